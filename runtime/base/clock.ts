@@ -1,0 +1,23 @@
+/**
+ * Time as the runtime sees it. Everything that decides takes a `Clock`, so that the simulation can run the same
+ * modules on virtual time. Only monotonic local time is used; durations travel between processes, deadlines never do.
+ */
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Monotonic milliseconds, with a fraction. */
+  now(): number
+  /** Calls `action` once, after `delayMs`. A timer never keeps a process alive unless `keepAlive`. */
+  after(delayMs: number, action: () => void, keepAlive?: boolean): Timer
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(delayMs, action, keepAlive = false) {
+    const handle = setTimeout(action, delayMs)
+    if (!keepAlive) handle.unref()
+    return { cancel: () => clearTimeout(handle) }
+  },
+}

@@ -1,0 +1,36 @@
+/**
+ * Every limit of the runtime, with its unit and why it is what it is. Nothing that comes from outside a process is
+ * read without one of these.
+ */
+
+/** A message frame between authenticated peers. Bulk bytes travel in chunks, never in one frame. */
+export const maxFrameBytes: number = 64 * 1024 * 1024
+/** The first frame of a link (the hello), read before the peer has shown its token. */
+export const maxHelloBytes: number = 4 * 1024
+/** How long a peer may take to say its hello, in milliseconds. */
+export const helloTimeoutMs: number = 5_000
+/** Connections that have not authenticated yet, per listener. */
+export const maxUnauthenticated: number = 256
+/** A frame is closed and written at this many messages or bytes, whichever comes first. */
+export const frameMessages: number = 256
+export const frameBytes: number = 64 * 1024
+/** Bytes buffered towards one peer above which producers are asked to wait. */
+export const linkHighWaterBytes: number = 4 * 1024 * 1024
+/** One chunk of an object in transfer. */
+export const chunkBytes: number = 1024 * 1024
+/** Results and arguments up to this many bytes travel inline; larger ones go into the store. */
+export const inlineBytes: number = 100 * 1024
+/** Tasks and argument bytes that a driver holds for submission before `.remote()` throws BackPressureError. */
+export const maxQueuedTasks: number = 2_000_000
+export const maxPendingArgumentBytes: number = 512 * 1024 * 1024
+/** What a frame of the bulk channel may hold beside its chunk. */
+export const bulkHeaderBytes: number = 4 * 1024
+/** How long a dial may take, handshake included; and how long a driver may take to call back, in milliseconds. */
+export const dialTimeoutMs: number = 10_000
+export const dialBackTimeoutMs: number = 10_000
+/** How long an ended connection may linger for its last bytes to arrive, in milliseconds. */
+export const lingerMs: number = 2_000
+/** Messages kept for a link whose user has not set `onMessage` yet; above it, reading pauses. */
+export const linkBacklogMessages: number = 4_096
+/** Nodes that may relay one connection. */
+export const maxRelayHops: number = 2

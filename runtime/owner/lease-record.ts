@@ -1,0 +1,108 @@
+/**
+ * One lease that this owner holds, and the tasks that it has there, by sequence:
+ *
+ *       first                    next
+ *         v                        v
+ *     [ running | waiting | gone | waiting ]      a window over a ring of 1024
+ *
+ * `gone` slots were recalled, or answered out of order. The state:
+ *
+ *     1 opening --opened--> 2 open --closing()--> 3 closing --empty--> (returned)
+ *         |                   |                      |
+ *         +------broken-------+--------broken--------+--> 4 ending --workerEnded/nodeDead--> (gone)
+ *
+ * `closing` takes no further task; `ending` waits for the node's word that the worker is dead.
+ */
+import { invariant } from '../base/invariant.ts'
+import type { Grant } from './submit-types.ts'
+
+const ringSize = 1024
+const nothing = -1
+
+export type LeaseState = 'opening' | 'open' | 'closing' | 'ending'
+
+export class LeaseRecord {
+  readonly index: number
+  readonly classIndex: number
+  readonly grant: Grant
+  state: LeaseState = 'opening'
+  /** Tasks there that have not been answered, recalled or given back. */
+  count = 0
+  first = 0
+  next = 0
+  /** Since when the first task can have been running; monotonic milliseconds. */
+  headSinceMs = 0
+  /** Since when there is nothing to do. */
+  idleSinceMs = 0
+  /** Expected run time of all tasks there, in microseconds. */
+  expectedMicros = 0
+  /** Its running task awaits a `get`. */
+  blocked = false
+  /** Sequences whose recall has been asked of the node and not been answered. */
+  readonly recalling: Set<number> = new Set<number>()
+  /** The sequence that was told to abort, and until when it may run on. */
+  abortSequence: number = nothing
+  killAtMs: number = Number.POSITIVE_INFINITY
+  /** The worker is not to be used again. */
+  endWorkerAtReturn = false
+  readonly #tasks = new Float64Array(ringSize).fill(nothing)
+  readonly #micros = new Float64Array(ringSize)
+
+  constructor(index: number, classIndex: number, grant: Grant) {
+    this.index = index
+    this.classIndex = classIndex
+    this.grant = grant
+  }
+
+  get full(): boolean {
+    return this.next - this.first >= ringSize
+  }
+
+  /** Adds a task; returns its sequence. */
+  add(number: number, micros: number, nowMs: number): number {
+    invariant(!this.full, 'lease ring is full')
+    if (this.count === 0) this.headSinceMs = nowMs
+    const sequence = this.next++
+    this.#tasks[sequence % ringSize] = number
+    this.#micros[sequence % ringSize] = micros
+    this.expectedMicros += micros
+    this.count++
+    return sequence
+  }
+
+  /** The task of a sequence, or -1. */
+  task(sequence: number): number {
+    if (sequence < this.first || sequence >= this.next) return nothing
+    return this.#tasks[sequence % ringSize] as number
+  }
+
+  /** Forgets a sequence; returns its task, or -1 when it is not there (any more). */
+  remove(sequence: number, nowMs: number): number {
+    const number = this.task(sequence)
+    if (number === nothing) return nothing
+    this.#tasks[sequence % ringSize] = nothing
+    this.expectedMicros -= this.#micros[sequence % ringSize] as number
+    this.count--
+    if (sequence === this.first) {
+      while (this.first < this.next && this.#tasks[this.first % ringSize] === nothing) this.first++
+      this.headSinceMs = nowMs
+    }
+    if (this.count === 0) {
+      this.expectedMicros = 0
+      this.idleSinceMs = nowMs
+    }
+    return number
+  }
+
+  /** The sequences behind the first one. */
+  behind(): number[] {
+    const sequences: number[] = []
+    for (let s = this.first + 1; s < this.next; s++) if (this.#tasks[s % ringSize] !== nothing) sequences.push(s)
+    return sequences
+  }
+
+  /** All sequences with a task, first to last. */
+  all(): number[] {
+    return this.count === 0 ? [] : [this.first, ...this.behind()]
+  }
+}

@@ -1,0 +1,107 @@
+/** The words that the owner's submission is written in: classes, templates, leases, and what it asks of the outside. */
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import type { ExitReport, LeaseKind, RefusalCode, ResourceUnits } from '../protocol/messages.ts'
+
+/** Tasks that may share leases: same kind, resources, strategy, priority and environment. */
+export interface SchedulingClass {
+  readonly kind: LeaseKind
+  readonly resources: ResourceUnits
+  readonly strategy: readonly unknown[] | null
+  readonly priority: number
+  readonly environment: string
+}
+
+/** What all calls of one function with one set of options share. */
+export interface TaskTemplate {
+  readonly number: number
+  readonly name: string
+  readonly classIndex: number
+  /** System failures that are repaired by running again; -1 is without end. */
+  readonly maxRetries: number
+  /** Whether what user code threw is retried too. */
+  readonly retryExceptions: boolean
+  /** Run time that one attempt may take, in milliseconds; 0 is no limit. */
+  readonly timeoutMs: number
+  readonly numReturns: number
+  /** Measured run time, a moving average in microseconds; -1 before the first. */
+  runMicros: number
+}
+
+/** Why a task ended without an answer of its own. */
+export type Failure =
+  | { readonly kind: 'cancelled'; readonly reason: string }
+  | { readonly kind: 'timeout'; readonly timeoutMs: number }
+  | { readonly kind: 'worker-crashed'; readonly exit: ExitReport; readonly node: NodeId; readonly attempt: number }
+  | { readonly kind: 'node-died'; readonly node: NodeId; readonly reason: string; readonly attempt: number }
+  | { readonly kind: 'unschedulable'; readonly text: string }
+  | { readonly kind: 'setup'; readonly text: string }
+  | { readonly kind: 'class-closed'; readonly reason: string }
+
+/** A lease as granted, before it is opened. */
+export interface Grant {
+  readonly leaseId: number
+  readonly epoch: number
+  readonly node: NodeId
+  readonly worker: ProcessId
+  readonly socketPath: string
+  readonly pagePath: string
+  readonly pid: number
+}
+
+/**
+ * What the state machine asks of the outside. Each is an instruction: it returns at once, and its outcome comes back
+ * as an event. `index` names a lease of this owner.
+ */
+export interface SubmitEffects {
+  /** Ask `node` (null: the home) for a lease. Answers: `granted`, `redirected`, `refused`. */
+  requestLease(requestId: number, of: SchedulingClass, node: NodeId | null, visited: readonly NodeId[]): void
+  cancelRequest(requestId: number, node: NodeId | null): void
+  /** Link to the worker of a granted lease. Answers: `opened` or `broken`. */
+  open(index: number, grant: Grant): void
+  push(index: number, sequence: number, number: number, template: TaskTemplate, attempt: number): void
+  /**
+   * Take unstarted tasks back. Returns those taken where the claim page is mapped here; null where the worker's node
+   * has to be asked, which answers by `recalled`.
+   */
+  recall(index: number, sequences: readonly number[]): readonly number[] | null
+  abort(index: number, sequence: number, recursive: boolean): void
+  /** Have the worker of the lease ended. Answer: `workerEnded`, or `nodeDead`. */
+  endWorker(index: number, reason: string): void
+  /** The lease is over: give it back and forget its link. */
+  returnLease(index: number, grant: Grant, endWorker: boolean): void
+  /** A grant that nobody waits for any more. */
+  returnGrant(grant: Grant): void
+  /** The task ends here, by a failure that no retry repairs. Called once. */
+  fail(number: number, failure: Failure): void
+  /** For the story of a task, its log and its counters; decides nothing. */
+  story(number: number, event: StoryEvent, lease: number): void
+}
+
+export type StoryEvent =
+  'queued' | 'pushed' | 'recalled' | 'returned' | 'retried' | 'fenced' | 'cancelled' | 'timed out'
+
+export interface SubmitOptions {
+  /** Expected work that may wait at a worker behind the running task, in microseconds. */
+  readonly pipelineMicros: number
+  /** Tasks at one worker at the most. The claim page has four times as many words. */
+  readonly pipelineTasks: number
+  /** A lease without work is given back after this, in milliseconds. */
+  readonly idleLeaseMs: number
+  /** A cancelled task that runs on has this long before its worker is ended, in milliseconds. */
+  readonly cancelGraceMs: number
+  /** Lease requests of one class that may wait at once. */
+  readonly requestsPerClass: number
+  /** After 'busy' everywhere, the home is asked again after this, in milliseconds. */
+  readonly busyRetryMs: number
+}
+
+export const defaultSubmitOptions: SubmitOptions = {
+  pipelineMicros: 2_000,
+  pipelineTasks: 256,
+  idleLeaseMs: 100,
+  cancelGraceMs: 5_000,
+  requestsPerClass: 64,
+  busyRetryMs: 20,
+}
+
+export type { ExitReport, RefusalCode }

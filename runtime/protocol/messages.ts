@@ -1,0 +1,396 @@
+/**
+ * Every message between two processes, as one tagged union of flat arrays: `[type, ...fields]`. A link batches them
+ * into frames and knows nothing of their meaning; who may say what is told by the headings below.
+ *
+ * Conventions: `requestId` is chosen by the asker and comes back in the answer. Ids of processes are strings of 16 hex
+ * digits. Times are durations. `Uint8Array` fields are opaque: they are forwarded undecoded.
+ */
+import type { NodeId, ObjectNumber, ProcessId, TaskNumber } from '../base/ids.ts'
+
+export const MessageType = {
+  ping: 1,
+  pong: 2,
+  leaseRequest: 10,
+  leaseCancel: 11,
+  leaseGranted: 12,
+  leaseRedirected: 13,
+  leaseRefused: 14,
+  leaseReturn: 15,
+  leaseReclaim: 16,
+  workerEnd: 17,
+  workerEnded: 18,
+  recall: 19,
+  recalled: 20,
+  leaseStart: 21,
+  workerBlocked: 22,
+  workerResumed: 23,
+  workerExit: 24,
+  template: 30,
+  templateMiss: 31,
+  push: 32,
+  done: 33,
+  doneMany: 34,
+  failed: 35,
+  returned: 36,
+  abort: 37,
+  blocked: 38,
+  resumed: 39,
+  objectGet: 50,
+  objectValue: 51,
+  refAdd: 52,
+  refAck: 53,
+  refRemove: 54,
+  replyAck: 55,
+  pull: 60,
+  pulled: 61,
+  free: 62,
+  dialBack: 63,
+  processQuery: 64,
+  processStatus: 65,
+  log: 66,
+  nodesRequest: 67,
+  nodes: 68,
+  nodeEvent: 69,
+  nodeRegister: 70,
+  nodeRegistered: 71,
+  nodeLoad: 72,
+  clusterView: 73,
+  nodeDeclaredDead: 74,
+  jobStart: 75,
+  jobStarted: 76,
+  jobEnd: 77,
+  tableRequest: 80,
+  tableReply: 81,
+  tableEvent: 82,
+  nodeStop: 83,
+} as const
+
+/** A resource and its amount in units of 1/10,000 (`['CPU', 5000]` is half a CPU). Sorted by name. */
+export type ResourceUnits = readonly (readonly [name: string, units: number])[]
+
+/** `task`: any worker of the job and environment. `pinned`: a worker of its own until the lease is returned. */
+export type LeaseKind = 'task' | 'pinned'
+
+/** Why a lease was not given. `busy`: ask your home again; `infeasible`: nobody has that much, ever; `draining`: the node is leaving. */
+export type RefusalCode = 'busy' | 'infeasible' | 'draining' | 'spawn-failed'
+
+/** How a process ended; `stderrTail` holds its last lines. */
+export type ExitReport = readonly [code: number | null, signal: string | null, pid: number, stderrTail: string]
+
+/** One node, as the cluster knows it. `url` is where its one port is reached. */
+export interface NodeRow {
+  readonly id: NodeId
+  readonly url: string
+  readonly hostname: string
+  readonly pid: number
+  readonly state: 'alive' | 'draining' | 'dead'
+  readonly total: ResourceUnits
+  readonly available: ResourceUnits
+  readonly labels: Readonly<Record<string, string>>
+  /** Lease requests that wait at this node. */
+  readonly queued: number
+  readonly workers: number
+  readonly head: boolean
+  /** Why it is dead, in words. */
+  readonly reason?: string
+}
+
+/** Where a value lies: in the store of a node (`process` is the node manager itself), or in the memory of a process. */
+export type Holder = readonly [node: NodeId, process: ProcessId]
+
+/** A ref as it travels: whose it is, its number, and the node through which its owner is reached. */
+export type RefTuple = readonly [owner: ProcessId, number: ObjectNumber, node: NodeId]
+
+/** The state of an object that its owner tells: its bytes, or where they are, or why there are none. */
+export type ObjectTuple =
+  | readonly [kind: 'inline', bytes: Uint8Array]
+  | readonly [kind: 'stored', sizeBytes: number, holders: readonly Holder[]]
+  | readonly [kind: 'error', bytes: Uint8Array]
+
+/** One result of a task; `refs` are the refs that the value contains. A stored one lies in the store of the worker's node. */
+export type ResultTuple =
+  | readonly [kind: 'inline', bytes: Uint8Array, refs: readonly RefTuple[]]
+  | readonly [kind: 'stored', sizeBytes: number, refs: readonly RefTuple[]]
+
+type T = typeof MessageType
+
+// Both ways, on every control link.
+export type Ping = readonly [type: T['ping']]
+export type Pong = readonly [type: T['pong']]
+
+// Owner (driver or worker) -> node manager: leases.
+export type LeaseRequest = readonly [
+  type: T['leaseRequest'],
+  requestId: number,
+  job: ProcessId,
+  kind: LeaseKind,
+  resources: ResourceUnits,
+  /** A compiled scheduling strategy; null is DEFAULT. */
+  strategy: readonly unknown[] | null,
+  priority: number,
+  environment: string,
+  /** Nodes that were asked for this request before: one redirect, then refuse. */
+  visited: readonly NodeId[],
+]
+export type LeaseCancel = readonly [type: T['leaseCancel'], requestId: number]
+/** `endWorker`: the worker must not serve anybody else (an initializer ran there, or a task is to be ended). */
+export type LeaseReturn = readonly [type: T['leaseReturn'], leaseId: number, endWorker: boolean]
+/** End that incarnation, then answer with `workerEnded`. Also right for one that is dead already. */
+export type WorkerEnd = readonly [
+  type: T['workerEnd'],
+  requestId: number,
+  worker: ProcessId,
+  epoch: number,
+  reason: string,
+]
+/** Take unstarted tasks back on behalf of an owner that cannot map the claim page. */
+export type Recall = readonly [
+  type: T['recall'],
+  requestId: number,
+  worker: ProcessId,
+  epoch: number,
+  sequences: readonly number[],
+]
+
+// Node manager -> owner.
+export type LeaseGranted = readonly [
+  type: T['leaseGranted'],
+  requestId: number,
+  leaseId: number,
+  /** Rises with each lease of that worker; what carries a lower one is refused. */
+  epoch: number,
+  worker: ProcessId,
+  /** The worker's unix socket and claim page, of use on the same machine; '' where there is none. */
+  socketPath: string,
+  pagePath: string,
+  pid: number,
+]
+export type LeaseRedirected = readonly [type: T['leaseRedirected'], requestId: number, node: NodeId, url: string]
+export type LeaseRefused = readonly [type: T['leaseRefused'], requestId: number, code: RefusalCode, text: string]
+/** Somebody waits: stop pushing, recall, return the lease after the running task. */
+export type LeaseReclaim = readonly [type: T['leaseReclaim'], leaseId: number]
+/** `startedUpTo`: the highest sequence of `epoch` that was started, -1 for none, null where nobody can know. */
+export type WorkerEnded = readonly [
+  type: T['workerEnded'],
+  requestId: number,
+  exit: ExitReport,
+  startedUpTo: number | null,
+]
+export type Recalled = readonly [type: T['recalled'], requestId: number, sequences: readonly number[]]
+
+// Node manager <-> worker.
+export type LeaseStart = readonly [
+  type: T['leaseStart'],
+  epoch: number,
+  owner: ProcessId,
+  job: ProcessId,
+  kind: LeaseKind,
+]
+/** The running task of that lease awaits a `get`: its CPU is free for others until `workerResumed`. */
+export type WorkerBlocked = readonly [type: T['workerBlocked'], epoch: number]
+export type WorkerResumed = readonly [type: T['workerResumed'], epoch: number]
+export type WorkerExit = readonly [type: T['workerExit'], reason: string]
+
+// Owner -> leased worker.
+/** A function with its compiled options: what all calls of one `RemoteFunction` share. Sent once per link. */
+export type Template = readonly [type: T['template'], number: number, bytes: Uint8Array]
+export type Push = readonly [
+  type: T['push'],
+  epoch: number,
+  /** Counts the tasks of this lease from 0; the word of the claim page is `sequence mod K`. */
+  sequence: number,
+  template: number,
+  task: TaskNumber,
+  attempt: number,
+  args: Uint8Array,
+  /** The values of arguments that are refs, in the order in which `args` names them. */
+  attachments: readonly ObjectTuple[] | null,
+]
+/** Raise the task's AbortSignal. `recursive`: cancel what it submitted as well. */
+export type Abort = readonly [type: T['abort'], epoch: number, sequence: number, reason: Uint8Array, recursive: boolean]
+/** The results of `done`/`doneMany` with this id are registered; the worker may let go of the refs in them. */
+export type ReplyAck = readonly [type: T['replyAck'], ackId: number]
+
+// Worker -> owner.
+export type TemplateMiss = readonly [type: T['templateMiss'], number: number]
+/** The common case: one inline result without refs, and no borrowed argument. */
+export type Done = readonly [type: T['done'], epoch: number, sequence: number, runMicros: number, value: Uint8Array]
+export type DoneMany = readonly [
+  type: T['doneMany'],
+  epoch: number,
+  sequence: number,
+  runMicros: number,
+  results: readonly ResultTuple[],
+  /** Refs out of the arguments that this process still holds. */
+  borrowed: readonly RefTuple[],
+  /** To be acknowledged by `replyAck` when not 0. */
+  ackId: number,
+]
+/** `origin`: whose fault. `user` errors are retried only by `retryExceptions`; `system` ones by `maxRetries`. */
+export type Failed = readonly [
+  type: T['failed'],
+  epoch: number,
+  sequence: number,
+  runMicros: number,
+  error: Uint8Array,
+  origin: 'user' | 'system' | 'cancelled' | 'timeout' | 'setup',
+  borrowed: readonly RefTuple[],
+]
+/** Not started and not going to be: the owner may send them elsewhere. */
+export type Returned = readonly [type: T['returned'], epoch: number, sequences: readonly number[]]
+export type Blocked = readonly [type: T['blocked'], epoch: number, sequence: number]
+export type Resumed = readonly [type: T['resumed'], epoch: number, sequence: number]
+
+// Any process -> owner of an object, and back.
+/** Answered when the object is ready. */
+export type ObjectGet = readonly [type: T['objectGet'], requestId: number, number: ObjectNumber]
+export type ObjectValue = readonly [type: T['objectValue'], requestId: number, value: ObjectTuple]
+export type RefAdd = readonly [
+  type: T['refAdd'],
+  requestId: number,
+  numbers: readonly ObjectNumber[],
+  borrower: ProcessId,
+  node: NodeId,
+]
+export type RefAck = readonly [type: T['refAck'], requestId: number]
+export type RefRemove = readonly [type: T['refRemove'], numbers: readonly ObjectNumber[], borrower: ProcessId]
+
+// Process <-> its node manager.
+/** Bring the object into this node's store from one of its holders. `key` is `objectKey(id)`. */
+export type Pull = readonly [
+  type: T['pull'],
+  requestId: number,
+  key: string,
+  sizeBytes: number,
+  holders: readonly Holder[],
+]
+/** `error` is '' when the object is in the store now. */
+export type Pulled = readonly [type: T['pulled'], requestId: number, error: string]
+export type Free = readonly [type: T['free'], keys: readonly string[]]
+/** To a driver: connect to me and name this ticket; somebody wants to talk to you. */
+export type DialBack = readonly [type: T['dialBack'], ticket: string]
+export type ProcessQuery = readonly [type: T['processQuery'], requestId: number, node: NodeId, process: ProcessId]
+export type ProcessStatus = readonly [type: T['processStatus'], requestId: number, status: 'alive' | 'dead' | 'unknown']
+export type LogLine = readonly [stream: 'stdout' | 'stderr', pid: number, node: NodeId, name: string, text: string]
+export type Log = readonly [type: T['log'], lines: readonly LogLine[]]
+export type NodesRequest = readonly [type: T['nodesRequest'], requestId: number]
+export type Nodes = readonly [type: T['nodes'], requestId: number, rows: readonly NodeRow[]]
+/** A node came or went. Everything of a node that is `down` is dead: its workers, its leases, its late messages. */
+export type NodeEvent = readonly [type: T['nodeEvent'], node: NodeId, state: 'up' | 'down', reason: string]
+/** A driver begins; its job is named by the driver's incarnation. */
+export type JobStart = readonly [
+  type: T['jobStart'],
+  requestId: number,
+  job: ProcessId,
+  info: Readonly<Record<string, unknown>>,
+]
+export type JobStarted = readonly [type: T['jobStarted'], requestId: number]
+/** The driver leaves in order; or, node to node by way of the head, a job is over. */
+export type JobEnd = readonly [type: T['jobEnd'], job: ProcessId, reason: string]
+/** Stop this node in order. */
+export type NodeStop = readonly [type: T['nodeStop'], reason: string]
+
+// Node manager <-> head.
+export type NodeRegister = readonly [type: T['nodeRegister'], requestId: number, row: NodeRow]
+export type NodeRegistered = readonly [
+  type: T['nodeRegistered'],
+  requestId: number,
+  headEpoch: number,
+  rows: readonly NodeRow[],
+]
+export type NodeLoad = readonly [
+  type: T['nodeLoad'],
+  available: ResourceUnits,
+  queued: number,
+  workers: number,
+  state: NodeRow['state'],
+]
+/** Rows that changed since the last view, dead ones included. */
+export type ClusterView = readonly [type: T['clusterView'], version: number, rows: readonly NodeRow[]]
+export type NodeDeclaredDead = readonly [type: T['nodeDeclaredDead'], node: NodeId, reason: string]
+
+// Anybody -> head (a node manager forwards what its processes ask): versioned tables.
+export type TableOperation =
+  | readonly [operation: 'get', key: string]
+  | readonly [
+      operation: 'put',
+      key: string,
+      value: Uint8Array,
+      /** -1: any; 0: only if absent */ expectedVersion: number,
+    ]
+  | readonly [operation: 'delete', key: string, expectedVersion: number]
+  | readonly [operation: 'list', prefix: string]
+  | readonly [operation: 'watch', prefix: string, watchId: number]
+  | readonly [operation: 'unwatch', watchId: number]
+export type TableRow = readonly [key: string, version: number, value: Uint8Array]
+export type TableRequest = readonly [
+  type: T['tableRequest'],
+  requestId: number,
+  table: string,
+  operation: TableOperation,
+]
+/** `error` is '' when it went well; `rows` are those read or written. */
+export type TableReply = readonly [type: T['tableReply'], requestId: number, error: string, rows: readonly TableRow[]]
+export type TableEvent = readonly [
+  type: T['tableEvent'],
+  watchId: number,
+  rows: readonly TableRow[],
+  deleted: readonly string[],
+]
+
+export type Message =
+  | Ping
+  | Pong
+  | LeaseRequest
+  | LeaseCancel
+  | LeaseReturn
+  | WorkerEnd
+  | Recall
+  | LeaseGranted
+  | LeaseRedirected
+  | LeaseRefused
+  | LeaseReclaim
+  | WorkerEnded
+  | Recalled
+  | LeaseStart
+  | WorkerBlocked
+  | WorkerResumed
+  | WorkerExit
+  | Template
+  | Push
+  | Abort
+  | ReplyAck
+  | TemplateMiss
+  | Done
+  | DoneMany
+  | Failed
+  | Returned
+  | Blocked
+  | Resumed
+  | ObjectGet
+  | ObjectValue
+  | RefAdd
+  | RefAck
+  | RefRemove
+  | Pull
+  | Pulled
+  | Free
+  | DialBack
+  | ProcessQuery
+  | ProcessStatus
+  | Log
+  | NodesRequest
+  | Nodes
+  | NodeEvent
+  | JobStart
+  | JobStarted
+  | JobEnd
+  | NodeStop
+  | NodeRegister
+  | NodeRegistered
+  | NodeLoad
+  | ClusterView
+  | NodeDeclaredDead
+  | TableRequest
+  | TableReply
+  | TableEvent
