@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { descendantsOf, describeProcess, processesMarked } from './processes.mjs'
 
 /** How long an end may take before it is called a leak. */
@@ -82,6 +82,7 @@ export function findLeaks(before: Snapshot): string[] {
 /** Throws a list of what is left behind since `before`, when it has not gone within ten seconds. */
 export async function assertNoLeaks(before: Snapshot): Promise<void> {
   const deadline = performance.now() + settleLimitMs
+  await nextTurn()
   let leaks = findLeaks(before)
   while (leaks.length > 0 && performance.now() < deadline) {
     await sleep(pollMs)

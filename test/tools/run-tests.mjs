@@ -13,10 +13,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bootstrap } from './bootstrap.mjs'
 import { root } from './build.mjs'
-import { describeProcess, processesMarked } from './processes.mjs'
+import { descendantsOf, describeProcess, processesMarked } from './processes.mjs'
 
 const suites = ['style', 'types', 'unit', 'simulation', 'conformance', 'cluster', 'failure']
-const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
+/** Mocha without its wrapper, which would start a second process to pass the options on to Node: one to signal, not two. */
+const mocha = join(root, 'node_modules/mocha/lib/cli/cli.js')
 /** How long one suite may take; a suite that hangs must not take a whole CI run with it. */
 const suiteLimitMs = 30 * 60_000
 /** How long a suite's process may live after its last test, until what keeps it alive is called a leak. */
@@ -75,6 +76,14 @@ function readTotals(file) {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
 }
 
+function endNow(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}
+
 /** Ends a suite's process that hangs, and remembers why. */
 function watchdog(totalsFile, problems) {
   const startedAt = performance.now()
@@ -88,7 +97,7 @@ function watchdog(totalsFile, problems) {
     } else if (now - startedAt > suiteLimitMs) problem = `the suite took longer than ${suiteLimitMs / 60_000} minutes`
     if (problem === undefined || problems.length > 0) return
     problems.push(problem)
-    child.kill('SIGKILL')
+    for (const pid of [child.pid, ...descendantsOf(child.pid)]) endNow(pid)
   }
 }
 
@@ -101,14 +110,12 @@ async function endLeftovers(mark) {
     pids = processesMarked(mark)
   }
   const problems = pids.map((pid) => `left a process behind: ${describeProcess(pid)}`)
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It ended by itself meanwhile.
-    }
-  }
+  for (const pid of pids) endNow(pid)
   return problems
+}
+
+function nodeOptions() {
+  return JSON.parse(readFileSync(join(root, '.mocharc.json'), 'utf8'))['node-option'].map((option) => `--${option}`)
 }
 
 async function runSuite({ name, files }, options) {
@@ -123,7 +130,11 @@ async function runSuite({ name, files }, options) {
   try {
     const stdio = ['ignore', 'inherit', 'inherit']
     const onTick = watchdog(totalsFile, problems)
-    const result = await runChild([mocha, ...options, ...files], { cwd: root, env, stdio }, { onTick })
+    const result = await runChild(
+      [...nodeOptions(), mocha, ...options, ...files],
+      { cwd: root, env, stdio },
+      { onTick },
+    )
     const totals = readTotals(totalsFile) ?? { passed: 0, failed: 0, skipped: 0, failures: [], pending: [] }
     const exit = result.signal ?? `exit code ${result.code}`
     if (problems.length === 0 && result.code !== 0 && totals.failed === 0) problems.push(`ended with ${exit}`)
