@@ -1,0 +1,93 @@
+/**
+ * One page of shared words per worker, by which a task is started once or taken back once, never both. Before task
+ * `n` of lease `epoch` the worker swaps word `n mod K` to STARTED; the owner's side swaps it to RECALLED. Whoever comes
+ * first has the task, whether or not the other has read its socket.
+ *
+ *     word  =  epoch (12 bits) | sequence (18 bits) | state (2 bits)          K = 1024 words, 4 KiB
+ *
+ * An owner keeps at most K tasks outstanding per lease, so an older value in a word is never of a live task. One
+ * compare-and-swap costs about 15 ns.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { type Mapping, mapFile } from './shared-memory.ts'
+
+const words = 1024
+const pageBytes = words * Int32Array.BYTES_PER_ELEMENT
+const started = 1
+const recalled = 2
+const sequenceMask = 0x3ffff
+const epochMask = 0xfff
+
+/** The decision who has a task. The simulation has one of its own, with the same meaning. */
+export interface ClaimPage {
+  /** The worker's side: true when the task may be started, false when it was recalled. */
+  start(epoch: number, sequence: number): boolean
+  /** The owner's side: true when the task was taken back, false when it was started. */
+  recall(epoch: number, sequence: number): boolean
+  /** The highest sequence of `epoch` that was started, -1 for none; `sequence` is where the lease has got to. */
+  startedUpTo(epoch: number): number
+  close(): void
+}
+
+/** Makes the file of a page, empty; throws where it exists. */
+export function createClaimPageFile(path: string): void {
+  const descriptor = openSync(path, 'wx', 0o600)
+  try {
+    writeSync(descriptor, new Uint8Array(pageBytes))
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Opens the page of a worker; undefined where files cannot be mapped (see `shared-memory.ts`). */
+export function openClaimPage(path: string): ClaimPage | undefined {
+  const mapping = mapFile(path, pageBytes)
+  return mapping === undefined ? undefined : new MappedClaimPage(mapping)
+}
+
+/** A page in the memory of one process: what the words mean, apart from where they are. */
+export function claimWords(view: Int32Array): Pick<ClaimPage, 'start' | 'recall' | 'startedUpTo'> {
+  const swap = (epoch: number, sequence: number, state: number): boolean => {
+    const tag = ((epoch & epochMask) << 20) | ((sequence & sequenceMask) << 2)
+    const index = sequence % words
+    for (;;) {
+      const seen = Atomics.load(view, index)
+      if ((seen & ~3) === (tag | 0) && (seen & 3) !== 0) return (seen & 3) === state
+      if (Atomics.compareExchange(view, index, seen, tag | state | 0) === seen) return true
+    }
+  }
+  return {
+    start: (epoch, sequence) => swap(epoch, sequence, started),
+    recall: (epoch, sequence) => swap(epoch, sequence, recalled),
+    startedUpTo(epoch) {
+      // Sequences of one lease lie within a window of K, so the newest is found on the circle of 18 bits.
+      let newest = -1
+      for (let index = 0; index < words; index++) {
+        const word = Atomics.load(view, index)
+        if (word >>> 20 !== (epoch & epochMask) || (word & 3) !== started) continue
+        const sequence = (word >>> 2) & sequenceMask
+        if (newest < 0 || ((sequence - newest) & sequenceMask) < sequenceMask / 2) newest = sequence
+      }
+      return newest
+    },
+  }
+}
+
+class MappedClaimPage implements ClaimPage {
+  readonly start: ClaimPage['start']
+  readonly recall: ClaimPage['recall']
+  readonly startedUpTo: ClaimPage['startedUpTo']
+  readonly #mapping: Mapping
+
+  constructor(mapping: Mapping) {
+    this.#mapping = mapping
+    const words = claimWords(new Int32Array(mapping.memory))
+    this.start = words.start
+    this.recall = words.recall
+    this.startedUpTo = words.startedUpTo
+  }
+
+  close(): void {
+    this.#mapping.unmap()
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * What a worker runs next. A *line* is one lease that this worker serves: the tasks that one owner pushed, in their
+ * order. Pure: whether a task may start is asked of the claim page, running it is an instruction.
+ *
+ *     push --> 1 waiting --claimed--> 2 running --finished--> (gone)
+ *                |   |                  |   ^
+ *                |   +-- recalled       |   +-- resumed
+ *                |       (skipped)      +-----> 3 blocked (awaits a `get`; its CPU is lent)
+ *                +------ returned (its line is blocked, closing or over)
+ *
+ * - Tasks of one line start in the order in which they were pushed, `concurrency` at a time (1 but for actors).
+ * - One task of the process runs unblocked at a time; a blocked one that resumes runs at once, beside it.
+ * - When a task blocks, everything that waits behind it in its line goes back to the owner: it may be what the task
+ *   waits for.
+ * - A line knows its epoch; what carries an older one than the newest of its owner's leases here is refused.
+ */
+import { invariant } from '../base/invariant.ts'
+
+export interface QueuedTask {
+  readonly epoch: number
+  readonly sequence: number
+  /** Set once claimed. */
+  state: 'waiting' | 'running' | 'blocked' | 'gone'
+}
+
+export interface ExecutorEffects<Task extends QueuedTask> {
+  /** Run it; `finished` is called when it is over, perhaps before this returns. */
+  run(task: Task): void
+  /** These were not started and go back to their owner. */
+  giveBack(epoch: number, sequences: readonly number[]): void
+  /** Whether the function of that task is loaded; if not, `loaded` is called when it can be started. */
+  isLoaded(task: Task): boolean
+  load(task: Task): void
+}
+
+interface Line<Task> {
+  readonly epoch: number
+  readonly concurrency: number
+  readonly waiting: Task[]
+  /** Claimed and not finished, blocked ones included. */
+  running: number
+  blocked: number
+  loading: boolean
+  closing: boolean
+}
+
+export class ExecutorState<Task extends QueuedTask> {
+  readonly #effects: ExecutorEffects<Task>
+  readonly #claim: (epoch: number, sequence: number) => boolean
+  readonly #lines = new Map<number, Line<Task>>()
+  #unblocked = 0
+  #newestEpoch = 0
+  #draining = false
+
+  constructor(effects: ExecutorEffects<Task>, claim: (epoch: number, sequence: number) => boolean) {
+    this.#effects = effects
+    this.#claim = claim
+  }
+
+  /** Lines with work; 0 when the worker is idle. */
+  get busy(): number {
+    let busy = 0
+    for (const line of this.#lines.values()) if (line.running > 0 || line.waiting.length > 0) busy++
+    return busy
+  }
+
+  /** A lease of this worker begins. Safe to call more than once, and after its first push. */
+  openLine(epoch: number, concurrency = 1): void {
+    if (epoch > this.#newestEpoch) this.#newestEpoch = epoch
+    if (this.#lines.has(epoch)) return
+    this.#lines.set(epoch, { epoch, concurrency, waiting: [], running: 0, blocked: 0, loading: false, closing: false })
+  }
+
+  /** A task arrives. Returns false when its lease is over: it must not be started, and nobody may wait for it here. */
+  push(task: Task): boolean {
+    let line = this.#lines.get(task.epoch)
+    if (line === undefined) {
+      if (task.epoch <= this.#newestEpoch) return false
+      this.openLine(task.epoch)
+      line = this.#lines.get(task.epoch) as Line<Task>
+    }
+    if (line.closing || line.blocked > 0) this.#effects.giveBack(task.epoch, this.#unclaimed([task]))
+    else {
+      line.waiting.push(task)
+      this.#drain()
+    }
+    return true
+  }
+
+  /** The function of the tasks at the head of a line is there now (or its load failed, which `run` will tell). */
+  loaded(epoch: number): void {
+    const line = this.#lines.get(epoch)
+    if (line !== undefined) line.loading = false
+    this.#drain()
+  }
+
+  finished(task: Task): void {
+    const line = this.#lines.get(task.epoch)
+    invariant(task.state === 'running' || task.state === 'blocked', `a task that is ${task.state} finishes`)
+    const wasBlocked = task.state === 'blocked'
+    task.state = 'gone'
+    if (!wasBlocked) this.#unblocked--
+    if (line !== undefined) {
+      line.running--
+      if (wasBlocked) line.blocked--
+      if (line.closing && line.running === 0) this.#lines.delete(line.epoch)
+    }
+    this.#drain()
+  }
+
+  blocked(task: Task): void {
+    if (task.state !== 'running') return
+    task.state = 'blocked'
+    this.#unblocked--
+    const line = this.#lines.get(task.epoch)
+    if (line !== undefined) {
+      line.blocked++
+      this.#giveBackWaiting(line)
+    }
+    this.#drain()
+  }
+
+  resumed(task: Task): void {
+    if (task.state !== 'blocked') return
+    task.state = 'running'
+    this.#unblocked++
+    const line = this.#lines.get(task.epoch)
+    if (line !== undefined) line.blocked--
+    this.#drain()
+  }
+
+  /** The lease is over: what waits goes back, what runs may finish. */
+  closeLine(epoch: number): void {
+    const line = this.#lines.get(epoch)
+    if (line === undefined) return
+    line.closing = true
+    this.#giveBackWaiting(line)
+    if (line.running === 0) this.#lines.delete(epoch)
+  }
+
+  /** Every line goes back what it has not started; the worker is about to leave. */
+  closeAll(): void {
+    for (const epoch of [...this.#lines.keys()]) this.closeLine(epoch)
+  }
+
+  #giveBackWaiting(line: Line<Task>): void {
+    const sequences = this.#unclaimed(line.waiting.splice(0))
+    if (sequences.length > 0) this.#effects.giveBack(line.epoch, sequences)
+  }
+
+  /** Those that the owner has not recalled itself: they are claimed here first, so that it cannot any more. */
+  #unclaimed(tasks: readonly Task[]): number[] {
+    const sequences: number[] = []
+    for (const task of tasks) {
+      task.state = 'gone'
+      if (this.#claim(task.epoch, task.sequence)) sequences.push(task.sequence)
+    }
+    return sequences
+  }
+
+  /** Starts what may start. A task that finishes within `run` comes back here: one loop serves both. */
+  #drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    try {
+      for (let line = this.#nextLine(); line !== undefined; line = this.#nextLine()) {
+        const task = line.waiting[0] as Task
+        if (!this.#effects.isLoaded(task)) {
+          line.loading = true
+          this.#effects.load(task)
+          continue
+        }
+        line.waiting.shift()
+        if (!this.#claim(task.epoch, task.sequence)) {
+          task.state = 'gone'
+          continue
+        }
+        task.state = 'running'
+        line.running++
+        this.#unblocked++
+        this.#effects.run(task)
+      }
+    } finally {
+      this.#draining = false
+    }
+  }
+
+  #nextLine(): Line<Task> | undefined {
+    for (const line of this.#lines.values()) {
+      if (line.waiting.length === 0 || line.loading || line.closing || line.blocked > 0) continue
+      if (line.running >= line.concurrency) continue
+      if (this.#unblocked > 0 && line.concurrency === 1) continue
+      return line
+    }
+    return undefined
+  }
+}
