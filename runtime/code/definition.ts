@@ -1,0 +1,122 @@
+/**
+ * A function as it travels: where its code is (a tagged union: captures and bundles will be further kinds), under an id
+ * that is the hash of its content, so that a peer can be asked for it and an answer can be checked.
+ */
+import { createHash } from 'node:crypto'
+import { isAbsolute } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { FunctionCaptureError, ProtocolError } from '../base/errors.ts'
+
+export type FunctionSource =
+  /** An export of a module that exists on every node that runs it. `exportName`: 'default', 'name' or 'default.method'. */
+  | { readonly kind: 'module'; readonly url: string; readonly exportName: string }
+  /** The text of a function that needs nothing from outside itself, as `toString` gives it. */
+  | { readonly kind: 'source'; readonly text: string; readonly name: string }
+
+export interface FunctionDefinition {
+  /** 32 hex digits: SHA-256 of the content, cut to 16 bytes. */
+  readonly id: string
+  /** For people: logs, errors, the status of tasks. */
+  readonly name: string
+  readonly source: FunctionSource
+  /** What is sent: the 16 bytes of the id, then the content as JSON. Not to be changed. */
+  readonly bytes: Uint8Array
+}
+
+const idBytes = 16
+
+export function createDefinition(source: FunctionSource): FunctionDefinition {
+  const content = Buffer.from(JSON.stringify(canonical(source)))
+  const id = contentId(content)
+  return { id: id.toString('hex'), name: displayName(source), source, bytes: Buffer.concat([id, content]) }
+}
+
+/**
+ * An export of a module, named outright.
+ *
+ * `url`: a `file:` URL, an absolute path, or a `node:` module. `exportName`: 'default', 'name', or dotted
+ * ('default.method', called on what it belongs to). Nothing is loaded here: the module need only exist on the nodes.
+ */
+export function moduleExport(url: string | URL, exportName: string): FunctionDefinition {
+  const href = moduleUrl(url)
+  if (!isExportName(exportName)) {
+    throw new FunctionCaptureError(
+      `moduleExport(${href}): ${JSON.stringify(exportName)} is no name of an export. Use 'default', 'name' or 'default.method'.`,
+      { details: { url: href, exportName } },
+    )
+  }
+  return createDefinition({ kind: 'module', url: href, exportName })
+}
+
+function moduleUrl(url: string | URL): string {
+  const given = String(url)
+  const href = isAbsolute(given) ? pathToFileURL(given).href : given
+  if (isModuleUrl(href)) return new URL(href).href
+  throw new FunctionCaptureError(
+    `moduleExport(${JSON.stringify(given)}): this names no module that every node has. ` +
+      `Use a file: URL, such as new URL('./tasks.js', import.meta.url), an absolute path, or a node: module.`,
+    { details: { url: given } },
+  )
+}
+
+/** Reads what `createDefinition` wrote. Throws ProtocolError where the id is not that of the content, or on any other shape. */
+export function decodeDefinition(bytes: Uint8Array): FunctionDefinition {
+  const all = Buffer.from(bytes) // a copy: the caller's may be a piece of a receive buffer that is used again
+  const content = all.subarray(idBytes)
+  const id = all.subarray(0, idBytes).toString('hex')
+  if (all.length <= idBytes || contentId(content).toString('hex') !== id) {
+    throw new ProtocolError(`function ${id}: its content has another id; it was damaged or forged on its way`)
+  }
+  const source = parseSource(content)
+  if (source === undefined) {
+    throw new ProtocolError(
+      `function ${id}: its content is no function source that this version knows. Run the same version of outpool everywhere.`,
+    )
+  }
+  return { id, name: displayName(source), source, bytes: all }
+}
+
+function contentId(content: Uint8Array): Buffer {
+  return createHash('sha256').update(content).digest().subarray(0, idBytes)
+}
+
+function canonical(source: FunctionSource): readonly string[] {
+  return source.kind === 'module'
+    ? [source.kind, source.url, source.exportName]
+    : [source.kind, source.text, source.name]
+}
+
+function parseSource(content: Buffer): FunctionSource | undefined {
+  let parts: unknown
+  try {
+    parts = JSON.parse(content.toString())
+  } catch {
+    return undefined
+  }
+  if (!Array.isArray(parts) || parts.length !== 3) return undefined
+  const [kind, first, second] = parts as unknown[]
+  if (typeof first !== 'string' || typeof second !== 'string') return undefined
+  if (kind === 'source') return { kind, text: first, name: second }
+  if (kind === 'module' && isModuleUrl(first) && isExportName(second)) return { kind, url: first, exportName: second }
+  return undefined
+}
+
+function isModuleUrl(url: string): boolean {
+  return /^(file:\/\/|node:\w)/.test(url) && URL.canParse(url)
+}
+
+function isExportName(name: unknown): name is string {
+  return typeof name === 'string' && name.split('.').every((part) => part !== '')
+}
+
+function displayName(source: FunctionSource): string {
+  if (source.kind === 'source') return source.name === '' ? 'anonymous' : source.name
+  const last = source.exportName.split('.').at(-1) ?? 'default'
+  if (last !== 'default') return last
+  const file =
+    source.url
+      .replace(/[?#].*$/, '')
+      .split('/')
+      .at(-1) ?? ''
+  return file.replace(/\.[^.]*$/, '') || last
+}

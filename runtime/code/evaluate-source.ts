@@ -1,0 +1,88 @@
+/**
+ * Evaluates the text of a shipped function.
+ *
+ * The text begins at line 1, column 1 of a script of its own, so that a stack trace counts in the function's own lines.
+ * It sees the globals, and nothing of this module. `import()` in it resolves packages from the working folder of the
+ * process, which is the job's.
+ */
+import { join } from 'node:path'
+import vm from 'node:vm'
+import { RuntimeEnvSetupError } from '../base/errors.ts'
+
+export type LoadedFunction = (...args: unknown[]) => unknown
+
+type Factory = (nameFunction: (fn: Function, name: string) => Function) => unknown
+
+interface Form {
+  readonly directive: string
+  readonly open: string
+  readonly close: string
+  readonly isMethod: boolean
+}
+
+/** As in the analysis: strict before sloppy, and what is no expression is a method. */
+const forms: readonly Form[] = ["'use strict';", ''].flatMap((directive) => [
+  { directive, open: '(', close: '\n)', isMethod: false },
+  { directive, open: '({', close: '\n})', isMethod: true },
+])
+
+/** Throws RuntimeEnvSetupError where the text is no function in this Node. */
+export function evaluateSource(text: string, name: string): LoadedFunction {
+  if (/\bimport\b/.test(text)) readyDynamicImport()
+  let syntaxError: unknown
+  for (const form of forms) {
+    let script: vm.Script
+    try {
+      script = compile(text, name, form)
+    } catch (error) {
+      syntaxError ??= error
+      continue
+    }
+    const made = (script.runInThisContext() as Factory)(nameFunction)
+    const fn: unknown = form.isMethod ? Object.values(made as object)[0] : made
+    if (typeof fn !== 'function') break
+    return (name === '' || fn.name === name ? fn : nameFunction(fn, name)) as LoadedFunction
+  }
+  throw new RuntimeEnvSetupError(
+    `function ${name || 'anonymous'} could not be loaded from its text: ${String(syntaxError ?? 'it is no function')}. ` +
+      `Run the same major version of Node everywhere (here: ${process.version}).`,
+    { ...(syntaxError === undefined ? {} : { cause: syntaxError }), details: { function: name } },
+  )
+}
+
+function compile(text: string, name: string, { directive, open, close }: Form): vm.Script {
+  const prefix = `(function(__name){${directive}return ${open}`
+  // Stack traces show the sourceURL; the file name is the base of `import()`, and needs to be in the working folder.
+  const label = `outpool:fn/${name.replace(/[^\w$.-]+/g, '_') || 'anonymous'}`
+  return new vm.Script(`${prefix}${text}${close}})\n//# sourceURL=${label}`, {
+    filename: join(process.cwd(), '[outpool]'),
+    columnOffset: -prefix.length,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  })
+}
+
+/** What esbuild's `keepNames` calls in function bodies. */
+function nameFunction(fn: Function, name: string): Function {
+  return Object.defineProperty(fn, 'name', { value: name, configurable: true })
+}
+
+let dynamicImportIsReady = false
+
+/**
+ * Node warns, once per process, at the first `import()` through this loader constant, that it is experimental. Users
+ * would read that in the output of their workers and can do nothing about it; so the first one is made here, unheard.
+ */
+function readyDynamicImport(): void {
+  if (dynamicImportIsReady) return
+  dynamicImportIsReady = true
+  const script = new vm.Script("import('node:vm')", {
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  })
+  const { emitWarning } = process
+  process.emitWarning = () => undefined
+  try {
+    void script.runInThisContext()
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}

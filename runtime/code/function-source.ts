@@ -1,0 +1,129 @@
+/**
+ * How a function is turned into something that a worker can load: the module export that it is known to be, else its
+ * own text where that needs nothing from outside itself, else an export of a loaded CommonJS module, else a refusal
+ * that names what stands in the way.
+ */
+import { FunctionCaptureError } from '../base/errors.ts'
+import { BoundedCache } from './bounded-cache.ts'
+import { capturedNames } from './captured-names.ts'
+import { createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
+import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
+import { findLoadedExport } from './loaded-exports.ts'
+import { injectedHelper, refusals, refusalText, type Refusal } from './refusal.ts'
+
+export { decodeDefinition, moduleExport, type FunctionDefinition, type FunctionSource } from './definition.ts'
+
+export interface DefineOptions {
+  /** The call that the error message begins with; 'remote' unless given. */
+  readonly caller?: string
+}
+
+export type FunctionDescription =
+  | { readonly ships: true; readonly how: 'module' | 'source'; readonly reasons: readonly string[] }
+  | { readonly ships: false; readonly how: undefined; readonly reasons: readonly string[] }
+
+type Outcome =
+  | { readonly kind: 'shipped'; readonly definition: FunctionDefinition }
+  | { readonly kind: 'refused'; readonly refusals: readonly Refusal[] }
+
+/** A function with a definition keeps it; refusals are kept by text only, as a module may yet come to export it. */
+const byIdentity = new WeakMap<Function, FunctionDefinition>()
+const byText = new BoundedCache<Outcome>(4096, 16 * 1024 * 1024)
+const maxNameLength = 200
+
+/**
+ * The definition of `fn`. A function that was seen before costs a map look-up, a new closure of a known text two.
+ *
+ * Shipped as text, a function runs in strict mode wherever its text is valid strict code, and its own properties stay
+ * behind. Throws FunctionCaptureError, naming each free variable, where it cannot be shipped.
+ */
+export function defineFunction(fn: Function, options: DefineOptions = {}): FunctionDefinition {
+  const known = typeof fn === 'function' ? byIdentity.get(fn) : undefined
+  if (known !== undefined) return known
+  const outcome = resolve(fn)
+  if (outcome.kind === 'refused') throw captureError(fn, outcome.refusals, options.caller ?? 'remote')
+  byIdentity.set(fn, outcome.definition)
+  return outcome.definition
+}
+
+/** Marks `fn` as the module export that `definition` names, so that it travels as that whatever its text. */
+export function markFunction(fn: Function, definition: FunctionDefinition): void {
+  byIdentity.set(fn, definition)
+}
+
+/** Whether and how `fn` would travel, and why (not). Throws nothing. */
+export function describeFunction(fn: Function): FunctionDescription {
+  const known = typeof fn === 'function' ? byIdentity.get(fn) : undefined
+  const outcome: Outcome = known === undefined ? resolve(fn) : { kind: 'shipped', definition: known }
+  if (outcome.kind === 'refused') return { ships: false, how: undefined, reasons: outcome.refusals.map(refusalText) }
+  const { source } = outcome.definition
+  if (source.kind === 'module') {
+    return { ships: true, how: 'module', reasons: [`it is the export '${source.exportName}' of ${source.url}`] }
+  }
+  return { ships: true, how: 'source', reasons: ['it needs nothing from outside itself'] }
+}
+
+function resolve(fn: Function): Outcome {
+  if (typeof fn !== 'function') {
+    const given = fn === null ? 'null' : typeof fn
+    return {
+      kind: 'refused',
+      refusals: [{ reason: `is no function but ${given}`, remedy: 'Pass a function.', everywhere: true }],
+    }
+  }
+  const outcome = resolveText(fn)
+  return outcome.kind === 'shipped' ? outcome : (resolveLoadedExport(fn, outcome.refusals) ?? outcome)
+}
+
+function resolveText(fn: Function): Outcome {
+  const text = Function.prototype.toString.call(fn)
+  const name = nameOf(fn)
+  const key = `${name}\0${text}`
+  const known = byText.get(key)
+  if (known !== undefined) return known
+  const analysis = analyseFunction(text)
+  const found = refusals(analysis, name, shadowing(fn, analysis))
+  const outcome: Outcome =
+    analysis.kind === 'function' && found.length === 0
+      ? { kind: 'shipped', definition: createDefinition({ kind: 'source', text: analysis.text, name }) }
+      : { kind: 'refused', refusals: found }
+  byText.set(key, outcome, key.length)
+  return outcome
+}
+
+/** Whether a name that would be a global in a worker is a variable around `fn` here; looked up on first need. */
+function shadowing(fn: Function, analysis: FunctionAnalysis): (name: string) => boolean {
+  if (analysis.kind !== 'function') return () => false
+  let names: ReadonlySet<string> | undefined
+  return (name) => {
+    if (name === 'undefined' || name === injectedHelper) return false
+    names ??= capturedNames(fn) ?? new Set()
+    return names.has(name)
+  }
+}
+
+function resolveLoadedExport(fn: Function, found: readonly Refusal[]): Outcome | undefined {
+  const loaded = findLoadedExport(fn)
+  if (loaded === undefined || found.some(({ everywhere }) => everywhere === true)) return undefined
+  if (!loaded.main) return { kind: 'shipped', definition: moduleExport(loaded.url, loaded.exportName) }
+  const main: Refusal = {
+    reason:
+      'is exported by the main module of the program, which a worker cannot load without running the program again',
+    remedy: 'Move it to a module of its own.',
+  }
+  return { kind: 'refused', refusals: [...found, main] }
+}
+
+function nameOf(fn: Function): string {
+  const name: unknown = fn.name
+  return typeof name === 'string' ? name.slice(0, maxNameLength) : ''
+}
+
+function captureError(fn: Function, found: readonly Refusal[], caller: string): FunctionCaptureError {
+  const name = typeof fn === 'function' ? nameOf(fn) : String(fn)
+  const [first = '', ...rest] = found.map(refusalText)
+  const sentences = [first, ...rest.map((sentence) => `I${sentence.slice(1)}`)]
+  return new FunctionCaptureError(`${caller}(${name || 'anonymous function'}): ${sentences.join(' ')}`, {
+    details: { function: name, reasons: found.map(refusalText) },
+  })
+}

@@ -1,0 +1,73 @@
+/** Imports a module and finds one of its exports, in the process that runs it. */
+import { RuntimeEnvSetupError } from '../base/errors.ts'
+import type { LoadedFunction } from './evaluate-source.ts'
+
+/**
+ * The function that `exportName` names. A dotted one ('default.method') is called on what it belongs to.
+ *
+ * Rejects with RuntimeEnvSetupError: the module is missing or threw (`cause`), has no such export, or it is no function.
+ */
+export async function importExport(url: string, exportName: string): Promise<LoadedFunction> {
+  const what = `function '${exportName}' of ${url}`
+  const details = { url, exportName }
+  let namespace: object
+  try {
+    namespace = (await import(url)) as object
+  } catch (cause) {
+    const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+    throw new RuntimeEnvSetupError(`${what}: the module could not be loaded: ${reason}. ${loadRemedy(cause)}`, {
+      cause,
+      details,
+    })
+  }
+  const found = findExport(namespace, exportName)
+  if (found === undefined) {
+    const names = Object.keys(namespace)
+    throw new RuntimeEnvSetupError(
+      `${what}: the module has no such export; it has ${names.length === 0 ? 'none' : names.join(', ')}. ` +
+        'Check the name, and that this node has the same version of the module.',
+      { details },
+    )
+  }
+  const { value, holder } = found
+  if (typeof value !== 'function' || /^class\b/.test(Function.prototype.toString.call(value))) {
+    const type = value === null ? 'null' : typeof value === 'function' ? 'a class' : `of type ${typeof value}`
+    throw new RuntimeEnvSetupError(`${what}: the export is ${type}, not a function. Name a function.`, { details })
+  }
+  return (holder === undefined ? value : value.bind(holder)) as LoadedFunction
+}
+
+function loadRemedy(cause: unknown): string {
+  const code = (cause as { code?: unknown } | null)?.code
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'Compile it, or start the workers with a loader for its language.'
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'It must exist at this path on every node that runs it.'
+  return 'Run it alone with node on this machine to see the whole error.'
+}
+
+interface Found {
+  readonly value: unknown
+  /** What the function belongs to; undefined for the export of a module itself. */
+  readonly holder: object | undefined
+}
+
+/**
+ * Also looks in and above `default`: which names of a CommonJS module are exports of their own, and which only
+ * properties of its default, differs between Node, its versions and compilers' loaders.
+ */
+function findExport(namespace: object, exportName: string): Found | undefined {
+  const path = exportName.split('.')
+  const found = follow(namespace, path) ?? follow(namespace, ['default', ...path])
+  return found ?? (path[0] === 'default' && path.length > 1 ? follow(namespace, path.slice(1)) : undefined)
+}
+
+function follow(namespace: object, path: readonly string[]): Found | undefined {
+  let holder: unknown
+  let value: unknown = namespace
+  for (const name of path) {
+    if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !(name in value))
+      return undefined
+    holder = value
+    value = (value as Record<string, unknown>)[name]
+  }
+  return { value, holder: path.length > 1 ? (holder as object) : undefined }
+}

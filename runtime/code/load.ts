@@ -1,0 +1,39 @@
+/** Turns a definition into a function that can be called, in the process that runs it. */
+import { RuntimeEnvSetupError } from '../base/errors.ts'
+import type { FunctionDefinition } from './definition.ts'
+import { evaluateSource, type LoadedFunction } from './evaluate-source.ts'
+import { importExport } from './import-export.ts'
+
+export type { LoadedFunction } from './evaluate-source.ts'
+
+const loaded = new Map<string, Promise<LoadedFunction>>()
+
+/**
+ * The function of `def`, loaded once per process; calls at the same time share one load. What failed is tried again at
+ * the next call.
+ *
+ * Rejects with RuntimeEnvSetupError, which names the function, its module and export, and has the `cause`.
+ */
+export function loadFunction(def: FunctionDefinition): Promise<LoadedFunction> {
+  const known = loaded.get(def.id)
+  if (known !== undefined) return known
+  const loading = load(def)
+  loaded.set(def.id, loading)
+  loading.catch(() => loaded.delete(def.id))
+  return loading
+}
+
+async function load({ id, name, source }: FunctionDefinition): Promise<LoadedFunction> {
+  const kind: string = source.kind
+  switch (source.kind) {
+    case 'module':
+      return await importExport(source.url, source.exportName)
+    case 'source':
+      return evaluateSource(source.text, source.name)
+    default:
+      throw new RuntimeEnvSetupError(
+        `function ${name} is of the kind '${kind}', which this worker cannot load. Run the same version of outpool everywhere.`,
+        { details: { function: name, id } },
+      )
+  }
+}
