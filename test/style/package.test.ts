@@ -1,0 +1,94 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'acorn'
+import { expect } from 'chai'
+import { readText, repositoryFiles, root, runNode, tool } from '../tools/tree.ts'
+
+interface Manifest {
+  readonly name: string
+  readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
+  readonly bin: Readonly<Record<string, string>>
+}
+
+const manifest = JSON.parse(readText('package.json')) as Manifest
+const entries = Object.entries(manifest.exports).filter(([, target]) => typeof target === 'object')
+const names = entries.map(([path]) => manifest.name + path.slice(1))
+
+/** Loads an entry by the package's own name in a process of its own, and prints what it exports. */
+function load(statement: string): { status: number | null; output: string } {
+  const flags = ['--no-warnings', '--input-type=commonjs', '-e']
+  return runNode([...flags, `${statement}\n  .then((entry) => console.log(Object.keys(entry).sort().join(' ')))`])
+}
+
+const functionNode: RegExp = /^(ArrowFunctionExpression|Function(Expression|Declaration))$/
+
+function awaitsOutsideFunctions(node: unknown): boolean {
+  if (Array.isArray(node)) return node.some(awaitsOutsideFunctions)
+  if (typeof node !== 'object' || node === null) return false
+  const { type, await: isAwaiting } = node as { type?: unknown; await?: unknown }
+  if (typeof type === 'string' && functionNode.test(type)) return false
+  if (type === 'AwaitExpression' || (type === 'ForOfStatement' && isAwaiting === true)) return true
+  return Object.values(node).some(awaitsOutsideFunctions)
+}
+
+describe('the package', () => {
+  before(() => {
+    if (!existsSync(join(root, 'dist/.build.json'))) throw new Error('dist/ is not built; run npm run build first')
+  })
+
+  for (const name of names) {
+    it(`loads ${name} by require and by import, with the same exports`, () => {
+      const imported = load(`import('${name}')`)
+      const required = load(`Promise.resolve(require('${name}'))`)
+      expect(imported.status, imported.output).equal(0)
+      expect(required.status, required.output).equal(0)
+      expect(imported.output).not.equal('')
+      expect(required.output).equal(imported.output)
+    })
+  }
+
+  it('has no top-level await in any module of dist', () => {
+    const modules = repositoryFiles('lib', 'compat', 'runtime')
+      .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+      .map((path) => join('dist', path.replace(/\.ts$/, '.js')))
+    const awaiting = modules.filter((path) => {
+      const options = { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true } as const
+      return awaitsOutsideFunctions(parse(readText(path), options))
+    })
+    expect(modules).not.deep.equal([])
+    expect(awaiting).deep.equal([])
+  })
+
+  it('would find a top-level await, and does not take one in a function for it', () => {
+    const found = (source: string): boolean =>
+      awaitsOutsideFunctions(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }))
+    expect(found("const fs = await import('node:fs')")).equal(true)
+    expect(found('for await (const x of []) {}')).equal(true)
+    expect(found('const f = async () => { await f() }')).equal(false)
+    expect(found('class A { static async f() { for await (const x of []) {} } }')).equal(false)
+  })
+
+  it('has command lines that are executable and start with a node line', () => {
+    for (const path of Object.values(manifest.bin)) {
+      expect(readFileSync(join(root, path), 'utf8').split('\n')[0]).equal('#!/usr/bin/env node')
+      const { status, output } = runNode(['-e', `fs.accessSync('${path}', fs.constants.X_OK)`])
+      expect(status, output).equal(0)
+    }
+  })
+
+  it('passes publint', () => {
+    const { status, output } = runNode([tool('publint/src/cli.js'), '--strict'])
+    expect(status, output).equal(0)
+  })
+
+  it('has types that resolve from every kind of importer', () => {
+    const { status, output } = runNode([
+      tool('@arethetypeswrong/cli/dist/index.js'),
+      '--profile',
+      'esm-only',
+      '--pack',
+      '.',
+    ])
+    expect(status, output).equal(0)
+  })
+})
