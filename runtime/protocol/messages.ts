@@ -253,7 +253,13 @@ export type RefAdd = readonly [
   node: NodeId,
 ]
 export type RefAck = readonly [type: T['refAck'], requestId: number]
-export type RefRemove = readonly [type: T['refRemove'], numbers: readonly ObjectNumber[], borrower: ProcessId]
+/** `adder`: the process that had announced the borrower to the owner. */
+export type RefRemove = readonly [
+  type: T['refRemove'],
+  numbers: readonly ObjectNumber[],
+  borrower: ProcessId,
+  adder: ProcessId,
+]
 
 // Process <-> its node manager.
 /** Bring the object into this node's store from one of its holders. `key` is `objectKey(id)`. */
