@@ -5,7 +5,7 @@
  * variable or import of that name in the module around it (`import { setTimeout } from 'node:timers/promises'`). Taking
  * the one for the other would run something else in silence. Costs about half a millisecond, so callers ask once a text.
  */
-import type { Runtime, Session } from 'node:inspector'
+import type * as Inspector from 'node:inspector'
 import { createRequire } from 'node:module'
 
 const probeKey = Symbol.for('outpool.captured-names.probe')
@@ -15,10 +15,10 @@ const probeKey = Symbol.for('outpool.captured-names.probe')
  * Node cannot tell (it was built without the inspector, or may not use it).
  */
 export function capturedNames(fn: Function): ReadonlySet<string> | undefined {
-  let session: Session | undefined
+  let session: Inspector.Session | undefined
   const globals = globalThis as { [probeKey]?: Function }
   try {
-    const inspector = createRequire(import.meta.url)('node:inspector') as typeof import('node:inspector')
+    const inspector = createRequire(import.meta.url)('node:inspector') as typeof Inspector
     session = new inspector.Session()
     session.connect()
     globals[probeKey] = fn
@@ -31,7 +31,7 @@ export function capturedNames(fn: Function): ReadonlySet<string> | undefined {
   }
 }
 
-function readScopes(session: Session): ReadonlySet<string> | undefined {
+function readScopes(session: Inspector.Session): ReadonlySet<string> | undefined {
   const expression = `globalThis[Symbol.for(${JSON.stringify(probeKey.description)})]`
   const probe = evaluate(session, expression)
   const scopes = probe.internalProperties?.find(({ name }) => name === '[[Scopes]]')?.value?.objectId
@@ -44,7 +44,7 @@ function readScopes(session: Session): ReadonlySet<string> | undefined {
   return names
 }
 
-function evaluate(session: Session, expression: string): Runtime.GetPropertiesReturnType {
+function evaluate(session: Inspector.Session, expression: string): Inspector.Runtime.GetPropertiesReturnType {
   let objectId: string | undefined
   // The answers of an in-process session arrive before `post` returns.
   session.post('Runtime.evaluate', { expression, silent: true }, (error, answer) => {
@@ -54,8 +54,8 @@ function evaluate(session: Session, expression: string): Runtime.GetPropertiesRe
   return properties(session, objectId)
 }
 
-function properties(session: Session, objectId: string): Runtime.GetPropertiesReturnType {
-  let found: Runtime.GetPropertiesReturnType | undefined
+function properties(session: Inspector.Session, objectId: string): Inspector.Runtime.GetPropertiesReturnType {
+  let found: Inspector.Runtime.GetPropertiesReturnType | undefined
   session.post('Runtime.getProperties', { objectId, ownProperties: true }, (error, answer) => {
     if (error === null) found = answer
   })

@@ -29,13 +29,13 @@ const forms: readonly Form[] = ["'use strict';", ''].flatMap((directive) => [
 /** Throws RuntimeEnvSetupError where the text is no function in this Node. */
 export function evaluateSource(text: string, name: string): LoadedFunction {
   if (/\bimport\b/.test(text)) readyDynamicImport()
-  let syntaxError: unknown
+  let syntaxError: SyntaxError | undefined
   for (const form of forms) {
     let script: vm.Script
     try {
       script = compile(text, name, form)
     } catch (error) {
-      syntaxError ??= error
+      syntaxError ??= error as SyntaxError
       continue
     }
     const made = (script.runInThisContext() as Factory)(nameFunction)
@@ -44,7 +44,7 @@ export function evaluateSource(text: string, name: string): LoadedFunction {
     return (name === '' || fn.name === name ? fn : nameFunction(fn, name)) as LoadedFunction
   }
   throw new RuntimeEnvSetupError(
-    `function ${name || 'anonymous'} could not be loaded from its text: ${String(syntaxError ?? 'it is no function')}. ` +
+    `function ${name || 'anonymous'} could not be loaded from its text: ${syntaxError === undefined ? 'it is no function' : String(syntaxError)}. ` +
       `Run the same major version of Node everywhere (here: ${process.version}).`,
     { ...(syntaxError === undefined ? {} : { cause: syntaxError }), details: { function: name } },
   )
@@ -78,11 +78,12 @@ function readyDynamicImport(): void {
   const script = new vm.Script("import('node:vm')", {
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
-  const { emitWarning } = process
+  const heard = Object.getOwnPropertyDescriptor(process, 'emitWarning')
   process.emitWarning = () => undefined
   try {
     void script.runInThisContext()
   } finally {
-    process.emitWarning = emitWarning
+    if (heard === undefined) Reflect.deleteProperty(process, 'emitWarning')
+    else Object.defineProperty(process, 'emitWarning', heard)
   }
 }

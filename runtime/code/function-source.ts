@@ -91,7 +91,10 @@ function resolveText(fn: Function): Outcome {
   return outcome
 }
 
-/** Whether a name that would be a global in a worker is a variable around `fn` here; looked up on first need. */
+/**
+ * Whether a name that would be a global in a worker is a variable around `fn` here; looked up on first need. Where this
+ * Node cannot tell, it is taken for the global.
+ */
 function shadowing(fn: Function, analysis: FunctionAnalysis): (name: string) => boolean {
   if (analysis.kind !== 'function') return () => false
   let names: ReadonlySet<string> | undefined

@@ -27,7 +27,7 @@ async function load({ id, name, source }: FunctionDefinition): Promise<LoadedFun
   const kind: string = source.kind
   switch (source.kind) {
     case 'module':
-      return await importExport(source.url, source.exportName)
+      return importExport(source.url, source.exportName)
     case 'source':
       return evaluateSource(source.text, source.name)
     default:

@@ -1,3 +1,4 @@
+import vm from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { capturedNames } from '../../../runtime/code/captured-names.ts'
@@ -118,7 +119,7 @@ describe('freeVariables', () => {
       fc.property(functionText, (text) => {
         let fn: Function
         try {
-          fn = new Function(`"use strict"; let a, b, c, d; return (${text})`)() as Function
+          fn = vm.runInThisContext(`(() => { 'use strict'; let a, b, c, d; return (${text}) })()`) as Function
         } catch {
           return fc.pre(false)
         }

@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import vm from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { FunctionCaptureError, ProtocolError } from '../../../runtime/base/errors.ts'
@@ -15,17 +19,23 @@ import {
 const require = createRequire(import.meta.url)
 const fixture = (name: string): string => new URL(`./fixtures/${name}`, import.meta.url).href
 
+type Fn = (...args: unknown[]) => unknown
+
 /** A function with exactly this text, in the scope of globals alone. */
-function fn(text: string): Function {
-  return (0, eval)(`(${text}\n)`) as Function
+function fn(text: string): Fn {
+  return vm.runInThisContext(`(${text}\n)`) as Fn
 }
 /** The only property of an object literal, where the text is a method or accessor. */
-function member(text: string): Function {
-  const object = (0, eval)(`({${text}
+function member(text: string): Fn {
+  const object = vm.runInThisContext(`({${text}
 })`) as object
   const [key = ''] = Reflect.ownKeys(object)
-  const { value, get, set } = Object.getOwnPropertyDescriptor(object, key) ?? {}
-  return (value ?? get ?? set) as Function
+  const property: PropertyDescriptor = Object.getOwnPropertyDescriptor(object, key) ?? {}
+  return Object.values(property).find((value) => typeof value === 'function') as Fn
+}
+
+function staticMember(text: string, name: string): Fn {
+  return (fn(text) as unknown as Record<string, Fn>)[name] as Fn
 }
 
 function refusal(target: unknown): string {
@@ -80,7 +90,7 @@ describe('defineFunction', () => {
     const { source, name } = defineFunction(member('async *[\nSymbol.iterator]\n(a) { return a }'))
     expect(source).to.include({ kind: 'source', text: 'async *m\n\n(a) { return a }' })
     expect(name).to.equal('[Symbol.iterator]')
-    const secret = (0, eval)(
+    const secret = vm.runInThisContext(
       'new (class { #secret() { return 1 } show() { return this.#secret } })().show()',
     ) as Function
     expect(defineFunction(secret).source).to.include({ kind: 'source', text: 'm() { return 1 }', name: '#secret' })
@@ -115,13 +125,13 @@ describe('defineFunction', () => {
     ['super in an arrow in a method', () => member('m() { return () => super.x }'), uses("'super'"), 'Pass the object'],
     [
       'a private name',
-      () => fn('class { #s; static m() { return this.#s } }').m as unknown,
+      () => staticMember('class { #s; static m() { return this.#s } }', 'm'),
       uses("the private name '#s'"),
       'public method',
     ],
     [
       'a private brand check',
-      () => fn('class { #s; static m(o) { return #s in o } }').m as unknown,
+      () => staticMember('class { #s; static m(o) { return #s in o } }', 'm'),
       "'#s'",
       'public method',
     ],
@@ -245,6 +255,17 @@ describe('defineFunction', () => {
     expect(defineFunction(bound as Function).source).to.eql({ kind: 'module', url, exportName: 'default.bound' })
     const compiled = { kind: 'module', url: fixture('compiled.cjs'), exportName: 'default.mul' }
     expect(defineFunction(mul as Function).source).to.eql(compiled)
+  })
+
+  it('refuses an export of the main module, which cannot be loaded without running the program again', async () => {
+    const tsx = pathToFileURL(require.resolve('tsx')).href
+    const main = fileURLToPath(fixture('main.cjs'))
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, main])
+    const [own, sub] = JSON.parse(stdout) as { ships: boolean; how?: string; reasons: string[] }[]
+    expect(own?.ships).to.equal(false)
+    expect(own?.reasons[0]).to.include("it uses 'base'")
+    expect(own?.reasons[1]).to.include('main module of the program').and.to.include('module of its own')
+    expect(sub).to.include({ ships: true, how: 'module' })
   })
 
   it('refuses a class, exported or not', () => {

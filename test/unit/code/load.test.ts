@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import vm from 'node:vm'
 import { expect } from 'chai'
 import { RuntimeEnvSetupError } from '../../../runtime/base/errors.ts'
 import { createDefinition, type FunctionDefinition } from '../../../runtime/code/definition.ts'
@@ -12,11 +13,12 @@ import { decodeDefinition, defineFunction, moduleExport } from '../../../runtime
 import { loadFunction } from '../../../runtime/code/load.ts'
 
 const fixture = (name: string): string => new URL(`./fixtures/${name}`, import.meta.url).href
-const make = (text: string): unknown => (0, eval)(`(${text}\n)`)
-const fn = (text: string): Function => make(text) as Function
+const make = (text: string): unknown => vm.runInThisContext(`(${text}\n)`)
+type Fn = (...args: unknown[]) => unknown
+const fn = (text: string): Fn => make(text) as Fn
 
-async function ship(target: Function): Promise<(...args: unknown[]) => unknown> {
-  return await loadFunction(decodeDefinition(defineFunction(target).bytes))
+function ship(target: Function): Promise<Fn> {
+  return loadFunction(decodeDefinition(defineFunction(target).bytes))
 }
 
 async function failure(definition: FunctionDefinition): Promise<RuntimeEnvSetupError> {
@@ -63,7 +65,7 @@ describe('loadFunction of a source', () => {
       [1],
       1,
     ],
-    ['a function made from text', () => new Function('a', 'b', 'return a * b'), [3, 4], 12],
+    ['a function made from text', () => make(`new Function('a', 'b', 'return a * b')`) as Fn, [3, 4], 12],
     ['sloppy code that is not strict code', () => fn('function (a) { return 010 + a }'), [1], 9],
   ]
   for (const [what, target, args, expected] of rows) {
