@@ -1,0 +1,69 @@
+/**
+ * Drivers open no inbound port. Whoever wants to reach one asks its home node; the home gives out a ticket, asks the
+ * driver over its control link to call back with it, and hands the connection that comes to whoever waits.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { systemClock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import { deferred } from '../base/deferred.ts'
+import type { Deferred } from '../base/deferred.ts'
+import { ConnectionLostError } from '../base/errors.ts'
+import { dialBackTimeoutMs } from '../base/limits.ts'
+
+interface Waiting {
+  readonly socket: Deferred<Duplex>
+  readonly timer: Timer
+}
+
+export class DialBackTable {
+  readonly #clock: Clock
+  readonly #newTicket: () => string
+  readonly #waiting = new Map<string, Waiting>()
+
+  constructor(clock: Clock = systemClock, newTicket: () => string = () => randomBytes(16).toString('hex')) {
+    this.#clock = clock
+    this.#newTicket = newTicket
+  }
+
+  /** Tickets that nobody has come with yet. */
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** A ticket to send to the driver, and the connection it will bring; that rejects with ConnectionLostError. */
+  issue(timeoutMs: number = dialBackTimeoutMs): { readonly ticket: string; readonly socket: Promise<Duplex> } {
+    const ticket = this.#newTicket()
+    const socket = deferred<Duplex>()
+    const timer = this.#clock.after(timeoutMs, () => {
+      this.cancel(ticket, `the driver did not call back within ${timeoutMs} ms`)
+    })
+    this.#waiting.set(ticket, { socket, timer })
+    // Whoever issued it may have gone; a late rejection is then nobody's.
+    socket.promise.catch(() => {})
+    return { ticket, socket: socket.promise }
+  }
+
+  /** The driver came with this ticket. False for one that is unknown, late, or used already. */
+  complete(ticket: string, socket: Duplex): boolean {
+    const waiting = this.#take(ticket)
+    waiting?.socket.resolve(socket)
+    return waiting !== undefined
+  }
+
+  /** Nobody will come (the driver's link closed, say). */
+  cancel(ticket: string, reason: string): void {
+    this.#take(ticket)?.socket.reject(new ConnectionLostError(`a driver could not be reached: ${reason}`))
+  }
+
+  closeAll(reason: string): void {
+    for (const ticket of [...this.#waiting.keys()]) this.cancel(ticket, reason)
+  }
+
+  #take(ticket: string): Waiting | undefined {
+    const waiting = this.#waiting.get(ticket)
+    this.#waiting.delete(ticket)
+    waiting?.timer.cancel()
+    return waiting
+  }
+}

@@ -1,0 +1,195 @@
+/** Connecting to another process: the handshake of the side that begins. */
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { AuthenticationError, ConnectionLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
+import { dialTimeoutMs, maxFrameBytes, maxHelloBytes } from '../base/limits.ts'
+import { subprotocol } from '../protocol/version.ts'
+import { StreamBulk, WebSocketBulk } from './bulk.ts'
+import type { BulkChannel } from './bulk.ts'
+import { StreamLink, WebSocketLink } from './framed-link.ts'
+import { decodeAnswer, encodeHello, helloText, parseRefusal, parseWelcome, peerHello, refusalError } from './hello.ts'
+import type { Channel, DialTarget, Hello, LocalHello, PeerHello } from './hello.ts'
+import { Incoming } from './incoming.ts'
+import type { IncomingOptions } from './incoming.ts'
+import type { Link } from './link.ts'
+import { readHead } from './read-head.ts'
+import { connectTo } from './splice.ts'
+import type { ClientTls } from './splice.ts'
+import { refusalOfStatus, upgradeRaw } from './upgrade.ts'
+
+/** A unix socket on this machine, or a node's port: `ws://host:port` or `wss://host:port`. */
+export type Address = { readonly unix: string } | { readonly url: string }
+
+export interface DialOptions {
+  readonly address: Address
+  readonly to: DialTarget
+  readonly from: LocalHello
+  readonly token: string
+  /** For connecting and for the handshake, each. Default 10,000 ms. */
+  readonly timeoutMs?: number
+  readonly tls?: ClientTls
+}
+
+/**
+ * Opens a control link. Rejects with AuthenticationError, ProtocolVersionError or ProtocolError as the other side
+ * refuses, else with ConnectionLostError naming the address and what to look at.
+ */
+export function dial(options: DialOptions): Promise<Link> {
+  return connect<Link>(options, 'control', {
+    onStream: (socket, peer) => new StreamLink(socket, peer),
+    onWebSocket: (webSocket, socket, peer) => new WebSocketLink(webSocket, socket, peer),
+  })
+}
+
+/** Opens a bulk channel: a connection of its own for chunks. Rejects as `dial` does. */
+export function openBulk(options: DialOptions): Promise<BulkChannel> {
+  return connect<BulkChannel>(options, 'bulk', {
+    onStream: (socket, peer) => new StreamBulk(socket, peer),
+    onWebSocket: (webSocket, socket, peer) => new WebSocketBulk(webSocket, socket, peer),
+  })
+}
+
+export interface CallBackOptions extends Omit<DialOptions, 'to'> {
+  readonly ticket: string
+  /** How the connection is served once it is there, as if it had come in. */
+  readonly incoming: Incoming | IncomingOptions
+}
+
+/** A driver calls its home back: the connection it opens is from then on one that came in. Rejects as `dial` does. */
+export async function callBack(options: CallBackOptions): Promise<void> {
+  const { address, ticket, token, from, incoming, tls, timeoutMs = dialTimeoutMs } = options
+  let socket: Duplex
+  if ('unix' in address) {
+    const hello: Hello = { from: peerHello(from), to: 'any', channel: 'back', ticket }
+    socket = (await dialStream(address, hello, token, timeoutMs)).socket
+  } else {
+    const path = `/v1/back/${encodeURIComponent(ticket)}`
+    socket = await upgradeRaw({
+      url: address.url,
+      path,
+      protocol: 'outpool-back',
+      token,
+      timeoutMs,
+      ...(tls && { tls }),
+    })
+  }
+  const server = incoming instanceof Incoming ? incoming : new Incoming(incoming)
+  server.accept(socket)
+}
+
+interface Makers<T> {
+  onStream(socket: Duplex, peer: PeerHello): T
+  onWebSocket(webSocket: WebSocket, socket: Duplex, peer: PeerHello): T
+}
+
+async function connect<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {
+  const { address, to, token, timeoutMs = dialTimeoutMs } = options
+  if (token === '')
+    throw new AuthenticationError(
+      'there is no token to show; set OUTPOOL_TOKEN or OUTPOOL_TOKEN_FILE to that of the cluster',
+    )
+  const hello: Hello = { from: peerHello(options.from), to, channel }
+  if ('url' in address) return dialWebSocket(address.url, hello, options, makers)
+  const { socket, peer } = await dialStream(address, hello, token, timeoutMs)
+  const made = makers.onStream(socket, peer)
+  socket.resume()
+  return made
+}
+
+/** Resolves with the paused socket behind the handshake. */
+async function dialStream(
+  address: { readonly unix: string },
+  hello: Hello,
+  token: string,
+  timeoutMs: number,
+): Promise<{ socket: Duplex; peer: PeerHello }> {
+  const first = encodeHello(hello, token)
+  const socket = await connectTo(address, { timeoutMs })
+  const timer = setTimeout(() => socket.destroy(silent(address.unix, timeoutMs)), timeoutMs)
+  try {
+    socket.write(first)
+    const { peer } = await readHead(socket, decodeAnswer)
+    return { socket, peer }
+  } catch (error) {
+    socket.destroy()
+    throw atAddress(error, address.unix)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions, makers: Makers<T>): Promise<T> {
+  const { token, to, tls, timeoutMs = dialTimeoutMs } = options
+  const outpoolHello = Buffer.from(helloText(hello)).toString('base64url')
+  const socket = await connectTo({ url }, { timeoutMs, ...(tls && { tls }) })
+  const { WebSocket: Client } = await import('ws')
+  const path = to === 'any' ? 'any' : `${to.node}/${to.process}`
+  return new Promise<T>((resolve, reject) => {
+    const webSocket = new Client(`${url.replace(/\/+$/, '')}/v1/process/${path}`, subprotocol, {
+      createConnection: () => socket as never,
+      perMessageDeflate: false,
+      maxPayload: maxFrameBytes,
+      headers: { authorization: `Bearer ${token}`, 'outpool-hello': outpoolHello },
+      // Masks keep scripts of a browser from feeding caches on the way what they like. There is no script here, and a
+      // mask of zeros, which both ends skip, makes this direction five times as fast.
+      generateMask: (mask: Buffer) => mask.fill(0),
+    })
+    let peer: PeerHello | undefined
+    const timer = setTimeout(() => fail(silent(url, timeoutMs)), timeoutMs)
+    const fail = (error: unknown): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(atAddress(error, url))
+    }
+    webSocket.on('error', fail)
+    webSocket.on('upgrade', (response: IncomingMessage) => {
+      const welcome = response.headers['outpool-welcome']
+      const text = typeof welcome === 'string' ? welcome.slice(0, maxHelloBytes * 2) : ''
+      try {
+        peer = parseWelcome(Buffer.from(text, 'base64url').toString('utf8'))
+      } catch (error) {
+        fail(error)
+      }
+    })
+    webSocket.on('unexpected-response', (_request: ClientRequest, response: IncomingMessage) => {
+      readBody(response).then((body) => {
+        fail(refusalError(parseRefusal(body, refusalOfStatus(response.statusCode ?? 0))))
+      }, fail)
+    })
+    webSocket.on('open', () => {
+      if (peer === undefined) return
+      clearTimeout(timer)
+      webSocket.off('error', fail)
+      resolve(makers.onWebSocket(webSocket, socket, peer))
+    })
+  })
+}
+
+async function readBody(response: IncomingMessage): Promise<string> {
+  let body = ''
+  for await (const chunk of response) {
+    body += String(chunk)
+    if (body.length > maxHelloBytes) break
+  }
+  return body
+}
+
+function silent(where: string, timeoutMs: number): ConnectionLostError {
+  return new ConnectionLostError(
+    `${where} did not answer the hello within ${timeoutMs} ms; is that an Outpool process?`,
+  )
+}
+
+/** The error as the user should see it: its own class where it has one, with the address in the message. */
+function atAddress(error: unknown, where: string): Error {
+  if (error instanceof ConnectionLostError && error.cause instanceof OutpoolError) return error.cause
+  if (error instanceof OutpoolError) {
+    if (!error.message.includes(where)) error.message = `${where}: ${error.message}`
+    return error
+  }
+  const cause = error as Error
+  if (cause.message.includes('subprotocol') || cause.message.includes('Sec-WebSocket'))
+    return new ProtocolError(`${where}: ${cause.message}; is that an Outpool node?`, { cause })
+  return new ConnectionLostError(`${where}: the handshake failed: ${cause.message}`, { cause })
+}

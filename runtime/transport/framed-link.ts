@@ -1,0 +1,181 @@
+/** Links that carry frames of bytes: over a byte stream (unix socket) and over a WebSocket. */
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
+import { lingerMs, linkHighWaterBytes, maxFrameBytes } from '../base/limits.ts'
+import { decodeFrame, FrameBuilder, FrameSplitter, prefixBytes } from '../protocol/frames.ts'
+import type { WireMessage } from '../protocol/frames.ts'
+import type { PeerHello } from './hello.ts'
+import { describePeer, LinkCore } from './link.ts'
+import { endGently, setKeepAlive, setReferenced } from './sockets.ts'
+
+abstract class FramedLink extends LinkCore {
+  protected readonly socket: Duplex
+  readonly #builder: FrameBuilder
+  readonly #flushSoon: () => void
+  #flushScheduled = false
+
+  constructor(socket: Duplex, peer: PeerHello, frameLimitBytes: number) {
+    super(peer)
+    this.socket = socket
+    this.#builder = new FrameBuilder(frameLimitBytes)
+    this.#flushSoon = () => {
+      this.#flushScheduled = false
+      this.flush()
+    }
+    setKeepAlive(socket)
+    socket.on('error', (error: Error) => this.lost(error))
+    socket.on('close', () => this.lost(undefined))
+  }
+
+  /** Writes one frame, prefix included; true when every byte written so far has left this process. */
+  protected abstract write(frame: Buffer): boolean
+  protected abstract readonly queuedBytes: number
+
+  get bufferedBytes(): number {
+    return this.#builder.byteLength + this.queuedBytes
+  }
+
+  send(message: WireMessage): void {
+    if (this.closed) return
+    if (this.#builder.append(message)) this.flush()
+    else if (!this.#flushScheduled) {
+      this.#flushScheduled = true
+      setImmediate(this.#flushSoon)
+    }
+  }
+
+  flush(): void {
+    if (this.#builder.count === 0 || this.closed) return
+    if (this.write(this.#builder.take())) this.#builder.recycle()
+  }
+
+  async drained(): Promise<void> {
+    while (!this.closed && this.bufferedBytes > linkHighWaterBytes) {
+      this.flush()
+      if (this.queuedBytes === 0) return
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.socket.off('drain', done).off('close', done)
+          resolve()
+        }
+        this.socket.on('drain', done).on('close', done)
+      })
+    }
+  }
+
+  ref(): void {
+    setReferenced(this.socket, true)
+  }
+
+  unref(): void {
+    setReferenced(this.socket, false)
+  }
+
+  /** Decodes one frame and delivers it; what breaks the protocol closes the link. */
+  protected receive(bytes: Buffer, start: number, stop: number): void {
+    if (this.closed) return
+    let messages: WireMessage[]
+    try {
+      messages = decodeFrame(bytes, start, stop)
+    } catch (error) {
+      return this.broken(error)
+    }
+    this.deliver(messages)
+  }
+
+  protected broken(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error)
+    this.finish(new ProtocolError(`${describePeer(this.peer)}: ${text}`, { cause: error }), false)
+  }
+
+  protected lost(cause: Error | undefined): void {
+    const how = cause === undefined ? 'the other side closed it' : cause.message
+    const text = `the link to ${describePeer(this.peer)} is lost: ${how}`
+    this.finish(new ConnectionLostError(text, cause === undefined ? {} : { cause }), false)
+  }
+}
+
+/** Length-prefixed frames on a connected socket (a unix socket, or one that was upgraded to a plain byte stream). */
+export class StreamLink extends FramedLink {
+  readonly kind = 'unix'
+
+  constructor(socket: Duplex, peer: PeerHello, frameLimitBytes: number = maxFrameBytes) {
+    super(socket, peer, frameLimitBytes)
+    const splitter = new FrameSplitter(frameLimitBytes, (bytes, start, stop) => this.receive(bytes, start, stop))
+    socket.on('data', (chunk: Buffer) => {
+      if (this.closed) return
+      try {
+        splitter.push(chunk)
+      } catch (error) {
+        this.broken(error)
+      }
+    })
+    socket.on('end', () => this.lost(undefined))
+  }
+
+  protected get queuedBytes(): number {
+    return this.socket.writableLength
+  }
+
+  protected write(frame: Buffer): boolean {
+    this.socket.write(frame)
+    // A socket that took everything in its synchronous attempt reports nothing buffered.
+    return this.socket.writableLength === 0
+  }
+
+  protected shut(graceful: boolean): void {
+    if (graceful) endGently(this.socket)
+    else this.socket.destroy()
+  }
+
+  protected pauseReading(): void {
+    this.socket.pause()
+  }
+
+  protected resumeReading(): void {
+    if (!this.closed) this.socket.resume()
+  }
+}
+
+/** One binary WebSocket message per frame. `socket` is the one below `webSocket`. */
+export class WebSocketLink extends FramedLink {
+  readonly kind = 'websocket'
+  readonly #webSocket: WebSocket
+
+  constructor(webSocket: WebSocket, socket: Duplex, peer: PeerHello) {
+    super(socket, peer, maxFrameBytes)
+    this.#webSocket = webSocket
+    webSocket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) this.receive(data, 0, data.length)
+      else this.broken(new ProtocolError('a text message came on a binary protocol'))
+    })
+    webSocket.on('error', (error: Error) => this.broken(error))
+    webSocket.on('close', () => this.lost(undefined))
+  }
+
+  protected get queuedBytes(): number {
+    return this.#webSocket.bufferedAmount
+  }
+
+  protected write(frame: Buffer): boolean {
+    this.#webSocket.send(frame.subarray(prefixBytes), { binary: true, compress: false })
+    return this.#webSocket.bufferedAmount === 0
+  }
+
+  protected shut(graceful: boolean): void {
+    if (!graceful) return this.#webSocket.terminate()
+    this.#webSocket.close(1000)
+    const timer = setTimeout(() => this.#webSocket.terminate(), lingerMs)
+    timer.unref()
+    this.socket.once('close', () => clearTimeout(timer))
+  }
+
+  protected pauseReading(): void {
+    this.#webSocket.pause()
+  }
+
+  protected resumeReading(): void {
+    if (!this.closed) this.#webSocket.resume()
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * What a process does with a connection that comes in, however it came: judge its hello, then serve it here, hand it
+ * to a waiting caller, or splice it to the process it is meant for. A connection that begins with `GET ` is an HTTP
+ * upgrade, replayed by a node manager.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { helloTimeoutMs, maxFrameBytes, maxHelloBytes, maxRelayHops, maxUnauthenticated } from '../base/limits.ts'
+import { Admission } from './admission.ts'
+import { StreamBulk } from './bulk.ts'
+import type { BulkChannel } from './bulk.ts'
+import type { DialBackTable } from './dial-back.ts'
+import { StreamLink } from './framed-link.ts'
+import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, RefusedError } from './hello.ts'
+import type { DialTarget, Hello, LocalHello, Refusal } from './hello.ts'
+import type { HttpIncoming } from './http-incoming.ts'
+import type { Link } from './link.ts'
+import { readHead } from './read-head.ts'
+import { endGently, ignore } from './sockets.ts'
+import { connectTo, splice } from './splice.ts'
+import type { ClientTls, ResolveTarget, SpliceTarget } from './splice.ts'
+import { upgradeRaw } from './upgrade.ts'
+
+export interface IncomingLimits {
+  readonly maxHelloBytes: number
+  readonly helloTimeoutMs: number
+  readonly maxUnauthenticated: number
+  readonly maxFrameBytes: number
+}
+
+export interface IncomingOptions {
+  readonly self: LocalHello
+  /** The token of the cluster; an empty one admits nobody. */
+  readonly token: string
+  readonly onLink: (link: Link) => void
+  /** Bulk channels are refused where this is absent. */
+  readonly onBulk?: (channel: BulkChannel) => void
+  /** Told of every connection that was turned away. */
+  readonly onRefused?: (refusal: Refusal) => void
+  /** Turns a peer away after its token was right: another job, a version that cannot work with this one. */
+  readonly admit?: (hello: Hello) => Refusal | undefined
+  /** The way to another process (node managers only). */
+  readonly resolveTarget?: ResolveTarget
+  /** Drivers that call back (node managers only). */
+  readonly dialBack?: DialBackTable
+  /** For relays to nodes with `wss://` addresses. */
+  readonly relayTls?: ClientTls
+  /** Defaults: runtime/base/limits.ts. */
+  readonly limits?: Partial<IncomingLimits>
+}
+
+/** Extra rules of a network port. Behind a node manager there are none: the node manager has applied them. */
+export interface HttpRules {
+  /** Whether a request with this `Host` header was meant for us. */
+  readonly hostAllowed?: (host: string) => boolean
+  readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void
+}
+
+export class Incoming {
+  readonly options: IncomingOptions
+  readonly limits: IncomingLimits
+  readonly admission: Admission
+  #http: Promise<HttpIncoming> | undefined
+  readonly #spliced = new Set<Duplex>()
+
+  constructor(options: IncomingOptions) {
+    this.options = options
+    this.limits = { maxHelloBytes, helloTimeoutMs, maxUnauthenticated, maxFrameBytes, ...options.limits }
+    this.admission = new Admission(this.limits.maxUnauthenticated, this.limits.helloTimeoutMs)
+  }
+
+  /** Takes a connection over, from its first byte. */
+  accept(socket: Duplex): void {
+    socket.on('error', ignore)
+    if (!this.enter(socket, (refusal) => refuseRaw(socket, refusal))) return
+    void this.#handshake(socket)
+  }
+
+  /** Counts a connection that has yet to authenticate; false when it was turned away. */
+  enter(socket: Duplex, refuse: (refusal: Refusal) => void): boolean {
+    const turnAway = (refusal: Refusal): void => {
+      this.refused(refusal)
+      refuse(refusal)
+    }
+    const { helloTimeoutMs: timeoutMs, maxUnauthenticated: limit } = this.limits
+    const onTimeout = (): void => turnAway({ code: 'timeout', reason: `no hello came within ${timeoutMs} ms` })
+    if (this.admission.enter(socket, onTimeout)) return true
+    turnAway({ code: 'busy', reason: `${limit} connections are waiting to authenticate already; try again later` })
+    return false
+  }
+
+  refused(refusal: Refusal): void {
+    this.options.onRefused?.(refusal)
+  }
+
+  isSelf(to: DialTarget): boolean {
+    return to === 'any' || to.process === this.options.self.process
+  }
+
+  /** Drops what has not authenticated and what is only passing through. Links are their users' to close. */
+  close(): void {
+    this.admission.destroyAll()
+    for (const socket of this.#spliced) socket.destroy()
+    this.options.dialBack?.closeAll('the node is stopping')
+  }
+
+  /** Throws RefusedError unless this hello may be served here. */
+  judge(hello: Hello): void {
+    if (hello.channel === 'bulk' && this.options.onBulk === undefined)
+      throw new RefusedError('not-found', `this ${this.options.self.kind} serves no bulk channel`)
+    const refusal = this.options.admit?.(hello)
+    if (refusal !== undefined) throw new RefusedError(refusal.code, refusal.reason)
+  }
+
+  /**
+   * Splices to the process that `to` names, beginning with `first`. `relay` is how the next node is asked, where the
+   * way leads through one. Throws RefusedError.
+   */
+  async forward(
+    socket: Duplex,
+    to: DialTarget,
+    first: Buffer,
+    relay: (url: string) => Promise<{ socket: Duplex; first: Buffer }>,
+  ): Promise<void> {
+    const { resolveTarget } = this.options
+    if (to === 'any' || resolveTarget === undefined)
+      throw new RefusedError('gone', `process ${targetText(to)} is not here; this is ${this.options.self.process}`)
+    const target = await resolveTarget(to)
+    if (target.kind === 'refuse') throw new RefusedError(target.code, target.reason)
+    let way: { socket: Duplex; first: Buffer }
+    try {
+      way = target.kind === 'relay' ? await relay(target.url) : { socket: await openTarget(target), first }
+    } catch (error) {
+      if (error instanceof RefusedError) throw error
+      throw new RefusedError('gone', `process ${targetText(to)} cannot be reached: ${(error as Error).message}`)
+    }
+    way.socket.write(way.first)
+    for (const end of [socket, way.socket]) {
+      this.#spliced.add(end)
+      end.once('close', () => this.#spliced.delete(end))
+    }
+    splice(socket, way.socket)
+  }
+
+  async #handshake(socket: Duplex): Promise<void> {
+    try {
+      const first = await readHead(socket, (bytes) => this.#parseFirst(bytes))
+      // The HTTP side keeps the admission entry until it has seen the token.
+      if (first.hello === undefined) return (await this.#httpSide()).handOver(socket)
+      this.admission.leave(socket)
+      await this.#route(socket, first.hello, first.bytes)
+    } catch (error) {
+      if (!(error instanceof RefusedError)) return void socket.destroy()
+      // The timeout has told already.
+      if (socket.writableEnded || socket.destroyed) return
+      this.admission.leave(socket)
+      this.refused(error.refusal)
+      refuseRaw(socket, error.refusal)
+    }
+  }
+
+  #parseFirst(bytes: Buffer): { used: number; bytes: Buffer; hello?: Hello } | undefined {
+    const start = bytes.toString('latin1', 0, 4)
+    if (start === 'GET ') return { used: 0, bytes }
+    if ('GET '.startsWith(start)) return undefined
+    const head = decodeHello(bytes, this.options.token, this.limits.maxHelloBytes)
+    return head === undefined ? undefined : { ...head, bytes: bytes.subarray(0, head.used) }
+  }
+
+  async #route(socket: Duplex, hello: Hello, bytes: Buffer): Promise<void> {
+    const { dialBack, self, onLink, onBulk } = this.options
+    if (hello.channel === 'back') {
+      socket.write(encodeWelcome(self))
+      if (dialBack?.complete(hello.ticket ?? '', socket) !== true) socket.destroy()
+      return
+    }
+    if (!this.isSelf(hello.to)) return this.forward(socket, hello.to, bytes, (url) => this.#relay(url, hello))
+    this.judge(hello)
+    socket.write(encodeWelcome(self))
+    if (hello.channel === 'bulk') onBulk?.(new StreamBulk(socket, hello.from))
+    else onLink(new StreamLink(socket, hello.from, this.limits.maxFrameBytes))
+    socket.resume()
+  }
+
+  async #relay(url: string, hello: Hello): Promise<{ socket: Duplex; first: Buffer }> {
+    const { relayTls, token } = this.options
+    const hops = (hello.hops ?? 0) + 1
+    if (hops > maxRelayHops) throw new RefusedError('not-found', 'the connection was relayed too often')
+    const path = '/v1/process/any'
+    const socket = await upgradeRaw({ url, path, protocol: 'outpool-raw', token, ...(relayTls && { tls: relayTls }) })
+    return { socket, first: encodeHello({ ...hello, hops }, token) }
+  }
+
+  #httpSide(): Promise<HttpIncoming> {
+    this.#http ??= import('./http-incoming.ts').then((module) => module.createHttpIncoming(this, {}))
+    return this.#http
+  }
+}
+
+/** Serves one connection that this process opened itself as if it had come in (a driver that called back). */
+export function acceptIncoming(socket: Duplex, options: IncomingOptions): void {
+  new Incoming(options).accept(socket)
+}
+
+async function openTarget(target: Exclude<SpliceTarget, { kind: 'relay' | 'refuse' }>): Promise<Duplex> {
+  return target.kind === 'socket' ? target.socket : connectTo({ unix: target.path })
+}
+
+export function targetText(to: DialTarget): string {
+  return to === 'any' ? 'any' : `${to.process} of node ${to.node}`
+}
+
+function refuseRaw(socket: Duplex, refusal: Refusal): void {
+  if (socket.destroyed) return
+  socket.write(encodeRefusal(refusal))
+  endGently(socket)
+}

@@ -1,0 +1,129 @@
+/** Where connections come in: the unix socket of a process, and the one port of a node. */
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { createServer as createNetServer } from 'node:net'
+import type { AddressInfo, Server as NetServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { dirname } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { ConnectionLostError } from '../base/errors.ts'
+import { Incoming } from './incoming.ts'
+import type { HttpRules, IncomingOptions } from './incoming.ts'
+
+/** The longest path of a unix socket on every platform (104 bytes on macOS, with its final zero). */
+const maxSocketPathBytes = 103
+
+export interface UnixListener {
+  readonly path: string
+  readonly incoming: Incoming
+  /** Stops listening, drops what has not authenticated or is only passing through, and removes the socket file. */
+  close(): Promise<void>
+}
+
+/** Listens on a socket file; its folder is made where missing, and closed to other users. Rejects when it cannot. */
+export async function listenUnix(options: IncomingOptions & { readonly path: string }): Promise<UnixListener> {
+  const { path } = options
+  if (Buffer.byteLength(path) > maxSocketPathBytes)
+    throw new ConnectionLostError(
+      `the socket path ${path} is longer than ${maxSocketPathBytes} bytes; use a shorter folder`,
+    )
+  const folder = dirname(path)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await chmod(folder, 0o700)
+  await rm(path, { force: true })
+  const incoming = new Incoming(options)
+  const server = createNetServer({ allowHalfOpen: true }, (socket) => incoming.accept(socket))
+  await listening(server, () => server.listen({ path }), path)
+  return { path, incoming, close: () => closeServer(server, incoming) }
+}
+
+export interface WebSocketListenerOptions extends IncomingOptions {
+  /** Default `127.0.0.1`. */
+  readonly host?: string
+  /** Default 0: any free port. */
+  readonly port?: number
+  /** Host names under which this node is reached, beside its listening addresses and `localhost`. */
+  readonly allowedHosts?: readonly string[]
+  /** Plain requests; without it they get 404. */
+  readonly onRequest?: NonNullable<HttpRules['onRequest']>
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly ca?: string | Buffer }
+}
+
+export interface WebSocketListener {
+  readonly host: string
+  readonly port: number
+  /** `ws://host:port`, or `wss://` with TLS. */
+  readonly url: string
+  readonly incoming: Incoming
+  close(): Promise<void>
+}
+
+/** Listens on the one port of a node. Rejects when the address cannot be had. */
+export async function listenWebSocket(options: WebSocketListenerOptions): Promise<WebSocketListener> {
+  const { host = '127.0.0.1', port = 0, tls, onRequest } = options
+  const { createHttpIncoming } = await import('./http-incoming.ts')
+  const https = tls === undefined ? undefined : await import('node:https')
+  const incoming = new Incoming(options)
+  const rules: HttpRules = {
+    hostAllowed: (header) => hostAllowed(header, host, options.allowedHosts ?? []),
+    ...(onRequest && { onRequest }),
+  }
+  const { server } = createHttpIncoming(
+    incoming,
+    rules,
+    https &&
+      ((settings) => https.createServer({ ...settings, ...tls, handshakeTimeout: incoming.limits.helloTimeoutMs })),
+  )
+  const { answerRefusal } = await import('./http-incoming.ts')
+  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Duplex) => {
+    incoming.enter(socket, (refusal) => answerRefusal(socket, refusal))
+  })
+  await listening(server, () => server.listen({ host, port }), `${host}:${port}`)
+  const address = server.address() as AddressInfo
+  const scheme = tls === undefined ? 'ws' : 'wss'
+  const shownHost = host.includes(':') ? `[${host}]` : host
+  return {
+    host,
+    port: address.port,
+    url: `${scheme}://${shownHost}:${address.port}`,
+    incoming,
+    close() {
+      server.closeIdleConnections()
+      return closeServer(server, incoming)
+    },
+  }
+}
+
+function listening(server: NetServer, listen: () => void, where: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const hint =
+        cause.code === 'EADDRINUSE'
+          ? 'the address is in use; stop what listens there or choose another port'
+          : cause.message
+      reject(new ConnectionLostError(`cannot listen on ${where}: ${hint}`, { cause, details: { address: where } }))
+    })
+    server.once('listening', resolve)
+    listen()
+  })
+}
+
+function closeServer(server: NetServer, incoming: Incoming): Promise<void> {
+  incoming.close()
+  // `close` waits for links, which are their users' to end: what counts here is that nobody new comes in.
+  return new Promise((resolve) => {
+    server.close()
+    setImmediate(resolve)
+  })
+}
+
+/** Guards against DNS rebinding: only names that are known to be ours. */
+function hostAllowed(header: string, boundHost: string, allowed: readonly string[]): boolean {
+  const name = /^\[([^\]]+)\](?::\d+)?$/.exec(header)?.[1] ?? header.replace(/:\d+$/, '')
+  const lower = name.toLowerCase()
+  if (lower === '') return false
+  if (lower === 'localhost' || lower === boundHost.toLowerCase()) return true
+  if (allowed.some((candidate) => candidate.toLowerCase() === lower)) return true
+  if (boundHost !== '0.0.0.0' && boundHost !== '::') return lower === '127.0.0.1' && boundHost === 'localhost'
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  return addresses.some((address) => address.address === lower)
+}

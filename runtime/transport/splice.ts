@@ -1,0 +1,126 @@
+/** Joining two connections: bytes go through undecoded, with back-pressure and half-close, until either side is gone. */
+import type { Duplex } from 'node:stream'
+import { connect as connectNet } from 'node:net'
+import type { Socket } from 'node:net'
+import { ConnectionLostError } from '../base/errors.ts'
+import { dialTimeoutMs } from '../base/limits.ts'
+import type { DialTarget, Refusal } from './hello.ts'
+import { ignore, setKeepAlive } from './sockets.ts'
+
+/** Where a connection that is meant for another process goes on. */
+export type SpliceTarget =
+  | { readonly kind: 'unix'; readonly path: string }
+  /** A connection that the target opened itself (a driver that called back). */
+  | { readonly kind: 'socket'; readonly socket: Duplex }
+  /** The port of another node, which knows the way. */
+  | { readonly kind: 'relay'; readonly url: string }
+  | ({ readonly kind: 'refuse' } & Refusal)
+
+export type ResolveTarget = (to: Exclude<DialTarget, 'any'>) => SpliceTarget | Promise<SpliceTarget>
+
+/** Trust settings for `wss://` addresses; see `tls.connect`. */
+export interface ClientTls {
+  readonly ca?: string | Buffer
+  readonly servername?: string
+  readonly rejectUnauthorized?: boolean
+}
+
+/** How long the last bytes for one side may take once the other side is gone, in milliseconds. */
+const lastBytesMs = 30_000
+
+/** Forwards both ways until both ends are closed; a break of one side breaks the other. */
+export function splice(a: Duplex, b: Duplex): void {
+  setKeepAlive(a)
+  setKeepAlive(b)
+  watch(a, b)
+  watch(b, a)
+  // pipe() passes an end on as a half-close: both sockets allow half-open.
+  a.pipe(b)
+  b.pipe(a)
+}
+
+function watch(socket: Duplex, other: Duplex): void {
+  const broken = (): void => void other.destroy()
+  socket.on('error', broken)
+  socket.on('close', () => {
+    // After an end in order the other side may still be writing what came before; anything else is a break.
+    if (!socket.readableEnded || !other.writableEnded) return broken()
+    const timer = setTimeout(broken, lastBytesMs)
+    timer.unref()
+    if (other.closed) clearTimeout(timer)
+    else other.once('close', () => clearTimeout(timer))
+  })
+  if (socket.destroyed) broken()
+}
+
+/** A TCP, TLS or unix connection, half-open allowed. Rejects with ConnectionLostError naming the address. */
+export async function connectTo(
+  address: { readonly unix: string } | { readonly url: string },
+  options: { readonly tls?: ClientTls; readonly timeoutMs?: number } = {},
+): Promise<Duplex> {
+  const socket =
+    'unix' in address
+      ? connectNet({ path: address.unix, allowHalfOpen: true })
+      : await connectUrl(address.url, options.tls)
+  const where = 'unix' in address ? address.unix : address.url
+  const timeoutMs = options.timeoutMs ?? dialTimeoutMs
+  const readyEvent = 'unix' in address || !isSecure(address.url) ? 'connect' : 'secureConnect'
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
+    const failed = (cause: Error): void => {
+      clearTimeout(timer)
+      reject(
+        new ConnectionLostError(`cannot connect to ${where}: ${connectHint(cause)}`, {
+          cause,
+          details: { address: where },
+        }),
+      )
+    }
+    socket.once('error', failed)
+    socket.once(readyEvent, () => {
+      clearTimeout(timer)
+      socket.off('error', failed)
+      resolve()
+    })
+  })
+  socket.on('error', ignore)
+  setKeepAlive(socket)
+  return socket
+}
+
+export function isSecure(url: string): boolean {
+  const { protocol } = new URL(url)
+  return protocol === 'wss:' || protocol === 'https:'
+}
+
+/** Host and port of a node's address. */
+export function hostAndPort(url: string): { readonly host: string; readonly port: number } {
+  const parsed = new URL(url)
+  const port = parsed.port === '' ? (isSecure(url) ? 443 : 80) : Number(parsed.port)
+  return { host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'), port }
+}
+
+async function connectUrl(url: string, tls: ClientTls | undefined): Promise<Socket> {
+  const { host, port } = hostAndPort(url)
+  if (!isSecure(url)) return connectNet({ host, port, allowHalfOpen: true, noDelay: true })
+  const { connect } = await import('node:tls')
+  return connect({ host, port, ...tls, ALPNProtocols: ['http/1.1'] })
+}
+
+function connectHint(cause: Error): string {
+  const { code } = cause as NodeJS.ErrnoException
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'connection refused; nothing listens there. Is `outpool start` running, and is the address right?'
+    case 'ENOENT':
+      return 'there is no such socket; the process has ended'
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the host name is unknown (${code}); check the address`
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return `the machine cannot be reached from here (${code}); check address and network`
+    default:
+      return cause.message
+  }
+}
