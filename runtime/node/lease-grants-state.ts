@@ -1,0 +1,288 @@
+/**
+ * The node's side of leases, as a pure machine: events in, instructions out through `LeaseEffects`.
+ *
+ *                      refuse, redirect, cancel, owner gone
+ *                   +--------------------------------------> (gone)
+ *                   |
+ *   request --> 1. waiting --resources--> 2. allocated --process--> 3. granted --somebody waits--> 4. reclaiming
+ *                   ^                          |                        |                               |
+ *                   +-------- drain -----------+                        +---------- return -------------+--> (gone)
+ *                                                                       |                               |
+ *                                        pinned, endWorker, owner gone  +--> 5. ending <----------------+
+ *                                                                                |
+ *                                                                                +--worker died--> (gone)
+ *
+ * 1 -> 2 books resources in the ledger under the id of the coming lease (lease-queue.ts: order and reservation);
+ * 2 -> 3 needs a process (lease-workers.ts: reuse, start, failures); 3 -> 4 is asked once (lease-reclaim.ts).
+ * 5 keeps its resources until the process is gone, so that the machine is never used twice. A worker that dies takes
+ * all of its leases from any state. Whatever comes for a lease or a request that is gone is ignored: a second return, a
+ * cancel that crosses the grant (the owner then returns the lease), a late word of a dead worker.
+ *
+ * After every event the machine runs to a fixed point. It has no timers: `nextTickAtMs` says when `tick` has something
+ * to do. Every instruction goes out before the event returns; none may call back.
+ */
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import type { NodeRow, ResourceUnits } from '../protocol/messages.ts'
+import { place } from '../scheduler/policy.ts'
+import { allocateWaiting, placeWaiting, refuseInfeasible, rowsOf } from './lease-queue.ts'
+import { reclaimAll, reclaimForWaiting } from './lease-reclaim.ts'
+import { classKeyOf, LeaseTables, waitingKey } from './lease-tables.ts'
+import type { Lease, LeaseAsk, LeaseDependencies, OwnerKey, WaitingRequest, WorkerEntry } from './lease-types.ts'
+import { validateLeases } from './lease-validate.ts'
+import { assignWorkers, markDied, markReady, reapIdle, startWorkers } from './lease-workers.ts'
+
+export interface LeaseStats {
+  readonly available: ResourceUnits
+  /** Requests that wait, those for a process included. */
+  readonly queued: number
+  readonly leases: number
+  readonly workers: number
+  readonly starting: number
+  readonly idle: number
+  readonly blocked: number
+}
+
+export class LeaseGrants {
+  readonly #tables: LeaseTables
+
+  constructor(deps: LeaseDependencies) {
+    this.#tables = new LeaseTables(deps)
+  }
+
+  /** Starts the workers that are to be there ahead of requests. */
+  start(): void {
+    this.#run()
+  }
+
+  /**
+   * An owner asks. `ownerIsHome`: this node is the one its process belongs to. A request that was not yet here and has
+   * visited another node is a redirected one, unless its owner is at home here.
+   */
+  request(owner: OwnerKey, process: ProcessId, ask: LeaseAsk, ownerIsHome: boolean): void {
+    const tables = this.#tables
+    const key = waitingKey(owner, ask.requestId)
+    if (tables.waiting.has(key)) return
+    const { resources, strategy, visited } = ask
+    const home = ownerIsHome || visited.length === 0 || visited.includes(tables.deps.node)
+    const view = { self: tables.deps.node, rows: rowsOf(tables), freeHere: tables.ledger.feasible(resources) }
+    const request: WaitingRequest = {
+      ...ask,
+      owner,
+      process,
+      home,
+      sequence: tables.nextSequence(),
+      arrivedAtMs: tables.now(),
+      classKey: classKeyOf(owner, ask),
+      visitedNow: visited,
+      mayRunHere: place({ resources, strategy, visited: [] }, view).kind === 'here',
+      placed: false,
+      lease: 0,
+      infeasibleSinceMs: undefined,
+    }
+    tables.waiting.set(key, request)
+    const failed = tables.spawnClasses.get(ask.environment)
+    if (failed !== undefined) failed.givenUp = false
+    this.#run()
+  }
+
+  /** The owner no longer wants it. If it was granted meanwhile, the owner returns the lease. */
+  cancel(owner: OwnerKey, requestId: number): void {
+    const request = this.#tables.waiting.get(waitingKey(owner, requestId))
+    if (request === undefined) return
+    this.#tables.dropWaiting(request)
+    this.#run()
+  }
+
+  /** False when there is no such lease of this owner (any more). */
+  return(owner: OwnerKey, leaseId: number, endWorker: boolean): boolean {
+    const tables = this.#tables
+    const lease = tables.leases.get(leaseId)
+    if (lease === undefined || lease.owner !== owner || lease.state === 'ending') return false
+    const worker = this.#workerOf(lease)
+    if (endWorker || lease.kind === 'pinned') {
+      tables.endWorker(worker, 'its lease was returned', !endWorker)
+    } else {
+      tables.dropLease(lease)
+      if (worker.leases.size === 0) this.#toIdle(worker)
+    }
+    this.#run()
+    return true
+  }
+
+  #toIdle(worker: WorkerEntry): void {
+    const tables = this.#tables
+    worker.state = 'idle'
+    worker.idleSinceMs = tables.now()
+    if (tables.draining) tables.endWorker(worker, 'the node is draining', true)
+    else if (worker.epoch >= tables.deps.options.maxEpoch) tables.endWorker(worker, 'it served its last lease', true)
+  }
+
+  /** The link of an owner is gone, and with it all that it asked for and held. */
+  ownerGone(owner: OwnerKey): void {
+    const tables = this.#tables
+    for (const request of [...tables.waiting.values()]) if (request.owner === owner) tables.dropWaiting(request)
+    for (const lease of [...tables.leases.values()])
+      if (lease.owner === owner) tables.endWorker(this.#workerOf(lease), 'the owner of its lease is gone', false)
+    this.#run()
+  }
+
+  /** The job is over: nothing of it waits or runs here from now on. */
+  jobEnded(job: ProcessId, reason: string): void {
+    const tables = this.#tables
+    for (const request of [...tables.waiting.values()]) if (request.job === job) tables.dropWaiting(request)
+    for (const worker of [...tables.workers.values()]) if (worker.job === job) tables.endWorker(worker, reason, false)
+    this.#run()
+  }
+
+  workerReady(worker: ProcessId): void {
+    const entry = this.#tables.workers.get(worker)
+    if (entry !== undefined && markReady(this.#tables, entry)) this.#run()
+  }
+
+  /** The process is gone, whatever its state; `text` says how, with its last lines. */
+  workerDied(worker: ProcessId, text: string): void {
+    const entry = this.#tables.workers.get(worker)
+    if (entry === undefined) return
+    markDied(this.#tables, entry, text)
+    this.#run()
+  }
+
+  /** Somebody is ending this process; nothing is granted on it any more. */
+  workerEnding(worker: ProcessId): void {
+    const entry = this.#tables.workers.get(worker)
+    if (entry === undefined || entry.state === 'ending') return
+    this.#tables.markEnding(entry)
+    this.#run()
+  }
+
+  workerBlocked(worker: ProcessId, epoch: number): void {
+    const lease = this.#leaseOf(worker, epoch)
+    if (lease === undefined || lease.blocked) return
+    lease.blocked = true
+    this.#tables.ledger.blocked(lease.id)
+    this.#run()
+  }
+
+  workerResumed(worker: ProcessId, epoch: number): void {
+    const lease = this.#leaseOf(worker, epoch)
+    if (lease === undefined || !lease.blocked) return
+    lease.blocked = false
+    this.#tables.ledger.resumed(lease.id)
+    this.#run()
+  }
+
+  /** Rows that changed; with `all`, these are the only ones. Whatever waits is looked at again. */
+  viewChanged(rows: readonly NodeRow[], all: boolean = false): void {
+    const tables = this.#tables
+    if (all) tables.view.replace(rows)
+    else tables.view.update(rows)
+    for (const request of tables.waiting.values()) {
+      if (!request.home) continue
+      request.visitedNow = []
+      request.placed = false
+    }
+    this.#run()
+  }
+
+  /** Nothing new runs here: what waits is sent on or refused, all leases are asked back, idle workers leave. */
+  drain(): void {
+    const tables = this.#tables
+    if (tables.draining) return
+    tables.draining = true
+    for (const request of tables.waiting.values()) {
+      tables.unallocate(request)
+      request.placed = false
+    }
+    reclaimAll(tables)
+    for (const worker of [...tables.workers.values()])
+      if (worker.state === 'idle' || worker.state === 'starting') tables.endWorker(worker, 'the node is draining', true)
+    this.#run()
+  }
+
+  /** Does what has become due. Harmless when nothing has. */
+  tick(): void {
+    refuseInfeasible(this.#tables)
+    reapIdle(this.#tables)
+    this.#run()
+  }
+
+  /** When `tick` has something to do next, on the injected clock; undefined when only events can change anything. */
+  nextTickAtMs(): number | undefined {
+    const { options } = this.#tables.deps
+    const now = this.#tables.now()
+    let next = Number.POSITIVE_INFINITY
+    const consider = (atMs: number): void => {
+      if (atMs > now) next = Math.min(next, atMs)
+    }
+    for (const request of this.#tables.waiting.values()) {
+      if (request.infeasibleSinceMs !== undefined)
+        next = Math.min(next, request.infeasibleSinceMs + options.infeasibleTimeoutMs)
+      if (request.lease !== 0) continue
+      consider(request.arrivedAtMs + options.reclaimAfterMs)
+      consider(request.arrivedAtMs + options.reserveAfterMs)
+    }
+    for (const entry of this.#tables.spawnClasses.values()) consider(entry.notBeforeMs)
+    const idle = [...this.#tables.workers.values()].filter((worker) => worker.state === 'idle')
+    if (idle.length > options.prestart)
+      next = Math.min(next, Math.min(...idle.map((worker) => worker.idleSinceMs)) + options.idleReapMs)
+    return Number.isFinite(next) ? next : undefined
+  }
+
+  stats(): LeaseStats {
+    const tables = this.#tables
+    return {
+      available: tables.ledger.available(),
+      queued: tables.waiting.size,
+      leases: tables.leases.size,
+      workers: tables.countWorkers((worker) => worker.state !== 'ending'),
+      starting: tables.countWorkers((worker) => worker.state === 'starting'),
+      idle: tables.countWorkers((worker) => worker.state === 'idle'),
+      blocked: tables.countWorkers((worker) => tables.allBlocked(worker)),
+    }
+  }
+
+  /** The job that a worker serves; undefined for a fresh or an unknown one. */
+  jobOf(worker: ProcessId): ProcessId | undefined {
+    return this.#tables.workers.get(worker)?.job
+  }
+
+  /** All nodes as this one sees them, itself included. */
+  rows(): NodeRow[] {
+    return rowsOf(this.#tables)
+  }
+
+  row(node: NodeId): NodeRow | undefined {
+    return this.#tables.view.row(node)
+  }
+
+  get draining(): boolean {
+    return this.#tables.draining
+  }
+
+  validate(): void {
+    validateLeases(this.#tables)
+  }
+
+  #run(): void {
+    const tables = this.#tables
+    allocateWaiting(tables)
+    assignWorkers(tables)
+    placeWaiting(tables)
+    startWorkers(tables)
+    reclaimForWaiting(tables)
+  }
+
+  #workerOf(lease: Lease): WorkerEntry {
+    const worker = this.#tables.workers.get(lease.worker)
+    if (worker === undefined) throw new Error(`leases: lease ${lease.id} is on a worker that is gone`)
+    return worker
+  }
+
+  #leaseOf(worker: ProcessId, epoch: number): Lease | undefined {
+    for (const id of this.#tables.workers.get(worker)?.leases ?? []) {
+      const lease = this.#tables.leases.get(id)
+      if (lease !== undefined && lease.epoch === epoch) return lease
+    }
+    return undefined
+  }
+}

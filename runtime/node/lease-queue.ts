@@ -1,0 +1,180 @@
+/**
+ * Who is next, and where it goes. Requests of one class (same owner, kind, resources, priority, environment) wait in
+ * order of arrival; between classes the order is
+ *
+ *   1. higher priority,  2. the class that has fewer leases here,  3. earlier arrival.
+ *
+ * Without 2 an owner with a thousand requests would hold the whole node against one that came later with its first.
+ * It starves nobody: a class is only overtaken while it has more than the other.
+ *
+ * Big against small: a request that does not fit lets smaller ones pass for `reserveAfterMs`. After that it reserves:
+ * what it needs counts as taken for everybody behind it, so what comes free adds up until it fits. It reserves only
+ * where it can succeed, that is, where the node would be big enough if every *task* lease came back; pinned leases may
+ * stay for ever, and a reservation against them would keep CPUs idle for nothing.
+ */
+import type { NodeRow } from '../protocol/messages.ts'
+import { explainInfeasible } from '../scheduler/placement.ts'
+import { place } from '../scheduler/policy.ts'
+import { fits, unitsOf } from '../scheduler/resources.ts'
+import type { LeaseTables } from './lease-tables.ts'
+import type { LeaseAsk, WaitingRequest } from './lease-types.ts'
+
+/** One class that waits here: `requests[next]` is its head. */
+export interface WaitingClass {
+  readonly key: string
+  readonly priority: number
+  readonly requests: WaitingRequest[]
+  next: number
+  /** Its leases, those of this walk included. */
+  share: number
+}
+
+export function waitingClasses(tables: LeaseTables): WaitingClass[] {
+  const classes = new Map<string, WaitingClass>()
+  for (const request of tables.waiting.values()) {
+    if (request.lease !== 0 || !request.mayRunHere) continue
+    const entry = classes.get(request.classKey)
+    if (entry !== undefined) entry.requests.push(request)
+    else {
+      const { classKey: key, priority } = request
+      classes.set(key, { key, priority, requests: [request], next: 0, share: tables.share(key) })
+    }
+  }
+  return [...classes.values()]
+}
+
+/** The class whose head is next by the order above; the walk ends with undefined. */
+export function nextClass(classes: readonly WaitingClass[]): WaitingClass | undefined {
+  let best: WaitingClass | undefined
+  for (const entry of classes) {
+    if (entry.next >= entry.requests.length) continue
+    if (best === undefined || before(entry, best)) best = entry
+  }
+  return best
+}
+
+function before(a: WaitingClass, b: WaitingClass): boolean {
+  if (a.priority !== b.priority) return a.priority > b.priority
+  if (a.share !== b.share) return a.share < b.share
+  return headOf(a).sequence < headOf(b).sequence
+}
+
+export function headOf(entry: WaitingClass): WaitingRequest {
+  return entry.requests[entry.next] as WaitingRequest
+}
+
+/** Books resources for whoever is next, as far as they go. */
+export function allocateWaiting(tables: LeaseTables): void {
+  if (tables.draining || tables.ledger.debtUnits > 0) return
+  const classes = waitingClasses(tables)
+  const reserved = new Map<string, number>()
+  for (let entry = nextClass(classes); entry !== undefined; entry = nextClass(classes)) {
+    const head = headOf(entry)
+    const free = head.resources.every(
+      ([name, units]) => units <= tables.ledger.freeUnits(name) - (reserved.get(name) ?? 0),
+    )
+    if (free && tables.allocate(head)) {
+      entry.next++
+      entry.share++
+      continue
+    }
+    // The others of its class are as big and come later.
+    entry.next = entry.requests.length
+    if (tables.now() - head.arrivedAtMs < tables.deps.options.reserveAfterMs || !attainable(tables, head)) continue
+    for (const [name, units] of head.resources) reserved.set(name, (reserved.get(name) ?? 0) + units)
+  }
+}
+
+/** Whether the node is big enough for it once every task lease is back. */
+export function attainable(tables: LeaseTables, request: LeaseAsk): boolean {
+  return request.resources.every(
+    ([name, units]) => units <= unitsOf(tables.ledger.total, name) - pinnedUnits(tables, name),
+  )
+}
+
+function pinnedUnits(tables: LeaseTables, name: string): number {
+  let sum = 0
+  for (const lease of tables.leases.values())
+    if (lease.kind === 'pinned' && lease.state !== 'ending') sum += unitsOf(tables.heldBy(lease), name)
+  for (const request of tables.waiting.values())
+    if (request.kind === 'pinned' && request.lease !== 0) sum += unitsOf(request.resources, name)
+  return sum
+}
+
+/** Sends requests that found nothing here elsewhere, refuses them, or lets them wait. */
+export function placeWaiting(tables: LeaseTables): void {
+  for (const request of [...tables.waiting.values()]) {
+    if (request.lease !== 0 || request.placed) continue
+    request.placed = true
+    if (request.home) placeHome(tables, request)
+    else if (!mayQueueRedirected(tables, request)) refuseBusy(tables, request)
+  }
+}
+
+function placeHome(tables: LeaseTables, request: WaitingRequest): void {
+  const { node, effects } = tables.deps
+  const { resources, strategy, visitedNow: visited } = request
+  const placement = place({ resources, strategy, visited }, { self: node, rows: rowsOf(tables), freeHere: false })
+  request.infeasibleSinceMs = placement.kind === 'never' ? (request.infeasibleSinceMs ?? tables.now()) : undefined
+  let target: NodeRow | undefined
+  if (placement.kind === 'node') target = tables.view.row(placement.node)
+  else if (placement.kind === 'later' && !placement.here) {
+    // It can only ever run elsewhere, so that is where it has to stand in the queue.
+    for (const id of placement.nodes) {
+      const row = visited.includes(id) ? undefined : tables.view.row(id)
+      if (row !== undefined && (target === undefined || row.queued < target.queued)) target = row
+    }
+  }
+  if (target !== undefined) {
+    tables.dropWaiting(request)
+    tables.view.redirected(target.id, resources)
+    effects.redirect(request.owner, request.requestId, target.id, target.url)
+  } else if (tables.draining) {
+    tables.dropWaiting(request)
+    const text = `node ${node} is draining, and no other node can take this now`
+    effects.refuse(request.owner, request.requestId, 'draining', text)
+  }
+}
+
+/**
+ * A redirected request queues only where it is served soon: nobody waits before it, and the task leases here would do.
+ * Otherwise its home, the first node that it visited, keeps it and sends it on; unless that could never run it.
+ */
+function mayQueueRedirected(tables: LeaseTables, request: WaitingRequest): boolean {
+  if (tables.draining || !request.mayRunHere) return false
+  const home = request.visited[0] === undefined ? undefined : tables.view.row(request.visited[0])
+  if (home === undefined || home.state !== 'alive' || !fits(home.total, request.resources)) return true
+  for (const other of tables.waiting.values())
+    if (other !== request && other.lease === 0 && other.priority >= request.priority) return false
+  return attainable(tables, request)
+}
+
+function refuseBusy(tables: LeaseTables, request: WaitingRequest): void {
+  tables.dropWaiting(request)
+  const { node, effects } = tables.deps
+  if (tables.draining) effects.refuse(request.owner, request.requestId, 'draining', `node ${node} is draining`)
+  else effects.refuse(request.owner, request.requestId, 'busy', `node ${node} has nothing free`)
+}
+
+/** Refuses those that nobody could ever run, after their bounded wait. */
+export function refuseInfeasible(tables: LeaseTables): void {
+  const { options, effects } = tables.deps
+  for (const request of [...tables.waiting.values()]) {
+    if (request.infeasibleSinceMs === undefined) continue
+    if (tables.now() - request.infeasibleSinceMs < options.infeasibleTimeoutMs) continue
+    tables.dropWaiting(request)
+    const { resources, strategy } = request
+    const view = { self: tables.deps.node, rows: rowsOf(tables), freeHere: false }
+    const placement = place({ resources, strategy, visited: [] }, view)
+    const text = placement.kind === 'never' ? placement.text : explainInfeasible(resources, view.rows)
+    effects.refuse(request.owner, request.requestId, 'infeasible', text)
+  }
+}
+
+/** All rows, this node's own as it is now. */
+export function rowsOf(tables: LeaseTables): NodeRow[] {
+  const own = tables.deps.ownRow()
+  const rows = tables.view.rows().filter((row) => row.id !== own.id)
+  rows.push({ ...own, available: tables.ledger.available(), state: tables.draining ? 'draining' : own.state })
+  return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
+}

@@ -1,0 +1,101 @@
+/**
+ * Whose lease is asked back, and when. A lease is reclaimed for the next in the queue when
+ *
+ *   - it has a lower priority: at once,
+ *   - it has the same priority and that request has waited `reclaimAfterMs`: if the waiting class has nothing here, or
+ *     at least two leases fewer than the class that gives (so two owners settle at equal shares and then stop).
+ *
+ * Never from the class that asks: its owner would give a lease back to get the same one again. Pinned leases are left
+ * alone, they live as long as their owner wants. A node that drains asks all of them back.
+ * What is already on its way back counts as free, and nothing is asked for unless it suffices for the one that waits.
+ */
+import type { LeaseTables } from './lease-tables.ts'
+import type { Lease } from './lease-types.ts'
+import { attainable, headOf, nextClass, waitingClasses } from './lease-queue.ts'
+import type { WaitingClass } from './lease-queue.ts'
+
+export function reclaimForWaiting(tables: LeaseTables): void {
+  if (tables.draining) return
+  const classes = waitingClasses(tables)
+  if (classes.length === 0) return
+  const expected = comingFree(tables)
+  const shares = new Map(tables.shares)
+  for (let entry = nextClass(classes); entry !== undefined; entry = nextClass(classes)) {
+    const victims = victimsFor(tables, entry, expected, shares)
+    if (victims === undefined) {
+      entry.next = entry.requests.length
+      continue
+    }
+    for (const lease of victims) {
+      shares.set(lease.classKey, (shares.get(lease.classKey) ?? 0) - 1)
+      for (const [name, units] of tables.heldBy(lease)) expected.set(name, (expected.get(name) ?? 0) + units)
+      reclaim(tables, lease)
+    }
+    for (const [name, units] of headOf(entry).resources) expected.set(name, (expected.get(name) ?? 0) - units)
+    entry.next++
+    entry.share++
+  }
+}
+
+export function reclaimAll(tables: LeaseTables): void {
+  for (const lease of tables.leases.values()) if (lease.state === 'granted') reclaim(tables, lease)
+}
+
+function reclaim(tables: LeaseTables, lease: Lease): void {
+  lease.state = 'reclaiming'
+  tables.deps.effects.reclaim(lease)
+}
+
+/** Free units by name, with what is on its way back. */
+function comingFree(tables: LeaseTables): Map<string, number> {
+  const expected = new Map<string, number>()
+  for (const [name] of tables.ledger.total) expected.set(name, tables.ledger.freeUnits(name))
+  for (const lease of tables.leases.values()) {
+    if (lease.state === 'granted') continue
+    for (const [name, units] of tables.heldBy(lease)) expected.set(name, (expected.get(name) ?? 0) + units)
+  }
+  return expected
+}
+
+/** The leases that make the head of this class fit, [] when it will fit anyway, undefined when nothing can be done. */
+function victimsFor(
+  tables: LeaseTables,
+  entry: WaitingClass,
+  expected: ReadonlyMap<string, number>,
+  shares: ReadonlyMap<string, number>,
+): Lease[] | undefined {
+  const head = headOf(entry)
+  const missing = new Map<string, number>()
+  for (const [name, units] of head.resources) {
+    const lacking = units - (expected.get(name) ?? 0)
+    if (lacking > 0) missing.set(name, lacking)
+  }
+  if (missing.size === 0) return []
+  if (!attainable(tables, head)) return undefined
+  const waitedLong = tables.now() - head.arrivedAtMs >= tables.deps.options.reclaimAfterMs
+  const left = new Map(shares)
+  const victims: Lease[] = []
+  for (const lease of candidates(tables, left)) {
+    if (lease.classKey === entry.key || lease.priority > entry.priority) continue
+    if (lease.priority === entry.priority) {
+      const share = left.get(lease.classKey) ?? 0
+      if (!waitedLong || (entry.share > 0 && share < entry.share + 2)) continue
+    }
+    const helps = tables.heldBy(lease).filter(([name]) => (missing.get(name) ?? 0) > 0)
+    if (helps.length === 0) continue
+    victims.push(lease)
+    left.set(lease.classKey, (left.get(lease.classKey) ?? 0) - 1)
+    for (const [name, units] of helps) missing.set(name, (missing.get(name) ?? 0) - units)
+    if ([...missing.values()].every((units) => units <= 0)) return victims
+  }
+  return undefined
+}
+
+/** Lowest priority first, then the class that has most, then the oldest lease. */
+function candidates(tables: LeaseTables, shares: ReadonlyMap<string, number>): Lease[] {
+  return [...tables.leases.values()]
+    .filter((lease) => lease.kind === 'task' && lease.state === 'granted')
+    .sort(
+      (a, b) => a.priority - b.priority || (shares.get(b.classKey) ?? 0) - (shares.get(a.classKey) ?? 0) || a.id - b.id,
+    )
+}

@@ -1,0 +1,153 @@
+/** What the lease machine of a node keeps and says: requests, leases, workers, its options and its instructions. */
+import type { Clock } from '../base/clock.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import type { LeaseKind, NodeRow, RefusalCode, ResourceUnits } from '../protocol/messages.ts'
+
+/**
+ * One link of an owner: what grants belong to. A process that comes back over a new link is a new owner, since
+ * everything it had was ended with the old one.
+ */
+export type OwnerKey = string
+
+/** What an owner asks for; the fields of the `leaseRequest` message. */
+export interface LeaseAsk {
+  readonly requestId: number
+  readonly job: ProcessId
+  readonly kind: LeaseKind
+  readonly resources: ResourceUnits
+  readonly strategy: readonly unknown[] | null
+  readonly priority: number
+  readonly environment: string
+  readonly visited: readonly NodeId[]
+}
+
+/** A request that waits. In state `allocated` it holds resources under `lease` and waits for a process only. */
+export interface WaitingRequest extends LeaseAsk {
+  readonly owner: OwnerKey
+  readonly process: ProcessId
+  /** Order of arrival at this node. */
+  readonly sequence: number
+  readonly arrivedAtMs: number
+  /** Owner, kind, resources, priority and environment: what the owner would use one lease of as well as another. */
+  readonly classKey: string
+  /** This node answers for it: it may redirect it, and it queues it when nobody is free. */
+  readonly home: boolean
+  /** Nodes left out until the next view. */
+  visitedNow: readonly NodeId[]
+  /** Whether the policy lets it run here at all; false also where this node is too small. */
+  readonly mayRunHere: boolean
+  /** The view has been consulted for it and nothing has changed since. */
+  placed: boolean
+  /** The lease id under which it holds resources, or 0. */
+  lease: number
+  /** Since when no node of the view could ever run it. */
+  infeasibleSinceMs: number | undefined
+}
+
+/**
+ * `ending`: returned, or its owner is gone; it keeps its resources until the process is gone.
+ */
+export interface Lease {
+  readonly id: number
+  readonly owner: OwnerKey
+  readonly process: ProcessId
+  readonly requestId: number
+  readonly job: ProcessId
+  readonly kind: LeaseKind
+  readonly resources: ResourceUnits
+  readonly priority: number
+  readonly classKey: string
+  readonly worker: ProcessId
+  readonly epoch: number
+  state: 'granted' | 'reclaiming' | 'ending'
+  blocked: boolean
+}
+
+export type WorkerState = 'starting' | 'idle' | 'leased' | 'ending'
+
+export interface WorkerEntry {
+  readonly id: ProcessId
+  readonly environment: string
+  state: WorkerState
+  /** The job it serves until its end; undefined while it is fresh. */
+  job: ProcessId | undefined
+  /** Epoch of its newest lease; 0 while it is fresh. */
+  epoch: number
+  /** Leases it serves. Invariant: more than one only when all but one are blocked. */
+  readonly leases: Set<number>
+  idleSinceMs: number
+}
+
+/** The streak of failed starts of one environment. */
+export interface SpawnClass {
+  failures: number
+  /** No new start before this time. */
+  notBeforeMs: number
+  /** Too many failures: nothing is started ahead until somebody asks for this environment again. */
+  givenUp: boolean
+}
+
+export interface LeaseOptions {
+  /** Idle workers that are started ahead and never reaped. 0 in local mode, the CPUs of the node in a daemon. */
+  readonly prestart: number
+  /** An idle worker above `prestart` is ended after this time. */
+  readonly idleReapMs: number
+  /** Processes that start at the same time. */
+  readonly maxStarting: number
+  /** Workers that may exist beyond the running ones because their tasks await something, per CPU of the node. */
+  readonly extraWorkersPerCpu: number
+  /** How long a request may wait while no node could ever run it. */
+  readonly infeasibleTimeoutMs: number
+  /** Waiting time after which leases of others are asked back. */
+  readonly reclaimAfterMs: number
+  /** Waiting time after which a request that does not fit keeps what it needs from those behind it. */
+  readonly reserveAfterMs: number
+  /** Failed starts in a row after which requests are refused. */
+  readonly maxSpawnFailures: number
+  /** Wait after the first failed start; doubles with each one. */
+  readonly spawnBackoffMs: number
+  /** A worker is replaced after so many leases; the claim page counts epochs in 12 bits. */
+  readonly maxEpoch: number
+}
+
+export const defaultLeaseOptions: LeaseOptions = {
+  prestart: 0,
+  idleReapMs: 60_000,
+  maxStarting: 8,
+  extraWorkersPerCpu: 4,
+  infeasibleTimeoutMs: 30_000,
+  reclaimAfterMs: 200,
+  reserveAfterMs: 1_000,
+  maxSpawnFailures: 3,
+  spawnBackoffMs: 100,
+  maxEpoch: 4_095,
+}
+
+/** The instructions of the machine. None may call back into it before it returns. */
+export interface LeaseEffects {
+  /** Tell the worker of its lease, then the owner of its worker. */
+  grant(lease: Lease): void
+  redirect(owner: OwnerKey, requestId: number, node: NodeId, url: string): void
+  refuse(owner: OwnerKey, requestId: number, code: RefusalCode, text: string): void
+  /** Ask the owner to return the lease after its running task. Sent once per lease. */
+  reclaim(lease: Lease): void
+  /** Start a process; answered by `workerReady` or `workerDied` with this id. */
+  startWorker(worker: ProcessId, environment: string): void
+  /** End it; answered by `workerDied`. `graceful`: nobody waits for it, so it may leave by itself. */
+  endWorker(worker: ProcessId, reason: string, graceful: boolean): void
+  /** A worker could not start: the first failure of a streak, for the log of the driver. */
+  reportSpawnFailure(environment: string, text: string): void
+}
+
+export interface LeaseDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly effects: LeaseEffects
+  readonly newWorkerId: () => ProcessId
+  readonly node: NodeId
+  readonly total: ResourceUnits
+  /** This node's own row without its load, for decisions and messages. */
+  readonly ownRow: () => NodeRow
+  readonly options: LeaseOptions
+}

@@ -1,0 +1,154 @@
+/**
+ * Which process a request gets, and when processes start and end.
+ *
+ *   1. starting --ready--> 2. idle (fresh: of no job yet) --grant--> 3. leased --last lease returned--> 2. idle
+ *   1, 2, 3 --end--> 4. ending --died--> (gone)          1 --died--> (gone, a failed start)
+ *
+ * A task request takes an idle worker of its job and environment (the one used last, it is warm), else a fresh one of
+ * its environment, else a new one is started. A pinned request takes a fresh one only: what another task left behind in
+ * a module must not be seen by an initializer. When `extraWorkersPerCpu` workers per CPU await something, a task is
+ * granted on one of them that serves the same job, instead of starting yet another process; a job that has none of
+ * those still gets its own, since it could not go on otherwise.
+ */
+import type { LeaseTables } from './lease-tables.ts'
+import type { WaitingRequest, WorkerEntry } from './lease-types.ts'
+
+/** Gives a process to each request that holds resources, as far as there are any. */
+export function assignWorkers(tables: LeaseTables): void {
+  for (const request of tables.allocated()) {
+    const worker = workerFor(tables, request)
+    if (worker !== undefined) tables.grant(request, worker)
+  }
+}
+
+function workerFor(tables: LeaseTables, request: WaitingRequest): WorkerEntry | undefined {
+  let own: WorkerEntry | undefined
+  let fresh: WorkerEntry | undefined
+  for (const worker of tables.workers.values()) {
+    if (worker.state !== 'idle' || worker.environment !== request.environment) continue
+    if (worker.job === undefined) fresh ??= worker
+    else if (worker.job === request.job && (own === undefined || worker.idleSinceMs >= own.idleSinceMs)) own = worker
+  }
+  if (request.kind === 'pinned') return fresh
+  return own ?? fresh ?? (blockedWorkers(tables) >= extraWorkers(tables) ? sharedWorker(tables, request) : undefined)
+}
+
+/** The blocked worker of the same job and environment that serves the fewest leases. */
+function sharedWorker(tables: LeaseTables, request: WaitingRequest): WorkerEntry | undefined {
+  let best: WorkerEntry | undefined
+  for (const worker of tables.workers.values()) {
+    if (worker.job !== request.job || worker.environment !== request.environment) continue
+    if (worker.epoch >= tables.deps.options.maxEpoch || !tables.allBlocked(worker) || isPinned(tables, worker)) continue
+    if (best === undefined || worker.leases.size < best.leases.size) best = worker
+  }
+  return best
+}
+
+function isPinned(tables: LeaseTables, worker: WorkerEntry): boolean {
+  for (const id of worker.leases) if (tables.leases.get(id)?.kind === 'pinned') return true
+  return false
+}
+
+function blockedWorkers(tables: LeaseTables): number {
+  return tables.countWorkers((worker) => tables.allBlocked(worker))
+}
+
+function extraWorkers(tables: LeaseTables): number {
+  return tables.deps.options.extraWorkersPerCpu * tables.cpus
+}
+
+/** Starts what allocated requests lack, then what is to be there ahead of them. */
+export function startWorkers(tables: LeaseTables): void {
+  if (tables.draining) return
+  const lacking = new Map<string, number>()
+  for (const request of tables.allocated())
+    lacking.set(request.environment, (lacking.get(request.environment) ?? 0) + 1)
+  for (const [environment, count] of lacking) {
+    const starting = tables.countWorkers((worker) => worker.state === 'starting' && worker.environment === environment)
+    for (let i = starting; i < count && mayStart(tables, environment); i++) {
+      makeRoom(tables)
+      startWorker(tables, environment)
+    }
+  }
+  if (tables.spawnClasses.get('')?.givenUp === true) return
+  let live = tables.countWorkers((worker) => worker.state !== 'ending')
+  while (live++ < tables.deps.options.prestart && mayStart(tables, '')) startWorker(tables, '')
+}
+
+function mayStart(tables: LeaseTables, environment: string): boolean {
+  if (tables.countWorkers((worker) => worker.state === 'starting') >= tables.deps.options.maxStarting) return false
+  return tables.now() >= (tables.spawnClasses.get(environment)?.notBeforeMs ?? 0)
+}
+
+function startWorker(tables: LeaseTables, environment: string): void {
+  const id = tables.deps.newWorkerId()
+  const idle = { id, environment, state: 'starting', job: undefined, epoch: 0, idleSinceMs: tables.now() } as const
+  tables.workers.set(id, { ...idle, leases: new Set() })
+  tables.deps.effects.startWorker(id, environment)
+}
+
+/** An idle worker that nobody who waits can use makes room for one that somebody needs. */
+function makeRoom(tables: LeaseTables): void {
+  const running = tables.countWorkers((worker) => worker.state !== 'ending' && !tables.allBlocked(worker))
+  if (running < Math.max(tables.cpus, tables.deps.options.prestart)) return
+  let oldest: WorkerEntry | undefined
+  for (const worker of tables.workers.values())
+    if (worker.state === 'idle' && (oldest === undefined || worker.idleSinceMs < oldest.idleSinceMs)) oldest = worker
+  if (oldest !== undefined) tables.endWorker(oldest, 'another job needs its place', true)
+}
+
+/** False when the worker is not one that was starting. */
+export function markReady(tables: LeaseTables, worker: WorkerEntry): boolean {
+  if (worker.state !== 'starting') return false
+  worker.state = 'idle'
+  worker.idleSinceMs = tables.now()
+  tables.spawnClasses.delete(worker.environment)
+  return true
+}
+
+/** Removes a dead worker with its leases; a start that failed is counted. */
+export function markDied(tables: LeaseTables, worker: WorkerEntry, text: string): void {
+  const failedStart = worker.state === 'starting'
+  for (const id of [...worker.leases]) {
+    const lease = tables.leases.get(id)
+    if (lease !== undefined) tables.dropLease(lease)
+  }
+  tables.workers.delete(worker.id)
+  if (failedStart) countFailedStart(tables, worker.environment, text)
+}
+
+function countFailedStart(tables: LeaseTables, environment: string, text: string): void {
+  const { options, effects, random } = tables.deps
+  const entry = tables.failedSpawns(environment)
+  entry.failures++
+  const backoffMs = options.spawnBackoffMs * 2 ** (entry.failures - 1)
+  entry.notBeforeMs = tables.now() + backoffMs * (0.5 + random.next() / 2)
+  if (entry.failures === 1 && !entry.givenUp) effects.reportSpawnFailure(environment, text)
+  if (entry.failures < options.maxSpawnFailures) return
+  entry.failures = 0
+  entry.givenUp = true
+  // Where other workers of that environment run, those that only wait for resources may still be served by them.
+  const served = tables.countWorkers(
+    (worker) => worker.environment === environment && (worker.state === 'idle' || worker.state === 'leased'),
+  )
+  for (const request of [...tables.waiting.values()]) {
+    if (request.environment !== environment || (served > 0 && request.lease === 0)) continue
+    if (!request.mayRunHere) continue
+    tables.dropWaiting(request)
+    const what = `workers do not start on node ${tables.deps.node} (${options.maxSpawnFailures} attempts): ${text}`
+    effects.refuse(request.owner, request.requestId, 'spawn-failed', what)
+  }
+}
+
+/** Ends idle workers above the number that is kept, the longest idle ones first. */
+export function reapIdle(tables: LeaseTables): void {
+  const { options } = tables.deps
+  const idle = [...tables.workers.values()]
+    .filter((worker) => worker.state === 'idle')
+    .sort((a, b) => a.idleSinceMs - b.idleSinceMs)
+  let above = idle.length - options.prestart
+  for (const worker of idle) {
+    if (above-- <= 0 || tables.now() - worker.idleSinceMs < options.idleReapMs) return
+    tables.endWorker(worker, 'it was idle', true)
+  }
+}
