@@ -45,7 +45,7 @@ export class JobsState {
 
   nodeDown(node: NodeId, reason: string): JobsInstruction[] {
     const out: JobsInstruction[] = []
-    for (const row of [...this.#jobs.values()])
+    for (const row of this.#jobs.values())
       if (row.node === node) out.push(...this.end(row.job, `node ${node} of its driver died: ${reason}`, node))
     return out
   }

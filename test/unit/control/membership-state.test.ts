@@ -28,7 +28,7 @@ function row(id: NodeId, changes: Partial<NodeRow> = {}): NodeRow {
 /** Feeds events and keeps everything that came out. */
 function member(options: ConstructorParameters<typeof MembershipState>[0] = {}): {
   state: MembershipState
-  feed(...events: MembershipEvent[]): MembershipInstruction[]
+  feed: (...events: MembershipEvent[]) => MembershipInstruction[]
 } {
   const state = new MembershipState(options)
   return {

@@ -191,12 +191,12 @@ describe('TablesState with watches and persistence', () => {
             const [reply] = ask(state, on, operation)
             copies.delete(one.id)
             if (one.op === 'watch' && reply?.kind === 'reply') {
-              const copy: Copy = { table: on as Copy['table'], prefix: one.prefix, rows: new Map() }
+              const copy: Copy = { table: on, prefix: one.prefix, rows: new Map() }
               learn(copy, reply.rows, [])
               copies.set(one.id, copy)
             }
           } else {
-            const name = one.table as Copy['table']
+            const name = one.table
             const value = `v${index}`
             const out = ask(
               state,
@@ -220,11 +220,11 @@ describe('TablesState with watches and persistence', () => {
           }
           for (const name of ['kv', 'names'] as const) {
             const rows = new Map(state.list(name).map(([rowKey, , value]) => [rowKey, text(value)]))
-            expect([...rows].sort()).to.deep.equal([...model[name]].sort())
+            expect(Object.fromEntries(rows)).to.deep.equal(Object.fromEntries(model[name]))
           }
           for (const copy of copies.values()) {
             const expected = [...model[copy.table]].filter(([name]) => name.startsWith(copy.prefix))
-            expect([...copy.rows].sort()).to.deep.equal(expected.sort())
+            expect(Object.fromEntries(copy.rows)).to.deep.equal(Object.fromEntries(expected))
           }
         })
       }),

@@ -1,0 +1,56 @@
+/** Whether a process that was noted down once is still that process: pids are used again, and differ between containers. */
+import { readFileSync, readlinkSync } from 'node:fs'
+
+/** A process as it is noted down. Fields are '' where the platform does not tell (no /proc). */
+export interface ProcessNote {
+  readonly pid: number
+  /** When it started, in the kernel's ticks since boot. */
+  readonly pidStart: string
+  /** The boot of the machine and the pid namespace in which `pid` means something. */
+  readonly pidSpace: string
+}
+
+export function noteProcess(pid: number): ProcessNote {
+  return { pid, pidStart: processStart(pid), pidSpace: ownSpace() }
+}
+
+/** `elsewhere`: in another container of this machine, where it cannot be asked for. A zombie is dead. */
+export function stateOfProcess({ pid, pidStart, pidSpace }: ProcessNote): 'alive' | 'dead' | 'elsewhere' {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return 'dead'
+  const own = ownSpace()
+  if (pidSpace !== '' && own !== '' && pidSpace !== own)
+    return pidSpace.split(' ')[0] === own.split(' ')[0] ? 'elsewhere' : 'dead'
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return 'dead'
+  }
+  const stat = statFields(pid)
+  if (stat[0] === 'Z' || stat[0] === 'X') return 'dead'
+  return pidStart === '' || stat[19] === undefined || stat[19] === pidStart ? 'alive' : 'dead'
+}
+
+function processStart(pid: number): string {
+  return statFields(pid)[19] ?? ''
+}
+
+/** The fields of /proc/<pid>/stat after the process's name, which is in parentheses and may hold anything. */
+function statFields(pid: number): string[] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return []
+  }
+}
+
+let space: string | undefined
+
+function ownSpace(): string {
+  try {
+    space ??= `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    space = ''
+  }
+  return space
+}

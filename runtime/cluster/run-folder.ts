@@ -1,0 +1,201 @@
+/**
+ * The folder of one node manager while it runs:
+ *
+ *     <tmpdir>/outpool-<uid>/<nodeId>/     0700
+ *         node.json                        0600: what its workers and drivers on this machine must know
+ *         node.sock, <workerId>.sock       unix sockets
+ *         logs/<workerId>.out|.err         what workers print
+ *         objects/                         the object store on files
+ *         pages/<workerId>                 claim pages
+ *
+ * Everything in it is worthless once the node is dead; the next node of this user on this machine removes what is left.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { OutpoolError } from '../base/errors.ts'
+import { isProcessId } from '../base/ids.ts'
+import type { NodeId } from '../base/ids.ts'
+import { noteProcess, stateOfProcess } from './process-identity.ts'
+import type { ProcessNote } from './process-identity.ts'
+
+/** What node.json says. */
+export interface NodeFile extends ProcessNote {
+  readonly id: NodeId
+  readonly token: string
+  /** Where the node's one port is reached; '' in local mode. */
+  readonly url: string
+  /** Of the head's one port; '' in local mode. */
+  readonly headUrl: string
+}
+
+/** The longest path of a unix socket on every platform (104 bytes on macOS, with its final zero). */
+const maxSocketPathBytes = 103
+const workerSocketName = `${'0'.repeat(16)}.sock`
+
+/** `<tmpdir>/outpool-<uid>`: the run folders of this user. */
+export function runFoldersRoot(): string {
+  return join(tmpdir(), `outpool-${userInfo().uid}`)
+}
+
+export function runFolderOf(node: NodeId): string {
+  return join(runFoldersRoot(), node)
+}
+
+/**
+ * Makes the run folder of a node with its sub-folders, and removes those of nodes of this user that are dead. Throws
+ * OutpoolError when its parent belongs to somebody else or is open to others, or when its path is too long for sockets.
+ */
+export function createRunFolder(node: NodeId): string {
+  const root = runFoldersRoot()
+  const folder = join(root, node)
+  const longest = Buffer.byteLength(join(folder, workerSocketName))
+  if (longest > maxSocketPathBytes)
+    throw new OutpoolError(
+      `the folder for sockets, ${folder}, is too long: a socket in it would take ${longest} bytes, the system allows ` +
+        `${maxSocketPathBytes}; set TMPDIR to a shorter path`,
+    )
+  makeRoot(root)
+  removeStaleRunFolders()
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // The last node of this user left just now and took the empty root with it.
+    makeRoot(root)
+    mkdirSync(folder, { mode: 0o700 })
+  }
+  for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(folder, name), { mode: 0o700 })
+  return folder
+}
+
+function makeRoot(root: string): void {
+  mkdirSync(root, { recursive: true, mode: 0o700 })
+  assertOwn(root)
+}
+
+/** Everybody may write to the temporary folder: somebody else may have put a folder or a link of that name there. */
+function assertOwn(folder: string): void {
+  const facts = lstatSync(folder)
+  const user = userInfo().uid
+  if (!facts.isDirectory())
+    throw new OutpoolError(`${folder} is not a folder; remove it, or set TMPDIR to another place`)
+  if (user !== -1 && facts.uid !== user)
+    throw new OutpoolError(`${folder} belongs to user ${facts.uid}, not to you; set TMPDIR to a folder of your own`)
+  if ((facts.mode & 0o077) !== 0) chmodSync(folder, 0o700)
+}
+
+/** Written once, exclusively: a second node of that id is a mistake. */
+export function writeNodeFile(folder: string, file: Omit<NodeFile, keyof ProcessNote>): void {
+  const complete: NodeFile = { ...file, ...noteProcess(process.pid) }
+  writeFileSync(join(folder, 'node.json'), `${JSON.stringify(complete)}\n`, { flag: 'wx', mode: 0o600 })
+}
+
+/** undefined where there is no (valid) node file. */
+export function readNodeFile(folder: string): NodeFile | undefined {
+  try {
+    const value = JSON.parse(readFileSync(join(folder, 'node.json'), 'utf8')) as Partial<
+      Record<keyof NodeFile, unknown>
+    >
+    const { id, token, url, pid, pidStart, pidSpace, headUrl } = value
+    if (!isProcessId(id) || typeof token !== 'string' || typeof url !== 'string' || typeof pid !== 'number')
+      return undefined
+    return {
+      id,
+      token,
+      url,
+      pid,
+      pidStart: typeof pidStart === 'string' ? pidStart : '',
+      pidSpace: typeof pidSpace === 'string' ? pidSpace : '',
+      headUrl: typeof headUrl === 'string' ? headUrl : '',
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** A folder without node.json may belong to a node that is just starting: it is left alone for this long. */
+const startingGraceMs = 60_000
+
+/** Removes the run folders of this user whose node manager is no longer alive. Returns their ids. */
+export function removeStaleRunFolders(): NodeId[] {
+  const root = runFoldersRoot()
+  const removed: NodeId[] = []
+  for (const name of foldersIn(root)) {
+    if (!isProcessId(name)) continue
+    const folder = join(root, name)
+    if (!isStale(folder)) continue
+    rmSync(folder, { recursive: true, force: true })
+    removed.push(name)
+  }
+  return removed
+}
+
+function isStale(folder: string): boolean {
+  const file = readNodeFile(folder)
+  if (file) return stateOfProcess(file) === 'dead'
+  try {
+    return Date.now() - lstatSync(folder).mtimeMs > startingGraceMs
+  } catch {
+    return false
+  }
+}
+
+function foldersIn(root: string): string[] {
+  try {
+    return readdirSync(root)
+  } catch {
+    return []
+  }
+}
+
+/** Removes the run folder, and its parent if it was the last; synchronous, so that it also serves in an `exit` handler. */
+export function removeRunFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  try {
+    rmdirSync(dirname(folder))
+  } catch {
+    // Others have folders there.
+  }
+}
+
+/** A file in the run folder with random content: who can read it over there is on this machine, as this user. */
+export interface Probe {
+  readonly path: string
+  readonly nonce: string
+}
+
+export function writeProbe(folder: string): Probe {
+  const probe = { path: join(folder, 'probe'), nonce: randomBytes(16).toString('hex') }
+  writeFileSync(probe.path, probe.nonce, { flag: 'wx', mode: 0o600 })
+  return probe
+}
+
+/** Whether that file can be read here and says the same. */
+export function probeMatches(probe: Probe): boolean {
+  let file: number | undefined
+  try {
+    // The path comes from the other side: nothing but a small regular file is read, and a pipe does not hold us up.
+    file = openSync(probe.path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    const facts = fstatSync(file)
+    return facts.isFile() && facts.size === probe.nonce.length && readFileSync(file, 'latin1') === probe.nonce
+  } catch {
+    return false
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
