@@ -24,6 +24,8 @@ type Borrowers = Map<ProcessId, Map<ProcessId, number>>
 export class OwnedObjects {
   readonly borrowers: Map<ObjectNumber, Borrowers> = new Map<ObjectNumber, Borrowers>()
   readonly contents: Map<ObjectNumber, readonly RefTuple[]> = new Map<ObjectNumber, readonly RefTuple[]>()
+  /** Handles of objects that were freed already, because whoever passed the ref died before it was announced. */
+  readonly lost: Map<ObjectNumber, number> = new Map<ObjectNumber, number>()
   readonly #counts: CountStore
   readonly #watches: Watches
   /** Called with each number that is free, once; takes the contents out and lets go of them. */
@@ -35,11 +37,19 @@ export class OwnedObjects {
     this.#free = free
   }
 
+  /** A new object, or one more count for one that is alive. */
   retain(number: ObjectNumber): void {
     this.#counts.set(number, this.#counts.get(number) + 1)
   }
 
+  /** A count for a ref that came from somebody else; it does not bring back to life what is freed. */
+  hold(number: ObjectNumber): void {
+    if (this.isLive(number)) this.retain(number)
+    else this.lost.set(number, (this.lost.get(number) ?? 0) + 1)
+  }
+
   release(number: ObjectNumber): void {
+    if (this.lost.size > 0 && this.#releaseLost(number)) return
     const count = this.#counts.get(number) - 1
     invariant(count >= 0, `owned object ${number} is released more often than it is held`)
     this.#counts.set(number, count)
@@ -102,6 +112,14 @@ export class OwnedObjects {
     for (const number of this.contents.keys()) {
       invariant(this.isLive(number), `the contents of object ${number} outlived it`)
     }
+  }
+
+  #releaseLost(number: ObjectNumber): boolean {
+    const count = this.lost.get(number)
+    if (count === undefined) return false
+    if (count === 1) this.lost.delete(number)
+    else this.lost.set(number, count - 1)
+    return true
   }
 
   #adders(number: ObjectNumber, borrower: ProcessId): Map<ProcessId, number> {

@@ -103,9 +103,10 @@ export class ReferenceState {
     else this.#borrowed.release(owner, number)
   }
 
-  /** Whether the object is alive here (own), or this process holds a ref to it (another's). */
+  /** Whether this process holds a ref to the object; its own ones are held while anybody does. */
   isHeld(owner: ProcessId, number: ObjectNumber): boolean {
-    return owner === this.self.process ? this.#owned.isLive(number) : this.#borrowed.isHeld(owner, number)
+    if (owner !== this.self.process) return this.#borrowed.isHeld(owner, number)
+    return this.#owned.isLive(number) || this.#owned.lost.has(number)
   }
 
   /** A ref in the arguments (or in the value of an argument) of a task that runs here: a handle. */
@@ -118,7 +119,8 @@ export class ReferenceState {
   decodeWithin(container: RefTuple, refs: readonly RefTuple[]): void {
     for (const ref of refs) this.#hold(ref)
     if (container[0] === this.self.process) return
-    const unknown = refs.filter(([owner, number]) => !this.#borrowed.isAnnounced(owner, number, this.self.process))
+    const self = this.self.process
+    const unknown = refs.filter(([owner, n]) => owner !== self && !this.#borrowed.isAnnounced(owner, n, self))
     if (unknown.length === 0) return
     this.retain(container)
     this.#announceAll({ waits: 0, pins: [container], reply: undefined }, [], unknown)
@@ -139,7 +141,7 @@ export class ReferenceState {
     const pins: RefTuple[] = []
     for (const ref of contained) {
       if (ref[0] === this.self.process) {
-        invariant(this.#owned.isLive(ref[1]), `result contains object ${ref[1]}, which is not alive`)
+        invariant(this.isHeld(ref[0], ref[1]), `result contains object ${ref[1]}, which is not held`)
         this.#owned.addBorrower(ref[1], submitter, this.self.process)
       } else {
         this.retain(ref)
@@ -200,6 +202,7 @@ export class ReferenceState {
 
   /** That process is dead, or its link is lost. May come more than once, and for processes that are unknown here. */
   processDead(dead: ProcessId): void {
+    this.#watches.processDead(dead)
     this.#borrowed.processDead(dead)
     for (const [requestId, { owner }] of [...this.#requests]) if (owner === dead) this.refAcked(requestId)
     for (const [ackId, { submitter }] of [...this.#replies]) if (submitter === dead) this.replyAcked(ackId)
@@ -213,9 +216,9 @@ export class ReferenceState {
 
   /** Entries of every table that should be empty at rest. */
   size(): number {
-    const { borrowers, contents } = this.#owned
+    const { borrowers, contents, lost } = this.#owned
     const { owners, arrived, removals } = this.#borrowed
-    const rare = borrowers.size + contents.size + owners.size + arrived.size + removals.size
+    const rare = borrowers.size + contents.size + lost.size + owners.size + arrived.size + removals.size
     return rare + this.#requests.size + this.#replies.size + this.#freed.length + this.#watches.reasons.size
   }
 
@@ -234,7 +237,7 @@ export class ReferenceState {
   }
 
   #hold(ref: RefTuple): void {
-    if (ref[0] === this.self.process) this.#owned.retain(ref[1])
+    if (ref[0] === this.self.process) this.#owned.hold(ref[1])
     else this.#borrowed.retain(ref)
   }
 

@@ -74,9 +74,12 @@ export interface IncomingReply {
   readonly ackId: number
 }
 
-/** Processes that are watched, each for a number of reasons. */
+/**
+ * Processes that are watched, each for a number of reasons. One that was told dead while some reason was left (a ref
+ * to an object of it) is watched anew with the next reason, so that this one is told too.
+ */
 export class Watches {
-  readonly reasons: Map<ProcessId, number> = new Map<ProcessId, number>()
+  readonly reasons: Map<ProcessId, { count: number; told: boolean }> = new Map()
   readonly #effects: Pick<ReferenceEffects, 'watch' | 'unwatch'>
 
   constructor(effects: Pick<ReferenceEffects, 'watch' | 'unwatch'>) {
@@ -84,18 +87,23 @@ export class Watches {
   }
 
   add(peer: Peer): void {
-    const reasons = this.reasons.get(peer.process) ?? 0
-    this.reasons.set(peer.process, reasons + 1)
-    if (reasons === 0) this.#effects.watch(peer)
+    const reason = this.reasons.get(peer.process)
+    if (reason === undefined) this.reasons.set(peer.process, { count: 1, told: false })
+    else reason.count++
+    if (reason !== undefined && !reason.told) return
+    if (reason !== undefined) reason.told = false
+    this.#effects.watch(peer)
   }
 
   remove(process: ProcessId): void {
-    const reasons = this.reasons.get(process) ?? 0
-    if (reasons > 1) {
-      this.reasons.set(process, reasons - 1)
-    } else if (reasons === 1) {
-      this.reasons.delete(process)
-      this.#effects.unwatch(process)
-    }
+    const reason = this.reasons.get(process)
+    if (reason === undefined || --reason.count > 0) return
+    this.reasons.delete(process)
+    this.#effects.unwatch(process)
+  }
+
+  processDead(dead: ProcessId): void {
+    const reason = this.reasons.get(dead)
+    if (reason !== undefined) reason.told = true
   }
 }

@@ -116,7 +116,7 @@ export class Process {
     const asked = { asker: this, ref }
     const decode = (inside: readonly RefTuple[]): void => {
       this.world.gets.delete(asked)
-      for (const inner of inside) this.world.give(inner, ref[0], this.id)
+      for (const inner of inside) this.world.give(inner, ref[0], this.id, ref)
       this.refs.decodeWithin(ref, inside)
       this.handles.push(...inside)
       this.refs.release(ref[0], ref[1])
@@ -159,8 +159,8 @@ export class World {
   letters: Letter[] = []
   tasks = 1
   readonly #contents: Map<string, readonly RefTuple[]> = new Map()
-  /** By ref and receiver: who passed it. When one of them has died in between, the ref may be lost with it. */
-  readonly #givers: Map<string, Map<ProcessId, Set<ProcessId>>> = new Map()
+  /** By ref and receiver: who passed it, and inside of what. When one of them has died, the ref may be lost with it. */
+  readonly #givers: Map<string, { readonly from: ProcessId; readonly inside: RefTuple }[]> = new Map()
 
   constructor(count: number) {
     this.processes = Array.from({ length: count }, (_, index) => new Process(this, `p${index}`))
@@ -183,10 +183,9 @@ export class World {
     if (this.process(letter.to).alive) this.letters.push(letter)
   }
 
-  give(ref: RefTuple, from: ProcessId, to: ProcessId): void {
-    const byReceiver = this.#givers.get(nameOf(ref)) ?? new Map<ProcessId, Set<ProcessId>>()
-    this.#givers.set(nameOf(ref), byReceiver)
-    byReceiver.set(to, (byReceiver.get(to) ?? new Set()).add(from))
+  give(ref: RefTuple, from: ProcessId, to: ProcessId, inside: RefTuple = ref): void {
+    const key = `${nameOf(ref)} ${to}`
+    this.#givers.set(key, [...(this.#givers.get(key) ?? []), { from, inside }])
   }
 
   deliver(index: number): void {
@@ -227,11 +226,14 @@ export class World {
     for (const [owner, number] of task.pins) submitter.refs.release(owner, number)
   }
 
-  isTainted(ref: RefTuple, holder: ProcessId, seen: Set<ProcessId> = new Set()): boolean {
-    if (seen.has(holder)) return false
-    seen.add(holder)
+  isTainted(ref: RefTuple, holder: ProcessId, seen: Set<string> = new Set()): boolean {
+    const key = `${nameOf(ref)} ${holder}`
+    if (seen.has(key)) return false
+    seen.add(key)
     if (!this.process(holder).alive) return true
-    return [...(this.#givers.get(nameOf(ref))?.get(holder) ?? [])].some((giver) => this.isTainted(ref, giver, seen))
+    return (this.#givers.get(key) ?? []).some(
+      ({ from, inside }) => this.isTainted(ref, from, seen) || (inside !== ref && this.isTainted(inside, holder, seen)),
+    )
   }
 
   /** No ref that is held names an object that was freed. */
@@ -239,7 +241,8 @@ export class World {
     for (const holder of this.processes) {
       if (!holder.alive) continue
       holder.refs.validate()
-      const held = [...holder.handles, ...[...holder.submitted].flatMap((task) => task.pins)]
+      const pins = [...holder.submitted].flatMap((task) => task.pins)
+      const held = [...holder.handles, ...pins, ...[...holder.ready.values()].flat()]
       for (const ref of held) {
         const owner = this.process(ref[0])
         if (!owner.alive || !owner.freed.has(ref[1]) || this.isTainted(ref, holder.id)) continue
