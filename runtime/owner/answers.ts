@@ -1,0 +1,126 @@
+/** The answers of workers to what this owner pushed, and what each does to its task and to the refs in it. */
+import type { NodeId } from '../base/ids.ts'
+import { type DoneMany, type Failed, MessageType, type Message, type RefTuple } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
+import type { Leasing } from './leasing.ts'
+import type { Outcome } from './object-table.ts'
+import type { ReferenceState } from './reference-state.ts'
+import type { SubmitState } from './submit-state.ts'
+
+export interface AnswerContext {
+  readonly state: SubmitState
+  readonly references: ReferenceState
+  readonly leasing: Leasing
+  settle(number: number, index: number, outcome: Outcome): void
+  settleInline(number: number, bytes: Uint8Array): void
+  resultsOf(number: number): number
+  /** The refs that the task pinned; from then on they are the caller's to let go of. */
+  takePins(number: number): readonly RefTuple[]
+  pinsOf(number: number): readonly RefTuple[]
+  finish(number: number, node: NodeId): void
+}
+
+/** A number that no object has: results of a task that has ended already belong to nobody. */
+const nobody = 0
+
+export class Answers {
+  readonly #context: AnswerContext
+
+  constructor(context: AnswerContext) {
+    this.#context = context
+  }
+
+  /** False when the message is not an answer. */
+  received(link: Link, message: Message): boolean {
+    const { state, leasing } = this.#context
+    switch (message[0]) {
+      case MessageType.done:
+        this.#done(link, message[1], message[2], message[3], message[4])
+        return true
+      case MessageType.doneMany:
+        this.#doneMany(link, message)
+        return true
+      case MessageType.failed:
+        this.#failed(link, message)
+        return true
+      case MessageType.returned: {
+        const index = leasing.leaseAt(link, message[1])
+        if (index !== undefined) state.returned(index, message[2])
+        return true
+      }
+      case MessageType.blocked:
+      case MessageType.resumed: {
+        const index = leasing.leaseAt(link, message[1])
+        if (index === undefined) return true
+        if (message[0] === MessageType.blocked) state.blocked(index)
+        else state.resumed(index)
+        return true
+      }
+      default:
+        return false
+    }
+  }
+
+  #done(link: Link, epoch: number, sequence: number, runMicros: number, value: Uint8Array): void {
+    const { state, leasing } = this.#context
+    const index = leasing.leaseAt(link, epoch)
+    if (index === undefined) return
+    const number = state.done(index, sequence, runMicros)
+    if (number < 0) return
+    this.#context.settleInline(number, value)
+    this.#context.finish(number, link.peer.node)
+  }
+
+  #doneMany(link: Link, message: DoneMany): void {
+    const [, epoch, sequence, runMicros, results, borrowed, ackId] = message
+    const { state, references, leasing } = this.#context
+    const index = leasing.leaseAt(link, epoch)
+    const number = index === undefined ? -1 : state.done(index, sequence, runMicros)
+    const worker = link.peer
+    if (number < 0) {
+      const orphans = results.map((result) => ({ number: nobody, refs: result[2] }))
+      references.replied({ worker, pins: [], settled: true, borrowed, results: orphans, ackId })
+      return
+    }
+    // Each result is held while it settles, so that what it contains has a container, and whoever waits can take it.
+    const contents = results.map((result, i) => ({ number: number + i, refs: result[2] }))
+    for (const content of contents) references.retainOwned(content.number)
+    references.replied({
+      worker,
+      pins: this.#context.takePins(number),
+      settled: true,
+      borrowed,
+      results: contents,
+      ackId,
+    })
+    results.forEach((result, i) => {
+      const outcome: Outcome =
+        result[0] === 'inline' ? ['inline', result[1]] : ['stored', result[1], [[worker.node, worker.node]]]
+      this.#context.settle(number, i, outcome)
+    })
+    this.#context.finish(number, worker.node)
+    for (const content of contents) references.releaseOwned(content.number)
+  }
+
+  #failed(link: Link, message: Failed): void {
+    const [, epoch, sequence, runMicros, error, origin, borrowed] = message
+    const { state, references, leasing } = this.#context
+    const index = leasing.leaseAt(link, epoch)
+    const verdict = index === undefined ? undefined : state.failed(index, sequence, runMicros, origin)
+    const worker = link.peer
+    const settled = verdict?.settle === true
+    const pins =
+      verdict === undefined
+        ? []
+        : settled
+          ? this.#context.takePins(verdict.number)
+          : this.#context.pinsOf(verdict.number)
+    if (borrowed.length > 0 || pins.length > 0) {
+      references.replied({ worker, pins, settled: settled || verdict === undefined, borrowed, results: [], ackId: 0 })
+    }
+    if (verdict === undefined || !settled) return
+    const count = this.#context.resultsOf(verdict.number)
+    for (let i = 0; i < count; i++) this.#context.settle(verdict.number, i, ['error', error])
+    this.#context.finish(verdict.number, worker.node)
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The arguments of a call as bytes, taken as they are at the call:
+ *
+ *     u16 count | for each: u32 length, then a compact value        length 0: a ref, whose value is attached to the push
+ *
+ * An argument above `inlineBytes` does not stay among them: it goes into the store as an object of its own, and the
+ * call gets a ref to it.
+ */
+import { ProtocolError } from '../base/errors.ts'
+import { inlineBytes } from '../base/limits.ts'
+import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import { compactBytes, compactInto } from '../objects/compact.ts'
+import { encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
+import { refTupleOf } from './refs.ts'
+
+/** Encoded arguments, and what they refer to. */
+export interface EncodedArguments {
+  readonly bytes: Uint8Array
+  /** The arguments that are refs themselves, in order: the task waits for their values. */
+  readonly awaited: readonly RefTuple[]
+  /** Refs inside values: they travel as refs. */
+  readonly contained: readonly RefTuple[]
+}
+
+const headerBytes = 2
+const lengthBytes = 4
+const maxArguments = 0xffff
+const none: readonly RefTuple[] = []
+const noArguments: EncodedArguments = { bytes: new Uint8Array(headerBytes), awaited: none, contained: none }
+
+/** `large` stores a value that is too big to travel inline and returns the ref to it. */
+export function encodeArguments(
+  args: readonly unknown[],
+  refs: RefCodec,
+  large: (value: EncodedValue) => RefTuple,
+): EncodedArguments {
+  if (args.length === 0) return noArguments
+  if (args.length > maxArguments)
+    throw new RangeError(`a call takes at most ${maxArguments} arguments, not ${args.length}`)
+  const values: (EncodedValue | undefined)[] = []
+  let awaited: RefTuple[] | undefined
+  let contained: RefTuple[] | undefined
+  let total = headerBytes
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i]
+    let ref = isRef(argument, refs) ? refTupleOf(refs.describe(argument)) : undefined
+    let value: EncodedValue | undefined
+    if (ref === undefined) {
+      value = encodeValue(argument, `args[${i}]`, refs)
+      if (compactBytes(value) > inlineBytes) {
+        ref = large(value)
+        value = undefined
+      }
+    }
+    if (ref !== undefined) (awaited ??= []).push(ref)
+    else if (value !== undefined && value.refs.length > 0) (contained ??= []).push(...value.refs.map(refTupleOf))
+    values.push(value)
+    total += lengthBytes + (value === undefined ? 0 : compactBytes(value))
+  }
+  return { bytes: write(values, total), awaited: awaited ?? none, contained: contained ?? none }
+}
+
+/** The compact value of each argument; `attachments` replace those that were refs. */
+export function splitArguments(
+  bytes: Uint8Array,
+  attachments: readonly ObjectTuple[] | null,
+): (Uint8Array | ObjectTuple)[] {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (bytes.length < headerBytes) throw new ProtocolError('the arguments of a task are cut short')
+  const count = view.readUInt16LE(0)
+  const parts: (Uint8Array | ObjectTuple)[] = []
+  let at = headerBytes
+  let attached = 0
+  for (let i = 0; i < count; i++) {
+    if (at + lengthBytes > bytes.length) throw new ProtocolError('the arguments of a task are cut short')
+    const length = view.readUInt32LE(at)
+    at += lengthBytes
+    if (at + length > bytes.length) throw new ProtocolError('the arguments of a task are cut short')
+    const attachment = length === 0 ? attachments?.[attached++] : undefined
+    if (length === 0 && attachment === undefined)
+      throw new ProtocolError(`argument ${i} is a ref and its value is not attached`)
+    parts.push(attachment ?? view.subarray(at, at + length))
+    at += length
+  }
+  return parts
+}
+
+function isRef(argument: unknown, refs: RefCodec): argument is object {
+  return typeof argument === 'object' && argument !== null && refs.isRef(argument)
+}
+
+function write(values: readonly (EncodedValue | undefined)[], total: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(total)
+  bytes.writeUInt16LE(values.length, 0)
+  let at = headerBytes
+  for (const value of values) {
+    const start = at + lengthBytes
+    const end = value === undefined ? start : compactInto(value, bytes, start)
+    bytes.writeUInt32LE(end - start, at)
+    at = end
+  }
+  return bytes
+}

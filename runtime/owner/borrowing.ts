@@ -1,0 +1,116 @@
+/** The outside of `ReferenceState`: its messages, and the watch over the processes that take part. */
+import { systemClock } from '../base/clock.ts'
+import type { ObjectNumber, ProcessAddress, ProcessId } from '../base/ids.ts'
+import { MessageType, type Message } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
+import type { Peers } from './peers.ts'
+import { ReferenceState } from './reference-state.ts'
+import type { CountStore, Peer, ReferenceEffects } from './reference-types.ts'
+
+export interface BorrowingEvents {
+  free(number: ObjectNumber): void
+  ownerDied(owner: ProcessId, number: ObjectNumber): void
+}
+
+/** Removals gather for this long, in milliseconds. */
+const flushMs = 20
+
+export class Borrowing implements ReferenceEffects {
+  readonly state: ReferenceState
+  readonly #peers: Peers
+  readonly #events: BorrowingEvents
+  readonly #watched = new Map<ProcessId, Peer>()
+  #flushing = false
+
+  constructor(self: ProcessAddress, peers: Peers, counts: CountStore, events: BorrowingEvents) {
+    this.#peers = peers
+    this.#events = events
+    this.state = new ReferenceState(self, this, counts)
+  }
+
+  free(number: ObjectNumber): void {
+    this.#events.free(number)
+  }
+
+  ownerDied(owner: ProcessId, number: ObjectNumber): void {
+    this.#events.ownerDied(owner, number)
+  }
+
+  sendAdd(owner: Peer, requestId: number, numbers: readonly ObjectNumber[], borrower: Peer): void {
+    this.#send(owner, [MessageType.refAdd, requestId, numbers, borrower.process, borrower.node])
+  }
+
+  sendAck(to: ProcessId, requestId: number): void {
+    this.#peers.get(to)?.send([MessageType.refAck, requestId])
+  }
+
+  sendRemove(owner: Peer, numbers: readonly ObjectNumber[], adder: ProcessId): void {
+    this.#send(owner, [MessageType.refRemove, numbers, this.state.self.process, adder])
+  }
+
+  sendReplyAck(worker: ProcessId, ackId: number): void {
+    this.#peers.get(worker)?.send([MessageType.replyAck, ackId])
+  }
+
+  /** A link is the watch: whoever cannot be linked, or loses its link, counts as dead. */
+  watch(peer: Peer): void {
+    if (peer.process === this.state.self.process) return
+    this.#watched.set(peer.process, peer)
+    if (this.#peers.get(peer.process) !== undefined) return
+    this.#peers.reach(peer).catch(() => this.#dead(peer.process))
+  }
+
+  unwatch(process: ProcessId): void {
+    this.#watched.delete(process)
+  }
+
+  /** Something was released: tell the owners soon, many at a time. */
+  released(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    systemClock.after(flushMs, () => {
+      this.#flushing = false
+      this.state.flush()
+    })
+  }
+
+  /** A message of the reference protocol; false for any other. */
+  received(link: Link, message: Message): boolean {
+    switch (message[0]) {
+      case MessageType.refAdd:
+        this.state.refAdd(link.peer.process, message[1], message[2], { process: message[3], node: message[4] })
+        return true
+      case MessageType.refAck:
+        this.state.refAcked(message[1])
+        return true
+      case MessageType.refRemove:
+        this.state.refRemove(message[1], message[2], message[3])
+        return true
+      case MessageType.replyAck:
+        this.state.replyAcked(message[1])
+        this.released()
+        return true
+      default:
+        return false
+    }
+  }
+
+  gone(process: ProcessId): void {
+    this.#dead(process)
+  }
+
+  #dead(process: ProcessId): void {
+    this.#watched.delete(process)
+    this.state.processDead(process)
+    this.released()
+  }
+
+  #send(to: Peer, message: Message): void {
+    const link = this.#peers.get(to.process)
+    if (link !== undefined) return link.send(message)
+    this.#peers.reach(to).then(
+      (reached) => reached.send(message),
+      () => this.#dead(to.process),
+    )
+  }
+}

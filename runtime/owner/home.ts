@@ -1,0 +1,365 @@
+/**
+ * A process's place in the cluster: its link to its home node manager, and through it everybody else. Drivers and
+ * workers use the same code; they differ in how the link is made (`connect`) and in whether it is made again.
+ *
+ *      connected ── link lost ──▶ reconnecting ── made again ──▶ connected
+ *          │                          └── not within 10 s, or refused for good ──▶ closed (onClosed)
+ *          └── close() ─────────────────────────────────────────────────────────▶ closed
+ *
+ * What dies with a link stays dead: leases that were granted over it are gone (`onLost`), requests reject. The job of a
+ * driver goes on when the link is there again in time; it is announced again before `onRestored`.
+ *
+ * Answered here: `nodes`, `nodeEvent`, `jobStarted`, `tableReply`, `dialBack`, `ping`. Everything else that the home
+ * says goes to `onMessage`.
+ */
+import { join } from 'node:path'
+import { systemClock } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
+import { deferred } from '../base/deferred.ts'
+import type { Deferred } from '../base/deferred.ts'
+import { ConnectionLostError } from '../base/errors.ts'
+import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
+import { systemRandom } from '../base/random.ts'
+import type { Random } from '../base/random.ts'
+import { MessageType } from '../protocol/messages.ts'
+import type { Message, NodeRow, TableOperation, TableRow } from '../protocol/messages.ts'
+import type { BulkChannel } from '../transport/bulk.ts'
+import { callBack, dial } from '../transport/dial.ts'
+import type { Address } from '../transport/dial.ts'
+import type { LocalHello } from '../transport/hello.ts'
+import { Incoming } from '../transport/incoming.ts'
+import type { IncomingOptions } from '../transport/incoming.ts'
+import type { Link } from '../transport/link.ts'
+import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
+import { Requests } from '../transport/rpc.ts'
+import { KnownNodes } from './known-nodes.ts'
+import { ProcessDialer } from './dial-process.ts'
+
+export interface HomeHandlers {
+  /** What the home says and this module does not answer: leases, pulls, logs, table events. */
+  readonly onMessage: (message: Message) => void
+  /**
+   * Every link to another process but the home, dialled, called back or adopted, before anybody gets it: set
+   * `onMessage` here. What it returns is called once when that link is over. `onClose` belongs to the home.
+   */
+  readonly onLink: (link: Link) => ((reason: Error) => void) | void
+  /** A bulk channel that another process opened to this one. Refused where this is absent. */
+  readonly onBulk?: (channel: BulkChannel) => void
+  /** Links to a node that is down have been closed already. */
+  readonly onNodeEvent?: (node: NodeId, state: 'up' | 'down', reason: string) => void
+  /** The home link is lost: every lease of the home, and every request to it, is over. It is being made again. */
+  readonly onLost?: (reason: Error) => void
+  /** The home link is there again; the job is announced already. */
+  readonly onRestored?: (link: Link) => void
+  /** The home is gone for good. Not called after `close()`. */
+  readonly onClosed?: (reason: Error) => void
+}
+
+export interface HomeOptions extends HomeHandlers {
+  readonly kind: 'driver' | 'worker'
+  readonly process: ProcessId
+  /** The home's incarnation. */
+  readonly node: NodeId
+  /** Where the home listens: relays and calls back go there, and the home link unless `connect` makes it. */
+  readonly address: Address
+  readonly token: string
+  /** The home's run folder, when it is on this machine: then its store and its unix sockets are used. */
+  readonly runFolder?: string
+  /** Said in the hello: a few hundred bytes of plain data. */
+  readonly info?: Readonly<Record<string, unknown>>
+  /** Default: dial `address`. */
+  readonly connect?: () => Promise<Link>
+  /** How long a lost link is dialled again before the home is gone, in milliseconds. 0: never. */
+  readonly reconnectMs: number
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+export interface TableAnswer {
+  /** '' when it went well; else why not, in words (a compare-and-set that failed, a name that is not allowed). */
+  readonly error: string
+  /** The rows that were read or written; where a compare-and-set failed, the row as it is. */
+  readonly rows: readonly TableRow[]
+}
+
+export interface Home {
+  /** This process; `self.node` is the home. */
+  readonly self: ProcessAddress
+  readonly node: NodeId
+  readonly mode: 'connected' | 'reconnecting' | 'closed'
+  /** The current link to the home; a closed one while reconnecting. */
+  readonly link: Link
+  readonly sameMachine: boolean
+  /** The home's run folder; undefined when it is on another machine. */
+  readonly runFolder: string | undefined
+  /** For the process's own listener (a worker's socket): the same welcome, links and bulk channels as a call back. */
+  readonly incoming: IncomingOptions
+  /** All nodes that the home knows, dead ones included. Rejects with RequestTimeoutError after 10 s. */
+  nodes(): Promise<readonly NodeRow[]>
+  /** Where a node's one port is; undefined for a node that is dead, unknown, or without a port. */
+  url(node: NodeId): Promise<string | undefined>
+  /** The one shared link to a process, by the best way; the home's own link for the home. See `ProcessDialer.link`. */
+  dial(address: ProcessAddress): Promise<Link>
+  /** A bulk channel of your own to a process. */
+  bulk(address: ProcessAddress): Promise<BulkChannel>
+  /** The home link, as soon as there is one. */
+  connected(): Promise<Link>
+  /** Announces the job of this driver. */
+  startJob(info: Readonly<Record<string, unknown>>): Promise<void>
+  /** Asks the head, by way of the home. Rejects with RequestTimeoutError when it does not answer within 10 s. */
+  table(table: string, operation: TableOperation): Promise<TableAnswer>
+  /** Whether the home link keeps this process alive. It does not at first. */
+  ref(): void
+  unref(): void
+  /** Closes the home link and all links to other processes. */
+  close(reason?: Error): void
+}
+
+/** How long the home, or the head behind it, may take to answer, in milliseconds. */
+const answerTimeoutMs = 10_000
+/** For connecting to the home and for its handshake, each, in milliseconds. */
+const connectTimeoutMs = 5_000
+/** The longest pause between two attempts to reach a lost home, in milliseconds. */
+const mostBackoffMs = 1_000
+
+/** Rejects as `dial` does when the home cannot be reached now: only a link that stood is made again. */
+export async function openHome(options: HomeOptions): Promise<Home> {
+  const { kind, process, node, info = {}, address, token } = options
+  const self: LocalHello = { kind, node, process, info }
+  const connect = options.connect ?? (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs: connectTimeoutMs }))
+  return new HomeConnection(options, self, connect, await connect())
+}
+
+/** Where a node manager of this machine listens. */
+export function nodeSocketOf(runFolder: string): string {
+  return join(runFolder, 'node.sock')
+}
+
+class HomeConnection implements Home {
+  readonly self: ProcessAddress
+  readonly incoming: IncomingOptions
+  readonly #options: HomeOptions
+  readonly #hello: LocalHello
+  readonly #requests: Requests
+  readonly #dialer: ProcessDialer
+  readonly #nodes: KnownNodes
+  /** Serves connections that this process opened to call back. */
+  readonly #called: Incoming
+  readonly #reconnect: Reconnect
+  #link: Link
+  #mode: Home['mode'] = 'connected'
+  #waiting: Deferred<Link> | undefined
+  #closed: Error | undefined
+  #refed = false
+  #job: Readonly<Record<string, unknown>> | undefined
+
+  constructor(options: HomeOptions, hello: LocalHello, connect: () => Promise<Link>, first: Link) {
+    const { clock = systemClock, random = systemRandom, node, process, token, onBulk } = options
+    this.#options = options
+    this.#hello = hello
+    this.self = { node, process }
+    this.#requests = new Requests(clock)
+    this.#nodes = new KnownNodes(() => this.nodes())
+    this.#dialer = new ProcessDialer({
+      self: hello,
+      token,
+      clock,
+      home: () => options.address,
+      homeLink: () => this.connected(),
+      runFolder: options.runFolder,
+      findNode: (wanted) => this.#nodes.find(wanted),
+      onLink: (link) => options.onLink(link),
+    })
+    this.incoming = { self: hello, token, onLink: (link) => this.#dialer.adopt(link), ...(onBulk && { onBulk }) }
+    this.#called = new Incoming(this.incoming)
+    this.#link = first
+    let given: Link | undefined = first
+    this.#reconnect = new Reconnect({
+      dial: () => {
+        const link = given
+        given = undefined
+        return link ? Promise.resolve(link) : connect()
+      },
+      onLink: (link) => void this.#linked(link),
+      onGiveUp: (error) => this.#giveUp(error),
+      clock,
+      random,
+      backoff: { ...defaultBackoff, mostMs: mostBackoffMs },
+      giveUpAfterMs: options.reconnectMs,
+    })
+    this.#reconnect.start()
+  }
+
+  get node(): NodeId {
+    return this.self.node
+  }
+
+  get link(): Link {
+    return this.#link
+  }
+
+  get mode(): Home['mode'] {
+    return this.#mode
+  }
+
+  get runFolder(): string | undefined {
+    return this.#options.runFolder
+  }
+
+  get sameMachine(): boolean {
+    return this.#options.runFolder !== undefined
+  }
+
+  connected(): Promise<Link> {
+    if (this.#closed) return Promise.reject(this.#closed)
+    if (this.#mode === 'connected') return Promise.resolve(this.#link)
+    this.#waiting ??= deferred<Link>()
+    return this.#waiting.promise
+  }
+
+  async nodes(): Promise<readonly NodeRow[]> {
+    const [rows] = await this.#ask('the list of nodes', (id) => [MessageType.nodesRequest, id])
+    return rows as readonly NodeRow[]
+  }
+
+  async url(node: NodeId): Promise<string | undefined> {
+    const known = await this.#nodes.find(node)
+    return known === undefined || known.dead || known.url === '' ? undefined : known.url
+  }
+
+  dial(address: ProcessAddress): Promise<Link> {
+    return this.#dialer.link(address)
+  }
+
+  bulk(address: ProcessAddress): Promise<BulkChannel> {
+    return this.#dialer.bulk(address)
+  }
+
+  async startJob(info: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#job = info
+    await this.#announce(await this.connected())
+  }
+
+  async table(table: string, operation: TableOperation): Promise<TableAnswer> {
+    const what = `${operation[0]} in the table ${table} of the head`
+    const [error, rows] = await this.#ask(what, (id) => [MessageType.tableRequest, id, table, operation])
+    return { error: error as string, rows: rows as readonly TableRow[] }
+  }
+
+  ref(): void {
+    this.#refed = true
+    this.#link.ref()
+  }
+
+  unref(): void {
+    this.#refed = false
+    this.#link.unref()
+  }
+
+  close(reason: Error = new ConnectionLostError('this process left the cluster')): void {
+    if (this.#closed) return
+    this.#end(reason)
+    this.#link.close(reason)
+  }
+
+  /** Asked of the home once it is there. */
+  async #ask(what: string, build: (id: number) => Message): Promise<readonly unknown[]> {
+    return this.#requests.request(await this.connected(), build, { what, timeoutMs: answerTimeoutMs })
+  }
+
+  async #announce(link: Link): Promise<void> {
+    const info = this.#job
+    if (info === undefined) return
+    const build = (id: number): Message => [MessageType.jobStart, id, this.self.process, info]
+    await this.#requests.request(link, build, { what: 'the start of the job', timeoutMs: answerTimeoutMs })
+  }
+
+  async #linked(link: Link): Promise<void> {
+    const again = link !== this.#link
+    this.#link = link
+    if (this.#refed) link.ref()
+    else link.unref()
+    link.onMessage = (message) => this.#onMessage(link, message as unknown as Message)
+    link.onClose = (reason) => this.#lost(link, reason)
+    if (again) {
+      try {
+        await this.#announce(link)
+      } catch (error) {
+        // Its own loss is told by onClose; an announcement that is not answered makes the link worthless.
+        return link.close(error as Error)
+      }
+      if (link.closed || this.#closed) return
+    }
+    this.#mode = 'connected'
+    this.#waiting?.resolve(link)
+    this.#waiting = undefined
+    if (again) this.#options.onRestored?.(link)
+  }
+
+  #lost(link: Link, reason: Error): void {
+    this.#requests.closeAll(link, reason)
+    if (this.#closed) return
+    const wasConnected = this.#mode === 'connected'
+    this.#mode = 'reconnecting'
+    if (this.#options.reconnectMs === 0) return this.#giveUp(reason)
+    if (wasConnected) this.#options.onLost?.(reason)
+    this.#reconnect.lost()
+  }
+
+  #giveUp(cause: Error): void {
+    if (this.#closed) return
+    const where = 'url' in this.#options.address ? this.#options.address.url : this.#options.address.unix
+    const text = `home node ${this.node} at ${where} is gone: ${cause.message}`
+    const reason = new ConnectionLostError(text, { cause, details: { node: this.node } })
+    this.#end(reason)
+    this.#options.onClosed?.(reason)
+  }
+
+  #end(reason: Error): void {
+    this.#closed = reason
+    this.#mode = 'closed'
+    this.#reconnect.stop()
+    this.#dialer.close(reason)
+    this.#called.close()
+    this.#waiting?.reject(reason)
+    this.#waiting?.promise.catch(() => {})
+    this.#waiting = undefined
+  }
+
+  #onMessage(link: Link, message: Message): void {
+    switch (message[0]) {
+      case MessageType.ping:
+        return link.send([MessageType.pong])
+      case MessageType.nodes:
+        this.#nodes.learn(message[2])
+        this.#requests.settle(message[1], [message[2]])
+        return
+      case MessageType.jobStarted:
+        this.#requests.settle(message[1], [])
+        return
+      case MessageType.tableReply:
+        this.#requests.settle(message[1], [message[2], message[3]])
+        return
+      case MessageType.dialBack:
+        return this.#callBack(message[1])
+      case MessageType.nodeEvent:
+        return this.#nodeEvent(message[1], message[2], message[3])
+      default:
+        return this.#options.onMessage(message)
+    }
+  }
+
+  #nodeEvent(node: NodeId, state: 'up' | 'down', reason: string): void {
+    if (state === 'down') {
+      this.#nodes.down(node, reason)
+      this.#dialer.nodeDown(node, reason)
+    }
+    this.#options.onNodeEvent?.(node, state, reason)
+  }
+
+  #callBack(ticket: string): void {
+    const { address, token } = this.#options
+    // When it fails, the home tells whoever waits that nobody came.
+    callBack({ address, token, ticket, from: this.#hello, incoming: this.#called }).catch(() => {})
+  }
+}

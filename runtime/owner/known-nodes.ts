@@ -1,0 +1,46 @@
+/** What a process knows of the nodes: asked of its home on a miss, corrected by node events. */
+import type { NodeId } from '../base/ids.ts'
+import type { NodeRow } from '../protocol/messages.ts'
+import type { KnownNode } from './dial-process.ts'
+
+/** Incarnations are never used again, so the dead are only remembered to refuse them faster. */
+const maxDead = 1_000
+
+export class KnownNodes {
+  readonly #ask: () => Promise<readonly NodeRow[]>
+  readonly #nodes: Map<NodeId, KnownNode> = new Map()
+  /** In order of death. */
+  readonly #dead: Set<NodeId> = new Set()
+  #asking: Promise<unknown> | undefined
+
+  /** `ask` must also `learn` what it answers. */
+  constructor(ask: () => Promise<readonly NodeRow[]>) {
+    this.#ask = ask
+  }
+
+  async find(node: NodeId): Promise<KnownNode | undefined> {
+    const known = this.#nodes.get(node)
+    if (known) return known
+    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
+    await this.#asking
+    return this.#nodes.get(node)
+  }
+
+  learn(rows: readonly NodeRow[]): void {
+    for (const { id, url, state, reason } of rows) {
+      if (state === 'dead') this.down(id, reason ?? 'its cluster says so')
+      else if (!this.#dead.has(id)) this.#nodes.set(id, { url, dead: false, reason: '' })
+    }
+  }
+
+  down(node: NodeId, reason: string): void {
+    this.#nodes.set(node, { url: '', dead: true, reason })
+    this.#dead.delete(node)
+    this.#dead.add(node)
+    for (const oldest of this.#dead) {
+      if (this.#dead.size <= maxDead) return
+      this.#dead.delete(oldest)
+      this.#nodes.delete(oldest)
+    }
+  }
+}

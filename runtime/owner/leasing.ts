@@ -1,0 +1,278 @@
+/**
+ * The outside of `SubmitState`: lease requests to node managers, links and claim pages of leased workers, pushes.
+ * Everything here follows an instruction; what comes back is handed to the state machine.
+ */
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import { MessageType, type Message, type ObjectTuple } from '../protocol/messages.ts'
+import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
+import type { Link } from '../transport/link.ts'
+import type { OwnerHost } from './host.ts'
+import type { NodeLinks } from './node-links.ts'
+import type { Peers } from './peers.ts'
+import type { SubmitState } from './submit-state.ts'
+import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
+import { slotOf, type TaskTable } from './task-table.ts'
+import type { ByteSlab } from './byte-slab.ts'
+
+/** What the owner decides beyond leases. */
+export interface LeasingEvents {
+  fail(number: number, failure: Failure): void
+  story(number: number, event: StoryEvent, lease: number): void
+  attachments(number: number): readonly ObjectTuple[] | null
+  templateBytes(template: TaskTemplate): Uint8Array
+}
+
+interface OpenLease {
+  readonly grant: Grant
+  link: Link | undefined
+  page: ClaimPage | undefined
+}
+
+/** What this process knows of one worker link. */
+interface WorkerLink {
+  readonly templates: Set<number>
+  readonly leases: Map<number, number>
+}
+
+/** A node manager that does not answer is asked again after this, until it is declared dead. */
+const askAgainMs = 300
+
+export class Leasing implements SubmitEffects {
+  readonly #host: OwnerHost
+  readonly #nodes: NodeLinks
+  readonly #peers: Peers
+  readonly #events: LeasingEvents
+  readonly #table: TaskTable
+  readonly #slab: ByteSlab
+  readonly #leases = new Map<number, OpenLease>()
+  readonly #links = new WeakMap<Link, WorkerLink>()
+  /** Questions to node managers by request id: what to do with the answer. */
+  readonly #questions = new Map<number, { node: NodeId; answer: (message: Message) => void; ask: () => void }>()
+  #nextQuestion = 1
+  #state!: SubmitState
+  #closed = false
+
+  constructor(
+    host: OwnerHost,
+    nodes: NodeLinks,
+    peers: Peers,
+    table: TaskTable,
+    slab: ByteSlab,
+    events: LeasingEvents,
+  ) {
+    this.#host = host
+    this.#nodes = nodes
+    this.#peers = peers
+    this.#table = table
+    this.#slab = slab
+    this.#events = events
+  }
+
+  /** The two know each other; the state machine is made with this as its effects. */
+  serve(state: SubmitState): void {
+    this.#state = state
+  }
+
+  get size(): number {
+    return this.#leases.size + this.#questions.size
+  }
+
+  grantOf(index: number): Grant | undefined {
+    return this.#leases.get(index)?.grant
+  }
+
+  /** The lease that a worker means by an epoch, or undefined when it is over. */
+  leaseAt(link: Link, epoch: number): number | undefined {
+    return this.#links.get(link)?.leases.get(epoch)
+  }
+
+  requestLease(requestId: number, of: SchedulingClass, node: NodeId | null, visited: readonly NodeId[]): void {
+    const seen = node === null ? visited : [...visited, this.#host.self.node]
+    const { job } = this.#host
+    const fields = [requestId, job, of.kind, of.resources, of.strategy, of.priority, of.environment, seen] as const
+    this.#nodes.send(node, [MessageType.leaseRequest, ...fields], (reason) => {
+      if (!this.#closed) this.#state.refused(requestId, 'busy', reason.message)
+    })
+  }
+
+  cancelRequest(requestId: number, node: NodeId | null): void {
+    this.#nodes.get(node ?? this.#host.self.node)?.send([MessageType.leaseCancel, requestId])
+  }
+
+  open(index: number, grant: Grant): void {
+    const lease: OpenLease = { grant, link: undefined, page: undefined }
+    this.#leases.set(index, lease)
+    const near = this.#host.sharesMachine(grant.node)
+    const address = { node: grant.node, process: grant.worker }
+    this.#peers.reach(address, near ? grant.socketPath : '').then(
+      (link) => this.#opened(index, lease, link, near),
+      (reason: Error) => this.#state.broken(index, reason.message),
+    )
+  }
+
+  push(index: number, sequence: number, number: number, template: TaskTemplate, attempt: number): void {
+    const lease = this.#leases.get(index) as OpenLease
+    const link = lease.link as Link
+    const known = (this.#links.get(link) as WorkerLink).templates
+    if (!known.has(template.number)) {
+      known.add(template.number)
+      link.send([MessageType.template, template.number, this.#events.templateBytes(template)])
+    }
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    const args = this.#slab.view(
+      page.argsChunk[slot] as number,
+      page.argsOffset[slot] as number,
+      page.argsLength[slot] as number,
+    )
+    const attachments = this.#events.attachments(number)
+    link.send([MessageType.push, lease.grant.epoch, sequence, template.number, number, attempt, args, attachments])
+  }
+
+  recall(index: number, sequences: readonly number[]): readonly number[] | null {
+    const lease = this.#leases.get(index)
+    if (lease === undefined) return []
+    const { epoch, worker, node } = lease.grant
+    const page = lease.page
+    if (page !== undefined) return sequences.filter((sequence) => page.recall(epoch, sequence))
+    // Nobody has a page for this worker: what was pushed cannot be had back.
+    if (lease.grant.pagePath === '') return []
+    const answer = (message: Message): void => this.#state.recalled(index, sequences, message[2] as readonly number[])
+    this.#ask(node, answer, (id) => [MessageType.recall, id, worker, epoch, sequences])
+    return null
+  }
+
+  abort(index: number, sequence: number, recursive: boolean): void {
+    const lease = this.#leases.get(index)
+    lease?.link?.send([MessageType.abort, lease.grant.epoch, sequence, new Uint8Array(), recursive])
+  }
+
+  endWorker(index: number, reason: string): void {
+    const lease = this.#leases.get(index)
+    if (lease === undefined) return
+    const { node, worker, epoch } = lease.grant
+    const answer = (message: Message): void => {
+      this.#forget(index)
+      this.#state.workerEnded(index, message[2] as never, message[3] as number | null)
+    }
+    this.#ask(node, answer, (id) => [MessageType.workerEnd, id, worker, epoch, reason])
+  }
+
+  returnLease(index: number, grant: Grant, endWorker: boolean): void {
+    this.#forget(index)
+    this.#nodes.get(grant.node)?.send([MessageType.leaseReturn, grant.leaseId, endWorker])
+  }
+
+  returnGrant(grant: Grant): void {
+    this.#nodes.get(grant.node)?.send([MessageType.leaseReturn, grant.leaseId, false])
+  }
+
+  fail(number: number, failure: Failure): void {
+    this.#events.fail(number, failure)
+  }
+
+  story(number: number, event: StoryEvent, lease: number): void {
+    this.#events.story(number, event, lease)
+  }
+
+  /** An answer of a node manager that is about leases. Returns false when the message is about something else. */
+  answered(link: Link, message: Message): boolean {
+    const node = link.peer.node
+    switch (message[0]) {
+      case MessageType.leaseGranted: {
+        const [, requestId, leaseId, epoch, worker, socketPath, pagePath, pid] = message
+        this.#state.granted(requestId, { leaseId, epoch, node, worker, socketPath, pagePath, pid })
+        return true
+      }
+      case MessageType.leaseRedirected:
+        this.#state.redirected(message[1], message[2])
+        return true
+      case MessageType.leaseRefused:
+        this.#state.refused(message[1], message[2], message[3])
+        return true
+      case MessageType.leaseReclaim:
+        this.#state.reclaim(node, message[1])
+        return true
+      case MessageType.workerEnded:
+      case MessageType.recalled: {
+        const question = this.#questions.get(message[1])
+        this.#questions.delete(message[1])
+        question?.answer(message)
+        return true
+      }
+      default:
+        return false
+    }
+  }
+
+  /** The last link to a worker is gone. */
+  workerGone(worker: ProcessId, reason: Error): void {
+    for (const [index, lease] of [...this.#leases])
+      if (lease.grant.worker === worker) this.#state.broken(index, reason.message)
+  }
+
+  /** The link to a node manager is gone: its leases are over, and what it was asked is asked again. */
+  nodeGone(node: NodeId): void {
+    for (const [index, lease] of [...this.#leases]) {
+      if (lease.grant.node === node) this.#state.broken(index, `the link to node ${node} is gone`)
+    }
+    for (const question of [...this.#questions.values()]) if (question.node === node) this.#askAgain(question.ask)
+    for (const [requestId, request] of [...this.#state.requests]) {
+      if ((request.node ?? this.#host.self.node) === node)
+        this.#state.refused(requestId, 'busy', 'the link to the node is gone')
+    }
+  }
+
+  nodeDead(node: NodeId, reason: string): void {
+    for (const [id, question] of this.#questions) if (question.node === node) this.#questions.delete(id)
+    const dead = [...this.#leases].filter(([, lease]) => lease.grant.node === node)
+    this.#state.nodeDead(node, reason)
+    for (const [index] of dead) this.#forget(index)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#questions.clear()
+    for (const index of [...this.#leases.keys()]) this.#forget(index)
+  }
+
+  #opened(index: number, lease: OpenLease, link: Link, near: boolean): void {
+    if (this.#leases.get(index) !== lease) return
+    let known = this.#links.get(link)
+    if (known === undefined) this.#links.set(link, (known = { templates: new Set(), leases: new Map() }))
+    known.leases.set(lease.grant.epoch, index)
+    lease.link = link
+    if (near && lease.grant.pagePath !== '') {
+      try {
+        lease.page = openClaimPage(lease.grant.pagePath)
+      } catch {
+        // The worker is gone already; its link will say so. Until then its node answers for the page.
+      }
+    }
+    if (link.closed) this.#state.broken(index, 'the link to the worker is closed')
+    else this.#state.opened(index)
+  }
+
+  #forget(index: number): void {
+    const lease = this.#leases.get(index)
+    if (lease === undefined) return
+    this.#leases.delete(index)
+    lease.page?.close()
+    if (lease.link !== undefined) this.#links.get(lease.link)?.leases.delete(lease.grant.epoch)
+  }
+
+  /** Asks a node manager until it answers or is declared dead. */
+  #ask(node: NodeId, answer: (message: Message) => void, build: (id: number) => Message): void {
+    const id = this.#nextQuestion++
+    const ask = (): void => {
+      if (this.#closed || !this.#questions.has(id)) return
+      this.#nodes.send(node, build(id), () => this.#askAgain(ask))
+    }
+    this.#questions.set(id, { node, answer, ask })
+    ask()
+  }
+
+  #askAgain(ask: () => void): void {
+    this.#host.clock.after(askAgainMs, ask)
+  }
+}

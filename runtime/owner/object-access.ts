@@ -1,0 +1,112 @@
+/** From a ref to its value: asks the owner, brings stored bytes here, decodes. */
+import { ObjectLostError, OwnerDiedError } from '../base/errors.ts'
+import { objectKey, type ProcessId } from '../base/ids.ts'
+import { decodeCompact, expand } from '../objects/compact.ts'
+import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
+import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import { compactError } from './outcomes.ts'
+import type { OwnerHost } from './host.ts'
+import type { Peers } from './peers.ts'
+import { refTupleOf } from './refs.ts'
+
+/** Registers the refs inside a value before they come to life. */
+export type RegisterRefs = (refs: readonly RefTuple[]) => void
+
+interface Question {
+  readonly owner: ProcessId
+  readonly answer: (outcome: ObjectTuple) => void
+}
+
+export class ObjectAccess {
+  readonly #host: OwnerHost
+  readonly #peers: Peers
+  readonly #questions = new Map<number, Question>()
+  #nextQuestion = 1
+
+  constructor(host: OwnerHost, peers: Peers) {
+    this.#host = host
+    this.#peers = peers
+  }
+
+  get size(): number {
+    return this.#questions.size
+  }
+
+  /** Asks the owner of somebody else's object what became of it; answers when it is ready, in any case once. */
+  ask(ref: RefTuple, answer: (outcome: ObjectTuple) => void): void {
+    const [owner, number, node] = ref
+    const id = this.#nextQuestion++
+    this.#questions.set(id, { owner, answer })
+    this.#peers.reach({ node, process: owner }).then(
+      (link) => link.send([MessageType.objectGet, id, number]),
+      (reason: Error) => this.#settle(id, ownerDied(ref, reason.message)),
+    )
+  }
+
+  received(message: Message): boolean {
+    if (message[0] !== MessageType.objectValue) return false
+    this.#settle(message[1], message[2])
+    return true
+  }
+
+  /** A process is gone: what it was asked is answered by its death. */
+  gone(process: ProcessId, reason: string): void {
+    for (const [id, question] of [...this.#questions]) {
+      if (question.owner === process) this.#settle(id, ['error', compactError(ownerDiedError(process, reason))])
+    }
+  }
+
+  close(error: Error): void {
+    for (const id of [...this.#questions.keys()]) this.#settle(id, ['error', compactError(error)])
+  }
+
+  /** The value of an inline outcome; throws what an error outcome holds. */
+  decodeInline(bytes: Uint8Array, register: RegisterRefs): unknown {
+    if (bytes[0] === 0) return decodeCompact(bytes)
+    return this.#decode(expand(bytes), register)
+  }
+
+  /** The value of any outcome. */
+  async decode(ref: RefTuple, outcome: ObjectTuple, register: RegisterRefs): Promise<unknown> {
+    if (outcome[0] === 'inline') return this.decodeInline(outcome[1], register)
+    if (outcome[0] === 'error') throw this.decodeInline(outcome[1], register)
+    const [, sizeBytes, holders] = outcome
+    const key = objectKey({ owner: ref[0], number: ref[1] })
+    const { store } = this.#host
+    if (!(await store.contains(key))) await this.#host.pull(key, sizeBytes, holders)
+    const stored = await store.get(key)
+    if (stored === undefined) {
+      throw new ObjectLostError(`object ${key} was brought here and is gone again; the node's store was emptied`, {
+        details: { key },
+      })
+    }
+    try {
+      return this.#decode(stored.encoded, register)
+    } finally {
+      stored.release()
+    }
+  }
+
+  #decode(encoded: EncodedValue, register: RegisterRefs): unknown {
+    const codec: RefCodec = this.#host.refCodec
+    if (encoded.refs.length > 0) register(encoded.refs.map(refTupleOf))
+    return decodeValue(encoded, codec)
+  }
+
+  #settle(id: number, outcome: ObjectTuple): void {
+    const question = this.#questions.get(id)
+    this.#questions.delete(id)
+    question?.answer(outcome)
+  }
+}
+
+function ownerDied([owner]: RefTuple, reason: string): ObjectTuple {
+  return ['error', compactError(ownerDiedError(owner, reason))]
+}
+
+function ownerDiedError(owner: ProcessId, reason: string): OwnerDiedError {
+  return new OwnerDiedError(
+    `process ${owner}, which owns this object, is gone (${reason}), and its value with it; make the object in a process that lives longer`,
+    { details: { owner } },
+  )
+}

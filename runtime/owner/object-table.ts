@@ -1,0 +1,123 @@
+/**
+ * What became of the objects of this owner, and who waits for them. A value that came inline is kept as the bytes that
+ * came; who asks before it is there leaves a callback in the same place:
+ *
+ *     slot:  undefined --await--> waiter(s) --settle--> outcome --free--> (number released)
+ *                     \------------settle-------------/
+ */
+import type { ObjectNumber } from '../base/ids.ts'
+import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import { slotOf, TaskState, type TaskTable } from './task-table.ts'
+
+/** An object's end state. `unread` errors are reported when nobody ever looked at them. */
+export type Outcome = ObjectTuple & { unread?: boolean }
+type Waiter = (outcome: Outcome) => void
+
+/** Results of a task beyond its first have this in their `argsChunk` column, and their distance in `sequence`. */
+const furtherResult = -2
+
+export class ObjectTable {
+  readonly #table: TaskTable
+
+  constructor(table: TaskTable) {
+    this.#table = table
+  }
+
+  /** Numbers for a task with `count` results; the first is the task's. */
+  allocate(count: number): ObjectNumber {
+    const first = this.#table.allocate(count)
+    for (let i = 1; i < count; i++) {
+      const page = this.#table.at(first + i)
+      page.argsChunk[slotOf(first + i)] = furtherResult
+      page.sequence[slotOf(first + i)] = i
+    }
+    return first
+  }
+
+  /** The task that makes an object: itself, but for further results. */
+  taskOf(number: ObjectNumber): number {
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    return page.argsChunk[slot] === furtherResult ? number - (page.sequence[slot] as number) : number
+  }
+
+  outcome(number: ObjectNumber): Outcome | undefined {
+    const held = this.#table.page(number)?.slot[slotOf(number)]
+    if (held instanceof Uint8Array) return ['inline', held]
+    return isOutcome(held) ? held : undefined
+  }
+
+  /** Calls back with the outcome: at once when it is there. */
+  await(number: ObjectNumber, waiter: Waiter): void {
+    const outcome = this.outcome(number)
+    if (outcome !== undefined) {
+      if (outcome[0] === 'error') outcome.unread = false
+      return waiter(outcome)
+    }
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    const held = page.slot[slot]
+    if (held === undefined) page.slot[slot] = waiter
+    else if (typeof held === 'function') page.slot[slot] = [held, waiter]
+    else (held as Waiter[]).push(waiter)
+  }
+
+  /** Takes a waiter back, before it was called. */
+  unawait(number: ObjectNumber, waiter: Waiter): void {
+    const page = this.#table.page(number)
+    if (page === undefined) return
+    const held = page.slot[slotOf(number)]
+    if (held === waiter) page.slot[slotOf(number)] = undefined
+    else if (Array.isArray(held) && !isOutcome(held)) {
+      const at = held.indexOf(waiter)
+      if (at >= 0) held.splice(at, 1)
+    }
+  }
+
+  /** The end of an object: wakes who waits, keeps the outcome if anybody may still ask. */
+  settle(number: ObjectNumber, outcome: Outcome): void {
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    const held = page.slot[slot]
+    const waiters =
+      held === undefined || isOutcome(held) ? [] : typeof held === 'function' ? [held as Waiter] : (held as Waiter[])
+    if (outcome[0] === 'error') outcome.unread = waiters.length === 0
+    page.slot[slot] = outcome[0] === 'inline' ? owned(outcome[1]) : outcome
+    if (page.state[slot] === TaskState.none) page.state[slot] = TaskState.settled
+    for (const waiter of waiters) waiter(outcome)
+  }
+
+  /** The common end: one inline value. Wakes a single waiter without building anything for it. */
+  settleInline(number: ObjectNumber, bytes: Uint8Array, alive: boolean): void {
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    const held = page.slot[slot]
+    if (held === undefined || alive) return this.settle(number, ['inline', bytes])
+    page.slot[slot] = undefined
+    if (typeof held === 'function') (held as Waiter)(['inline', bytes])
+    else if (Array.isArray(held)) for (const waiter of held as Waiter[]) waiter(['inline', bytes])
+  }
+
+  /** Whether anybody waits for it. */
+  isAwaited(number: ObjectNumber): boolean {
+    const held = this.#table.page(number)?.slot[slotOf(number)]
+    return typeof held === 'function' || (Array.isArray(held) && !isOutcome(held) && held.length > 0)
+  }
+
+  /** Adds a place where a stored object lies too. */
+  addHolder(number: ObjectNumber, holder: readonly [RefTuple[2], RefTuple[0]]): void {
+    const outcome = this.outcome(number)
+    if (outcome?.[0] !== 'stored') return
+    if (outcome[2].some(([node, process]) => node === holder[0] && process === holder[1])) return
+    this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], [...outcome[2], holder]]
+  }
+}
+
+function isOutcome(held: unknown): held is Outcome {
+  return held instanceof Uint8Array || (Array.isArray(held) && typeof held[0] === 'string')
+}
+
+/** Bytes of a message are views of its frame: what is kept must not keep all of that. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength < bytes.buffer.byteLength / 2 ? new Uint8Array(bytes) : bytes
+}

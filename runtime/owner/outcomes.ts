@@ -1,0 +1,7 @@
+/** Values and errors as the bytes that outcomes hold. */
+import { compact } from '../objects/compact.ts'
+import { encodeThrown } from '../objects/value.ts'
+
+export function compactError(error: unknown): Uint8Array {
+  return compact(encodeThrown(error, 'error'))
+}

@@ -1,0 +1,83 @@
+/**
+ * What all calls of one function with one set of options share, as immutable bytes: together with the arguments they
+ * are the task's spec. A template is sent once per link and named by its owner's number from then on.
+ */
+import { pack, unpack } from 'msgpackr'
+import { ProtocolError } from '../base/errors.ts'
+
+/** What a task is. `actor-creation` and `actor-call` have their place in the spec from the first day. */
+export type TaskKind = 'task' | 'actor-creation' | 'actor-call'
+
+/**
+ * How the function meets its arguments. `call`: fn(...args). The others take one array of items and answer for all of
+ * them: `map` calls fn(item), `starmap` fn(...item) and stop at the first that throws; `each` settles every item.
+ */
+export type CallMode = 'call' | 'map' | 'starmap' | 'each'
+
+export interface TemplateBody {
+  readonly kind: TaskKind
+  readonly mode: CallMode
+  /** As errors and logs name it. */
+  readonly name: string
+  /** A `FunctionDefinition`, encoded. */
+  readonly definition: Uint8Array
+  readonly job: string
+  readonly environment: string
+  readonly numReturns: number
+  readonly maxRetries: number
+}
+
+const kinds: readonly TaskKind[] = ['task', 'actor-creation', 'actor-call']
+const modes: readonly CallMode[] = ['call', 'map', 'starmap', 'each']
+const version = 1
+
+export function encodeTemplate(body: TemplateBody): Uint8Array {
+  const kind = kinds.indexOf(body.kind)
+  const mode = modes.indexOf(body.mode)
+  return pack([
+    version,
+    kind,
+    mode,
+    body.name,
+    body.definition,
+    body.job,
+    body.environment,
+    body.numReturns,
+    body.maxRetries,
+  ])
+}
+
+/** Throws ProtocolError for bytes that are not a template. */
+export function decodeTemplate(bytes: Uint8Array): TemplateBody {
+  const fields: unknown = unpack(bytes)
+  if (!Array.isArray(fields) || fields[0] !== version)
+    throw new ProtocolError('not a task template of a version known here')
+  const [, kind, mode, name, definition, job, environment, numReturns, maxRetries] = fields as unknown[]
+  const body = {
+    kind: kinds[Number(kind)],
+    mode: modes[Number(mode)],
+    name,
+    definition,
+    job,
+    environment,
+    numReturns,
+    maxRetries,
+  }
+  if (
+    body.kind === undefined ||
+    body.mode === undefined ||
+    typeof name !== 'string' ||
+    !(definition instanceof Uint8Array)
+  ) {
+    throw new ProtocolError('a task template lacks its kind, mode, name or function')
+  }
+  if (
+    typeof job !== 'string' ||
+    typeof environment !== 'string' ||
+    !Number.isSafeInteger(numReturns) ||
+    !Number.isSafeInteger(maxRetries)
+  ) {
+    throw new ProtocolError(`the task template of ${name} is malformed`)
+  }
+  return body as TemplateBody
+}
