@@ -8,7 +8,7 @@
  */
 import { ProtocolError } from '../base/errors.ts'
 import { inlineBytes } from '../base/limits.ts'
-import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import type { Attachment, RefTuple } from '../protocol/messages.ts'
 import { compactBytes, compactInto } from '../objects/compact.ts'
 import { encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import { refTupleOf } from './refs.ts'
@@ -63,12 +63,12 @@ export function encodeArguments(
 /** The compact value of each argument; `attachments` replace those that were refs. */
 export function splitArguments(
   bytes: Uint8Array,
-  attachments: readonly ObjectTuple[] | null,
-): (Uint8Array | ObjectTuple)[] {
+  attachments: readonly Attachment[] | null,
+): (Uint8Array | Attachment)[] {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (bytes.length < headerBytes) throw new ProtocolError('the arguments of a task are cut short')
   const count = view.readUInt16LE(0)
-  const parts: (Uint8Array | ObjectTuple)[] = []
+  const parts: (Uint8Array | Attachment)[] = []
   let at = headerBytes
   let attached = 0
   for (let i = 0; i < count; i++) {

@@ -126,7 +126,9 @@ const mostBackoffMs = 1_000
 export async function openHome(options: HomeOptions): Promise<Home> {
   const { kind, process, node, info = {}, address, token } = options
   const self: LocalHello = { kind, node, process, info }
-  const connect = options.connect ?? (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs: connectTimeoutMs }))
+  const connect =
+    options.connect ??
+    (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs: connectTimeoutMs }))
   return new HomeConnection(options, self, connect, await connect())
 }
 

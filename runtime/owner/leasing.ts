@@ -3,7 +3,7 @@
  * Everything here follows an instruction; what comes back is handed to the state machine.
  */
 import type { NodeId, ProcessId } from '../base/ids.ts'
-import { MessageType, type Message, type ObjectTuple } from '../protocol/messages.ts'
+import { MessageType, type Attachment, type Message } from '../protocol/messages.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
@@ -18,7 +18,7 @@ import type { ByteSlab } from './byte-slab.ts'
 export interface LeasingEvents {
   fail(number: number, failure: Failure): void
   story(number: number, event: StoryEvent, lease: number): void
-  attachments(number: number): readonly ObjectTuple[] | null
+  attachments(number: number): readonly Attachment[] | null
   templateBytes(template: TaskTemplate): Uint8Array
 }
 

@@ -11,7 +11,7 @@ import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../ba
 import { inlineBytes, maxPendingArgumentBytes, maxQueuedTasks } from '../base/limits.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
 import { encodeValue, type EncodedValue } from '../objects/value.ts'
-import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import { type Attachment, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { Answers } from './answers.ts'
 import { encodeArguments, type EncodedArguments } from './arguments.ts'
@@ -70,7 +70,7 @@ export class Owner {
   readonly #limits: OwnerLimits
   readonly #templateBytes: Uint8Array[] = []
   /** Values of the arguments that are refs, by task, from when they are known until it settles. */
-  readonly #attachments = new Map<number, readonly ObjectTuple[]>()
+  readonly #attachments = new Map<number, readonly Attachment[]>()
   /** Refs that a task keeps alive, by task, until it settles. */
   readonly #pins = new Map<number, readonly RefTuple[]>()
   readonly #drainWaiters: (() => void)[] = []
@@ -337,14 +337,14 @@ export class Owner {
   }
 
   #awaitArguments(number: number, awaited: readonly RefTuple[]): void {
-    const values: ObjectTuple[] = []
+    const values: Attachment[] = []
     let left = awaited.length
     awaited.forEach((ref, i) => {
       this.#whenOutcome(
         ref,
         (outcome) => {
           if (outcome[0] === 'error') return this.#argumentFailed(number, outcome)
-          values[i] = outcome
+          values[i] = [ref, outcome]
           if (--left > 0 || !this.#table.has(number)) return
           this.#attachments.set(number, values)
           this.state.ready(number)

@@ -107,6 +107,9 @@ export type ObjectTuple =
   | readonly [kind: 'stored', sizeBytes: number, holders: readonly Holder[]]
   | readonly [kind: 'error', bytes: Uint8Array]
 
+/** The value of an argument that is a ref. */
+export type Attachment = readonly [ref: RefTuple, value: ObjectTuple]
+
 /** One result of a task; `refs` are the refs that the value contains. A stored one lies in the store of the worker's node. */
 export type ResultTuple =
   | readonly [kind: 'inline', bytes: Uint8Array, refs: readonly RefTuple[]]
@@ -204,7 +207,7 @@ export type Push = readonly [
   attempt: number,
   args: Uint8Array,
   /** The values of arguments that are refs, in the order in which `args` names them. */
-  attachments: readonly ObjectTuple[] | null,
+  attachments: readonly Attachment[] | null,
 ]
 /** Raise the task's AbortSignal. `recursive`: cancel what it submitted as well. */
 export type Abort = readonly [type: T['abort'], epoch: number, sequence: number, reason: Uint8Array, recursive: boolean]

@@ -1,0 +1,84 @@
+/** Calling the user's function, in each of the ways in which it can meet its arguments. */
+import { decodeValue, encodeThrown, encodeValue } from '../objects/value.ts'
+import type { LoadedFunction } from '../code/load.ts'
+import type { CallMode } from '../owner/template.ts'
+
+/** What `map` and `starmap` answer: the values so far, and where it stopped. */
+export interface MapResult {
+  readonly values: unknown[]
+  /** The item that threw, or -1. */
+  readonly failedAt: number
+  readonly error?: unknown
+}
+
+/** What `each` answers, item by item. */
+export type ItemResult =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
+
+export function callFunction(fn: LoadedFunction, mode: CallMode, args: readonly unknown[]): unknown {
+  if (mode === 'call') return fn(...args)
+  const items = args[0] as readonly unknown[]
+  if (mode === 'each') return settleEach(fn, items)
+  return mapItems(mode === 'map' ? fn : (item) => fn(...(item as unknown[])), items)
+}
+
+/** Synchronous for as long as the function is: a chunk of a million numbers makes no promise. */
+function mapItems(fn: LoadedFunction, items: readonly unknown[]): MapResult | Promise<MapResult> {
+  const values: unknown[] = []
+  for (let i = 0; i < items.length; i++) {
+    let value: unknown
+    try {
+      value = fn(items[i])
+    } catch (error) {
+      return { values, failedAt: i, error: portable(error) }
+    }
+    if (isThenable(value)) return mapAsync(fn, items, values, value)
+    values.push(value)
+  }
+  return { values, failedAt: -1 }
+}
+
+async function mapAsync(
+  fn: LoadedFunction,
+  items: readonly unknown[],
+  values: unknown[],
+  pending: PromiseLike<unknown>,
+): Promise<MapResult> {
+  let next: unknown = pending
+  for (;;) {
+    try {
+      values.push(await next)
+      if (values.length === items.length) return { values, failedAt: -1 }
+      next = fn(items[values.length])
+    } catch (error) {
+      return { values, failedAt: values.length, error: portable(error) }
+    }
+  }
+}
+
+async function settleEach(fn: LoadedFunction, items: readonly unknown[]): Promise<ItemResult[]> {
+  const results: ItemResult[] = []
+  for (const [i, item] of items.entries()) {
+    try {
+      const value: unknown = await fn(item)
+      results.push({ ok: true, value })
+    } catch (error) {
+      results.push({ ok: false, error: portable(error) })
+    }
+  }
+  return results
+}
+
+/** An error that is a value among others must be able to travel as one. */
+function portable(error: unknown): unknown {
+  try {
+    encodeValue(error, 'error')
+    return error
+  } catch {
+    return decodeValue(encodeThrown(error, 'error'))
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}

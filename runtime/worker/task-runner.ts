@@ -1,0 +1,305 @@
+/**
+ * Runs tasks: from the bytes of a push to the bytes of its answer.
+ *
+ *     push -> executor-state (order, claim) -> arguments -> the user's function -> results -> done | doneMany | failed
+ *
+ * A synchronous task without refs goes through without a promise.
+ */
+import { TaskCancelledError } from '../base/errors.ts'
+import { objectKey, type ProcessId } from '../base/ids.ts'
+import { inlineBytes } from '../base/limits.ts'
+import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
+import { decodeValue, encodeThrown, encodeValue, type EncodedValue } from '../objects/value.ts'
+import { splitArguments } from '../owner/arguments.ts'
+import type { Owner } from '../owner/owner.ts'
+import { refTupleOf } from '../owner/refs.ts'
+import { type Attachment, MessageType, type Push, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
+import { callFunction, isThenable } from './call.ts'
+import { ExecutorState, type QueuedTask } from './executor-state.ts'
+import { type RunningTask, runWithin } from './task-context.ts'
+import { Templates, type WorkerTemplate } from './templates.ts'
+
+/** A pushed task; what it needs beyond its place in the queue. */
+export interface WorkerTask extends QueuedTask {
+  readonly link: Link
+  readonly message: Push
+  readonly template: WorkerTemplate
+  /** Distinguishes tasks of different owners in this process. */
+  readonly local: number
+  context: RunningTask | undefined
+  controller: AbortController | undefined
+}
+
+/** An expected run time above which a worker writes what it owes before it starts, in microseconds. */
+const longMicros = 200
+const newest = 0.2
+const noRefs: readonly RefTuple[] = []
+
+export class TaskRunner {
+  readonly executor: ExecutorState<WorkerTask>
+  readonly templates: Templates = new Templates()
+  readonly #owner: Owner
+  /** Told when the last task ends. */
+  readonly #idle: () => void
+  /** Tasks that were claimed and have not ended; rarely more than one. */
+  readonly #running: WorkerTask[] = []
+  #nextLocal = 1
+
+  constructor(owner: Owner, claim: (epoch: number, sequence: number) => boolean, idle: () => void) {
+    this.#owner = owner
+    this.#idle = idle
+    this.executor = new ExecutorState<WorkerTask>(
+      {
+        run: (task) => this.#run(task),
+        giveBack: (epoch, sequences) => this.#giveBack(epoch, sequences),
+        isLoaded: (task) => this.templates.isLoaded(task.template),
+        load: (task) => void this.templates.load(task.template).then(() => this.executor.loaded(task.epoch)),
+      },
+      claim,
+    )
+  }
+
+  get running(): number {
+    return this.#running.length
+  }
+
+  push(link: Link, message: Push): void {
+    const template = this.templates.get(link, message[3])
+    if (template === undefined) throw new Error(`a task names template ${message[3]}, which was not sent on this link`)
+    this.#links.set(message[1], link)
+    this.executor.push({
+      epoch: message[1],
+      sequence: message[2],
+      state: 'waiting',
+      link,
+      message,
+      template,
+      local: this.#nextLocal++,
+      context: undefined,
+      controller: undefined,
+    })
+  }
+
+  /** The owner cancels a task that it could not take back: its signal is raised. */
+  abort(epoch: number, sequence: number, recursive: boolean): void {
+    const task = this.#running.find((running) => running.epoch === epoch && running.sequence === sequence)
+    if (task === undefined) return
+    this.#controllerOf(task).abort(new TaskCancelledError(`task ${task.template.body.name} was cancelled`))
+    if (!recursive) return
+    for (const child of task.context?.children ?? []) {
+      this.#owner.cancel(child, { reason: 'its caller was cancelled', force: false, recursive: true })
+    }
+  }
+
+  /** Which link the tasks of a lease came by. */
+  readonly #links = new Map<number, Link>()
+
+  leaseOver(epoch: number): void {
+    this.executor.closeLine(epoch)
+    this.#links.delete(epoch)
+  }
+
+  blocked(context: RunningTask): WorkerTask | undefined {
+    const task = this.#taskOf(context)
+    if (task === undefined || task.state !== 'running') return undefined
+    task.link.send([MessageType.blocked, task.epoch, task.sequence])
+    this.executor.blocked(task)
+    task.link.flush()
+    return task
+  }
+
+  resumed(context: RunningTask): WorkerTask | undefined {
+    const task = this.#taskOf(context)
+    if (task === undefined || task.state !== 'blocked') return undefined
+    task.link.send([MessageType.resumed, task.epoch, task.sequence])
+    this.executor.resumed(task)
+    return task
+  }
+
+  #taskOf(context: RunningTask): WorkerTask | undefined {
+    return this.#running.find((task) => task.context === context)
+  }
+
+  #giveBack(epoch: number, sequences: readonly number[]): void {
+    const link = this.#links.get(epoch)
+    if (link === undefined || sequences.length === 0) return
+    link.send([MessageType.returned, epoch, sequences])
+    link.flush()
+  }
+
+  #run(task: WorkerTask): void {
+    const { template } = task
+    if (template.runMicros < 0 || template.runMicros > longMicros) task.link.flush()
+    this.#running.push(task)
+    const startedAt = performance.now()
+    try {
+      if (template.failure !== undefined) return this.#failed(task, startedAt, template.failure, 'setup')
+      const parts = splitArguments(task.message[6], task.message[7])
+      const args = this.#decodeNow(task, parts)
+      const value = args === undefined ? this.#callLater(task, parts) : this.#call(task, args)
+      if (isThenable(value)) {
+        value.then(
+          (settled) => this.#succeeded(task, startedAt, settled),
+          (error: unknown) => this.#failed(task, startedAt, error, 'user'),
+        )
+      } else this.#succeeded(task, startedAt, value)
+    } catch (error) {
+      this.#failed(task, startedAt, error, 'user')
+    }
+  }
+
+  #call(task: WorkerTask, args: readonly unknown[]): unknown {
+    const { body, fn } = task.template
+    const context = this.#contextOf(task)
+    task.context = context
+    return runWithin(context, () => callFunction(fn as NonNullable<typeof fn>, body.mode, args))
+  }
+
+  async #callLater(task: WorkerTask, parts: readonly (Uint8Array | Attachment)[]): Promise<unknown> {
+    const args: unknown[] = []
+    for (const part of parts) {
+      if (part instanceof Uint8Array) args.push(this.#decodePart(task, part))
+      else args.push(await this.#owner.access.decode(part[0], part[1], (inner) => this.#register(task, inner)))
+    }
+    return this.#call(task, args)
+  }
+
+  /** The arguments, when all of them are here; undefined when one has to be fetched. */
+  #decodeNow(task: WorkerTask, parts: readonly (Uint8Array | Attachment)[]): unknown[] | undefined {
+    const args: unknown[] = []
+    for (const part of parts) {
+      if (part instanceof Uint8Array) args.push(this.#decodePart(task, part))
+      else if (part[1][0] === 'inline') args.push(this.#decodePart(task, part[1][1]))
+      else return undefined
+    }
+    return args
+  }
+
+  #decodePart(task: WorkerTask, bytes: Uint8Array): unknown {
+    if (bytes[0] === 0) return decodeCompact(bytes)
+    const encoded = expand(bytes)
+    if (encoded.refs.length > 0) this.#register(task, encoded.refs.map(refTupleOf))
+    return decodeValue(encoded, this.#owner.host.refCodec)
+  }
+
+  #register(task: WorkerTask, refs: readonly RefTuple[]): void {
+    for (const ref of refs) this.#owner.references.decodeInTask(ref, task.local)
+  }
+
+  #succeeded(task: WorkerTask, startedAt: number, value: unknown): void {
+    const count = task.template.body.numReturns
+    try {
+      if (count === 1) {
+        const encoded = encodeValue(value, 'result', this.#owner.host.refCodec)
+        if (encoded.refs.length > 0 || compactBytes(encoded) > inlineBytes)
+          return this.#storeResults(task, startedAt, [encoded])
+        return this.#answerInline(task, startedAt, compact(encoded))
+      }
+      if (!Array.isArray(value) || value.length !== count) {
+        const got = Array.isArray(value) ? `an array of ${value.length}` : typeof value
+        throw new TypeError(
+          `${task.template.body.name} has numReturns: ${count} and must return an array of ${count} values, not ${got}`,
+        )
+      }
+      const encoded = value.map((item: unknown, i) => encodeValue(item, `result[${i}]`, this.#owner.host.refCodec))
+      this.#storeResults(task, startedAt, encoded)
+    } catch (error) {
+      this.#failed(task, startedAt, error, 'user')
+    }
+  }
+
+  #answerInline(task: WorkerTask, startedAt: number, bytes: Uint8Array): void {
+    const micros = this.#measure(task, startedAt)
+    const { borrowed, ackId } = this.#reply(task, noRefs)
+    if (borrowed.length === 0 && ackId === 0)
+      task.link.send([MessageType.done, task.epoch, task.sequence, micros, bytes])
+    else {
+      const results: ResultTuple[] = [['inline', bytes, noRefs]]
+      task.link.send([MessageType.doneMany, task.epoch, task.sequence, micros, results, borrowed, ackId])
+    }
+    this.#ended(task)
+  }
+
+  /** Large results go into the store of this machine before they are told. */
+  #storeResults(task: WorkerTask, startedAt: number, values: readonly EncodedValue[]): void {
+    const micros = this.#measure(task, startedAt)
+    Promise.all(values.map((value, i) => this.#storeResult(task, value, i))).then(
+      (results) => {
+        const contained = values.flatMap((value) => value.refs.map(refTupleOf))
+        const { borrowed, ackId } = this.#reply(task, contained)
+        task.link.send([MessageType.doneMany, task.epoch, task.sequence, micros, results, borrowed, ackId])
+        this.#ended(task)
+      },
+      (error: unknown) => this.#failed(task, startedAt, error, 'user'),
+    )
+  }
+
+  async #storeResult(task: WorkerTask, value: EncodedValue, index: number): Promise<ResultTuple> {
+    const refs = value.refs.map(refTupleOf)
+    if (compactBytes(value) <= inlineBytes) return ['inline', compact(value), refs]
+    const owner = task.link.peer.process
+    const key = objectKey({ owner, number: task.message[4] + index })
+    // An earlier attempt of this task may have left its result here.
+    await this.#owner.host.store.delete(key)
+    return ['stored', await this.#owner.host.store.put(key, value), refs]
+  }
+
+  #failed(task: WorkerTask, startedAt: number, error: unknown, origin: 'user' | 'setup'): void {
+    const micros = this.#measure(task, startedAt)
+    const bytes = compact(encodeThrown(error, 'error'))
+    const { borrowed } = this.#reply(task, noRefs)
+    const cancelled = task.controller?.signal.aborted === true
+    task.link.send([
+      MessageType.failed,
+      task.epoch,
+      task.sequence,
+      micros,
+      bytes,
+      cancelled ? 'cancelled' : origin,
+      borrowed,
+    ])
+    this.#ended(task)
+  }
+
+  #reply(task: WorkerTask, contained: readonly RefTuple[]): { borrowed: readonly RefTuple[]; ackId: number } {
+    const { process, node } = task.link.peer
+    return this.#owner.references.reply(task.local, { process, node }, contained)
+  }
+
+  #measure(task: WorkerTask, startedAt: number): number {
+    const micros = Math.round((performance.now() - startedAt) * 1000)
+    const { template } = task
+    template.runMicros = template.runMicros < 0 ? micros : template.runMicros + (micros - template.runMicros) * newest
+    return micros
+  }
+
+  #ended(task: WorkerTask): void {
+    this.#running.splice(this.#running.indexOf(task), 1)
+    this.executor.finished(task)
+    if (this.#running.length === 0) this.#idle()
+  }
+
+  #controllerOf(task: WorkerTask): AbortController {
+    task.controller ??= new AbortController()
+    return task.controller
+  }
+
+  #contextOf(task: WorkerTask): RunningTask {
+    const controllerOf = (): AbortController => this.#controllerOf(task)
+    return {
+      name: task.template.body.name,
+      owner: task.link.peer.process,
+      number: task.message[4],
+      attempt: task.message[5],
+      job: task.template.body.job as ProcessId,
+      node: this.#owner.host.self.node,
+      // Most tasks never look at it.
+      get signal(): AbortSignal {
+        return controllerOf().signal
+      },
+      waits: 0,
+      children: undefined,
+    }
+  }
+}

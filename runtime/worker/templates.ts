@@ -1,0 +1,57 @@
+/** The templates that owners sent to this worker, by link and number, and the functions that they name. */
+import { RuntimeEnvSetupError } from '../base/errors.ts'
+import { decodeDefinition } from '../code/function-source.ts'
+import { type LoadedFunction, loadFunction } from '../code/load.ts'
+import { decodeTemplate, type TemplateBody } from '../owner/template.ts'
+import type { Link } from '../transport/link.ts'
+
+export interface WorkerTemplate {
+  readonly body: TemplateBody
+  fn: LoadedFunction | undefined
+  /** Why the function could not be loaded; told to every task of it. */
+  failure: Error | undefined
+  loading: Promise<void> | undefined
+  /** Measured run time in microseconds, a moving average; -1 before the first. */
+  runMicros: number
+}
+
+export class Templates {
+  readonly #byLink = new WeakMap<Link, Map<number, WorkerTemplate>>()
+
+  add(link: Link, number: number, bytes: Uint8Array): void {
+    let known = this.#byLink.get(link)
+    if (known === undefined) this.#byLink.set(link, (known = new Map()))
+    known.set(number, {
+      body: decodeTemplate(bytes),
+      fn: undefined,
+      failure: undefined,
+      loading: undefined,
+      runMicros: -1,
+    })
+  }
+
+  get(link: Link, number: number): WorkerTemplate | undefined {
+    return this.#byLink.get(link)?.get(number)
+  }
+
+  isLoaded(template: WorkerTemplate): boolean {
+    return template.fn !== undefined || template.failure !== undefined
+  }
+
+  /** Loads the function; never rejects. */
+  load(template: WorkerTemplate): Promise<void> {
+    template.loading ??= this.#load(template)
+    return template.loading
+  }
+
+  async #load(template: WorkerTemplate): Promise<void> {
+    try {
+      template.fn = await loadFunction(decodeDefinition(template.body.definition))
+    } catch (error) {
+      template.failure =
+        error instanceof Error
+          ? error
+          : new RuntimeEnvSetupError(`the function ${template.body.name} could not be loaded`, { cause: error })
+    }
+  }
+}
