@@ -1,0 +1,62 @@
+/**
+ * The store of one machine: large values, sealed once and never changed, under the key of their object. Node manager,
+ * workers and local drivers use one store at the same time. Everything is asynchronous, so that an implementation may
+ * make writers wait.
+ *
+ * Moving an object to another machine is not the store's work: a puller asks the other side for `size` and then for
+ * `read` in chunks, and writes them here with `create`, `write`, `seal`.
+ */
+import { isProcessId, objectKey, parseObjectKey, type ObjectId, type ProcessId } from '../base/ids.ts'
+import type { EncodedValue } from './value-format.ts'
+
+export interface ObjectStore {
+  /**
+   * Room for an object of `sizeBytes`, as `flatten` lays it out. Nobody sees it before `seal`.
+   * @throws OutOfDiskError where there is no room for it.
+   */
+  create(key: string, sizeBytes: number): Promise<ObjectWriter>
+  /** Stores a value; returns its size in bytes. `encoded.buffers` must not change until the promise settles. */
+  put(key: string, encoded: EncodedValue): Promise<number>
+  /** The value; undefined where the object is not here. */
+  get(key: string): Promise<StoredObject | undefined>
+  /**
+   * Bytes of a stored object, for its transfer; fewer than `length` where the object ends before.
+   * @throws ObjectLostError where the object is not here.
+   */
+  read(key: string, offset: number, length: number): Promise<Uint8Array>
+  /** The size of a stored object in bytes; undefined where it is not here. */
+  size(key: string): Promise<number | undefined>
+  contains(key: string): Promise<boolean>
+  /** Removes an object. Who has got it keeps what it got. */
+  delete(key: string): Promise<void>
+  /** Removes every object of an owner, and what is being written for it. */
+  deleteOwnedBy(owner: ProcessId): Promise<void>
+  /** Aborts what this instance is writing. Sealed objects stay, for the others that use the store. */
+  close(): Promise<void>
+}
+
+/** Writes one object. Every byte is written before `seal`, in any order; a byte may be written again. */
+export interface ObjectWriter {
+  readonly sizeBytes: number
+  write(chunk: Uint8Array, offset: number): Promise<void>
+  /** Makes the object visible. */
+  seal(): Promise<void>
+  /** Gives the room back; does nothing after `seal`. */
+  abort(): Promise<void>
+}
+
+export interface StoredObject {
+  /** Its buffers are the getter's own: `decodeValue` may take them over. */
+  readonly encoded: EncodedValue
+  readonly sizeBytes: number
+  /** The bytes are not needed any more. May be called again. */
+  release(): void
+}
+
+/** The object that a key of the store names; keys come from other processes and become names of files. */
+export function objectIdOf(key: string): ObjectId {
+  const id = parseObjectKey(key)
+  if (!isProcessId(id.owner) || id.number < 0 || objectKey(id) !== key)
+    throw new TypeError(`not an object id: ${JSON.stringify(key)}`)
+  return id
+}

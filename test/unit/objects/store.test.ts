@@ -1,0 +1,288 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { ObjectLostError, ObjectStoreFullError, OutOfDiskError, OutpoolError } from '../../../runtime/base/errors.ts'
+import { objectKey, type ProcessId } from '../../../runtime/base/ids.ts'
+import { FileObjectStore } from '../../../runtime/objects/file-store.ts'
+import { MemoryObjectStore } from '../../../runtime/objects/memory-store.ts'
+import type { ObjectStore } from '../../../runtime/objects/store.ts'
+import { decodeValue, encodedBytes, encodeValue, flatten } from '../../../runtime/objects/value.ts'
+import { difference } from './same-value.ts'
+
+const owner = '00112233445566ff' as ProcessId
+const other = 'ff00112233445566' as ProcessId
+const key = objectKey({ owner, number: 0xabc })
+const value = {
+  text: 'x'.repeat(70_000),
+  floats: new Float64Array(20_000).fill(0.5),
+  bytes: Buffer.alloc(70_000, 1),
+  n: 1,
+}
+
+async function failure(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => expect.fail('it succeeded'),
+    (error: Error) => error,
+  )
+}
+
+async function valueAt(store: ObjectStore, at: string): Promise<unknown> {
+  const stored = await store.get(at)
+  if (stored === undefined) return undefined
+  try {
+    return decodeValue(stored.encoded)
+  } finally {
+    stored.release()
+    stored.release()
+  }
+}
+
+function describeStore(name: string, open: () => Promise<ObjectStore>): void {
+  describe(`${name}, as a store`, () => {
+    let store: ObjectStore
+    beforeEach(async () => {
+      store = await open()
+    })
+    afterEach(() => store.close())
+
+    it('gives back what was put', async () => {
+      const encoded = encodeValue(value, 'value')
+      expect(await store.put(key, encoded)).to.equal(encodedBytes(encoded))
+      expect(await store.size(key)).to.equal(encodedBytes(encoded))
+      expect(await store.contains(key)).to.equal(true)
+      expect(difference(value, await valueAt(store, key))).to.equal(undefined)
+    })
+
+    it('gives every getter its own copy', async () => {
+      await store.put(key, encodeValue(value, 'value'))
+      const first = (await valueAt(store, key)) as typeof value
+      first.floats.fill(9)
+      first.bytes.fill(9)
+      expect(difference(value, await valueAt(store, key))).to.equal(undefined)
+    })
+
+    it('has nothing under a key that was not put', async () => {
+      expect(await store.get(key)).to.equal(undefined)
+      expect(await store.size(key)).to.equal(undefined)
+      expect(await store.contains(key)).to.equal(false)
+      expect(await failure(store.read(key, 0, 1))).to.be.instanceOf(ObjectLostError)
+      await store.delete(key)
+    })
+
+    it('takes an object in chunks of any order, as a transfer brings them', async () => {
+      const flat = flatten(encodeValue(value, 'value'))
+      const writer = await store.create(key, flat.length)
+      const chunk = 50_000
+      for (let at = Math.floor(flat.length / chunk) * chunk; at >= 0; at -= chunk)
+        await writer.write(flat.subarray(at, at + chunk), at)
+      expect(await store.contains(key)).to.equal(false)
+      expect(await store.get(key)).to.equal(undefined)
+      await writer.seal()
+      const parts = [await store.read(key, 0, chunk), await store.read(key, chunk, flat.length)]
+      expect(Buffer.concat(parts).equals(flat)).to.equal(true)
+      expect(await store.read(key, flat.length + 5, 10)).to.have.length(0)
+      expect(difference(value, await valueAt(store, key))).to.equal(undefined)
+    })
+
+    it('never shows what was written half', async () => {
+      const writer = await store.create(key, 100)
+      await writer.write(new Uint8Array(60), 0)
+      await writer.write(new Uint8Array(30), 50)
+      expect(await failure(writer.seal()))
+        .to.be.instanceOf(RangeError)
+        .with.property('message')
+        .that.includes('20 of 100')
+      expect(await failure(writer.write(new Uint8Array(30), 80))).to.be.instanceOf(RangeError)
+      expect(await failure(writer.write(new Uint8Array(1), -1))).to.be.instanceOf(RangeError)
+      await writer.abort()
+      await writer.abort()
+      expect(await store.contains(key)).to.equal(false)
+      expect(await failure(writer.write(new Uint8Array(1), 0))).to.be.instanceOf(OutpoolError)
+    })
+
+    it('forgets a deleted object, whose getter keeps its bytes', async () => {
+      await store.put(key, encodeValue(value, 'value'))
+      const stored = await store.get(key)
+      await store.delete(key)
+      expect(await store.contains(key)).to.equal(false)
+      expect(difference(value, stored && decodeValue(stored.encoded))).to.equal(undefined)
+    })
+
+    it("removes all of one owner's, and nothing of another's", async () => {
+      const otherKey = objectKey({ owner: other, number: 1 })
+      for (const at of [key, objectKey({ owner, number: 5 }), otherKey]) await store.put(at, encodeValue(at, 'value'))
+      const writer = await store.create(objectKey({ owner, number: 6 }), 1)
+      await store.deleteOwnedBy(owner)
+      expect(await store.contains(key)).to.equal(false)
+      expect(await valueAt(store, otherKey)).to.equal(otherKey)
+      await failure(writer.write(Uint8Array.of(1), 0).then(() => writer.seal()))
+      expect(await store.contains(objectKey({ owner, number: 6 }))).to.equal(false)
+      await store.put(key, encodeValue('again', 'value'))
+      expect(await valueAt(store, key)).to.equal('again')
+    })
+
+    it('replaces an object that is put again, as a task that is run again does', async () => {
+      await store.put(key, encodeValue('first', 'value'))
+      await store.put(key, encodeValue('second', 'value'))
+      expect(await valueAt(store, key)).to.equal('second')
+    })
+
+    const wrongKeys = [
+      '',
+      'a',
+      '../../etc:1',
+      `${owner}:..`,
+      `${owner}:1/../2`,
+      `${owner}:-1`,
+      `${owner}:1:2`,
+      `${owner}:0A`,
+    ]
+    for (const wrong of wrongKeys)
+      it(`refuses a key that names no object: ${JSON.stringify(wrong)}`, async () => {
+        for (const result of [
+          store.get(wrong),
+          store.create(wrong, 1),
+          store.delete(wrong),
+          store.size(wrong),
+          store.read(wrong, 0, 1),
+        ])
+          expect(await failure(result)).to.be.instanceOf(TypeError)
+      })
+
+    it('refuses work after it was closed, and gives up what was being written', async () => {
+      const writer = await store.create(key, 10)
+      await store.close()
+      expect(await failure(store.get(key))).to.be.instanceOf(OutpoolError)
+      expect(await failure(store.create(key, 1))).to.be.instanceOf(OutpoolError)
+      expect(await failure(writer.seal())).to.be.instanceOf(OutpoolError)
+    })
+  })
+}
+
+let folder: string
+
+async function makeFolder(): Promise<string> {
+  folder = await mkdtemp(join(tmpdir(), 'outpool-store-'))
+  return join(folder, 'objects')
+}
+
+describe('FileObjectStore', () => {
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  describeStore('it', async () => FileObjectStore.open(await makeFolder()))
+
+  it('keeps folders and files from everybody else', async () => {
+    const store = await FileObjectStore.open(await makeFolder())
+    await store.put(key, encodeValue(1, 'value'))
+    const modes = [store.folder, join(store.folder, owner), join(store.folder, owner, 'abc')]
+    expect(await Promise.all(modes.map(async (path) => (await stat(path)).mode & 0o777))).to.deep.equal([
+      0o700, 0o700, 0o600,
+    ])
+  })
+
+  it('refuses a folder that others can reach, or that is a link', async () => {
+    const path = await makeFolder()
+    await mkdir(path)
+    await chmod(path, 0o755)
+    expect(await failure(FileObjectStore.open(path)))
+      .to.be.instanceOf(OutpoolError)
+      .with.property('message')
+      .that.includes('chmod 700')
+    await chmod(path, 0o700)
+    await symlink(path, join(folder, 'link'))
+    expect(await failure(FileObjectStore.open(join(folder, 'link')))).to.be.instanceOf(Error)
+  })
+
+  it('serves the objects of another instance on the same folder, while both write', async () => {
+    const path = await makeFolder()
+    const stores = [await FileObjectStore.open(path), await FileObjectStore.open(path)] as const
+    const keys = Array.from({ length: 40 }, (_, number) => objectKey({ owner, number }))
+    await Promise.all(
+      keys.map((at, index) => stores[index % 2 === 0 ? 0 : 1].put(at, encodeValue({ at, value }, 'value'))),
+    )
+    for (const [index, at] of keys.entries())
+      expect(difference({ at, value }, await valueAt(stores[index % 2 === 0 ? 1 : 0], at))).to.equal(undefined)
+    expect(await readdir(join(path, owner))).to.have.length(40)
+  })
+
+  it('leaves no file of an aborted object, of a closed store, or of itself once it is destroyed', async () => {
+    const store = await FileObjectStore.open(await makeFolder())
+    await (await store.create(key, 10)).abort()
+    await store.create(key, 10)
+    await store.close()
+    expect(await readdir(join(store.folder, owner))).to.deep.equal([])
+    await store.destroy()
+    expect(await readdir(folder)).to.deep.equal([])
+  })
+
+  it('says what is asked and what is free, when an object is larger than the disk', async () => {
+    const store = await FileObjectStore.open(await makeFolder())
+    const error = await failure(store.create(key, 2 ** 52))
+    expect(error)
+      .to.be.instanceOf(OutOfDiskError)
+      .with.property('details')
+      .that.includes({ folder: store.folder, sizeBytes: 2 ** 52 })
+    expect((error as OutOfDiskError).details['freeBytes'])
+      .to.be.a('number')
+      .above(0)
+    expect(error.message)
+      .to.include(store.folder)
+      .and.include(String(2 ** 52))
+  })
+
+  it('fails with OutOfDiskError and leaves nothing, when the disk fills up while it writes', async function () {
+    this.timeout(30_000)
+    const at = join(await makeFolder(), 'mount')
+    await mkdir(at, { recursive: true, mode: 0o700 })
+    const script = fileURLToPath(new URL('full-disk.fixture.ts', import.meta.url))
+    const mount = 'mount -t tmpfs -o size=1m,mode=700 none "$1" && shift && exec "$@"'
+    const command = [process.execPath, '--import', 'tsx', script, at]
+    if (spawnSync('unshare', ['-rm', 'sh', '-c', mount, 'sh', at, 'true']).status !== 0) this.skip()
+    const run = spawnSync('unshare', ['-rm', 'sh', '-c', mount, 'sh', at, ...command], { encoding: 'utf8' })
+    expect(run.stdout.trim(), run.stderr).to.equal('OutOfDiskError ENOSPC []')
+  })
+
+  it('reads a damaged file as an error, never as a value', async () => {
+    const store = await FileObjectStore.open(await makeFolder())
+    await store.put(key, encodeValue(value, 'value'))
+    for (const bytes of [
+      Buffer.alloc(0),
+      Buffer.alloc(100, 7),
+      flatten(encodeValue(value, 'value')).subarray(0, 200_000),
+    ]) {
+      await writeFile(join(store.folder, owner, 'abc'), bytes)
+      expect(await failure(valueAt(store, key))).to.be.instanceOf(OutpoolError)
+    }
+  })
+})
+
+describe('MemoryObjectStore', () => {
+  describeStore('it', async () => new MemoryObjectStore())
+
+  it('counts its bytes, and refuses more than its capacity', async () => {
+    const store = new MemoryObjectStore({ capacityBytes: 1000 })
+    const writer = await store.create(key, 900)
+    const error = await failure(store.create(key, 101))
+    expect(error)
+      .to.be.instanceOf(ObjectStoreFullError)
+      .with.deep.property('details', { sizeBytes: 101, usedBytes: 900, capacityBytes: 1000 })
+    await writer.abort()
+    const size = await store.put(key, encodeValue('a', 'value'))
+    await store.put(key, encodeValue('b', 'value'))
+    expect(store.usedBytes).to.equal(size)
+    await store.delete(key)
+    expect(store.usedBytes).to.equal(0)
+  })
+
+  it('copies what is put at the call', async () => {
+    const store = new MemoryObjectStore()
+    const large = new Float64Array(10_000).fill(1)
+    const done = store.put(key, encodeValue(large, 'value'))
+    large.fill(2)
+    await done
+    expect((await valueAt(store, key)) as Float64Array).to.deep.equal(new Float64Array(10_000).fill(1))
+  })
+})
