@@ -19,12 +19,13 @@ import type { Peer, Watches } from './reference-types.ts'
 interface Borrowed {
   readonly number: ObjectNumber
   count: number
+  /** Its owner died, or was lost, while it was held. What comes from that owner later has a chance of its own. */
+  dead: boolean
   readonly via: Set<ProcessId>
 }
 
 interface Owner {
   readonly peer: Peer
-  dead: boolean
   readonly refs: Map<ObjectNumber, Borrowed>
 }
 
@@ -50,15 +51,11 @@ export class BorrowedRefs {
   retain(ref: RefTuple): void {
     const [process, number, node] = ref
     let owner = this.owners.get(process)
-    if (owner === undefined) {
-      owner = { peer: { process, node }, dead: false, refs: new Map() }
-      this.owners.set(process, owner)
-      this.#watches.add(owner.peer)
-    }
+    if (owner === undefined) this.owners.set(process, (owner = { peer: { process, node }, refs: new Map() }))
     const entry = owner.refs.get(number)
     if (entry !== undefined) return void entry.count++
-    owner.refs.set(number, { number, count: 1, via: new Set() })
-    if (owner.dead) this.#ownerDied(process, number)
+    owner.refs.set(number, { number, count: 1, dead: false, via: new Set() })
+    this.#watches.add(owner.peer)
   }
 
   release(process: ProcessId, number: ObjectNumber): void {
@@ -70,9 +67,8 @@ export class BorrowedRefs {
     )
     if (--entry.count > 0) return
     owner.refs.delete(number)
-    if (!owner.dead) for (const adder of entry.via) this.remove(owner.peer, number, adder)
-    if (owner.refs.size > 0) return
-    this.owners.delete(process)
+    if (!entry.dead) for (const adder of entry.via) this.remove(owner.peer, number, adder)
+    if (owner.refs.size === 0) this.owners.delete(process)
     this.#watches.remove(process)
   }
 
@@ -91,13 +87,14 @@ export class BorrowedRefs {
     return this.owners.get(process)?.refs.get(number)?.via.has(adder) ?? false
   }
 
-  isDead(process: ProcessId): boolean {
-    return this.owners.get(process)?.dead ?? false
+  /** Whether it is held, and its owner is gone. */
+  isDead(process: ProcessId, number: ObjectNumber): boolean {
+    return this.owners.get(process)?.refs.get(number)?.dead ?? false
   }
 
   arriveIn(task: number, ref: RefTuple): void {
     let refs = this.arrived.get(task)
-    if (refs === undefined) this.arrived.set(task, (refs = new Map()))
+    if (refs === undefined) this.arrived.set(task, (refs = new Map<string, RefTuple>()))
     refs.set(`${ref[0]}:${ref[1]}`, ref)
   }
 
@@ -106,7 +103,8 @@ export class BorrowedRefs {
     const refs = [...(this.arrived.get(task)?.values() ?? [])]
     this.arrived.delete(task)
     return refs.filter(
-      ([owner, number]) => this.isHeld(owner, number) && !this.isDead(owner) && this.announce(owner, number, submitter),
+      ([owner, number]) =>
+        this.isHeld(owner, number) && !this.isDead(owner, number) && this.announce(owner, number, submitter),
     )
   }
 
@@ -125,10 +123,11 @@ export class BorrowedRefs {
 
   processDead(dead: ProcessId): void {
     this.removals.delete(dead)
-    const owner = this.owners.get(dead)
-    if (owner === undefined || owner.dead) return
-    owner.dead = true
-    for (const number of [...owner.refs.keys()]) this.#ownerDied(dead, number)
+    for (const entry of this.owners.get(dead)?.refs.values() ?? []) {
+      if (entry.dead) continue
+      entry.dead = true
+      this.#ownerDied(dead, entry.number)
+    }
   }
 
   validate(): void {

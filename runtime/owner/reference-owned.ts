@@ -81,7 +81,7 @@ export class OwnedObjects {
   }
 
   processDead(dead: ProcessId): void {
-    for (const [number, borrowers] of [...this.borrowers]) {
+    for (const [number, borrowers] of this.borrowers) {
       // What was freed with its container, a moment ago.
       if (this.borrowers.get(number) !== borrowers) continue
       const own = borrowers.get(dead)

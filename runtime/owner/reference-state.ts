@@ -60,7 +60,6 @@ interface Announcement {
 export class ReferenceState {
   readonly self: Peer
   readonly #effects: ReferenceEffects
-  readonly #counts: CountStore
   readonly #watches: Watches
   readonly #owned: OwnedObjects
   readonly #borrowed: BorrowedRefs
@@ -77,7 +76,6 @@ export class ReferenceState {
   constructor(self: Peer, effects: ReferenceEffects, counts: CountStore = new MapCountStore()) {
     this.self = self
     this.#effects = effects
-    this.#counts = counts
     this.#watches = new Watches(effects)
     this.#owned = new OwnedObjects(counts, this.#watches, (number) => this.#free(number))
     this.#borrowed = new BorrowedRefs(this.#watches, (owner, number) => effects.ownerDied(owner, number))
@@ -204,8 +202,8 @@ export class ReferenceState {
   processDead(dead: ProcessId): void {
     this.#watches.processDead(dead)
     this.#borrowed.processDead(dead)
-    for (const [requestId, { owner }] of [...this.#requests]) if (owner === dead) this.refAcked(requestId)
-    for (const [ackId, { submitter }] of [...this.#replies]) if (submitter === dead) this.replyAcked(ackId)
+    for (const [requestId, { owner }] of this.#requests) if (owner === dead) this.refAcked(requestId)
+    for (const [ackId, { submitter }] of this.#replies) if (submitter === dead) this.replyAcked(ackId)
     this.#owned.processDead(dead)
   }
 
@@ -250,7 +248,7 @@ export class ReferenceState {
       if (owner === this.self.process) continue
       if (owner !== worker) unknown.push(ref)
       // The worker announces once per reply; a ref needs one announcement of it.
-      else if (!this.#borrowed.announce(owner, number, worker) && !this.#borrowed.isDead(owner))
+      else if (!this.#borrowed.announce(owner, number, worker) && !this.#borrowed.isDead(owner, number))
         this.#borrowed.remove({ process: owner, node: ref[2] }, number, worker)
     }
     return unknown
@@ -281,7 +279,7 @@ export class ReferenceState {
   #announce(of: Announcement, refs: readonly RefTuple[], borrower: Peer): void {
     const byOwner = new Map<ProcessId, { owner: Peer; numbers: ObjectNumber[] }>()
     for (const [process, number, node] of refs) {
-      if (this.#borrowed.isDead(process)) continue
+      if (this.#borrowed.isDead(process, number)) continue
       const group = byOwner.get(process)
       if (group === undefined) byOwner.set(process, { owner: { process, node }, numbers: [number] })
       else group.numbers.push(number)

@@ -18,7 +18,7 @@ interface Recorded {
   counts: MapCountStore
   log: string[]
   /** What happened since it was asked last. */
-  taken(): string[]
+  readonly taken: () => string[]
 }
 
 function recorded(): Recorded {
@@ -26,9 +26,10 @@ function recorded(): Recorded {
   const counts = new MapCountStore()
   const effects: ReferenceEffects = {
     free: (number) => log.push(`free ${number}`),
-    sendAdd: (owner, id, numbers, borrower) => log.push(`add#${id} ${owner.process}:${numbers} ${borrower.process}`),
+    sendAdd: (owner, id, numbers, borrower) =>
+      log.push(`add#${id} ${owner.process}:${numbers.join()} ${borrower.process}`),
     sendAck: (to, requestId) => log.push(`ack#${requestId} ${to}`),
-    sendRemove: (owner, numbers, adder) => log.push(`remove ${owner.process}:${numbers} by ${adder}`),
+    sendRemove: (owner, numbers, adder) => log.push(`remove ${owner.process}:${numbers.join()} by ${adder}`),
     sendReplyAck: (to, ackId) => log.push(`replyAck#${ackId} ${to}`),
     ownerDied: (owner, number) => log.push(`ownerDied ${owner}:${number}`),
     watch: (of) => log.push(`watch ${of.process}`),
@@ -274,6 +275,8 @@ describe('reference-state', () => {
     state.processDead(other.process)
     expect(taken()).to.deep.equal(['ownerDied other:1', 'replyAck#2 worker'])
     state.decodeInTask(others(2), 1)
+    expect(taken()).to.deep.equal(['watch other'])
+    state.processDead(other.process)
     expect(state.reply(1, third, [])).to.deep.equal({ borrowed: [], ackId: 0 })
     expect(taken()).to.deep.equal(['ownerDied other:2'])
     state.release(other.process, 1)
@@ -354,7 +357,7 @@ function settle(world: World, alive: () => Process[]): void {
     if (round > 10_000) throw new Error('the world does not come to rest')
     while (world.letters.length > 0) world.deliver(0)
     for (const process of alive()) {
-      for (const task of [...process.running]) process.end(task, [], undefined)
+      for (const task of process.running) process.end(task, [], undefined)
       while (process.handles.length > 0) process.drop(0)
       process.refs.flush()
     }

@@ -204,7 +204,7 @@ export class World {
       deliver: () => {
         this.letters = this.letters.filter((other) => other.from !== dead || other.to !== to.id)
         to.refs.processDead(dead)
-        for (const task of [...to.submitted]) if (task.worker.id === dead) this.#giveUp(to, task)
+        for (const task of to.submitted) if (task.worker.id === dead) this.#giveUp(to, task)
         for (const get of this.gets) {
           if (get.asker !== to || get.ref[0] !== dead) continue
           this.gets.delete(get)
