@@ -106,8 +106,8 @@ export interface Home {
   connected(): Promise<Link>
   /** Announces the job of this driver. */
   startJob(info: Readonly<Record<string, unknown>>): Promise<void>
-  /** Asks the head, by way of the home. Rejects with RequestTimeoutError when it does not answer within 10 s. */
-  table(table: string, operation: TableOperation): Promise<TableAnswer>
+  /** Asks the head, by way of the home. Rejects with RequestTimeoutError when it does not answer in time (10 s). */
+  table(table: string, operation: TableOperation, timeoutMs?: number): Promise<TableAnswer>
   /** Whether the home link keeps this process alive. It does not at first. */
   ref(): void
   unref(): void
@@ -242,9 +242,10 @@ class HomeConnection implements Home {
     await this.#announce(await this.connected())
   }
 
-  async table(table: string, operation: TableOperation): Promise<TableAnswer> {
+  async table(table: string, operation: TableOperation, timeoutMs?: number): Promise<TableAnswer> {
     const what = `${operation[0]} in the table ${table} of the head`
-    const [error, rows] = await this.#ask(what, (id) => [MessageType.tableRequest, id, table, operation])
+    const build = (id: number): Message => [MessageType.tableRequest, id, table, operation]
+    const [error, rows] = await this.#ask(what, build, timeoutMs)
     return { error: error as string, rows: rows as readonly TableRow[] }
   }
 
@@ -265,8 +266,12 @@ class HomeConnection implements Home {
   }
 
   /** Asked of the home once it is there. */
-  async #ask(what: string, build: (id: number) => Message): Promise<readonly unknown[]> {
-    return this.#requests.request(await this.connected(), build, { what, timeoutMs: answerTimeoutMs })
+  async #ask(
+    what: string,
+    build: (id: number) => Message,
+    timeoutMs: number = answerTimeoutMs,
+  ): Promise<readonly unknown[]> {
+    return this.#requests.request(await this.connected(), build, { what, timeoutMs })
   }
 
   async #announce(link: Link): Promise<void> {

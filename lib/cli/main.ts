@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+/** The command line. Each command is a file of its own; here they get their words, examples and exit codes. */
+import { Command, CommanderError } from 'commander'
+import { AuthenticationError, ConnectionLostError } from '../../runtime/base/errors.ts'
+import { packageVersion } from '../../runtime/transport/hello.ts'
+import { CommandError, exitCodes } from './exit-codes.ts'
+import * as values from './option-values.ts'
+import type { StartFlags } from './start.ts'
+import type { StatusFlags } from './status.ts'
+import type { StopFlags } from './stop.ts'
+
+const tokenHelp = `
+The cluster token is taken from OUTPOOL_TOKEN, from the file that OUTPOOL_TOKEN_FILE
+names, or from the default file (~/.outpool/token), never from the command line.
+Who holds it can run code on every node.
+`
+
+const exitHelp = `
+Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 no cluster there.
+`
+
+function program(): Command {
+  const outpool = new Command('outpool')
+    .description('Runs pools, executors and queues that you already use on a cluster of machines.')
+    .version(packageVersion)
+    .exitOverride()
+    .showHelpAfterError('(add --help for the options)')
+    .addHelpText('after', exitHelp)
+  addStart(outpool)
+  addStatus(outpool)
+  addStop(outpool)
+  return outpool
+}
+
+function addStart(outpool: Command): void {
+  outpool
+    .command('start')
+    .description('start a node on this machine: the head of a new cluster, or another node of one')
+    .option('--head', 'begin a cluster: this node is its head')
+    .option('--address <url>', 'join the cluster of the node at ws://host:port')
+    .option(
+      '--port <port>',
+      'the one port of the node; 0 is any free one (default: 7420 for a head, else 0)',
+      values.port,
+    )
+    .option('--host <host>', 'listen on this address; 0.0.0.0 is every network', '127.0.0.1')
+    .option('--num-cpus <number>', 'CPUs to offer (default: those of the machine)', values.cpus)
+    .option('--memory <size>', "memory to offer, in bytes or as '2GiB' (default: most of the machine's)", values.memory)
+    .option('--resources <json>', 'resources of your own to offer, as a JSON object of amounts', values.resources)
+    .option('--labels <key=value>', 'labels of the node; may be given several times', values.labels)
+    .option('--name <name>', 'a name for people, shown by outpool status')
+    .option('--block', 'stay in the foreground')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  outpool start --head                                   a cluster of this machine
+  outpool start --head --host 0.0.0.0                    one that other machines can join
+  outpool start --address ws://192.168.1.10:7420         join it
+  outpool start --address ws://127.0.0.1:7420 --num-cpus 2 --resources '{"scanner": 1}'
+${tokenHelp}${exitHelp}`,
+    )
+    .action(async (flags: StartFlags) => (await import('./start.ts')).start(flags))
+}
+
+function addStatus(outpool: Command): void {
+  outpool
+    .command('status')
+    .description('show the nodes of a cluster')
+    .option('--address <url>', 'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  outpool status
+  outpool status --address ws://192.168.1.10:7420 --json
+${tokenHelp}${exitHelp}`,
+    )
+    .action(async (flags: StatusFlags) => (await import('./status.ts')).status(flags))
+}
+
+function addStop(outpool: Command): void {
+  outpool
+    .command('stop')
+    .description('stop all nodes that you started on this machine')
+    .option('--node <id>', 'only this one; the beginning of its id is enough')
+    .option('--force', 'kill instead of asking: what runs there is lost')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  outpool stop
+  outpool stop --node 3f9a
+  outpool stop --force
+${exitHelp}`,
+    )
+    .action(async (flags: StopFlags) => (await import('./stop.ts')).stop(flags))
+}
+
+/** The exit code of a command that failed with this, after its message was printed. */
+function report(error: unknown): number {
+  // commander has printed its own.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  console.error(`outpool: ${error instanceof Error ? error.message : String(error)}`)
+  if (error instanceof CommandError) return error.exitCode
+  if (error instanceof ConnectionLostError) return exitCodes.noCluster
+  if (error instanceof AuthenticationError) return exitCodes.failure
+  return exitCodes.failure
+}
+
+// No top-level await: nothing that is published has one.
+program()
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.exitCode = report(error)
+  })

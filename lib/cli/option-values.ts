@@ -1,0 +1,56 @@
+/** Values of options as they are typed, checked. Each throws InvalidArgumentError, which becomes exit code 2. */
+import { InvalidArgumentError } from 'commander'
+import { parseResources } from '../../runtime/scheduler/resources.ts'
+
+export function port(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.')
+  return value
+}
+
+export function cpus(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It is a number that is not negative, such as 4 or 0.5.')
+  return value
+}
+
+/** Checked here, counted by the node. */
+export function memory(text: string): string {
+  checked(() => parseResources({ memory: text }))
+  return text
+}
+
+export function resources(text: string): Record<string, number> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new InvalidArgumentError(`It is JSON, such as '{"gpu-node": 1}'.`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InvalidArgumentError(`It is a JSON object of names and amounts, such as '{"gpu-node": 1}'.`)
+  const amounts = value as Record<string, number>
+  checked(() => parseResources({ resources: amounts }))
+  return amounts
+}
+
+/** Given several times, or several separated by commas. */
+export function labels(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const all = { ...before }
+  for (const pair of text.split(',')) {
+    const [, key, value] = /^([^=]+)=(.*)$/.exec(pair) ?? []
+    if (key === undefined || value === undefined) throw new InvalidArgumentError('A label is key=value.')
+    if (key === '__proto__') throw new InvalidArgumentError('That key is not allowed.')
+    all[key] = value
+  }
+  return all
+}
+
+function checked(parse: () => unknown): void {
+  try {
+    parse()
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
+}

@@ -1,0 +1,80 @@
+/** `outpool start`: a node manager on this machine, as the head of a new cluster or as another node of one. */
+import { isLoopback } from '../../runtime/cluster/daemon-options.ts'
+import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
+import { startDetached } from '../../runtime/cluster/detach.ts'
+import { findNode } from '../../runtime/cluster/join.ts'
+import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
+import { runDaemon } from '../../runtime/cluster/run-daemon.ts'
+import { findToken } from '../../runtime/cluster/token.ts'
+import type { Token } from '../../runtime/cluster/token.ts'
+import { CommandError, exitCodes } from './exit-codes.ts'
+
+export interface StartFlags {
+  readonly head?: boolean
+  readonly address?: string
+  readonly port?: number
+  readonly host?: string
+  readonly numCpus?: number
+  readonly memory?: string
+  readonly resources?: Record<string, number>
+  readonly labels?: Record<string, string>
+  readonly name?: string
+  readonly block?: boolean
+}
+
+export async function start(flags: StartFlags): Promise<void> {
+  if ((flags.head === true) === (flags.address !== undefined))
+    throw new CommandError(
+      'say either --head, to begin a cluster, or --address URL, to join one (outpool start --help)',
+      exitCodes.usage,
+    )
+  const token = findToken({ make: flags.head === true })
+  if (token.made) console.log(`Made the cluster token: ${token.source} (only you can read it)`)
+  // Asked here first: the answer of a process in the background would come late and with less detail.
+  if (flags.address !== undefined) await findNode(flags.address, token.token)
+  const options = daemonOptions(flags)
+  if (flags.block) {
+    const { facts } = await runDaemon({ ...options, logFile: '' })
+    return print(facts, flags, token, '')
+  }
+  const { logFile, ...facts } = await startDetached(options)
+  print(facts, flags, token, logFile)
+}
+
+function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
+  const { head = false, address, port, host, numCpus, memory, resources, name } = flags
+  const labels = { ...flags.labels, ...(name !== undefined && { name }) }
+  return {
+    head,
+    labels,
+    ...(address !== undefined && { address: parseClusterAddress(address) }),
+    ...(port !== undefined && { port }),
+    ...(host !== undefined && { host }),
+    ...(numCpus !== undefined && { numCpus }),
+    ...(memory !== undefined && { memory }),
+    ...(resources !== undefined && { resources }),
+  }
+}
+
+function print(facts: DaemonFacts, flags: StartFlags, token: Token, logFile: string): void {
+  const lines = [`Node ${facts.id} is up at ${facts.url} (pid ${facts.pid}${flags.head ? ', head' : ''}).`]
+  if (logFile !== '') lines.push(`Its log: ${logFile}`)
+  lines.push('', 'The next machine joins with:', `  outpool start --address ${facts.headUrl}`, tokenHint(token))
+  if (isLoopback(new URL(facts.headUrl).hostname))
+    lines.push(
+      '  The head listens on this machine alone; for others start it with --host 0.0.0.0 or one of its addresses.',
+    )
+  lines.push('', 'A program uses the cluster with:', `  OUTPOOL_ADDRESS=${facts.url} node app.js`, '')
+  lines.push(
+    flags.block
+      ? 'Ctrl-C stops the node.'
+      : "outpool status shows the cluster, outpool stop ends this machine's nodes.",
+  )
+  console.log(lines.join('\n'))
+}
+
+function tokenHint({ source }: Token): string {
+  return source === 'OUTPOOL_TOKEN'
+    ? '  with the same OUTPOOL_TOKEN in its environment.'
+    : `  with the token: copy ${source} there and name the copy in OUTPOOL_TOKEN_FILE (on this machine nothing is needed).`
+}

@@ -1,0 +1,80 @@
+/** `outpool stop`: ends the nodes that this user started on this machine. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { listRecords, removeRecord } from '../../runtime/cluster/node-records.ts'
+import type { NodeRecord } from '../../runtime/cluster/node-records.ts'
+import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
+import { removeStaleRunFolders } from '../../runtime/cluster/run-folder.ts'
+import { CommandError, exitCodes } from './exit-codes.ts'
+
+export interface StopFlags {
+  readonly node?: string
+  readonly force?: boolean
+}
+
+const orderlyMs = 15_000
+const killedMs = 5_000
+const pollMs = 25
+
+export async function stop(flags: StopFlags): Promise<void> {
+  const all = listRecords()
+  const chosen = flags.node === undefined ? all : all.filter(({ id }) => id.startsWith(flags.node ?? ''))
+  if (flags.node !== undefined && chosen.length !== 1)
+    throw new CommandError(
+      chosen.length === 0
+        ? `no node ${flags.node} was started by you on this machine; there are: ${names(all)}`
+        : `${flags.node} is not one node but ${chosen.length}: ${names(chosen)}`,
+      chosen.length === 0 ? exitCodes.noCluster : exitCodes.usage,
+    )
+  if (chosen.length === 0) return console.log('No node of yours runs on this machine.')
+  // The head last: the others then leave it in order.
+  const others = chosen.filter(({ head }) => !head)
+  const heads = chosen.filter(({ head }) => head)
+  const left = [...(await end(others, flags.force === true)), ...(await end(heads, flags.force === true))]
+  removeStaleRunFolders()
+  if (left.length > 0)
+    throw new CommandError(
+      `still there after ${orderlyMs / 1000} s: ${names(left)}; end ${left.length === 1 ? 'it' : 'them'} with outpool stop --force`,
+    )
+}
+
+/** Returns those that are still there. */
+async function end(records: readonly NodeRecord[], force: boolean): Promise<NodeRecord[]> {
+  const signalled = records.filter((record) => signal(record, force ? 'SIGKILL' : 'SIGTERM'))
+  const endsAtMs = performance.now() + (force ? killedMs : orderlyMs)
+  let left = signalled.filter(runs)
+  while (left.length > 0 && performance.now() < endsAtMs) {
+    await sleep(pollMs)
+    left = left.filter(runs)
+  }
+  for (const record of signalled) {
+    if (left.includes(record)) continue
+    removeRecord(record.id)
+    console.log(
+      `${force ? 'Killed' : 'Stopped'} ${record.head ? 'the head, ' : ''}node ${record.id} at ${record.url} (pid ${record.pid})`,
+    )
+  }
+  return left
+}
+
+/** False when it ended by itself meanwhile, or runs where it cannot be signalled. */
+function signal(record: NodeRecord, name: 'SIGTERM' | 'SIGKILL'): boolean {
+  if (stateOfProcess(record) === 'elsewhere') {
+    console.log(`Node ${record.id} runs in another container (pid ${record.pid} there): stop it from there`)
+    return false
+  }
+  try {
+    process.kill(record.pid, name)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw new CommandError(`node ${record.id} (pid ${record.pid}) cannot be stopped: ${(error as Error).message}`)
+  }
+}
+
+function runs(record: NodeRecord): boolean {
+  return stateOfProcess(record) === 'alive'
+}
+
+function names(records: readonly NodeRecord[]): string {
+  return records.length === 0 ? 'none' : records.map(({ id, pid }) => `${id} (pid ${pid})`).join(', ')
+}

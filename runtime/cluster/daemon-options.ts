@@ -1,0 +1,43 @@
+/** What a node manager daemon is started with: plain data, since it travels to a process of its own. */
+import { networkInterfaces } from 'node:os'
+
+export interface DaemonOptions {
+  /** Whether this node is the head: it then has the control store too. */
+  readonly head: boolean
+  /** `ws://host:port` of any node of the cluster to join. Of no use to a head. */
+  readonly address?: string
+  /** Where the one port listens. Default `127.0.0.1`; `0.0.0.0` for every network. */
+  readonly host?: string
+  /** Default 7420 for a head, else 0: any free port. */
+  readonly port?: number
+  /** What the node offers. Default: the CPUs of the machine, and its memory less what the system needs. */
+  readonly numCpus?: number
+  /** Bytes, or a text such as `'2GiB'`. */
+  readonly memory?: number | string
+  readonly resources?: Readonly<Record<string, number>>
+  readonly labels?: Readonly<Record<string, string>>
+  /** Default 1,000 and 5: how the head and its nodes find out that the other is gone. */
+  readonly heartbeatIntervalMs?: number
+  readonly heartbeatMisses?: number
+  /** Where its output goes; '' in the foreground. */
+  readonly logFile: string
+}
+
+/** What a daemon says when it is ready. */
+export interface DaemonFacts {
+  readonly id: string
+  readonly url: string
+  readonly headUrl: string
+  readonly pid: number
+}
+
+/** The name under which others reach what listens on `host`: an address of this machine for `0.0.0.0` and `::`. */
+export function advertisedHost(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1'
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\./.test(host)
+}

@@ -1,0 +1,99 @@
+/**
+ * The nodes that this user started on this machine, each in a file of Outpool's folder: `nodes/<id>.json`, beside its
+ * log. This is how `outpool stop` finds them, and `outpool status` the local head. A record of a process that is gone
+ * is removed by whoever reads it; its log stays for a while, since it may say why.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isProcessId } from '../base/ids.ts'
+import type { NodeId } from '../base/ids.ts'
+import { noteProcess, stateOfProcess } from './process-identity.ts'
+import type { ProcessNote } from './process-identity.ts'
+import { outpoolHome } from './token.ts'
+
+export interface NodeRecord extends ProcessNote {
+  readonly id: NodeId
+  readonly url: string
+  readonly headUrl: string
+  readonly head: boolean
+  /** '' when it runs in the foreground. */
+  readonly logFile: string
+}
+
+/** Logs of dead nodes that are kept. */
+const keptLogs = 20
+
+export function recordsFolder(home: string = outpoolHome()): string {
+  return join(home, 'nodes')
+}
+
+/** Records the calling process as this node. */
+export function writeRecord(record: Omit<NodeRecord, keyof ProcessNote>, home: string = outpoolHome()): void {
+  const folder = recordsFolder(home)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, `${record.id}.json`)
+  // Renamed into place: a reader sees all of it or nothing.
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, `${JSON.stringify({ ...record, ...noteProcess(process.pid) })}\n`, { mode: 0o600 })
+  renameSync(draft, path)
+}
+
+export function removeRecord(id: NodeId, home: string = outpoolHome()): void {
+  rmSync(join(recordsFolder(home), `${id}.json`), { force: true })
+}
+
+/** The nodes that are alive. */
+export function listRecords(home: string = outpoolHome()): NodeRecord[] {
+  const folder = recordsFolder(home)
+  const alive: NodeRecord[] = []
+  for (const name of filesIn(folder)) {
+    if (!name.endsWith('.json')) continue
+    const record = readRecord(join(folder, name))
+    if (record && stateOfProcess(record) !== 'dead') alive.push(record)
+    else if (record) removeRecord(record.id, home)
+  }
+  return alive
+}
+
+/** A new log for a node that is about to start; the oldest logs go. */
+export function newLogFile(home: string = outpoolHome()): string {
+  const folder = recordsFolder(home)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const used = new Set(listRecords(home).map((record) => record.logFile))
+  const old = filesIn(folder)
+    .filter((name) => name.endsWith('.log') && !used.has(join(folder, name)))
+    .map((name) => ({ path: join(folder, name), atMs: changedAtMs(join(folder, name)) }))
+    .sort((a, b) => b.atMs - a.atMs)
+  for (const { path } of old.slice(keptLogs - 1)) rmSync(path, { force: true })
+  const stamp = new Date().toISOString().replace(/[:.]/g, '-')
+  return join(folder, `${stamp}-${process.pid}.log`)
+}
+
+function readRecord(path: string): NodeRecord | undefined {
+  try {
+    const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<NodeRecord>
+    const { id, url, headUrl, head, logFile, pid, pidStart, pidSpace } = value
+    const texts = [url, headUrl, logFile, pidStart, pidSpace]
+    if (!isProcessId(id) || typeof pid !== 'number' || !texts.every((text) => typeof text === 'string'))
+      return undefined
+    return { ...(value as NodeRecord), head: head === true }
+  } catch {
+    return undefined
+  }
+}
+
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+function changedAtMs(path: string): number {
+  try {
+    return statSync(path).mtimeMs
+  } catch {
+    return 0
+  }
+}

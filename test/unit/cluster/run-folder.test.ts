@@ -1,0 +1,112 @@
+import { expect } from 'chai'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newProcessId } from '../../../runtime/base/ids.ts'
+import { noteProcess, stateOfProcess } from '../../../runtime/cluster/process-identity.ts'
+import {
+  createRunFolder,
+  probeMatches,
+  readNodeFile,
+  removeRunFolder,
+  removeStaleRunFolders,
+  runFolderOf,
+  runFoldersRoot,
+  writeNodeFile,
+  writeProbe,
+} from '../../../runtime/cluster/run-folder.ts'
+
+describe('run folders', () => {
+  const before = process.env['TMPDIR']
+  let folder: string
+  const facts = (id = newProcessId()) => ({ id, token: 'secret', url: 'ws://h:1', headUrl: 'ws://h:2' })
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'rf-'))
+    process.env['TMPDIR'] = folder
+  })
+  afterEach(() => {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('are closed to others, hold what a node needs, and go with their root when the last one goes', () => {
+    const [a, b] = [createRunFolder(newProcessId()), createRunFolder(newProcessId())]
+    expect(readdirSync(a).sort()).to.deep.equal(['logs', 'objects', 'pages'])
+    for (const path of [runFoldersRoot(), a, join(a, 'objects')]) expect(statSync(path).mode & 0o777).to.equal(0o700)
+    removeRunFolder(a)
+    expect(existsSync(b)).to.equal(true)
+    removeRunFolder(b)
+    expect(existsSync(runFoldersRoot())).to.equal(false)
+  })
+
+  it('keep a node file that others cannot read, and that is written once', () => {
+    const file = facts()
+    const path = createRunFolder(file.id)
+    writeNodeFile(path, file)
+    expect(statSync(join(path, 'node.json')).mode & 0o777).to.equal(0o600)
+    expect(readNodeFile(path)).to.deep.equal({ ...file, ...noteProcess(process.pid) })
+    expect(() => writeNodeFile(path, file)).to.throw(/EEXIST/)
+  })
+
+  it('are removed when their node is dead, and left alone while it lives or starts', async () => {
+    const [dead, alive, starting, old, reused] = Array.from({ length: 5 }, newProcessId)
+    const child = spawn(process.execPath, ['-e', ''])
+    const note = noteProcess(child.pid as number)
+    await once(child, 'exit')
+    for (const id of [alive, dead, starting, old, reused]) createRunFolder(id!)
+    writeNodeFile(runFolderOf(alive!), facts(alive))
+    writeFileSync(join(runFolderOf(dead!), 'node.json'), JSON.stringify({ ...facts(dead), ...note }))
+    const successor = { ...noteProcess(process.pid), pidStart: '1' }
+    writeFileSync(join(runFolderOf(reused!), 'node.json'), JSON.stringify({ ...facts(reused), ...successor }))
+    utimesSync(runFolderOf(old!), 1, 1)
+    mkdirSync(join(runFoldersRoot(), 'something-else'))
+    expect(removeStaleRunFolders()).to.have.members([dead, old, reused])
+    expect(readdirSync(runFoldersRoot())).to.have.members([alive, starting, 'something-else'])
+  })
+
+  it('are refused where somebody put a link, or where sockets would not fit', () => {
+    symlinkSync('/', runFoldersRoot())
+    expect(() => createRunFolder(newProcessId())).to.throw(/not a folder/)
+    process.env['TMPDIR'] = join(folder, 'x'.repeat(100))
+    expect(() => createRunFolder(newProcessId())).to.throw(/set TMPDIR to a shorter path/)
+  })
+
+  it('prove by their probe that two processes are on one machine', () => {
+    const path = createRunFolder(newProcessId())
+    const probe = writeProbe(path)
+    expect(probeMatches(probe)).to.equal(true)
+    expect(probeMatches({ ...probe, nonce: '0'.repeat(32) })).to.equal(false)
+    expect(probeMatches({ ...probe, path: join(path, 'missing') })).to.equal(false)
+    symlinkSync(probe.path, join(path, 'link'))
+    expect(probeMatches({ ...probe, path: join(path, 'link') })).to.equal(false)
+    expect(readFileSync(probe.path, 'utf8')).to.equal(probe.nonce)
+  })
+})
+
+describe('stateOfProcess', () => {
+  it('knows this process, a later one with its pid, one of another boot, and one of another container', () => {
+    const note = noteProcess(process.pid)
+    expect(stateOfProcess(note)).to.equal('alive')
+    expect(stateOfProcess({ ...note, pid: -1 })).to.equal('dead')
+    if (process.platform !== 'linux') return
+    const [boot, space] = note.pidSpace.split(' ')
+    expect(stateOfProcess({ ...note, pidStart: '1' })).to.equal('dead')
+    expect(stateOfProcess({ ...note, pidSpace: `other ${space}` })).to.equal('dead')
+    expect(stateOfProcess({ ...note, pidSpace: `${boot} pid:[1]` })).to.equal('elsewhere')
+  })
+})

@@ -1,0 +1,75 @@
+import { expect } from 'chai'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AuthenticationError } from '../../../runtime/base/errors.ts'
+import { defaultTokenFile, findToken, outpoolHome } from '../../../runtime/cluster/token.ts'
+
+describe('findToken', () => {
+  let folder: string
+  const home = (): string => join(folder, 'home')
+  const environment = (more: Record<string, string> = {}): Record<string, string> => ({ OUTPOOL_HOME: home(), ...more })
+  const file = (name: string, text: string, mode = 0o600): string => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    chmodSync(path, mode)
+    return path
+  }
+
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'token-'))))
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('takes the variable first, then the file that is named, then the default file', () => {
+    mkdirSync(home())
+    file('home/token', 'from-the-default-file\n')
+    const named = file('named', '  from-the-named-file\n')
+    const all = environment({ OUTPOOL_TOKEN: 'from-the-variable', OUTPOOL_TOKEN_FILE: named })
+    expect(findToken({ environment: all })).to.include({ token: 'from-the-variable', source: 'OUTPOOL_TOKEN' })
+    const two = environment({ OUTPOOL_TOKEN_FILE: named })
+    expect(findToken({ environment: two })).to.include({ token: 'from-the-named-file', source: named })
+    const one = { token: 'from-the-default-file', source: join(home(), 'token'), made: false }
+    expect(findToken({ environment: environment() })).to.deep.equal(one)
+  })
+
+  it('makes the default file once, readable by its owner alone, and finds it again', () => {
+    const first = findToken({ make: true, environment: environment() })
+    expect(first.made).to.equal(true)
+    expect(Buffer.from(first.token, 'base64url')).to.have.length(32)
+    expect(statSync(first.source).mode & 0o777).to.equal(0o600)
+    expect(statSync(home()).mode & 0o777).to.equal(0o700)
+    expect(readFileSync(first.source, 'utf8').trim()).to.equal(first.token)
+    expect(findToken({ make: true, environment: environment() })).to.deep.equal({ ...first, made: false })
+  })
+
+  const refused: [string, () => Record<string, string>, RegExp][] = [
+    ['there is none', () => environment(), /OUTPOOL_TOKEN.*does not exist/],
+    ['the named file is missing', () => environment({ OUTPOOL_TOKEN_FILE: '/nowhere/token' }), /nowhere/],
+    [
+      'others may read the file',
+      () => environment({ OUTPOOL_TOKEN_FILE: file('t', 'x'.repeat(40), 0o644) }),
+      /mode 644/,
+    ],
+    [
+      'a group may read the file',
+      () => environment({ OUTPOOL_TOKEN_FILE: file('t', 'x'.repeat(40), 0o640) }),
+      /mode 640/,
+    ],
+    ['it is too short', () => environment({ OUTPOOL_TOKEN: 'short' }), /not a token/],
+    ['it holds a line break', () => environment({ OUTPOOL_TOKEN: 'a token with blanks\nin it' }), /not a token/],
+    ['its file is empty', () => environment({ OUTPOOL_TOKEN_FILE: file('t', '') }), /not a token/],
+  ]
+  for (const [title, make, message] of refused)
+    it(`refuses, and never shows the token, when ${title}`, () => {
+      const from = make()
+      expect(() => findToken({ environment: from }))
+        .to.throw(AuthenticationError, message)
+        .with.property('message')
+        .that.does.not.contain('xxxxx')
+    })
+
+  it('looks for the default file in OUTPOOL_HOME, then in XDG_CONFIG_HOME, then in the home folder', () => {
+    expect(outpoolHome({ OUTPOOL_HOME: '/o', XDG_CONFIG_HOME: '/x' })).to.equal('/o')
+    expect(defaultTokenFile({ XDG_CONFIG_HOME: '/x' })).to.equal('/x/outpool/token')
+    expect(outpoolHome({})).to.match(/\.outpool$/)
+  })
+})
