@@ -28,8 +28,10 @@ export const bulkHeaderBytes: number = 4 * 1024
 /** How long a dial may take, handshake included; and how long a driver may take to call back, in milliseconds. */
 export const dialTimeoutMs: number = 10_000
 export const dialBackTimeoutMs: number = 10_000
-/** How long an ended connection may linger for its last bytes to arrive, in milliseconds. */
+/** How long a peer may take to end its side of a connection that was ended here, in milliseconds. */
 export const lingerMs: number = 2_000
+/** How long it may take to read the last bytes of a connection that is over, in milliseconds. */
+export const lastBytesMs: number = 30_000
 /** Messages kept for a link whose user has not set `onMessage` yet; above it, reading pauses. */
 export const linkBacklogMessages: number = 4_096
 /** Nodes that may relay one connection. */

@@ -182,6 +182,7 @@ export function decodeMessages(bytes: Buffer, start: number, stop: number, count
   position = start
   end = stop
   if (count > stop - start) throw malformed('more messages announced than bytes')
+  // Of its final size at once: growing would cost more than the decoding.
   const messages = new Array<WireMessage>(count)
   for (let i = 0; i < count; i++) {
     const message = readValue(0)
@@ -305,6 +306,7 @@ function readArray(length: number, depth: number): unknown[] {
   if (depth > maxDepth) throw malformed('it is nested too deep')
   // Each item takes a byte at least: an announced length cannot make us allocate more than what really came.
   if (length > end - position) throw malformed('it ends inside an array')
+  // Of its final size at once: growing would cost more than the decoding.
   const items = new Array<unknown>(length)
   for (let i = 0; i < length; i++) items[i] = readValue(depth + 1)
   return items

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 export class Admission {
   readonly #limit: number
   readonly #timeoutMs: number
-  readonly #timers = new Map<Duplex, NodeJS.Timeout>()
+  /** Every connection that counts, with its timer while nothing has been said. */
+  readonly #timers = new Map<Duplex, NodeJS.Timeout | undefined>()
 
   constructor(limit: number, timeoutMs: number) {
     this.#limit = limit
@@ -15,7 +16,7 @@ export class Admission {
     return this.#timers.size
   }
 
-  /** False when too many wait already. `onTimeout` is called unless `leave` comes first. */
+  /** False when too many wait already. `onTimeout` is called unless `heard` or `leave` comes first. */
   enter(socket: Duplex, onTimeout: () => void): boolean {
     if (this.#timers.size >= this.#limit) return false
     const timer = setTimeout(onTimeout, this.#timeoutMs)
@@ -25,6 +26,14 @@ export class Admission {
     return true
   }
 
+  /** It has spoken: no timeout any more. It counts until it has authenticated, or until it is closed. */
+  heard(socket: Duplex): void {
+    if (!this.#timers.has(socket)) return
+    clearTimeout(this.#timers.get(socket))
+    this.#timers.set(socket, undefined)
+  }
+
+  /** It has authenticated. */
   leave(socket: Duplex): void {
     clearTimeout(this.#timers.get(socket))
     this.#timers.delete(socket)

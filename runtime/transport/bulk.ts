@@ -1,15 +1,16 @@
 /**
  * The bulk channel: chunks of objects on a connection of their own, so that no control message waits behind them. A
- * chunk is one length-prefixed frame on a byte stream and one binary message on a WebSocket.
+ * chunk is one length-prefixed frame on a byte stream and one binary message on a WebSocket. An empty frame says that
+ * the end is in order: the end of the stream alone is also what a crash looks like.
  */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { ConnectionLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
-import { bulkHeaderBytes, chunkBytes, lingerMs } from '../base/limits.ts'
+import { bulkHeaderBytes, chunkBytes } from '../base/limits.ts'
 import { FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer } from './link.ts'
-import { endGently, setKeepAlive } from './sockets.ts'
+import { cutOffLater, endGently, setKeepAlive } from './sockets.ts'
 
 /** The most bytes of one chunk, its header included. */
 export const maxBulkFrameBytes: number = chunkBytes + bulkHeaderBytes
@@ -85,6 +86,7 @@ abstract class BulkCore implements BulkChannel {
         new ProtocolError(`a chunk of ${chunk.length} bytes is over the ${maxBulkFrameBytes} allowed`),
       )
     if (this.#end !== undefined) return Promise.reject(this.#lost(this.#end))
+    if (chunk.length === 0) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.write(chunk, (error) => {
         if (error === undefined || error === null) resolve()
@@ -159,7 +161,8 @@ export class StreamBulk extends BulkCore {
   constructor(socket: Duplex, peer: PeerHello) {
     super(socket, peer)
     const splitter = new FrameSplitter(maxBulkFrameBytes, (bytes, start, stop) => {
-      this.receive(bytes.subarray(start, stop))
+      if (start === stop) this.finish(null, true)
+      else this.receive(bytes.subarray(start, stop))
     })
     socket.on('data', (data: Buffer) => {
       try {
@@ -169,8 +172,7 @@ export class StreamBulk extends BulkCore {
       }
     })
     socket.on('end', () => {
-      if (splitter.atBoundary) this.finish(null, true)
-      else this.fail(new Error('it ended inside a chunk'))
+      this.fail(new Error(splitter.atBoundary ? 'the other side is gone' : 'it ended inside a chunk'))
     })
     socket.on('error', (error: Error) => this.fail(error))
     socket.on('close', () => this.fail(new Error('the connection broke')))
@@ -186,8 +188,9 @@ export class StreamBulk extends BulkCore {
   }
 
   protected shut(graceful: boolean): void {
-    if (graceful) endGently(this.socket)
-    else this.socket.destroy()
+    if (!graceful) return void this.socket.destroy()
+    if (this.socket.writable) this.socket.write(Buffer.alloc(prefixBytes))
+    endGently(this.socket)
   }
 
   protected setPaused(paused: boolean): void {
@@ -220,9 +223,7 @@ export class WebSocketBulk extends BulkCore {
   protected shut(graceful: boolean): void {
     if (!graceful) return this.#webSocket.terminate()
     this.#webSocket.close(1000)
-    const timer = setTimeout(() => this.#webSocket.terminate(), lingerMs)
-    timer.unref()
-    this.socket.once('close', () => clearTimeout(timer))
+    cutOffLater(this.#webSocket, this.socket)
   }
 
   protected setPaused(paused: boolean): void {

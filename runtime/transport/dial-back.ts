@@ -57,7 +57,7 @@ export class DialBackTable {
   }
 
   closeAll(reason: string): void {
-    for (const ticket of [...this.#waiting.keys()]) this.cancel(ticket, reason)
+    for (const ticket of this.#waiting.keys()) this.cancel(ticket, reason)
   }
 
   #take(ticket: string): Waiting | undefined {

@@ -8,7 +8,18 @@ import { subprotocol } from '../protocol/version.ts'
 import { StreamBulk, WebSocketBulk } from './bulk.ts'
 import type { BulkChannel } from './bulk.ts'
 import { StreamLink, WebSocketLink } from './framed-link.ts'
-import { decodeAnswer, encodeHello, helloText, parseRefusal, parseWelcome, peerHello, refusalError } from './hello.ts'
+import {
+  decodeAnswer,
+  encodeHello,
+  helloHeader,
+  helloText,
+  parseRefusal,
+  parseWelcome,
+  peerHello,
+  refusalError,
+  toHeader,
+  welcomeHeader,
+} from './hello.ts'
 import type { Channel, DialTarget, Hello, LocalHello, PeerHello } from './hello.ts'
 import { Incoming } from './incoming.ts'
 import type { IncomingOptions } from './incoming.ts'
@@ -121,7 +132,7 @@ async function dialStream(
 
 async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions, makers: Makers<T>): Promise<T> {
   const { token, to, tls, timeoutMs = dialTimeoutMs } = options
-  const outpoolHello = Buffer.from(helloText(hello)).toString('base64url')
+  const headers = { authorization: `Bearer ${token}`, [helloHeader]: toHeader(helloText(hello)) }
   const socket = await connectTo({ url }, { timeoutMs, ...(tls && { tls }) })
   const { WebSocket: Client } = await import('ws')
   const path = to === 'any' ? 'any' : `${to.node}/${to.process}`
@@ -130,7 +141,7 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
       createConnection: () => socket as never,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,
-      headers: { authorization: `Bearer ${token}`, 'outpool-hello': outpoolHello },
+      headers,
       // Masks keep scripts of a browser from feeding caches on the way what they like. There is no script here, and a
       // mask of zeros, which both ends skip, makes this direction five times as fast.
       generateMask: (mask: Buffer) => mask.fill(0),
@@ -144,7 +155,7 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
     }
     webSocket.on('error', fail)
     webSocket.on('upgrade', (response: IncomingMessage) => {
-      const welcome = response.headers['outpool-welcome']
+      const welcome = response.headers[welcomeHeader]
       const text = typeof welcome === 'string' ? welcome.slice(0, maxHelloBytes * 2) : ''
       try {
         peer = parseWelcome(Buffer.from(text, 'base64url').toString('utf8'))

@@ -2,12 +2,12 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
-import { lingerMs, linkHighWaterBytes, maxFrameBytes } from '../base/limits.ts'
+import { linkHighWaterBytes, maxFrameBytes } from '../base/limits.ts'
 import { decodeFrame, FrameBuilder, FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer, LinkCore } from './link.ts'
-import { endGently, setKeepAlive, setReferenced } from './sockets.ts'
+import { cutOffLater, endGently, setKeepAlive, setReferenced } from './sockets.ts'
 
 abstract class FramedLink extends LinkCore {
   protected readonly socket: Duplex
@@ -166,9 +166,7 @@ export class WebSocketLink extends FramedLink {
   protected shut(graceful: boolean): void {
     if (!graceful) return this.#webSocket.terminate()
     this.#webSocket.close(1000)
-    const timer = setTimeout(() => this.#webSocket.terminate(), lingerMs)
-    timer.unref()
-    this.socket.once('close', () => clearTimeout(timer))
+    cutOffLater(this.#webSocket, this.socket)
   }
 
   protected pauseReading(): void {

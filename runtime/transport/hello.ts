@@ -88,7 +88,15 @@ const headBytes = magic.length + 2 + digestBytes + 4
 const answerHeadBytes = magic.length + 2 + 1 + 4
 const nodeMajor = Number.parseInt(process.versions.node, 10)
 
-export function tokenDigest(token: string): Buffer {
+/** Where hello and welcome travel over HTTP: base64url of their JSON. */
+export const helloHeader = 'outpool-hello'
+export const welcomeHeader = 'outpool-welcome'
+
+export function toHeader(text: string): string {
+  return Buffer.from(text).toString('base64url')
+}
+
+function tokenDigest(token: string): Buffer {
   return createHmac('sha256', token).update('outpool hello').digest()
 }
 

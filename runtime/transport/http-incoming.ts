@@ -7,7 +7,6 @@
  *   GET /v1/process/any                `Upgrade: outpool-raw`: a byte stream that begins with a hello
  *   GET /v1/back/<ticket>              `Upgrade: outpool-back`: a driver calls back
  */
-import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -16,16 +15,24 @@ import { maxRelayHops } from '../base/limits.ts'
 import { protocolVersion, subprotocol } from '../protocol/version.ts'
 import { WebSocketBulk } from './bulk.ts'
 import { WebSocketLink } from './framed-link.ts'
-import { helloText, parseHello, peerHello, RefusedError, tokenMatches, tokenText, versionText } from './hello.ts'
+import {
+  helloHeader,
+  helloText,
+  toHeader,
+  welcomeHeader,
+  parseHello,
+  peerHello,
+  RefusedError,
+  tokenMatches,
+  tokenText,
+  versionText,
+} from './hello.ts'
 import type { DialTarget, Hello, Refusal } from './hello.ts'
 import type { HttpRules, Incoming } from './incoming.ts'
 import { endGently, ignore } from './sockets.ts'
 import { connectTo } from './splice.ts'
 import { httpStatus } from './upgrade.ts'
 
-/** Where the hello and the welcome travel, as base64url of their JSON. */
-export const helloHeader = 'outpool-hello'
-export const welcomeHeader = 'outpool-welcome'
 const hopsHeader = 'outpool-hops'
 
 /** Plain requests are small; a peer that dribbles one is cut off. */
@@ -39,13 +46,17 @@ export interface HttpIncoming {
 
 type Route = { readonly kind: 'process'; readonly to: DialTarget } | { readonly kind: 'back'; readonly ticket: string }
 
-/** `makeServer` makes the server that listens (with TLS, say); by default one that is only handed connections. */
-export function createHttpIncoming(
+/**
+ * `makeServer` makes the server that listens with TLS. Everything of HTTP is loaded here, on first need: most workers
+ * never see a request.
+ */
+export async function createHttpIncoming(
   incoming: Incoming,
   rules: HttpRules,
-  makeServer: (options: ServerOptions) => Server = createServer,
-): HttpIncoming {
-  const server = makeServer({
+  makeServer?: (options: ServerOptions) => Server,
+): Promise<HttpIncoming> {
+  const { createServer } = await import('node:http')
+  const server = (makeServer ?? createServer)({
     headersTimeout: incoming.limits.helloTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, incoming.limits.helloTimeoutMs),
@@ -55,6 +66,7 @@ export function createHttpIncoming(
     void upgrades.take(request, socket, head)
   })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    incoming.admission.heard(request.socket)
     const refusal = judgeSource(request, rules) ?? serveRequest(request, response, rules)
     if (refusal === undefined) return
     incoming.refused(refusal)
@@ -63,10 +75,16 @@ export function createHttpIncoming(
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (socket.destroyed || socket.writableEnded) return
-    incoming.admission.leave(socket)
+    incoming.admission.heard(socket)
     refuseHttp(incoming, socket, clientRefusal(error))
   })
-  return { server, handOver: (socket) => void server.emit('connection', socket) }
+  return {
+    server,
+    handOver(socket) {
+      server.emit('connection', socket)
+      socket.resume()
+    },
+  }
 }
 
 function serveRequest(request: IncomingMessage, response: ServerResponse, rules: HttpRules): Refusal | undefined {
@@ -146,7 +164,7 @@ class Upgrades {
     socket.on('error', ignore)
     // The timeout may have answered in the meantime.
     if (socket.writableEnded || socket.destroyed) return
-    this.#incoming.admission.leave(socket)
+    this.#incoming.admission.heard(socket)
     try {
       await this.#route(request, socket, head)
     } catch (error) {
@@ -161,6 +179,7 @@ class Upgrades {
     if (refusal !== undefined) throw refused(refusal)
     const shown = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
     if (!tokenMatches(shown, this.#incoming.options.token)) throw new RefusedError('authentication', tokenText)
+    this.#incoming.admission.leave(socket)
     const route = parseRoute(request.url)
     const protocol = (request.headers.upgrade ?? '').toLowerCase()
     if (route.kind === 'back') return this.#takeBack(route.ticket, protocol, socket, head)
@@ -243,10 +262,6 @@ function replay(request: IncomingMessage, replaced: Readonly<Record<string, stri
     if (!((rawHeaders[i] as string).toLowerCase() in replaced)) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
   for (const [name, value] of Object.entries(replaced)) text += `${name}: ${value}\r\n`
   return Buffer.from(`${text}\r\n`, 'latin1')
-}
-
-export function toHeader(text: string): string {
-  return Buffer.from(text).toString('base64url')
 }
 
 function parseHeader(header: string | string[] | undefined, limitBytes: number): Hello {

@@ -13,6 +13,7 @@ import type { DialBackTable } from './dial-back.ts'
 import { StreamLink } from './framed-link.ts'
 import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, RefusedError } from './hello.ts'
 import type { DialTarget, Hello, LocalHello, Refusal } from './hello.ts'
+import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import type { HttpIncoming } from './http-incoming.ts'
 import type { Link } from './link.ts'
 import { readHead } from './read-head.ts'
@@ -72,8 +73,10 @@ export class Incoming {
   /** Takes a connection over, from its first byte. */
   accept(socket: Duplex): void {
     socket.on('error', ignore)
-    if (!this.enter(socket, (refusal) => refuseRaw(socket, refusal))) return
-    void this.#handshake(socket)
+    // Refusals are in the language in which the other side began.
+    const speech = { refuse: refuseRaw }
+    if (!this.enter(socket, (refusal) => speech.refuse(socket, refusal))) return
+    void this.#handshake(socket, speech)
   }
 
   /** Counts a connection that has yet to authenticate; false when it was turned away. */
@@ -142,18 +145,21 @@ export class Incoming {
     splice(socket, way.socket)
   }
 
-  async #handshake(socket: Duplex): Promise<void> {
+  async #handshake(socket: Duplex, speech: { refuse: typeof refuseRaw }): Promise<void> {
     try {
       const first = await readHead(socket, (bytes) => this.#parseFirst(bytes))
       // The HTTP side keeps the admission entry until it has seen the token.
-      if (first.hello === undefined) return (await this.#httpSide()).handOver(socket)
+      if (first.hello === undefined) {
+        speech.refuse = answerRefusal
+        return (await this.#httpSide()).handOver(socket)
+      }
       this.admission.leave(socket)
       await this.#route(socket, first.hello, first.bytes)
     } catch (error) {
       if (!(error instanceof RefusedError)) return void socket.destroy()
       // The timeout has told already.
       if (socket.writableEnded || socket.destroyed) return
-      this.admission.leave(socket)
+      this.admission.heard(socket)
       this.refused(error.refusal)
       refuseRaw(socket, error.refusal)
     }
@@ -192,14 +198,9 @@ export class Incoming {
   }
 
   #httpSide(): Promise<HttpIncoming> {
-    this.#http ??= import('./http-incoming.ts').then((module) => module.createHttpIncoming(this, {}))
+    this.#http ??= createHttpIncoming(this, {})
     return this.#http
   }
-}
-
-/** Serves one connection that this process opened itself as if it had come in (a driver that called back). */
-export function acceptIncoming(socket: Duplex, options: IncomingOptions): void {
-  new Incoming(options).accept(socket)
 }
 
 async function openTarget(target: Exclude<SpliceTarget, { kind: 'relay' | 'refuse' }>): Promise<Duplex> {

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { ConnectionLostError } from '../base/errors.ts'
+import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import { Incoming } from './incoming.ts'
 import type { HttpRules, IncomingOptions } from './incoming.ts'
 
@@ -60,20 +61,15 @@ export interface WebSocketListener {
 /** Listens on the one port of a node. Rejects when the address cannot be had. */
 export async function listenWebSocket(options: WebSocketListenerOptions): Promise<WebSocketListener> {
   const { host = '127.0.0.1', port = 0, tls, onRequest } = options
-  const { createHttpIncoming } = await import('./http-incoming.ts')
   const https = tls === undefined ? undefined : await import('node:https')
   const incoming = new Incoming(options)
   const rules: HttpRules = {
     hostAllowed: (header) => hostAllowed(header, host, options.allowedHosts ?? []),
     ...(onRequest && { onRequest }),
   }
-  const { server } = createHttpIncoming(
-    incoming,
-    rules,
-    https &&
-      ((settings) => https.createServer({ ...settings, ...tls, handshakeTimeout: incoming.limits.helloTimeoutMs })),
-  )
-  const { answerRefusal } = await import('./http-incoming.ts')
+  const handshakeTimeout = incoming.limits.helloTimeoutMs
+  const makeServer = https && ((settings: object) => https.createServer({ ...settings, ...tls, handshakeTimeout }))
+  const { server } = await createHttpIncoming(incoming, rules, makeServer)
   server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Duplex) => {
     incoming.enter(socket, (refusal) => answerRefusal(socket, refusal))
   })

@@ -35,7 +35,7 @@ export function readHead<T extends { readonly used: number }>(
         resolve(head)
       } catch (error) {
         stop()
-        reject(error as Error)
+        reject(error)
       }
     }
     if (socket.destroyed || socket.readableEnded) return onEnd()

@@ -80,7 +80,7 @@ export class Requests {
 
   /** Rejects everything that was asked over this link. */
   closeAll(link: Link, reason: Error): void {
-    for (const [id, { link: asked, what }] of [...this.#pending]) {
+    for (const [id, { link: asked, what }] of this.#pending) {
       if (asked !== link) continue
       const text = `${what} was not answered: the link to ${describePeer(link.peer)} is lost: ${reason.message}`
       this.fail(id, new ConnectionLostError(text, { cause: reason }))

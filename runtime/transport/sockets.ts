@@ -1,6 +1,6 @@
 /** What every connection needs of its socket, TCP or unix or TLS, without asking which it is. */
 import type { Duplex } from 'node:stream'
-import { lingerMs } from '../base/limits.ts'
+import { lastBytesMs, lingerMs } from '../base/limits.ts'
 
 /** Idle time before the kernel probes a silent TCP peer. */
 const keepAliveDelayMs = 10_000
@@ -27,19 +27,33 @@ export function setReferenced(socket: Duplex, referenced: boolean): void {
 
 /**
  * Ends a socket so that what was written arrives: a TCP socket that is destroyed with unread input answers with a
- * reset, which may overtake the last bytes. Input is discarded; a peer that never ends is cut off after a while.
+ * reset, which may overtake the last bytes. Input is discarded. A peer that does not end too, or does not read what is
+ * still to be written, is cut off after a while.
  */
 export function endGently(socket: Duplex): void {
   if (socket.destroyed) return
   socket.removeAllListeners('data')
   socket.on('error', ignore)
-  const timer = setTimeout(() => socket.destroy(), lingerMs)
+  let timer = setTimeout(() => socket.destroy(), lastBytesMs)
   timer.unref()
   socket.once('close', () => clearTimeout(timer))
-  socket.once('end', () => socket.destroy())
-  if (socket.readableEnded) socket.once('finish', () => socket.destroy())
+  socket.once('end', () => socket.end(() => socket.destroy()))
+  socket.once('finish', () => {
+    if (socket.readableEnded) return socket.destroy()
+    clearTimeout(timer)
+    timer = setTimeout(() => socket.destroy(), lingerMs)
+    timer.unref()
+  })
   socket.end()
   socket.resume()
 }
 
 export function ignore(): void {}
+
+/** The same for a WebSocket, whose close frame was sent: `socket` is the one below it. */
+export function cutOffLater(webSocket: { readonly bufferedAmount: number; terminate(): void }, socket: Duplex): void {
+  const waitMs = webSocket.bufferedAmount === 0 ? lingerMs : lastBytesMs
+  const timer = setTimeout(() => webSocket.terminate(), waitMs)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
+}

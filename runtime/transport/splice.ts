@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectNet } from 'node:net'
 import type { Socket } from 'node:net'
 import { ConnectionLostError } from '../base/errors.ts'
-import { dialTimeoutMs } from '../base/limits.ts'
+import { dialTimeoutMs, lastBytesMs } from '../base/limits.ts'
 import type { DialTarget, Refusal } from './hello.ts'
 import { ignore, setKeepAlive } from './sockets.ts'
 
@@ -24,9 +24,6 @@ export interface ClientTls {
   readonly servername?: string
   readonly rejectUnauthorized?: boolean
 }
-
-/** How long the last bytes for one side may take once the other side is gone, in milliseconds. */
-const lastBytesMs = 30_000
 
 /** Forwards both ways until both ends are closed; a break of one side breaks the other. */
 export function splice(a: Duplex, b: Duplex): void {

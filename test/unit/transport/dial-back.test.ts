@@ -1,0 +1,47 @@
+import { Duplex } from 'node:stream'
+import { expect } from 'chai'
+import { ConnectionLostError } from '../../../runtime/base/errors.ts'
+import { DialBackTable } from '../../../runtime/transport/dial-back.ts'
+import { failure } from './support.ts'
+import { VirtualClock } from './virtual-clock.ts'
+
+describe('DialBackTable', () => {
+  function make(): { table: DialBackTable; clock: VirtualClock } {
+    const clock = new VirtualClock()
+    return { table: new DialBackTable(clock), clock }
+  }
+
+  it('hands the connection to whoever waits for its ticket, once', async () => {
+    const { table, clock } = make()
+    const first = table.issue()
+    const second = table.issue()
+    expect(first.ticket).to.match(/^[0-9a-f]{32}$/)
+    const socket = new Duplex()
+    expect(table.complete(second.ticket, socket)).to.equal(true)
+    expect(await second.socket).to.equal(socket)
+    expect(table.complete(second.ticket, socket)).to.equal(false)
+    expect(table.complete('unknown', socket)).to.equal(false)
+    expect(table.size).to.equal(1)
+    table.cancel(first.ticket, 'the link closed')
+    expect((await failure(first.socket)).message).to.include('the link closed')
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('gives up after 10 s', async () => {
+    const { table, clock } = make()
+    const { ticket, socket } = table.issue()
+    clock.advance(9_999)
+    expect(table.size).to.equal(1)
+    clock.advance(1)
+    expect(await failure(socket)).to.be.instanceOf(ConnectionLostError)
+    expect(table.complete(ticket, new Duplex())).to.equal(false)
+  })
+
+  it('cancels everything when the node stops', async () => {
+    const { table, clock } = make()
+    const { socket } = table.issue()
+    table.closeAll('the node is stopping')
+    expect((await failure(socket)).message).to.include('stopping')
+    expect(clock.pending).to.equal(0)
+  })
+})
