@@ -35,7 +35,7 @@ export function readHead<T extends { readonly used: number }>(
         resolve(head)
       } catch (error) {
         stop()
-        reject(error)
+        reject(error instanceof Error ? error : new Error(String(error)))
       }
     }
     if (socket.destroyed || socket.readableEnded) return onEnd()
