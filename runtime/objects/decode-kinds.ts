@@ -72,7 +72,7 @@ function readSparseArray(unwalk: Unwalk): unknown[] {
 function setLength(array: unknown[], length: number, count: number): void {
   if (length > sparseLength && length / 8 > count) {
     array[length - 1] = undefined
-    delete array[length - 1]
+    Reflect.deleteProperty(array, length - 1)
   } else {
     array.length = length
   }

@@ -146,7 +146,7 @@ function writeView(walk: Walk, view: ArrayBufferView, kind: number): void {
   const { buffer, byteOffset, byteLength } = view
   if (types.isSharedArrayBuffer(buffer)) return walk.refuse(buffer)
   if (byteLength === 0 && isDetached(buffer)) return walk.refuse(buffer)
-  const memory = buffer as ArrayBuffer
+  const memory: ArrayBuffer = buffer
   const end = byteOffset + byteLength
   const isPooled = kind === 0 && memory.byteLength === Buffer.poolSize && byteLength < memory.byteLength
   const { resizable = false } = memory as ArrayBuffer & { readonly resizable?: boolean }

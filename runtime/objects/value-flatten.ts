@@ -42,7 +42,12 @@ export function encodedBytes(encoded: EncodedValue, alignment: number = defaultA
 
 export function flatten(encoded: EncodedValue): Uint8Array {
   const target = Buffer.allocUnsafe(encodedBytes(encoded))
-  flattenInto(encoded, target)
+  if (encoded.buffers.length > 0 || encoded.refs.length > 0) {
+    flattenInto(encoded, target)
+  } else {
+    writeHeader(target, encoded)
+    target.set(encoded.inband, headerBytes)
+  }
   return target
 }
 
@@ -61,10 +66,7 @@ export function flattenInto(encoded: EncodedValue, target: Uint8Array, alignment
 export function flatPieces(encoded: EncodedValue, alignment: number = defaultAlignment): FlatPiece[] {
   const { inband, buffers, refs } = encoded
   const head = Buffer.allocUnsafe(tableBytes(buffers.length, refs.length))
-  head.writeUInt32LE(magic | (version << 8), 0)
-  head.writeUInt32LE(inband.length, 4)
-  head.writeUInt32LE(buffers.length, 8)
-  head.writeUInt32LE(refs.length, 12)
+  writeHeader(head, encoded)
   const pieces: FlatPiece[] = [
     { offset: 0, bytes: head },
     { offset: head.length, bytes: inband },
@@ -88,6 +90,8 @@ export function flatPieces(encoded: EncodedValue, alignment: number = defaultAli
  */
 export function parse(bytes: Uint8Array): EncodedValue {
   const whole = asBuffer(bytes)
+  // Most values have neither buffers nor refs: then what follows the header is in band.
+  if (isPlain(whole)) return { inband: whole.subarray(headerBytes), buffers: emptyBuffers, refs: emptyRefs }
   const { inbandOffset, inbandBytes, buffers, refs } = parseLayout(whole, whole.length)
   return {
     inband: whole.subarray(inbandOffset, inbandOffset + inbandBytes),
@@ -126,6 +130,19 @@ export function parseLayout(bytes: Uint8Array, sizeBytes: number): FlatLayout {
   if (count === 0) return { inbandOffset, inbandBytes, buffers, refs: emptyRefs }
   const refs = Array.from({ length: count }, (_, index) => readRef(head, at + index * refEntryBytes))
   return { inbandOffset, inbandBytes, buffers, refs }
+}
+
+function writeHeader(head: Buffer, { inband, buffers, refs }: EncodedValue): void {
+  head.writeUInt32LE(magic | (version << 8), 0)
+  head.writeUInt32LE(inband.length, 4)
+  head.writeUInt32LE(buffers.length, 8)
+  head.writeUInt32LE(refs.length, 12)
+}
+
+function isPlain(whole: Buffer): boolean {
+  const { length } = whole
+  if (length < headerBytes || whole.readUInt32LE(8) !== 0 || whole.readUInt32LE(12) !== 0) return false
+  return whole.readUInt32LE(0) === (magic | (version << 8)) && whole.readUInt32LE(4) === length - headerBytes
 }
 
 function tableBytes(bufferCount: number, refCount: number): number {

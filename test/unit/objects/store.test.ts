@@ -283,6 +283,6 @@ describe('MemoryObjectStore', () => {
     const done = store.put(key, encodeValue(large, 'value'))
     large.fill(2)
     await done
-    expect((await valueAt(store, key)) as Float64Array).to.deep.equal(new Float64Array(10_000).fill(1))
+    expect(await valueAt(store, key)).to.deep.equal(new Float64Array(10_000).fill(1))
   })
 })

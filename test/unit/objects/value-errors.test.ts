@@ -106,7 +106,7 @@ describe('errors in values', () => {
     function OldError(this: Error): void {
       this.message = 'old'
     }
-    OldError.prototype = Object.create(Error.prototype, { constructor: { value: OldError } })
+    OldError.prototype = Object.create(Error.prototype, { constructor: { value: OldError } }) as object
     const decoded = roundTrip<unknown>(new (OldError as unknown as new () => Error)())
     expect(decoded).to.be.instanceOf(TaskError).and.include({ originalName: 'OldError', message: 'old' })
   })
