@@ -16,6 +16,8 @@ const maxSocketPathBytes = 103
 export interface UnixListener {
   readonly path: string
   readonly incoming: Incoming
+  /** The listener alone does not keep this process alive from now on. */
+  unref(): void
   /** Stops listening, drops what has not authenticated or is only passing through, and removes the socket file. */
   close(): Promise<void>
 }
@@ -34,7 +36,7 @@ export async function listenUnix(options: IncomingOptions & { readonly path: str
   const incoming = new Incoming(options)
   const server = createNetServer({ allowHalfOpen: true }, (socket) => incoming.accept(socket))
   await listening(server, () => server.listen({ path }), path)
-  return { path, incoming, close: () => closeServer(server, incoming) }
+  return { path, incoming, unref: () => void server.unref(), close: () => closeServer(server, incoming) }
 }
 
 export interface WebSocketListenerOptions extends IncomingOptions {
