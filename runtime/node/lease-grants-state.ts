@@ -246,6 +246,11 @@ export class LeaseGrants {
     return this.#tables.workers.get(worker)?.job
   }
 
+  /** Whether that lease of a worker is still held, be it ending. */
+  holdsLease(worker: ProcessId, epoch: number): boolean {
+    return this.#leaseOf(worker, epoch) !== undefined
+  }
+
   /** All nodes as this one sees them, itself included. */
   rows(): NodeRow[] {
     return rowsOf(this.#tables)

@@ -105,6 +105,8 @@ class Fetch {
       this.#resolve = resolve
       this.#reject = reject
     })
+    // It may reject while the request is still being written, before anybody waits.
+    finished.catch(() => {})
     let heardOffset = -1
     let timer = clock.after(silenceMs, () => check(), true)
     const check = (): void => {

@@ -8,8 +8,8 @@ import type { Lease, LeaseAsk, LeaseEffects, LeaseOptions } from '../../../runti
 import { parseResources } from '../../../runtime/scheduler/resources.ts'
 
 export const nodeId = (n: number): NodeId => n.toString(16).padStart(16, '0') as NodeId
-export const jobA = nodeId(0xa) as ProcessId
-export const jobB = nodeId(0xb) as ProcessId
+export const jobA: ProcessId = nodeId(0xa)
+export const jobB: ProcessId = nodeId(0xb)
 
 export function nodeRow(n: number, total: ResourceUnits, over: Partial<NodeRow> = {}): NodeRow {
   return {
@@ -47,7 +47,7 @@ export class LeaseFixture implements LeaseEffects {
       clock: this.clock,
       random: seededRandom(1),
       effects: this,
-      newWorkerId: () => nodeId(0x1000 + this.#nextWorker++) as ProcessId,
+      newWorkerId: () => nodeId(0x1000 + this.#nextWorker++),
       node: nodeId(1),
       total: units,
       ownRow: () => nodeRow(1, units),

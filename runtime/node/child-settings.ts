@@ -1,0 +1,105 @@
+/**
+ * What a worker inherits. Both lists name what may pass: a worker that got everything would open the debugger's port
+ * of its parent, run its `--eval`, or carry its secrets into other people's code.
+ */
+
+/** Variables that a worker gets from the process that starts it. */
+const passedVariables = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'OUTPOOL_TEST_RUN'] as const
+
+export function childEnvironment(
+  source: Readonly<Record<string, string | undefined>>,
+  extra: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const environment: Record<string, string> = {}
+  for (const name of passedVariables) {
+    const value = source[name]
+    if (value !== undefined) environment[name] = value
+  }
+  return { ...environment, ...extra }
+}
+
+/** Options of Node that change how modules are found and loaded, how errors look, or how much memory there is. */
+const passedOptions = new Set([
+  '--import',
+  '--require',
+  '-r',
+  '--loader',
+  '--experimental-loader',
+  '--conditions',
+  '-C',
+  '--preserve-symlinks',
+  '--experimental-strip-types',
+  '--no-experimental-strip-types',
+  '--experimental-transform-types',
+  '--experimental-require-module',
+  '--no-experimental-require-module',
+  '--experimental-vm-modules',
+  '--experimental-wasm-modules',
+  '--enable-source-maps',
+  '--stack-trace-limit',
+  '--no-warnings',
+  '--disable-warning',
+  '--no-deprecation',
+  '--throw-deprecation',
+  '--unhandled-rejections',
+  '--max-old-space-size',
+  '--max-semi-space-size',
+  '--stack-size',
+  '--expose-gc',
+  '--icu-data-dir',
+  '--use-openssl-ca',
+  '--use-bundled-ca',
+  '--tls-min-v1.2',
+])
+/** Of these, the ones whose value may be the next argument. */
+const takesValue = new Set([
+  '--import',
+  '--require',
+  '-r',
+  '--loader',
+  '--experimental-loader',
+  '--conditions',
+  '-C',
+  '--disable-warning',
+  '--unhandled-rejections',
+  '--icu-data-dir',
+])
+
+/** The options of this process that its workers get: those of `NODE_OPTIONS` first, as Node itself reads them. */
+export function childExecArgv(execArgv: readonly string[], nodeOptions: string = ''): string[] {
+  const passed: string[] = []
+  const all = [...splitOptions(nodeOptions), ...execArgv]
+  for (let i = 0; i < all.length; i++) {
+    const option = all[i] as string
+    const equals = option.indexOf('=')
+    const name = (equals < 0 ? option : option.slice(0, equals)).replace(/_/g, '-')
+    if (!passedOptions.has(name)) continue
+    passed.push(option)
+    const value = all[i + 1]
+    if (equals < 0 && takesValue.has(name) && value !== undefined) {
+      passed.push(value)
+      i++
+    }
+  }
+  return passed
+}
+
+/** Splits as Node does: at blanks, unless in double quotes; a backslash takes the next character as it is. */
+function splitOptions(text: string): string[] {
+  const parts: string[] = []
+  let part: string | undefined
+  let quoted = false
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charAt(i)
+    if (character === '\\' && quoted && i + 1 < text.length) part = (part ?? '') + text.charAt(++i)
+    else if (character === '"') {
+      quoted = !quoted
+      part ??= ''
+    } else if (character === ' ' && !quoted) {
+      if (part !== undefined) parts.push(part)
+      part = undefined
+    } else part = (part ?? '') + character
+  }
+  if (part !== undefined) parts.push(part)
+  return parts
+}

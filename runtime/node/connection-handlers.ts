@@ -1,0 +1,182 @@
+/** What the node manager answers to the processes that are linked to it. */
+import { ConnectionLostError } from '../base/errors.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import { parseObjectKey } from '../base/ids.ts'
+import { MessageType } from '../protocol/messages.ts'
+import type { Holder, LeaseRequest, Recall, WorkerEnd } from '../protocol/messages.ts'
+import type { Connection, ConnectionHandlers } from './connections.ts'
+import type { NodeParts } from './node-parts.ts'
+
+/** `parts` is called when something comes, when all parts are there. */
+export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
+  return {
+    ...leaseHandlers(parts),
+    ...objectHandlers(parts),
+    ...jobHandlers(parts),
+    isOwnWorker: (worker) => parts().pool.has(worker),
+    workerLinked({ process }) {
+      const { change, grants } = parts()
+      change(() => grants.workerReady(process))
+    },
+    linked({ link, process }) {
+      if (link.peer.kind === 'driver') parts().logs.linked(process, link)
+    },
+    gone(connection) {
+      const { change, grants, jobs, tables, pool, connections } = parts()
+      change(() => grants.ownerGone(connection.key))
+      jobs.linkGone(connection.link)
+      tables.linkGone(connection.link)
+      // A worker that nobody can speak to any more is of no use, alive or not.
+      const { process } = connection
+      if (
+        connection.ownWorker &&
+        connections.find(process) === undefined &&
+        pool.has(process) &&
+        !pool.isLeaving(process)
+      ) {
+        change(() => grants.workerEnding(process))
+        pool.end(process, 'its link to the node manager is lost', false)
+      }
+    },
+    nodesRequest({ link }, requestId) {
+      link.send([MessageType.nodes, requestId, parts().grants.rows()])
+    },
+    tableRequest({ link }, message) {
+      parts().tables.forward(link, message)
+    },
+    processQuery(connection, requestId, node, process) {
+      connection.link.send([MessageType.processStatus, requestId, statusOf(parts(), node, process)])
+    },
+    nodeStop(reason) {
+      parts().ports.events.stopRequested(reason)
+    },
+  }
+}
+
+function statusOf(parts: NodeParts, node: NodeId, process: ProcessId): 'alive' | 'dead' | 'unknown' {
+  const { options, pool, connections, jobs, grants } = parts
+  if (node !== options.id) return grants.row(node)?.state === 'dead' ? 'dead' : 'unknown'
+  if (process === options.id || pool.has(process) || connections.find(process) !== undefined) return 'alive'
+  // A driver whose link is gone may come back as long as its job is not over.
+  return jobs.isHome(process) ? 'unknown' : 'dead'
+}
+
+type LeaseHandlers = Pick<
+  ConnectionHandlers,
+  'leaseRequest' | 'leaseCancel' | 'leaseReturn' | 'workerEnd' | 'recall' | 'blocked' | 'resumed'
+>
+
+function leaseHandlers(parts: () => NodeParts): LeaseHandlers {
+  return {
+    leaseRequest(connection, message) {
+      requestLease(parts(), connection, message)
+    },
+    leaseCancel({ key }, requestId) {
+      const { change, grants } = parts()
+      change(() => grants.cancel(key, requestId))
+    },
+    leaseReturn({ key }, leaseId, endWorker) {
+      const { change, grants } = parts()
+      change(() => grants.return(key, leaseId, endWorker))
+    },
+    workerEnd(connection, message) {
+      void endWorker(parts(), connection, message)
+    },
+    recall({ link }, [, requestId, worker, epoch, sequences]: Recall) {
+      const page = parts().pool.page(worker)
+      const recalled = page === undefined ? [] : sequences.filter((sequence) => page.recall(epoch, sequence))
+      link.send([MessageType.recalled, requestId, recalled])
+    },
+    blocked(worker, epoch) {
+      const { change, grants } = parts()
+      change(() => grants.workerBlocked(worker, epoch))
+    },
+    resumed(worker, epoch) {
+      const { change, grants } = parts()
+      change(() => grants.workerResumed(worker, epoch))
+    },
+  }
+}
+
+function requestLease(parts: NodeParts, connection: Connection, message: LeaseRequest): void {
+  const { change, grants, jobs, options } = parts
+  const [, requestId, job, kind, resources, strategy, priority, environment, visited] = message
+  const { link, process, key } = connection
+  if (jobs.hasEnded(job)) {
+    const text = `job ${job} is over`
+    return link.send([MessageType.leaseRefused, requestId, 'draining', text])
+  }
+  const home = link.peer.node === options.id || jobs.isHome(process)
+  const ask = { requestId, job, kind, resources, strategy, priority, environment, visited }
+  change(() => grants.request(key, process, ask, home))
+}
+
+/** Answers when the process and its group are gone, also for one that was gone before. */
+async function endWorker(parts: NodeParts, connection: Connection, message: WorkerEnd): Promise<void> {
+  const { pool, grants, change } = parts
+  const [, requestId, worker, epoch, reason] = message
+  const { link } = connection
+  if (pool.has(worker) && !grants.holdsLease(worker, epoch)) {
+    // That lease is over; whoever has the worker now shall keep it.
+    const page = pool.page(worker)
+    const text = `the lease with epoch ${epoch} had ended before; the worker goes on for others`
+    const startedUpTo = page === undefined ? null : page.startedUpTo(epoch)
+    return link.send([MessageType.workerEnded, requestId, [null, null, pool.pidOf(worker), text], startedUpTo])
+  }
+  change(() => grants.workerEnding(worker))
+  const ended = await pool.ended(worker)
+  if (ended !== undefined) return link.send([MessageType.workerEnded, requestId, ended.exit, ended.startedUpTo(epoch)])
+  const unknown = `worker ${worker} is not known to node ${parts.options.id} (any more); asked because: ${reason}`
+  link.send([MessageType.workerEnded, requestId, [null, null, 0, unknown], null])
+}
+
+function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull' | 'free'> {
+  return {
+    pull(connection, requestId, key, holders) {
+      void pull(parts(), connection, { requestId, key, holders })
+    },
+    free(keys) {
+      const { ports } = parts()
+      for (const key of keys)
+        ports.store.delete(key).catch((error: unknown) => {
+          ports.events.warn(`freeing object ${key} failed: ${(error as Error).message}`)
+        })
+    },
+  }
+}
+
+interface PullRequest {
+  readonly requestId: number
+  readonly key: string
+  readonly holders: readonly Holder[]
+}
+
+async function pull(parts: NodeParts, connection: Connection, request: PullRequest): Promise<void> {
+  const { requestId, key, holders } = request
+  const { puller, jobs, grants } = parts
+  let error = ''
+  try {
+    const job = connection.ownWorker ? grants.jobOf(connection.process) : connection.process
+    if (job !== undefined && !jobs.hasEnded(job)) jobs.noteOwner(job, parseObjectKey(key).owner)
+    await puller.pull(key, holders)
+  } catch (cause) {
+    error = (cause as Error).message
+  }
+  connection.link.send([MessageType.pulled, requestId, error])
+}
+
+function jobHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'jobStart' | 'jobEnd'> {
+  return {
+    jobStart({ link, process }, requestId, job, info) {
+      const { jobs, cluster } = parts()
+      if (job !== process || jobs.hasEnded(job))
+        return link.close(new ConnectionLostError(`job ${job} cannot be started (again) by process ${process}`))
+      jobs.started(job, link)
+      cluster.jobStart(job, info, () => link.send([MessageType.jobStarted, requestId]))
+    },
+    jobEnd({ process }, job, reason) {
+      // Only its driver ends a job here; nodes hear of it from the head.
+      if (job === process) parts().jobs.end(job, reason)
+    },
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The jobs that this node knows: whose driver is at home here, and whose objects lie here.
+ *
+ *   1. linked --link lost--> 2. away --jobStart over a new link--> 1.
+ *   1 --jobEnd, 2 --driverGraceMs over, head says so--> (ended: workers ended, objects deleted)
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import type { ProcessId } from '../base/ids.ts'
+import type { Link } from '../transport/link.ts'
+
+interface HomeJob {
+  link: Link | undefined
+  graceTimer: Timer | undefined
+}
+
+export interface JobsOptions {
+  readonly clock: Clock
+  readonly driverGraceMs: number
+  /** The job is over here: end its workers and delete the objects of these owners. Called once per job. */
+  readonly onEnd: (job: ProcessId, reason: string, owners: readonly ProcessId[], home: boolean) => void
+}
+
+/** Jobs that ended and whose late messages are refused; the oldest are forgotten first. */
+const rememberedEnds = 1_000
+
+export class Jobs {
+  readonly #options: JobsOptions
+  readonly #home = new Map<ProcessId, HomeJob>()
+  /** Owners by job: the driver, and the workers that own something here. */
+  readonly #owners = new Map<ProcessId, Set<ProcessId>>()
+  readonly #ended = new Set<ProcessId>()
+
+  constructor(options: JobsOptions) {
+    this.#options = options
+  }
+
+  isHome(job: ProcessId): boolean {
+    return this.#home.has(job)
+  }
+
+  hasEnded(job: ProcessId): boolean {
+    return this.#ended.has(job)
+  }
+
+  /** A driver begins, or comes back over a new link. */
+  started(job: ProcessId, link: Link): void {
+    const known = this.#home.get(job)
+    known?.graceTimer?.cancel()
+    this.#home.set(job, { link, graceTimer: undefined })
+    this.noteOwner(job, job)
+  }
+
+  noteOwner(job: ProcessId, owner: ProcessId): void {
+    if (this.#ended.has(job)) return
+    let owners = this.#owners.get(job)
+    if (owners === undefined) this.#owners.set(job, (owners = new Set([job])))
+    owners.add(owner)
+  }
+
+  linkGone(link: Link): void {
+    for (const [job, entry] of this.#home) {
+      if (entry.link !== link) continue
+      const { clock, driverGraceMs } = this.#options
+      entry.link = undefined
+      entry.graceTimer = clock.after(driverGraceMs, () => {
+        this.end(job, `its driver has been gone for ${driverGraceMs} ms`)
+      })
+    }
+  }
+
+  end(job: ProcessId, reason: string): void {
+    if (this.#ended.has(job)) return
+    this.#ended.add(job)
+    for (const oldest of this.#ended) {
+      if (this.#ended.size <= rememberedEnds) break
+      this.#ended.delete(oldest)
+    }
+    const home = this.#home.get(job)
+    home?.graceTimer?.cancel()
+    const owners = [...(this.#owners.get(job) ?? [job])]
+    this.#home.delete(job)
+    this.#owners.delete(job)
+    this.#options.onEnd(job, reason, owners, home !== undefined)
+  }
+
+  close(): void {
+    for (const entry of this.#home.values()) entry.graceTimer?.cancel()
+    this.#home.clear()
+  }
+}

@@ -1,0 +1,42 @@
+/** The instructions of the lease machine, carried out: messages to owners and workers, processes started and ended. */
+import { MessageType } from '../protocol/messages.ts'
+import type { LeaseEffects } from './lease-types.ts'
+import type { NodeParts } from './node-parts.ts'
+
+/** `parts` is called when an instruction comes, when all parts are there. */
+export function leaseEffects(parts: () => NodeParts): LeaseEffects {
+  return {
+    grant(lease) {
+      const { connections, pool, jobs } = parts()
+      const { id, owner, requestId, worker, epoch, process, job, kind } = lease
+      pool.noteEpoch(worker, epoch)
+      jobs.noteOwner(job, process)
+      jobs.noteOwner(job, worker)
+      connections.find(worker)?.send([MessageType.leaseStart, epoch, process, job, kind])
+      const paths = [pool.socketPath(worker), pool.pagePath(worker), pool.pidOf(worker)] as const
+      connections.get(owner)?.link.send([MessageType.leaseGranted, requestId, id, epoch, worker, ...paths])
+    },
+    redirect(owner, requestId, node, url) {
+      parts().connections.get(owner)?.link.send([MessageType.leaseRedirected, requestId, node, url])
+    },
+    refuse(owner, requestId, code, text) {
+      parts().connections.get(owner)?.link.send([MessageType.leaseRefused, requestId, code, text])
+    },
+    reclaim(lease) {
+      parts().connections.get(lease.owner)?.link.send([MessageType.leaseReclaim, lease.id])
+    },
+    startWorker(worker) {
+      parts().pool.start(worker)
+    },
+    endWorker(worker, reason, graceful) {
+      parts().pool.end(worker, reason, graceful)
+    },
+    reportSpawnFailure(_environment, text) {
+      const { connections, ports, options } = parts()
+      const what = `a worker of node ${options.id} could not start: ${text}`
+      ports.events.warn(what)
+      for (const { link } of connections.all())
+        if (link.peer.kind === 'driver') link.send([MessageType.log, [['stderr', 0, options.id, 'outpool', what]]])
+    },
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Follows the output files of the workers and hands their lines on. Files instead of pipes, because the last lines
+ * before a crash are the ones that matter; looked at every 100 ms, because that costs a microsecond per file and works
+ * on every file system. A file that grows beyond its bound is cut to nothing once it was read: workers append, so they
+ * go on at its beginning.
+ */
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { ProcessId } from '../base/ids.ts'
+import { LogLines } from './log-lines.ts'
+import type { NamedLine } from './log-lines.ts'
+
+export interface LogTailOptions {
+  readonly clock: Clock
+  /** New lines of a worker. */
+  readonly onLines: (worker: ProcessId, stream: 'stdout' | 'stderr', lines: readonly NamedLine[]) => void
+  /** Default 100. */
+  readonly intervalMs?: number
+  /** Bytes of a file above which it is cut. Default 8 MiB. */
+  readonly maxFileBytes?: number
+}
+
+interface Tail {
+  readonly worker: ProcessId
+  readonly stream: 'stdout' | 'stderr'
+  readonly file: number
+  readonly lines: LogLines
+  offset: number
+}
+
+/** Read per file and look, so that a worker that floods its output does not stop the node manager. */
+const readBytes = 256 * 1024
+
+export class LogTail {
+  readonly #options: LogTailOptions
+  readonly #tails = new Map<ProcessId, readonly Tail[]>()
+  readonly #buffer = Buffer.allocUnsafe(readBytes)
+  #timer: Timer | undefined
+
+  constructor(options: LogTailOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#tails.size
+  }
+
+  follow(worker: ProcessId, outPath: string, errPath: string): void {
+    const tails: Tail[] = []
+    const open = (stream: Tail['stream'], path: string): void => {
+      const lines = new LogLines(undefined, this.#options.clock.now())
+      tails.push({ worker, stream, file: openSync(path, 'r+'), lines, offset: 0 })
+    }
+    try {
+      open('stdout', outPath)
+      open('stderr', errPath)
+    } catch {
+      // The file is gone: its worker never was, or the run folder was removed under us.
+      for (const { file } of tails) closeSync(file)
+      return
+    }
+    this.#tails.set(worker, tails)
+    this.#timer ??= this.#schedule()
+  }
+
+  /** The worker is gone: tells what is left in its files and closes them. */
+  finish(worker: ProcessId): void {
+    const tails = this.#tails.get(worker)
+    this.#tails.delete(worker)
+    for (const tail of tails ?? []) {
+      // A process that survived its group (a daemon of its own session) may still be writing: there is an end to it.
+      for (let rounds = 0; rounds < 64 && this.#read(tail); rounds++);
+      this.#tell(tail, tail.lines.end(this.#options.clock.now()))
+      closeSync(tail.file)
+    }
+    if (this.#tails.size === 0) this.#stopTimer()
+  }
+
+  /** Looks at every file now. */
+  poll(): void {
+    for (const tails of this.#tails.values())
+      for (const tail of tails) {
+        this.#read(tail)
+        this.#tell(tail, tail.lines.tick(this.#options.clock.now()))
+      }
+  }
+
+  close(): void {
+    for (const worker of [...this.#tails.keys()]) this.finish(worker)
+    this.#stopTimer()
+  }
+
+  #stopTimer(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #schedule(): Timer {
+    return this.#options.clock.after(this.#options.intervalMs ?? 100, () => {
+      this.#timer = this.#schedule()
+      this.poll()
+    })
+  }
+
+  /** True when there may be more. */
+  #read(tail: Tail): boolean {
+    try {
+      const length = readSync(tail.file, this.#buffer, 0, readBytes, tail.offset)
+      if (length === 0) {
+        if (fstatSync(tail.file).size < tail.offset) tail.offset = 0
+        return false
+      }
+      tail.offset += length
+      this.#tell(tail, tail.lines.feed(this.#buffer.subarray(0, length), this.#options.clock.now()))
+      if (tail.offset > (this.#options.maxFileBytes ?? 8 * 1024 * 1024) && length < readBytes) {
+        ftruncateSync(tail.file, 0)
+        tail.offset = 0
+      }
+      return length === readBytes
+    } catch {
+      return false
+    }
+  }
+
+  #tell(tail: Tail, lines: readonly NamedLine[]): void {
+    if (lines.length > 0) this.#options.onLines(tail.worker, tail.stream, lines)
+  }
+}

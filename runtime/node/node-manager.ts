@@ -1,0 +1,316 @@
+/**
+ * The node manager: one per machine, runs no user code. This file wires its parts together.
+ *
+ *     processes ── connections.ts ──┬── lease-grants-state.ts ── worker-pool.ts ── processes, guardian.ts
+ *                                   ├── transfer.ts ── ObjectStore
+ *     head ─────── cluster-link.ts ─┴── table-forwarding.ts, jobs.ts, log-tail.ts ── log-router.ts
+ *
+ * The host makes the run folder, the listeners and the link to the head, and hands them over: `attach`, `attachBulk` and
+ * `resolveTarget` are what its listeners call, `attachHead` takes every link to the head that it makes.
+ */
+import type { Timer } from '../base/clock.ts'
+import { ConnectionLostError } from '../base/errors.ts'
+import { newProcessId } from '../base/ids.ts'
+import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
+import { createClaimPageFile, openClaimPage } from '../objects/claim-page.ts'
+import { serveObjects } from '../objects/transfer.ts'
+import { MessageType } from '../protocol/messages.ts'
+import type { ExitReport, LogLine, NodeRow } from '../protocol/messages.ts'
+import type { BulkChannel } from '../transport/bulk.ts'
+import { DialBackTable } from '../transport/dial-back.ts'
+import { openBulk } from '../transport/dial.ts'
+import type { LocalHello } from '../transport/hello.ts'
+import type { Link } from '../transport/link.ts'
+import type { SpliceTarget } from '../transport/splice.ts'
+import { childEnvironment, childExecArgv } from './child-settings.ts'
+import { ClusterLink } from './cluster-link.ts'
+import { Connections } from './connections.ts'
+import { connectionHandlers } from './connection-handlers.ts'
+import { Guardian } from './guardian.ts'
+import { Jobs } from './jobs.ts'
+import { leaseEffects } from './lease-effects.ts'
+import { LeaseGrants } from './lease-grants-state.ts'
+import type { LeaseStats } from './lease-grants-state.ts'
+import { LogRouter } from './log-router.ts'
+import { LogTail } from './log-tail.ts'
+import { compileNodeOptions } from './node-options.ts'
+import type { CompiledNodeOptions, NodeManagerOptions, NodeManagerPorts } from './node-options.ts'
+import type { NodeParts } from './node-parts.ts'
+import { dialDriver, reach, resolveTarget } from './routes.ts'
+import { TableForwarding } from './table-forwarding.ts'
+import { ObjectPuller } from './transfer.ts'
+import { WorkerPool } from './worker-pool.ts'
+import { describeExit } from './worker-process.ts'
+
+export type { NodeManagerEvents, NodeManagerOptions, NodeManagerPorts } from './node-options.ts'
+
+export interface NodeStats extends LeaseStats {
+  readonly connections: number
+  readonly processes: number
+  readonly pulls: number
+  readonly head: ClusterLink['state']
+}
+
+export class NodeManager {
+  readonly id: NodeId
+  readonly #options: CompiledNodeOptions
+  readonly #ports: NodeManagerPorts
+  readonly #guardian: Guardian
+  readonly #tail: LogTail
+  readonly #parts: NodeParts
+  #tickTimer: Timer | undefined
+  #mode: 'new' | 'running' | 'dead' | 'stopping' | 'stopped' = 'new'
+  /** Called after every change of the lease machine. */
+  readonly #drainWaiters: Set<() => void> = new Set()
+
+  constructor(options: NodeManagerOptions, ports: NodeManagerPorts) {
+    this.#options = compileNodeOptions(options)
+    this.#ports = ports
+    this.id = options.id
+    this.#guardian = new Guardian(options.runFolder, (error) => {
+      ports.events.warn(`the guardian of node ${options.id} is gone, its workers are unguarded: ${error.message}`)
+    })
+    const { clock } = ports
+    this.#tail = new LogTail({ clock, onLines: (worker, stream, lines) => this.#onLines(worker, stream, lines) })
+    this.#parts = this.#assemble()
+  }
+
+  #assemble(): NodeParts {
+    const { clock, random, store, claimPages } = this.#ports
+    const options = this.#options
+    const { id, headName, headTimeoutMs: timeoutMs, driverGraceMs, heartbeat, loadIntervalMs } = options
+    const tables = new TableForwarding({ clock, timeoutMs, headName })
+    const dialBacks = new DialBackTable(clock)
+    const pool = new WorkerPool({
+      ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, guardian: this.#guardian },
+      execArgv: options.execArgv ?? childExecArgv(process.execArgv, process.env['NODE_OPTIONS']),
+      childEnvironment: childEnvironment(process.env, options.environment),
+      claimPages: claimPages ?? { create: createClaimPageFile, open: openClaimPage },
+      sayExit: (worker, reason) => this.#sayExit(worker, reason),
+      onStarted: (worker) => this.#tail.follow(worker, pool.logPath(worker, 'out'), pool.logPath(worker, 'err')),
+      onExit: (worker, report) => this.#onWorkerExit(worker, report),
+    })
+    const parts: NodeParts = {
+      ...{ options, ports: this.#ports, pool, tables, dialBacks },
+      grants: new LeaseGrants({
+        ...{ clock, random, node: id, total: options.total, options: options.leases },
+        newWorkerId: newProcessId,
+        ownRow: () => this.#staticRow(),
+        effects: leaseEffects(() => this.#parts),
+      }),
+      connections: new Connections(
+        id,
+        connectionHandlers(() => this.#parts),
+      ),
+      cluster: new ClusterLink({
+        ...{ clock, heartbeat, loadIntervalMs, tables },
+        ownRow: () => this.row(),
+        onView: (rows, all) => this.#onView(rows, all),
+        onJobEnd: (job, reason) => parts.jobs.end(job, reason),
+        onDeclaredDead: (reason) => this.#declaredDead(reason),
+      }),
+      jobs: new Jobs({ clock, driverGraceMs, onEnd: (...end) => this.#onJobEnd(...end) }),
+      logs: new LogRouter({
+        find: (job) => parts.connections.find(job),
+        dial: (job) => dialDriver(parts, job),
+      }),
+      puller: new ObjectPuller({
+        ...{ store, clock },
+        open: ([node, process]) => reach(parts, { node, process }, openBulk),
+      }),
+      change: (event) => this.#change(event),
+      hello: this.hello,
+    }
+    return parts
+  }
+
+  /** What this process says of itself in a hello. */
+  get hello(): LocalHello {
+    return { kind: 'node', node: this.id, process: this.id }
+  }
+
+  /** For the listeners: drivers that call back. */
+  get dialBacks(): DialBackTable {
+    return this.#parts.dialBacks
+  }
+
+  /** Starts the workers that are to be there ahead of requests. */
+  start(): void {
+    if (this.#mode !== 'new') throw new Error(`start: the node manager is ${this.#mode} already`)
+    this.#mode = 'running'
+    this.#change(() => this.#parts.grants.start())
+  }
+
+  /** Takes over a control link that came in, or one end of a memory pair for the driver in this process. */
+  attach(link: Link): void {
+    this.#parts.connections.attach(link)
+  }
+
+  /** Serves the objects of the local store over a bulk channel that came in. */
+  attachBulk(channel: BulkChannel): void {
+    serveObjects(channel, this.#ports.store)
+  }
+
+  /** Takes over a link to the head; `onLost` is called once, when it is over, so that the host makes another. */
+  attachHead(link: Link, onLost: (reason: Error) => void = () => {}): void {
+    this.#parts.cluster.attach(link, onLost)
+  }
+
+  /** The way to another process, for connections that come in for somebody else. */
+  resolveTarget(to: ProcessAddress): Promise<SpliceTarget> {
+    return resolveTarget(this.#parts, to)
+  }
+
+  /** This node as others see it. */
+  row(): NodeRow {
+    const { available, queued, workers } = this.#parts.grants.stats()
+    const state = this.#parts.grants.draining ? 'draining' : 'alive'
+    return { ...this.#staticRow(), available, queued, workers, state }
+  }
+
+  #staticRow(): NodeRow {
+    const { id, url, hostname, total, labels, head } = this.#options
+    const load = { state: 'alive', available: total, queued: 0, workers: 0 } as const
+    return { id, url, hostname, pid: process.pid, total, labels, head, ...load }
+  }
+
+  stats(): NodeStats {
+    const { grants, connections, pool, puller, cluster } = this.#parts
+    const counts = { connections: connections.size, processes: pool.size, pulls: puller.size }
+    return { ...grants.stats(), ...counts, head: cluster.state }
+  }
+
+  /** Throws when an invariant of the lease machine is broken. */
+  validate(): void {
+    this.#parts.grants.validate()
+  }
+
+  /**
+   * Takes nothing new, sends away what waits, and asks for every lease back. Resolves with true when the last one is
+   * returned, with false after `deadlineMs`.
+   */
+  drain(deadlineMs: number): Promise<boolean> {
+    this.#change(() => this.#parts.grants.drain())
+    this.#parts.cluster.tellNow()
+    return new Promise((resolve) => {
+      const finish = (done: boolean): void => {
+        timer.cancel()
+        this.#drainWaiters.delete(check)
+        resolve(done)
+      }
+      const check = (): void => {
+        const { leases, workers } = this.#parts.grants.stats()
+        if (leases === 0 && workers === 0) finish(true)
+      }
+      const timer = this.#ports.clock.after(deadlineMs, () => finish(false), true)
+      this.#drainWaiters.add(check)
+      check()
+    })
+  }
+
+  /** Ends the workers, tells their last lines, closes every link and removes the run folder. Resolves when all is gone. */
+  async stop(reason: string): Promise<void> {
+    if (this.#mode === 'stopped') return
+    this.#mode = 'stopping'
+    const { pool, connections, cluster, tables, jobs, logs, puller, dialBacks } = this.#parts
+    this.#tickTimer?.cancel()
+    this.#tail.poll()
+    this.killNow()
+    const killing = pool.empty()
+    // The wait for processes is one that should keep this one alive.
+    const patience = this.#ports.clock.after(60_000, () => {}, true)
+    await killing
+    patience.cancel()
+    this.#tail.close()
+    for (const part of [jobs, logs, puller, tables]) part.close()
+    dialBacks.closeAll(reason)
+    connections.close(`node ${this.id} stops: ${reason}`)
+    cluster.close(`node ${this.id} stops: ${reason}`)
+    await this.#guardian.close()
+    this.#mode = 'stopped'
+  }
+
+  /** Kills every worker, synchronously: for an `exit` handler. The guardian does the rest. */
+  killNow(): void {
+    this.#parts.pool.killAll()
+  }
+
+  #change(event: () => void): void {
+    if (this.#mode !== 'new' && this.#mode !== 'running') return
+    event()
+    this.#setTick()
+    this.#parts.cluster.loadChanged()
+    for (const check of this.#drainWaiters) check()
+  }
+
+  #setTick(): void {
+    this.#tickTimer?.cancel()
+    const atMs = this.#parts.grants.nextTickAtMs()
+    if (atMs === undefined) return
+    // A timer may fire a little before its time; a millisecond more costs nobody anything.
+    const delayMs = Math.max(1, Math.ceil(atMs - this.#ports.clock.now()))
+    this.#tickTimer = this.#ports.clock.after(delayMs, () => this.#change(() => this.#parts.grants.tick()))
+  }
+
+  #sayExit(worker: ProcessId, reason: string): boolean {
+    const link = this.#parts.connections.find(worker)
+    link?.send([MessageType.workerExit, reason])
+    link?.flush()
+    return link !== undefined
+  }
+
+  #onWorkerExit(worker: ProcessId, report: ExitReport): void {
+    // Its last lines are still its job's.
+    this.#tail.finish(worker)
+    const job = this.#parts.grants.jobOf(worker)
+    this.#change(() => this.#parts.grants.workerDied(worker, describeExit(report)))
+    this.#parts.connections.find(worker)?.close(new ConnectionLostError(`worker ${worker} ${describeExit(report)}`))
+    // What it owned is lost with it, so nobody will ask for these bytes again.
+    if (job !== undefined) this.#background(this.#ports.store.deleteOwnedBy(worker), 'removing objects')
+  }
+
+  #onLines(worker: ProcessId, stream: LogLine[0], lines: readonly { name: string; text: string }[]): void {
+    const { grants, pool, logs } = this.#parts
+    const job = grants.jobOf(worker)
+    if (job === undefined) return
+    const pid = pool.pidOf(worker)
+    logs.send(
+      job,
+      lines.map(({ name, text }) => [stream, pid, this.id, name, text] as const),
+    )
+  }
+
+  #onJobEnd(job: ProcessId, reason: string, owners: readonly ProcessId[], home: boolean): void {
+    const { grants, cluster, logs } = this.#parts
+    this.#change(() => grants.jobEnded(job, `job ${job} is over: ${reason}`))
+    if (home) cluster.jobEnd(job, reason)
+    logs.jobEnded(job)
+    for (const owner of owners) this.#background(this.#ports.store.deleteOwnedBy(owner), 'removing objects')
+  }
+
+  #onView(rows: readonly NodeRow[], all: boolean): void {
+    const { grants, connections } = this.#parts
+    const before = new Map(grants.rows().map((row) => [row.id, row.state]))
+    this.#change(() => grants.viewChanged(rows, all))
+    for (const row of rows) {
+      if (row.id === this.id) continue
+      const wasUp = (before.get(row.id) ?? 'dead') !== 'dead'
+      const isUp = row.state !== 'dead'
+      if (wasUp === isUp) continue
+      const reason = row.reason ?? ''
+      connections.broadcast([MessageType.nodeEvent, row.id, isUp ? 'up' : 'down', reason])
+      if (!isUp) connections.nodeDown(row.id, reason)
+    }
+  }
+
+  #declaredDead(reason: string): void {
+    this.#mode = 'dead'
+    this.killNow()
+    this.#parts.connections.close(`node ${this.id} was declared dead: ${reason}`)
+    this.#ports.events.declaredDead(reason)
+  }
+
+  #background(work: Promise<unknown>, what: string): void {
+    work.catch((error: unknown) => this.#ports.events.warn(`${what} failed: ${(error as Error).message}`))
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The processes behind the lease machine: starts them, guards them, ends them, and remembers how they ended, since an
+ * owner asks for that after it has lost its link.
+ */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { ProcessId } from '../base/ids.ts'
+import type { ExitReport } from '../protocol/messages.ts'
+import type { Guardian } from './guardian.ts'
+import { WorkerProcess } from './worker-process.ts'
+
+/** The claim page of a worker, as much of it as a node manager uses. */
+export interface WorkerPage {
+  recall(epoch: number, sequence: number): boolean
+  startedUpTo(epoch: number): number
+  close(): void
+}
+
+export interface ClaimPages {
+  /** Makes the file of a page; the worker opens it. */
+  create(path: string): void
+  /** undefined where files cannot be mapped. */
+  open(path: string): WorkerPage | undefined
+}
+
+export interface WorkerPoolOptions {
+  readonly runFolder: string
+  /** The worker's entry module. */
+  readonly entry: string
+  readonly execArgv: readonly string[]
+  readonly childEnvironment: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly guardian: Guardian
+  readonly claimPages: ClaimPages
+  /** How long a worker that was asked to leave may take before it is killed. Default 2,000 ms. */
+  readonly gracefulMs?: number
+  /** Ended workers that are remembered. Default 1,000. */
+  readonly rememberedExits?: number
+  /** Asks the worker to leave; false when there is no link to it. */
+  readonly sayExit: (worker: ProcessId, reason: string) => boolean
+  /** The process is made; its output is in these files. */
+  readonly onStarted: (worker: ProcessId, pid: number) => void
+  /** Called once per worker, in a turn of its own, when its process and its group are gone. */
+  readonly onExit: (worker: ProcessId, report: ExitReport) => void
+}
+
+export interface EndedWorker {
+  readonly exit: ExitReport
+  /** The highest sequence of an epoch that was started, -1 for none, null where nobody can know. */
+  readonly startedUpTo: (epoch: number) => number | null
+}
+
+interface Running {
+  readonly process: WorkerProcess
+  readonly page: WorkerPage | undefined
+  readonly pagePath: string
+  /** Its newest epochs, whose progress is remembered after its end. */
+  readonly epochs: number[]
+  readonly waiting: ((ended: EndedWorker) => void)[]
+  killTimer: Timer | undefined
+}
+
+/** Epochs whose progress outlives their worker: the newest lease, and those that shared the worker with it. */
+const keptEpochs = 16
+
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions
+  readonly #running = new Map<ProcessId, Running>()
+  /** Oldest first. */
+  readonly #ended = new Map<ProcessId, EndedWorker>()
+  #emptyWaiters: (() => void)[] = []
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#running.size
+  }
+
+  has(worker: ProcessId): boolean {
+    return this.#running.has(worker)
+  }
+
+  /** Whether it was asked to leave and still may. */
+  isLeaving(worker: ProcessId): boolean {
+    return this.#running.get(worker)?.killTimer !== undefined
+  }
+
+  pidOf(worker: ProcessId): number {
+    return this.#running.get(worker)?.process.pid ?? 0
+  }
+
+  socketPath(worker: ProcessId): string {
+    return join(this.#options.runFolder, `${worker}.sock`)
+  }
+
+  /** '' where there is no page to share. */
+  pagePath(worker: ProcessId): string {
+    const running = this.#running.get(worker)
+    return running?.page === undefined ? '' : running.pagePath
+  }
+
+  logPath(worker: ProcessId, stream: 'out' | 'err'): string {
+    return join(this.#options.runFolder, 'logs', `${worker}.${stream}`)
+  }
+
+  page(worker: ProcessId): WorkerPage | undefined {
+    return this.#running.get(worker)?.page
+  }
+
+  /** Starts a process. What goes wrong at once is told by `onExit` as well. */
+  start(worker: ProcessId): void {
+    const { runFolder, entry, execArgv, childEnvironment, claimPages, guardian, onStarted } = this.#options
+    const pagePath = join(runFolder, 'pages', worker)
+    try {
+      claimPages.create(pagePath)
+      const page = claimPages.open(pagePath)
+      const process = new WorkerProcess({
+        ...{ worker, entry, runFolder, execArgv, environment: childEnvironment },
+        outPath: this.logPath(worker, 'out'),
+        errPath: this.logPath(worker, 'err'),
+        onExit: (report) => this.#exited(worker, report),
+      })
+      this.#running.set(worker, { process, page, pagePath, epochs: [], waiting: [], killTimer: undefined })
+      if (process.pid > 0) guardian.guard(process.pid)
+      onStarted(worker, process.pid)
+    } catch (error) {
+      // Told later, as every other exit is: the caller is in the middle of a decision.
+      const report: ExitReport = [null, null, 0, (error as Error).message]
+      setImmediate(() => this.#exited(worker, report))
+    }
+  }
+
+  /** A lease of this worker begins. */
+  noteEpoch(worker: ProcessId, epoch: number): void {
+    const epochs = this.#running.get(worker)?.epochs
+    if (epochs !== undefined && epochs.push(epoch) > keptEpochs) epochs.shift()
+  }
+
+  /** Ends a worker; a graceful end is asked for first and enforced after `gracefulMs`. */
+  end(worker: ProcessId, reason: string, graceful: boolean): void {
+    const running = this.#running.get(worker)
+    if (running === undefined) return
+    if (!graceful || !this.#options.sayExit(worker, reason)) return running.process.kill()
+    running.killTimer ??= this.#options.clock.after(this.#options.gracefulMs ?? 2_000, () => running.process.kill())
+  }
+
+  /** Kills a worker if it lives and resolves with how it ended; undefined for one that nobody remembers. */
+  ended(worker: ProcessId): Promise<EndedWorker> | undefined {
+    const running = this.#running.get(worker)
+    if (running !== undefined) {
+      running.process.kill()
+      return new Promise((resolve) => running.waiting.push(resolve))
+    }
+    const remembered = this.#ended.get(worker)
+    return remembered === undefined ? undefined : Promise.resolve(remembered)
+  }
+
+  /** Kills everything; synchronous, so that it also serves in an `exit` handler. */
+  killAll(): void {
+    for (const { process } of this.#running.values()) process.kill()
+  }
+
+  /** Resolves when no process is left. */
+  empty(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#emptyWaiters.push(resolve))
+  }
+
+  #exited(worker: ProcessId, exit: ExitReport): void {
+    const { guardian, onExit, runFolder } = this.#options
+    const running = this.#running.get(worker)
+    this.#running.delete(worker)
+    running?.killTimer?.cancel()
+    if (exit[2] > 0) guardian.release(exit[2])
+    const ended: EndedWorker = { exit, startedUpTo: progressOf(running) }
+    running?.page?.close()
+    rmSync(join(runFolder, 'pages', worker), { force: true })
+    rmSync(this.socketPath(worker), { force: true })
+    this.#remember(worker, ended)
+    onExit(worker, exit)
+    for (const resolve of running?.waiting ?? []) resolve(ended)
+    if (this.#running.size === 0) for (const resolve of this.#emptyWaiters.splice(0)) resolve()
+  }
+
+  #remember(worker: ProcessId, ended: EndedWorker): void {
+    this.#ended.set(worker, ended)
+    const limit = this.#options.rememberedExits ?? 1_000
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= limit) return
+      this.#ended.delete(oldest)
+    }
+  }
+}
+
+/** Reads the page for the last time. */
+function progressOf(running: Running | undefined): EndedWorker['startedUpTo'] {
+  const page = running?.page
+  if (page === undefined) return () => null
+  const progress = new Map(running?.epochs.map((epoch) => [epoch, page.startedUpTo(epoch)]))
+  return (epoch) => progress.get(epoch) ?? null
+}

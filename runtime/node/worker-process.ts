@@ -1,0 +1,118 @@
+/**
+ * One worker process: started as the leader of its own process group, so that whatever it starts ends with it, with its
+ * output in files, since a pipe loses its last lines when the process is killed. Nothing here keeps this process alive:
+ * a driver in local mode must be able to end by itself.
+ */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import type { ProcessId } from '../base/ids.ts'
+import type { ExitReport } from '../protocol/messages.ts'
+
+export interface WorkerProcessOptions {
+  readonly worker: ProcessId
+  /** The module that the process runs; it gets the run folder and its id as arguments. */
+  readonly entry: string
+  readonly runFolder: string
+  readonly execArgv: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+  readonly outPath: string
+  readonly errPath: string
+  /** Called once, when the process is gone (or could not be made) and its group was killed. */
+  readonly onExit: (report: ExitReport) => void
+}
+
+/** The last lines of a worker's stderr that go into its exit report. */
+const tailBytes = 4 * 1024
+const tailLines = 20
+
+export class WorkerProcess {
+  readonly worker: ProcessId
+  /** 0 when the process could not be made. */
+  readonly pid: number
+  readonly #child: ChildProcess
+  readonly #options: WorkerProcessOptions
+  #over = false
+
+  constructor(options: WorkerProcessOptions) {
+    this.#options = options
+    this.worker = options.worker
+    const { entry, runFolder, execArgv, environment, outPath, errPath } = options
+    const out = openSync(outPath, 'a', 0o600)
+    const err = openSync(errPath, 'a', 0o600)
+    try {
+      this.#child = spawn(process.execPath, [...execArgv, entry, runFolder, options.worker], {
+        detached: true,
+        stdio: ['ignore', out, err],
+        env: environment,
+        windowsHide: true,
+      })
+    } finally {
+      closeSync(out)
+      closeSync(err)
+    }
+    this.pid = this.#child.pid ?? 0
+    this.#child.unref()
+    this.#child.once('error', (error) => this.#exited(null, null, error.message))
+    this.#child.once('exit', (code, signal) => this.#exited(code, signal, ''))
+  }
+
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** SIGKILL to the whole group. `onExit` tells when it has taken effect. */
+  kill(): void {
+    if (!this.#over) killGroup(this.pid)
+  }
+
+  #exited(code: number | null, signal: string | null, error: string): void {
+    if (this.#over) return
+    // What the worker started goes with it, however the worker ended.
+    killGroup(this.pid)
+    this.#over = true
+    this.#options.onExit([code, signal, this.pid, error === '' ? readTail(this.#options.errPath) : error])
+  }
+}
+
+/** SIGKILL to a process group; one that is gone is no error. */
+export function killGroup(pgid: number): void {
+  if (pgid <= 1) return
+  try {
+    process.kill(-pgid, 'SIGKILL')
+  } catch {
+    // ESRCH: nobody of it is left.
+  }
+}
+
+/** The last lines of a file, without the marks that workers put between functions; '' when it cannot be read. */
+export function readTail(path: string): string {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return ''
+  }
+  try {
+    const { size } = fstatSync(file)
+    const from = Math.max(0, size - tailBytes)
+    const bytes = Buffer.alloc(size - from)
+    const length = readSync(file, bytes, 0, bytes.length, from)
+    const text = bytes.toString('utf8', 0, length)
+    // A tail that begins inside a line begins with the next one.
+    const whole = from === 0 ? text : text.slice(text.indexOf('\n') + 1)
+    const lines = whole.split('\n').filter((line) => line !== '' && !line.startsWith('\u001e'))
+    return lines.slice(-tailLines).join('\n')
+  } catch {
+    return ''
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** How a process ended, in words: `exit code 1`, `SIGKILL`. */
+export function describeExit([code, signal, pid, tail]: ExitReport): string {
+  const how =
+    pid === 0 ? 'could not be started' : signal !== null ? `was ended by ${signal}` : `exited with code ${code}`
+  return tail === '' ? how : `${how}; its last lines:\n${tail}`
+}
