@@ -1,0 +1,19 @@
+/**
+ * Python's `multiprocessing.Pool` for Node, on this machine or, with an address, on a cluster.
+ *
+ * `Pool.map` and its relatives run a chunk **at least once**: when a worker or its node dies, the chunk that ran there
+ * is run again elsewhere.
+ */
+import { availableParallelism } from 'node:os'
+
+export { AsyncResult, type Callback, type ErrorCallback } from './async-result.ts'
+export { PoolTerminatedError, TimeoutError, ValueError } from './errors.ts'
+export { IMapIterator } from './imap-iterator.ts'
+export { Pool, type ApplyAsyncOptions, type KeywordArguments, type MapAsyncOptions, type PoolReport } from './pool.ts'
+export type { PoolOptions } from './pool-options.ts'
+export type { PoolWorkerReport } from './pool-runner.ts'
+
+/** The CPUs of this machine that the process may use. A pool without `processes` uses those of the whole cluster. */
+export function cpuCount(): number {
+  return availableParallelism()
+}

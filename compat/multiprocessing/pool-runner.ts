@@ -1,0 +1,298 @@
+/** Does what `PoolState` decides: starts and ends pinned workers, hands chunks to them, brings their answers back. */
+import {
+  acquireWorker,
+  type Callable,
+  type PinnedWorker,
+  type PinnedWorkerOptions,
+  type WorkerFacts,
+} from '../../lib/pinned.ts'
+import { followClusterCpus } from '../shared/cluster-cpus.ts'
+import { cpuShare } from '../shared/cpu-share.ts'
+import { PoolTerminatedError } from './errors.ts'
+import type { CompiledPoolOptions } from './pool-options.ts'
+import { PoolState, type ChunkId, type PoolEvent, type PoolInstruction, type WorkerId } from './pool-state.ts'
+
+/** How a worker goes through the items of a chunk: up to the first that fails, or all of them. */
+export type ChunkMode = 'map' | 'starmap' | 'each'
+
+/** What a worker answers: the values, and where and why it stopped, or what failed. */
+export interface ChunkAnswer {
+  readonly values: readonly unknown[]
+  /** In mode `each`: the items that failed. In the others: at most the one at which the chunk stopped. */
+  readonly failures: readonly (readonly [index: number, error: unknown])[]
+}
+
+export interface Chunk {
+  readonly fn: Callable
+  readonly items: readonly unknown[]
+  readonly mode: ChunkMode
+  answered(answer: ChunkAnswer): void
+  /** It did not run, or its workers died too often, or the function or a value cannot travel. */
+  failed(error: unknown): void
+}
+
+/** One worker of the pool, past or present. */
+export interface PoolWorkerReport {
+  readonly node: string
+  readonly pid: number
+  readonly items: number
+  readonly chunks: number
+  readonly alive: boolean
+}
+
+interface PoolWorker {
+  readonly pinned: PinnedWorker
+  facts: WorkerFacts | undefined
+  items: number
+  chunks: number
+  /** It was asked to go: its end is no loss. */
+  asked: boolean
+  alive: boolean
+  /** It runs a chunk: its end is told by that call. */
+  busy: boolean
+}
+
+/** Workers that are gone are remembered for `explain`, so many of them. */
+const maxRemembered = 1000
+
+/** What a call rejects with when it was not the call's fault: the chunk runs again elsewhere. */
+const systemFailures: ReadonlySet<unknown> = new Set([
+  'ERR_OUTPOOL_WORKER_CRASHED',
+  'ERR_OUTPOOL_NODE_DIED',
+  'ERR_OUTPOOL_CONNECTION_LOST',
+  'ERR_OUTPOOL_OUT_OF_MEMORY',
+])
+
+export class PoolRunner {
+  /** Resolves when the pool has ended and every worker of it is gone. */
+  readonly finished: Promise<void>
+  readonly #options: CompiledPoolOptions
+  readonly #state: PoolState
+  readonly #workers = new Map<WorkerId, PoolWorker>()
+  readonly #gone: PoolWorkerReport[] = []
+  readonly #chunks = new Map<ChunkId, Chunk>()
+  readonly #events: PoolEvent[] = []
+  #handling = false
+  #nextChunk = 1
+  #cpus = 1
+  #finish: () => void = () => undefined
+  #sizedWaiters: (() => void)[] = []
+  readonly #stopFollowing: () => void
+
+  constructor(options: CompiledPoolOptions) {
+    this.#options = options
+    this.#state = new PoolState({ maxTasksPerWorker: options.maxTasksPerChild })
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve
+    })
+    this.#stopFollowing = followClusterCpus((cpus) => {
+      this.#cpus = cpus ?? 1
+      this.#dispatch({ type: 'resize', processes: options.processes ?? Math.max(1, Math.floor(this.#cpus)) })
+    })
+  }
+
+  get processes(): number {
+    return this.#options.processes ?? this.#state.processes
+  }
+
+  /** The number of workers, as soon as it is known. */
+  async whenSized(): Promise<number> {
+    while (this.processes === 0 && this.#state.mode === 'running') await this.#sized()
+    return Math.max(1, this.processes)
+  }
+
+  #sized(): Promise<void> {
+    return new Promise((resolve) => this.#sizedWaiters.push(resolve))
+  }
+
+  submit(chunk: Chunk): () => void {
+    if (this.#state.mode !== 'running')
+      throw new PoolTerminatedError('The pool was terminated before this call could start')
+    const id = this.#nextChunk++
+    this.#chunks.set(id, chunk)
+    this.#dispatch({ type: 'submit', chunk: id })
+    return () => {
+      this.#dispatch({ type: 'abandon', chunk: id })
+      if (!this.#state.has(id)) this.#chunks.delete(id)
+    }
+  }
+
+  close(): void {
+    this.#dispatch({ type: 'close' })
+  }
+
+  terminate(): Promise<void> {
+    this.#dispatch({ type: 'terminate' })
+    return this.finished
+  }
+
+  report(): { readonly processes: number; readonly reruns: number; readonly workers: readonly PoolWorkerReport[] } {
+    const present = [...this.#workers.values()].map(reportOf).filter((report) => report !== undefined)
+    return { processes: this.processes, reruns: this.#state.reruns, workers: [...this.#gone, ...present] }
+  }
+
+  /** One event after the other: what an instruction causes at once is handled behind it. */
+  #dispatch(event: PoolEvent): void {
+    this.#events.push(event)
+    if (this.#handling) return
+    this.#handling = true
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const instructions = this.#state.handle(next)
+        for (const instruction of instructions) this.#follow(instruction)
+        if (next.type === 'resize' || next.type === 'terminate') for (const wake of this.#sizedWaiters.splice(0)) wake()
+      }
+    } finally {
+      this.#handling = false
+    }
+  }
+
+  #follow(instruction: PoolInstruction): void {
+    switch (instruction.type) {
+      case 'start':
+        return this.#start(instruction.worker)
+      case 'run':
+        return this.#run(instruction.worker, instruction.chunk)
+      case 'release':
+        return this.#end(instruction.worker, (pinned) => pinned.release())
+      case 'kill':
+        return this.#end(instruction.worker, (pinned) => pinned.terminate())
+      case 'fail':
+        this.#take(instruction.chunk)?.failed(
+          instruction.error ?? new PoolTerminatedError('The pool was terminated before this result was there'),
+        )
+        return
+      case 'finished':
+        this.#stopFollowing()
+        this.#finish()
+    }
+  }
+
+  #start(id: WorkerId): void {
+    let pinned: PinnedWorker
+    try {
+      pinned = acquireWorker(this.#workerOptions())
+    } catch (error) {
+      this.#dispatch({ type: 'startFailed', worker: id, retryable: false, error })
+      return
+    }
+    const worker: PoolWorker = { pinned, facts: undefined, items: 0, chunks: 0, asked: false, alive: true, busy: false }
+    this.#workers.set(id, worker)
+    pinned.ready.then(
+      (facts) => {
+        worker.facts = facts
+        this.#dispatch({ type: 'ready', worker: id })
+      },
+      (error: unknown) => {
+        if (worker.asked) return
+        this.#forget(id, worker)
+        this.#dispatch({ type: 'startFailed', worker: id, retryable: isSystemFailure(error), error })
+      },
+    )
+    pinned.onExit = (exit) => {
+      worker.alive = false
+      if (worker.asked || worker.busy || worker.facts === undefined) return
+      this.#forget(id, worker)
+      this.#dispatch({
+        type: 'lost',
+        worker: id,
+        error: new Error(`An idle worker of the pool ended (code ${exit.code}, signal ${exit.signal})`),
+      })
+    }
+  }
+
+  #workerOptions(): PinnedWorkerOptions {
+    const { initializer, initargs, numCpus, resources, env, name, processes } = this.#options
+    return {
+      numCpus: numCpus ?? (processes === undefined ? 1 : cpuShare(processes, this.#cpus)),
+      ...(initializer === undefined ? {} : { initializer, initargs }),
+      ...(resources === undefined ? {} : { resources }),
+      ...(env === undefined ? {} : { env }),
+      ...(name === undefined ? {} : { name }),
+    }
+  }
+
+  #run(id: WorkerId, chunkId: ChunkId): void {
+    const worker = this.#workers.get(id) as PoolWorker
+    const chunk = this.#chunks.get(chunkId) as Chunk
+    worker.busy = true
+    // Asynchronous, because a function or an item that cannot travel throws at once: that is the chunk's own failure.
+    const call = async (): Promise<ChunkAnswer> =>
+      worker.pinned.run<ChunkAnswer>(chunk.fn, [chunk.items], { mode: chunk.mode }).promise
+    call().then(
+      (answer) => {
+        worker.chunks++
+        worker.items += answer.values.length
+        this.#free(id, worker, chunkId, (answered) => answered.answered(answer))
+      },
+      (error: unknown) => {
+        worker.busy = false
+        if (isSystemFailure(error) || !worker.alive) this.#lost(id, worker, error)
+        else this.#free(id, worker, chunkId, (answered) => answered.failed(error))
+      },
+    )
+  }
+
+  /** The worker gets its next chunk before anybody is told of the last one. */
+  #free(id: WorkerId, worker: PoolWorker, chunkId: ChunkId, tell: (chunk: Chunk) => void): void {
+    worker.busy = false
+    const chunk = this.#take(chunkId)
+    this.#dispatch({ type: 'done', worker: id })
+    if (chunk !== undefined) tell(chunk)
+    if (worker.alive || worker.asked) return
+    this.#lost(id, worker, new Error('A worker of the pool ended behind its last chunk'))
+  }
+
+  #lost(id: WorkerId, worker: PoolWorker, error: unknown): void {
+    if (worker.asked) return
+    worker.asked = true
+    // It may be only out of reach: its process must not outlive its place in the pool.
+    worker.pinned.terminate().catch(() => undefined)
+    this.#forget(id, worker)
+    this.#dispatch({ type: 'lost', worker: id, error })
+  }
+
+  #end(id: WorkerId, end: (pinned: PinnedWorker) => Promise<void>): void {
+    const worker = this.#workers.get(id)
+    if (worker === undefined) {
+      this.#dispatch({ type: 'gone', worker: id })
+      return
+    }
+    worker.asked = true
+    const gone = (): void => {
+      this.#forget(id, worker)
+      this.#dispatch({ type: 'gone', worker: id })
+    }
+    end(worker.pinned).then(gone, gone)
+  }
+
+  #take(id: ChunkId): Chunk | undefined {
+    const chunk = this.#chunks.get(id)
+    this.#chunks.delete(id)
+    return chunk
+  }
+
+  #forget(id: WorkerId, worker: PoolWorker): void {
+    worker.alive = false
+    if (!this.#workers.delete(id)) return
+    const report = reportOf(worker)
+    if (report === undefined) return
+    this.#gone.push(report)
+    if (this.#gone.length > maxRemembered) this.#gone.shift()
+  }
+}
+
+function reportOf(worker: PoolWorker): PoolWorkerReport | undefined {
+  if (worker.facts === undefined) return undefined
+  return {
+    node: worker.facts.node,
+    pid: worker.facts.pid,
+    items: worker.items,
+    chunks: worker.chunks,
+    alive: worker.alive,
+  }
+}
+
+function isSystemFailure(error: unknown): boolean {
+  return systemFailures.has((error as { code?: unknown } | null | undefined)?.code)
+}

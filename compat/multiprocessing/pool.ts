@@ -1,0 +1,305 @@
+import { explainSymbol, type Callable, type RemoteModuleFunction } from '../../lib/pinned.ts'
+import { chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
+import { AsyncResult, type Callback, type ErrorCallback, type ResultSettler } from './async-result.ts'
+import { ValueError } from './errors.ts'
+import type { Entry } from './imap-buffer.ts'
+import { IMapIterator, type ImapHost } from './imap-iterator.ts'
+import { checkChunkSize, compilePoolOptions, isCallable, type PoolOptions } from './pool-options.ts'
+import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolWorkerReport } from './pool-runner.ts'
+
+type Input<T> = Iterable<T> | AsyncIterable<T>
+/** A function of the program, or one of a module: `moduleFunction(url, exportName)`. It may return a promise. */
+type FunctionOf<A extends readonly unknown[], R> = ((...args: A) => R | PromiseLike<R>) | RemoteModuleFunction
+
+/** Arguments by name. JavaScript has none: they arrive as one object behind the positional arguments. */
+export type KeywordArguments = Readonly<Record<string, unknown>>
+
+/** How `mapAsync` and `starmapAsync` may be told more than the function and the input. */
+export interface MapAsyncOptions<R> {
+  readonly chunksize?: number | null | undefined
+  /** Called with all results when every item went well. */
+  readonly callback?: Callback<R[]> | null | undefined
+  /** Called with the error when one failed. */
+  readonly errorCallback?: ErrorCallback | null | undefined
+}
+
+export interface ApplyAsyncOptions<R> {
+  readonly callback?: Callback<R> | null | undefined
+  readonly errorCallback?: ErrorCallback | null | undefined
+}
+
+/** What `explain(pool)` tells. */
+export interface PoolReport {
+  readonly kind: 'multiprocessing.Pool'
+  readonly processes: number
+  /** The workers, those that are gone included; `items` and `chunks` are what each has done. */
+  readonly workers: readonly PoolWorkerReport[]
+  /** Chunks that were run again because their worker or node died. */
+  readonly reruns: number
+}
+
+/**
+ * Python's `multiprocessing.Pool`, on this machine or on a cluster. **A chunk whose worker or node dies is run again
+ * (at least once, up to three times more)**; an error that the function throws is never a reason to run it again.
+ *
+ * What blocks in Python gives a promise here: `map starmap apply` and `join`. Idle workers take the next chunk.
+ */
+export class Pool implements AsyncDisposable {
+  readonly #runner: PoolRunner
+  /** Inputs that are still being read; the pool closes behind them. Each entry reads on. */
+  readonly #inputs = new Set<() => void>()
+  #state: 'RUN' | 'CLOSE' | 'TERMINATE' = 'RUN'
+
+  constructor(
+    processes?: number | null,
+    initializer?: Callable | null,
+    initargs?: Iterable<unknown> | null,
+    maxtasksperchild?: number | null,
+  )
+  constructor(options: PoolOptions)
+  constructor(
+    first?: number | null | PoolOptions,
+    initializer?: Callable | null,
+    initargs?: Iterable<unknown> | null,
+    maxtasksperchild?: number | null,
+  ) {
+    const options =
+      typeof first === 'object' && first !== null
+        ? first
+        : { processes: first, initializer, initargs, maxtasksperchild }
+    this.#runner = new PoolRunner(compilePoolOptions(options))
+  }
+
+  /** `fn(...args)` on a worker. */
+  async apply<A extends readonly unknown[], R>(
+    fn: FunctionOf<A, R>,
+    args?: A | null,
+    kwds?: KeywordArguments | null,
+  ): Promise<R> {
+    return this.applyAsync(fn, args, kwds)
+  }
+
+  /** As `apply`, without waiting. */
+  applyAsync<A extends readonly unknown[], R>(
+    fn: FunctionOf<A, R>,
+    args?: A | null,
+    kwds?: KeywordArguments | null,
+    callback?: Callback<R> | ApplyAsyncOptions<R> | null,
+    errorCallback?: ErrorCallback | null,
+  ): AsyncResult<R> {
+    this.#check(fn)
+    const call = [
+      ...(args ?? []),
+      ...(kwds === undefined || kwds === null || Object.keys(kwds).length === 0 ? [] : [kwds]),
+    ]
+    const start = (settle: ResultSettler<R>): void => {
+      const answered = ({ values, failures }: ChunkAnswer): void => {
+        const failure = failures[0]
+        if (failure === undefined) settle.resolve(values[0] as R)
+        else settle.reject(failure[1])
+      }
+      this.#runner.submit({ fn, items: [call], mode: 'starmap', answered, failed: (error) => settle.reject(error) })
+    }
+    const options = typeof callback === 'object' && callback !== null ? callback : { callback, errorCallback }
+    return new AsyncResult(start, options.callback, options.errorCallback)
+  }
+
+  /** `fn(item)` for each item, in the order of the input. Rejects when all chunks are done, with the first error that came. */
+  async map<T, R>(fn: FunctionOf<[item: T], R>, iterable: Input<T>, chunksize?: number | null): Promise<R[]> {
+    return this.mapAsync(fn, iterable, chunksize)
+  }
+
+  /** As `map`, without waiting. */
+  mapAsync<T, R>(
+    fn: FunctionOf<[item: T], R>,
+    iterable: Input<T>,
+    chunksize?: number | null | MapAsyncOptions<R>,
+    callback?: Callback<R[]> | null,
+    errorCallback?: ErrorCallback | null,
+  ): AsyncResult<R[]> {
+    return this.#mapAsync('map', fn, iterable, mapOptions(chunksize, callback, errorCallback))
+  }
+
+  /** `fn(...item)` for each item: an item is a list of arguments. */
+  async starmap<A extends readonly unknown[], R>(
+    fn: FunctionOf<A, R>,
+    iterable: Input<A>,
+    chunksize?: number | null,
+  ): Promise<R[]> {
+    return this.starmapAsync(fn, iterable, chunksize)
+  }
+
+  /** As `starmap`, without waiting. */
+  starmapAsync<A extends readonly unknown[], R>(
+    fn: FunctionOf<A, R>,
+    iterable: Input<A>,
+    chunksize?: number | null | MapAsyncOptions<R>,
+    callback?: Callback<R[]> | null,
+    errorCallback?: ErrorCallback | null,
+  ): AsyncResult<R[]> {
+    return this.#mapAsync('starmap', fn, iterable, mapOptions(chunksize, callback, errorCallback))
+  }
+
+  /**
+   * The results one by one, in the order of the input. Work starts with the call; the input is read as results are
+   * taken, four chunks for each worker ahead. `next()` rejects at an item that failed and goes on behind it.
+   */
+  imap<T, R>(fn: FunctionOf<[item: T], R>, iterable: Input<T>, chunksize: number = 1): IMapIterator<T, R> {
+    return this.#imap(true, fn, iterable, chunksize)
+  }
+
+  /** As `imap`, in the order in which results come. */
+  imapUnordered<T, R>(fn: FunctionOf<[item: T], R>, iterable: Input<T>, chunksize: number = 1): IMapIterator<T, R> {
+    return this.#imap(false, fn, iterable, chunksize)
+  }
+
+  /** Takes nothing more; the workers end when all is done. */
+  close(): void {
+    if (this.#state !== 'RUN') return
+    this.#state = 'CLOSE'
+    // What was given before is done: a lazily read input is now read to its end, as Python has it from the start.
+    for (const pull of Array.from(this.#inputs)) pull()
+    if (this.#inputs.size === 0) this.#runner.close()
+  }
+
+  /** Ends the workers now. Results that were still to come reject with `PoolTerminatedError`. Resolves when every process is gone. */
+  terminate(): Promise<void> {
+    this.#state = 'TERMINATE'
+    return this.#runner.terminate()
+  }
+
+  /** Waits until the workers are gone. Only after `close` or `terminate`. */
+  async join(): Promise<void> {
+    if (this.#state === 'RUN') throw new ValueError('Pool is still running')
+    await this.#runner.finished
+  }
+
+  /** `await using pool = new Pool()` terminates, as Python's `with` does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate()
+  }
+
+  static {
+    // `explain(pool)` asks for it by a symbol, which a declaration file cannot name here.
+    Object.defineProperty(Pool.prototype, explainSymbol, {
+      value(this: Pool): PoolReport {
+        return { kind: 'multiprocessing.Pool', ...this.#runner.report() }
+      },
+    })
+  }
+
+  #check(fn: unknown): void {
+    if (this.#state !== 'RUN') throw new ValueError('Pool not running')
+    if (!isCallable(fn))
+      throw new TypeError(`${typeof fn} is not callable: a function, or moduleFunction(url, exportName), is needed`)
+  }
+
+  #mapAsync<T, R>(
+    mode: 'map' | 'starmap',
+    fn: Callable,
+    iterable: Input<T>,
+    options: MapAsyncOptions<R>,
+  ): AsyncResult<R[]> {
+    this.#check(fn)
+    const chunksize = checkChunkSize(options.chunksize, mode)
+    // Synchronous input is read now: what the caller does with it afterwards does not matter.
+    const items = isIterable(iterable) ? [...iterable] : iterable
+    const inputRead = this.#openInput(() => undefined)
+    const start = (settle: ResultSettler<R[]>): void => {
+      this.#cut(items, chunksize)
+        .then(
+          (chunks) => this.#submitMap({ mode, fn, chunks }, settle),
+          (error: unknown) => settle.reject(error),
+        )
+        .catch((error: unknown) => settle.reject(error))
+        .finally(inputRead)
+    }
+    return new AsyncResult(start, options.callback, options.errorCallback)
+  }
+
+  async #cut<T>(input: Input<T>, chunksize: number | undefined): Promise<readonly (readonly T[])[]> {
+    const items = Array.isArray(input) ? (input as readonly T[]) : await collect(input)
+    if (items.length === 0) return []
+    return [...chunksOf(items, chunksize ?? defaultChunkSize(items.length, await this.#runner.whenSized()))]
+  }
+
+  #submitMap<R>(
+    job: { mode: ChunkMode; fn: Callable; chunks: readonly (readonly unknown[])[] },
+    settle: ResultSettler<R[]>,
+  ): void {
+    const results: (readonly unknown[])[] = []
+    let left = job.chunks.length
+    let failure: readonly [error: unknown] | undefined
+    const chunkOver = (): void => {
+      if (--left > 0) return
+      // As in Python, an error is told when every chunk is done: nothing of this call runs on behind it.
+      if (failure !== undefined) settle.reject(failure[0])
+      else settle.resolve(joined(results) as R[])
+    }
+    if (left === 0) settle.resolve([])
+    job.chunks.forEach((items, index) => {
+      const answered = ({ values, failures }: ChunkAnswer): void => {
+        const first = failures[0]
+        if (first === undefined) results[index] = values
+        else failure ??= [first[1]]
+        chunkOver()
+      }
+      const failed = (error: unknown): void => {
+        failure ??= [error]
+        chunkOver()
+      }
+      this.#runner.submit({ fn: job.fn, items, mode: job.mode, answered, failed })
+    })
+  }
+
+  #imap<T, R>(
+    ordered: boolean,
+    fn: FunctionOf<[item: T], R>,
+    iterable: Input<T>,
+    chunksize: number,
+  ): IMapIterator<T, R> {
+    this.#check(fn)
+    const chunkSize = checkChunkSize(chunksize, ordered ? 'imap' : 'imapUnordered') ?? 1
+    if (!isAsyncIterable(iterable) && !isIterable(iterable)) throw new TypeError('the input is not iterable')
+    const host: ImapHost<T, R> = {
+      submit: (items, settle) =>
+        this.#runner.submit({
+          fn,
+          items,
+          mode: 'each',
+          answered: (answer) => settle(entriesOf<R>(answer)),
+          failed: (error) => settle(items.map(() => ({ ok: false, error }))),
+        }),
+      window: () => (this.#state === 'RUN' ? 4 * Math.max(1, this.#runner.processes) : Infinity),
+      opened: (pull) => this.#openInput(pull),
+    }
+    return new IMapIterator(iterable, host, { ordered, chunkSize })
+  }
+
+  #openInput(pull: () => void): () => void {
+    this.#inputs.add(pull)
+    return () => {
+      if (this.#inputs.delete(pull) && this.#inputs.size === 0 && this.#state === 'CLOSE') this.#runner.close()
+    }
+  }
+}
+
+function mapOptions<R>(
+  chunksize: number | null | undefined | MapAsyncOptions<R>,
+  callback: Callback<R[]> | null | undefined,
+  errorCallback: ErrorCallback | null | undefined,
+): MapAsyncOptions<R> {
+  return typeof chunksize === 'object' && chunksize !== null ? chunksize : { chunksize, callback, errorCallback }
+}
+
+function joined(chunks: readonly (readonly unknown[])[]): unknown[] {
+  const values: unknown[] = []
+  for (const chunk of chunks) for (const value of chunk) values.push(value)
+  return values
+}
+
+function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {
+  const entries: Entry<R>[] = values.map((value) => ({ ok: true, value: value as R }))
+  for (const [index, error] of failures) entries[index] = { ok: false, error }
+  return entries
+}

@@ -1,0 +1,65 @@
+/**
+ * workerpool, on this machine or, with an address, on a cluster: the original's names, arguments, promise, queue and
+ * words. Its pool is the original's class with other workers; worker scripts stay as they are.
+ */
+import { Promise, TerminateError, Transfer, cpus, isMainThread as originalIsMainThread, platform } from 'workerpool'
+import type { Pool, WorkerPoolOptions, WorkerRegisterOptions } from 'workerpool'
+import { original } from './original.ts'
+import { ClusterPool } from './pool.ts'
+import { registerMethods, workerRegistry } from './worker-registry.ts'
+
+export { Promise, TerminateError, Transfer, cpus, platform }
+export type { Pool, Proxy, WorkerPoolOptions, WorkerRegisterOptions } from 'workerpool'
+export type { WorkerpoolReport } from './pool.ts'
+
+/** Whether this is neither a worker thread nor a worker process. */
+export const isMainThread: boolean = Boolean(originalIsMainThread) && workerRegistry() === undefined
+
+/** Creates a pool. Its workers run on the cluster, unless an option needs them beside this process. */
+export function pool(script?: WorkerPoolOptions): Pool
+export function pool(script?: string, options?: WorkerPoolOptions): Pool
+export function pool(script?: string | WorkerPoolOptions, options?: WorkerPoolOptions): Pool {
+  return new ClusterPool(script, options) as unknown as Pool
+}
+
+// The parameters are the original's types, to the letter: programs pass what these accept.
+type WorkerParameters = Parameters<typeof original.worker>
+
+/** In a worker script: makes the methods callable, and tells the pool that the script is ready. */
+export function worker(methods?: WorkerParameters[0], options?: WorkerRegisterOptions): void {
+  const registry = workerRegistry()
+  if (registry === undefined) original.worker(methods, options)
+  else registerMethods(registry, methods, options)
+}
+
+/** In a worker, during a task: sends `payload` to the task's `on` listener. */
+export function workerEmit(payload: unknown): void {
+  const registry = workerRegistry()
+  if (registry === undefined) original.workerEmit(payload)
+  else registry.emit(payload)
+}
+
+interface Workerpool {
+  readonly pool: typeof pool
+  readonly worker: typeof worker
+  readonly workerEmit: typeof workerEmit
+  readonly Promise: typeof Promise
+  readonly Transfer: typeof Transfer
+  readonly platform: typeof platform
+  readonly isMainThread: boolean
+  readonly cpus: typeof cpus
+  readonly TerminateError: typeof TerminateError
+}
+
+const workerpool: Workerpool = {
+  pool,
+  worker,
+  workerEmit,
+  Promise,
+  Transfer,
+  platform,
+  isMainThread,
+  cpus: cpus as number,
+  TerminateError,
+}
+export default workerpool

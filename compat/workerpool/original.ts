@@ -1,0 +1,98 @@
+/**
+ * The original package, and the parts of it that the shim extends. Its queueing, its options, its promise and its
+ * words are its own code; only where a task runs is replaced.
+ */
+import original from 'workerpool'
+
+export type { WorkerPoolOptions } from 'workerpool'
+export { original }
+
+type PromiseClass = typeof original.Promise
+export type WorkerpoolPromise = InstanceType<PromiseClass>
+
+export interface Resolver {
+  readonly promise: WorkerpoolPromise
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+/** What `exec` was given behind its parameters. */
+export interface ExecOptions {
+  readonly on?: ((payload: unknown) => unknown) | undefined
+  readonly transfer?: readonly object[] | undefined
+}
+
+/** What the original's pool asks of one of its workers. */
+export interface WorkerHandler {
+  readonly script: string | undefined
+  readonly forkArgs: readonly string[] | undefined
+  readonly forkOpts: unknown
+  readonly workerThreadOpts: unknown
+  readonly debugPort: number | undefined
+  readonly terminated: boolean
+  exec(
+    method: string,
+    params: readonly unknown[] | null | undefined,
+    resolver?: Resolver,
+    options?: ExecOptions,
+  ): WorkerpoolPromise
+  busy(): boolean
+  terminate(force?: boolean, callback?: (error: unknown, handler: WorkerHandler) => void): void
+  terminateAndNotify(force?: boolean, timeout?: number): WorkerpoolPromise
+}
+
+/** What `onCreateWorker` may give to override. */
+export interface WorkerArguments {
+  readonly script?: string | undefined
+  readonly forkArgs?: readonly string[] | undefined
+  readonly forkOpts?: Readonly<Record<string, unknown>> | undefined
+  readonly workerOpts?: Readonly<Record<string, unknown>> | undefined
+  readonly workerThreadOpts?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** The original's pool, with the members behind its types that the shim replaces or calls. */
+export interface OriginalPool extends WorkerArguments {
+  readonly workers: WorkerHandler[]
+  readonly taskQueue: { size(): number }
+  readonly workerType: string
+  readonly emitStdStreams: boolean
+  readonly workerTerminateTimeout: number
+  minWorkers: number | undefined
+  maxWorkers: number
+  onCreateWorker(argument: WorkerArguments): WorkerArguments | null | undefined
+  exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise
+  terminate(force?: boolean, timeout?: number): WorkerpoolPromise
+  _next(): void
+  _ensureMinWorkers(): void
+  _removeWorker(handler: WorkerHandler): WorkerpoolPromise
+  _createWorkerHandler(): WorkerHandler
+}
+
+/** Its constructor, learnt from a pool: such a one has no worker, no timer and no file. */
+export const OriginalPoolClass: new (script?: unknown, options?: unknown) => OriginalPool = (() => {
+  const found = original.pool().constructor as unknown as { new (): OriginalPool; prototype: Partial<OriginalPool> }
+  const seam: readonly (keyof OriginalPool)[] = ['_createWorkerHandler', '_next', '_removeWorker', '_ensureMinWorkers']
+  for (const name of seam) {
+    if (typeof found.prototype[name] !== 'function') {
+      throw new Error(
+        `outpool/workerpool needs workerpool 10: this version of it has no Pool.${name}. Install workerpool@10`,
+      )
+    }
+  }
+  return found
+})()
+
+const promiseStatics = original.Promise as unknown as {
+  defer(): Resolver
+  readonly CancellationError: new () => Error
+  readonly TimeoutError: new () => Error
+}
+
+export function defer(): Resolver {
+  return promiseStatics.defer()
+}
+
+/** Whether the caller gave the task up: `promise.cancel()` or `promise.timeout()`. */
+export function isGivenUp(error: unknown): boolean {
+  return error instanceof promiseStatics.CancellationError || error instanceof promiseStatics.TimeoutError
+}

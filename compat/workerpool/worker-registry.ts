@@ -1,0 +1,66 @@
+/**
+ * What a worker script registered, in the worker process. One table per process, whichever copy of the module (ESM or
+ * CommonJS) was loaded: it hangs on a registered symbol.
+ */
+export type Method = (this: unknown, ...params: unknown[]) => unknown
+
+export interface RegisterOptions {
+  readonly onTerminate?: ((code: number | undefined) => PromiseLike<void> | void) | undefined
+  readonly abortListenerTimeout?: number | undefined
+}
+
+export interface WorkerRegistry {
+  readonly methods: Map<string, Method>
+  onTerminate: RegisterOptions['onTerminate']
+  /** Called by the first `worker()`: the script is ready for calls. */
+  registered: () => void
+  emit: (payload: unknown) => void
+  /** The original's class for results that name what they transfer; known when a script was loaded. */
+  Transfer: (new (message: object, transfer: object[]) => object) | undefined
+}
+
+const registryKey = Symbol.for('outpool.workerpool.registry')
+const holder = globalThis as { [registryKey]?: WorkerRegistry }
+
+/** The table, in a process that hosts a worker of a pool; elsewhere there is none. */
+export function workerRegistry(): WorkerRegistry | undefined {
+  return holder[registryKey]
+}
+
+export function createWorkerRegistry(): WorkerRegistry {
+  const registry: WorkerRegistry = {
+    methods: new Map(),
+    onTerminate: undefined,
+    registered: () => undefined,
+    emit: () => undefined,
+    Transfer: undefined,
+  }
+  holder[registryKey] = registry
+  return registry
+}
+
+/** `workerpool.worker(methods, options)` in a worker. */
+export function registerMethods(
+  registry: WorkerRegistry,
+  methods: object | undefined,
+  options: RegisterOptions | undefined,
+): void {
+  for (const [name, method] of Object.entries(methods ?? {})) addMethod(registry, name, method as Method)
+  if (options !== undefined) registry.onTerminate = options.onTerminate
+  registry.registered()
+}
+
+/** Each method carries the worker's API, as `this.worker` finds it. */
+export function addMethod(registry: WorkerRegistry, name: string, method: Method): void {
+  registry.methods.set(name, Object.assign(method, { worker: publicWorker(registry) }))
+}
+
+export function publicWorker(registry: WorkerRegistry): {
+  emit(payload: unknown): void
+  addAbortListener(listener: unknown): void
+} {
+  return {
+    emit: (payload) => registry.emit(payload),
+    addAbortListener: () => undefined,
+  }
+}

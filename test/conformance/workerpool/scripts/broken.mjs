@@ -1,0 +1,3 @@
+import 'workerpool'
+
+throw new Error('this script does not load')

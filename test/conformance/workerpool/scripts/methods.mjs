@@ -1,0 +1,61 @@
+// A worker script as users of the original write it: it must run unchanged under both.
+import { writeFileSync } from 'node:fs'
+import workerpool, { isMainThread, worker } from 'workerpool'
+
+let calls = 0
+
+worker(
+  {
+    add: (a, b) => a + b,
+    async addLater(a, b, delay) {
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      return a + b
+    },
+    sleep: (delay) => new Promise((resolve) => setTimeout(() => resolve(delay), delay)),
+    spin(delay) {
+      const end = Date.now() + delay
+      while (Date.now() < end);
+      return delay
+    },
+    count: () => ++calls,
+    echo: (value) => value,
+    nothing: () => undefined,
+    null: () => null,
+    fail(message) {
+      throw new TypeError(message)
+    },
+    async failLater(message) {
+      throw Object.assign(new Error(message), { status: 418 })
+    },
+    exit: (code) => process.exit(code),
+    kill: () => process.kill(process.pid, 'SIGKILL'),
+    where: () => ({ isMainThread, alsoMainThread: workerpool.isMainThread, pid: process.pid }),
+    argv: () => process.argv.slice(2),
+    env: (name) => process.env[name],
+    transfer: (size) => new workerpool.Transfer(new Uint8Array(size).fill(7), []),
+    emit(payloads) {
+      for (const payload of payloads) workerpool.workerEmit(payload)
+      return payloads.length
+    },
+    emitThis() {
+      this.worker.emit('from this')
+      return true
+    },
+    appendPid: (file) => writeFileSync(file, `${process.pid}\n`, { flag: 'a' }),
+    abortable(file) {
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, 30_000)
+        this.worker.addAbortListener(async () => {
+          clearTimeout(timer)
+          writeFileSync(file, 'aborted')
+          resolve()
+        })
+      })
+    },
+  },
+  {
+    onTerminate(code) {
+      if (process.env.TERMINATION_FILE !== undefined) writeFileSync(process.env.TERMINATION_FILE, `terminated ${code}`)
+    },
+  },
+)
