@@ -102,9 +102,8 @@ export class Leasing implements SubmitEffects {
   open(index: number, grant: Grant): void {
     const lease: OpenLease = { grant, link: undefined, page: undefined }
     this.#leases.set(index, lease)
-    const near = this.#host.sharesMachine(grant.node)
-    const address = { node: grant.node, process: grant.worker }
-    this.#peers.reach(address, near ? grant.socketPath : '').then(
+    const near = this.#host.home.sameMachine && grant.node === this.#host.self.node
+    this.#peers.reach({ node: grant.node, process: grant.worker }).then(
       (link) => this.#opened(index, lease, link, near),
       (reason: Error) => this.#state.broken(index, reason.message),
     )
@@ -176,8 +175,7 @@ export class Leasing implements SubmitEffects {
   }
 
   /** An answer of a node manager that is about leases. Returns false when the message is about something else. */
-  answered(link: Link, message: Message): boolean {
-    const node = link.peer.node
+  answered(node: NodeId, message: Message): boolean {
     switch (message[0]) {
       case MessageType.leaseGranted: {
         const [, requestId, leaseId, epoch, worker, socketPath, pagePath, pid] = message

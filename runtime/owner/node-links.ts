@@ -1,21 +1,19 @@
-/** The links to node managers: the home, which the host gives, and others, dialled while leases or objects are there. */
+/** The links to node managers: the home, and others, which `Home` makes while leases or objects are there. */
 import type { NodeId } from '../base/ids.ts'
-import { ConnectionLostError } from '../base/errors.ts'
 import type { Message } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
 
 export interface NodeLinkEvents {
-  message(link: Link, message: Message): void
+  message(node: NodeId, message: Message): void
   /** The link to that node manager is gone: the leases that it granted are over. */
-  gone(node: NodeId, reason: Error): void
+  gone(node: NodeId): void
 }
 
 export class NodeLinks {
   readonly #host: OwnerHost
   readonly #events: NodeLinkEvents
   readonly #links = new Map<NodeId, Link>()
-  readonly #dialling = new Map<NodeId, Promise<Link>>()
 
   constructor(host: OwnerHost, events: NodeLinkEvents) {
     this.#host = host
@@ -23,45 +21,33 @@ export class NodeLinks {
   }
 
   get(node: NodeId): Link | undefined {
+    const { home, self } = this.#host
+    if (node === self.node) return home.mode === 'connected' ? home.link : undefined
     return this.#links.get(node)
   }
 
   /** Sends to a node manager, now when it is linked; `failed` is told when it cannot be reached. */
   send(node: NodeId | null, message: Message, failed: (reason: Error) => void): void {
-    const link = this.#links.get(node ?? this.#host.self.node)
+    const to = node ?? this.#host.self.node
+    const link = this.get(to)
     if (link !== undefined) return link.send(message)
-    this.reach(node ?? this.#host.self.node).then((reached) => reached.send(message), failed)
+    this.#reach(to).then((reached) => reached.send(message), failed)
   }
 
-  async reach(node: NodeId): Promise<Link> {
-    const known = this.#links.get(node)
-    if (known !== undefined) return known
-    let dialling = this.#dialling.get(node)
-    if (dialling === undefined) {
-      dialling = this.#connect(node).finally(() => this.#dialling.delete(node))
-      this.#dialling.set(node, dialling)
-    }
-    return dialling
-  }
-
-  nodeDead(node: NodeId, reason: string): void {
-    this.#links.get(node)?.close(new ConnectionLostError(`node ${node} is dead: ${reason}`))
-  }
-
-  close(): void {
-    for (const [node, link] of this.#links) if (node !== this.#host.self.node) link.close()
-    this.#links.clear()
-  }
-
-  async #connect(node: NodeId): Promise<Link> {
-    const link = node === this.#host.self.node ? await this.#host.home() : await this.#host.dialNode(node)
+  /** Takes a link to another node manager; returns what is called when it is over. */
+  adopt(link: Link): (reason: Error) => void {
+    const { node } = link.peer
     this.#links.set(node, link)
-    link.onMessage = (message) => this.#events.message(link, message as unknown as Message)
-    link.onClose = (reason) => {
+    link.onMessage = (message) => this.#events.message(node, message as unknown as Message)
+    return () => {
       if (this.#links.get(node) !== link) return
       this.#links.delete(node)
-      this.#events.gone(node, reason)
+      this.#events.gone(node)
     }
-    return link
+  }
+
+  #reach(node: NodeId): Promise<Link> {
+    const { home, self } = this.#host
+    return node === self.node ? home.connected() : home.dial({ node, process: node })
   }
 }

@@ -76,8 +76,6 @@ export class Owner {
   readonly #drainWaiters: (() => void)[] = []
   /** Messages of links that are not the owner's: a worker's executor takes those. */
   extraMessages: ((link: Link, message: Message) => void) | undefined
-  /** Messages of the home that are not about leases. */
-  homeMessages: ((link: Link, message: Message) => void) | undefined
   onPeerGone: ((process: ProcessId) => void) | undefined
   #closed: Error | undefined
 
@@ -85,12 +83,12 @@ export class Owner {
     this.host = host
     this.#limits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
     this.#objects = new ObjectTable(this.#table)
-    this.#peers = new Peers((address, socketPath) => host.dialProcess(address, socketPath), {
+    this.#peers = new Peers(host.home, {
       attached: (link) => this.#attach(link),
-      gone: (process, _node, reason) => this.#peerGone(process, reason),
+      gone: (process, reason) => this.#peerGone(process, reason),
     })
     this.#nodes = new NodeLinks(host, {
-      message: (link, message) => this.#fromNode(link, message),
+      message: (node, message) => void this.#leasing.answered(node, message),
       gone: (node) => this.#leasing.nodeGone(node),
     })
     this.#access = new ObjectAccess(host, this.#peers)
@@ -205,15 +203,62 @@ export class Owner {
     return [this.host.self.process, number, this.host.self.node]
   }
 
-  get(ref: RefTuple): Promise<unknown> {
+  /** The value of an object; what `until` registers ends the wait early, without a value. */
+  get(ref: RefTuple, until?: (stop: (reason: unknown) => void) => () => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#whenOutcome(ref, (outcome) => this.#deliver(ref, outcome, resolve, reject))
+      let clear: (() => void) | undefined
+      const unwatch = this.watch(ref, (outcome) => {
+        clear?.()
+        this.#deliver(ref, outcome, resolve, reject)
+      })
+      clear = until?.((reason) => {
+        unwatch()
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- an abort reason is the user's
+        reject(reason)
+      })
     })
   }
 
   /** What became of an object, when it is ready. */
   outcomeOf(ref: RefTuple): Promise<ObjectTuple> {
-    return new Promise((resolve) => this.#whenOutcome(ref, resolve))
+    return new Promise((resolve) => void this.watch(ref, resolve))
+  }
+
+  /**
+   * Calls back, once, with what became of an object: at once when that is known here. Returns what takes the callback
+   * back. `waits`: the process counts as waiting meanwhile.
+   */
+  watch(ref: RefTuple, then: (outcome: Outcome) => void, waits = true): () => void {
+    const [owner, number] = ref
+    const own = owner === this.host.self.process
+    const known = this.#known(ref)
+    if (known !== undefined) {
+      then(known)
+      return () => {}
+    }
+    const leave = waits ? this.host.enterWait() : undefined
+    let over = false
+    const end = (): boolean => {
+      if (over) return false
+      over = true
+      leave?.()
+      if (own) this.release(owner, number)
+      return true
+    }
+    const waiter = (outcome: Outcome): void => {
+      if (over) return
+      // It is held until it was handed on.
+      then(outcome)
+      end()
+    }
+    if (own) {
+      this.#borrowing.state.retainOwned(number)
+      this.#objects.await(number, waiter)
+    } else this.#access.ask(ref, waiter)
+    return () => {
+      if (own && !over) this.#objects.unawait(number, waiter)
+      end()
+    }
   }
 
   retain(ref: RefTuple): void {
@@ -243,25 +288,24 @@ export class Owner {
 
   // --- links
 
-  /** Takes a link that another process made to this one. */
-  attach(link: Link): void {
-    this.#peers.add(link)
+  /** Takes every link to another process, dialled or incoming; returns what is called when it is over. */
+  adopt(link: Link): (reason: Error) => void {
+    return link.peer.kind === 'node' ? this.#nodes.adopt(link) : this.#peers.adopt(link)
   }
 
-  /** The link to the home is there; leases are asked of it. */
-  async connectHome(): Promise<void> {
-    await this.#nodes.reach(this.host.self.node)
+  /** A message of the home. False when it is about something else than leases. */
+  fromHome(message: Message): boolean {
+    return this.#leasing.answered(this.host.self.node, message)
   }
 
-  async sendHome(message: Message): Promise<void> {
-    const link = await this.#nodes.reach(this.host.self.node)
-    link.send(message)
+  /** The home link is lost: the leases of the home are over. */
+  homeLost(): void {
+    this.#leasing.nodeGone(this.host.self.node)
   }
 
   nodeDead(node: NodeId, reason: string): void {
+    this.#peers.nodeDead(node)
     this.#leasing.nodeDead(node, reason)
-    this.#nodes.nodeDead(node, reason)
-    this.#peers.nodeDead(node, reason)
   }
 
   /** Everything that has not settled fails; leases are given back, links closed. */
@@ -271,8 +315,6 @@ export class Owner {
     this.#closed = error
     this.#access.close(error)
     this.#leasing.close()
-    this.#peers.close()
-    this.#nodes.close()
     for (const wake of this.#drainWaiters.splice(0)) wake()
   }
 
@@ -340,7 +382,7 @@ export class Owner {
     const values: Attachment[] = []
     let left = awaited.length
     awaited.forEach((ref, i) => {
-      this.#whenOutcome(
+      this.watch(
         ref,
         (outcome) => {
           if (outcome[0] === 'error') return this.#argumentFailed(number, outcome)
@@ -362,25 +404,14 @@ export class Owner {
     this.#finish(number, undefined)
   }
 
-  #whenOutcome(ref: RefTuple, then: (outcome: Outcome) => void, waits = true): void {
-    const [owner, number] = ref
-    if (this.#closed !== undefined) return then(['error', compactError(this.#closed)])
-    if (owner !== this.host.self.process) {
-      const leave = waits ? this.host.enterWait() : undefined
-      return this.#access.ask(ref, (outcome) => {
-        leave?.()
-        then(outcome)
-      })
-    }
-    if (!this.#table.has(number)) return then(['error', compactError(freed(ref))])
-    if (this.#objects.outcome(number) !== undefined) return this.#objects.await(number, then)
-    const leave = waits ? this.host.enterWait() : undefined
-    this.#borrowing.state.retainOwned(number)
-    this.#objects.await(number, (outcome) => {
-      leave?.()
-      then(outcome)
-      this.release(owner, number)
-    })
+  /** What is known at once of an object: its outcome, or why there will be none. */
+  #known([owner, number, node]: RefTuple): Outcome | undefined {
+    if (this.#closed !== undefined) return ['error', compactError(this.#closed)]
+    if (owner !== this.host.self.process) return undefined
+    if (!this.#table.has(number)) return ['error', compactError(freed([owner, number, node]))]
+    const outcome = this.#objects.outcome(number)
+    if (outcome?.[0] === 'error') outcome.unread = false
+    return outcome
   }
 
   /** Hands an outcome to a promise; the object stays alive until its value is decoded. */
@@ -530,7 +561,7 @@ export class Owner {
 
   #attach(link: Link): void {
     link.onMessage = (message) => this.#fromPeer(link, message as unknown as Message)
-    if (link.kind !== 'memory') link.unref()
+    link.unref()
   }
 
   #fromPeer(link: Link, message: Message): void {
@@ -548,7 +579,7 @@ export class Owner {
 
   #tellObject(link: Link, requestId: number, number: ObjectNumber): void {
     const ref: RefTuple = [this.host.self.process, number, this.host.self.node]
-    this.#whenOutcome(
+    this.watch(
       ref,
       (outcome) => {
         // A machine that asks will have a copy of its own.
@@ -557,11 +588,6 @@ export class Owner {
       },
       false,
     )
-  }
-
-  #fromNode(link: Link, message: Message): void {
-    if (this.#leasing.answered(link, message)) return
-    this.homeMessages?.(link, message)
   }
 
   #peerGone(process: ProcessId, reason: Error): void {

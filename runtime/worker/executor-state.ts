@@ -67,8 +67,16 @@ export class ExecutorState<Task extends QueuedTask> {
   /** A lease of this worker begins. Safe to call more than once, and after its first push. */
   openLine(epoch: number, concurrency = 1): void {
     if (epoch > this.#newestEpoch) this.#newestEpoch = epoch
+    // A worker is leased again when the lease before was given back, or while all of its tasks are blocked.
+    for (const line of this.#lines.values()) {
+      if (line.epoch < epoch && line.running === 0 && line.waiting.length === 0) this.#lines.delete(line.epoch)
+    }
     if (this.#lines.has(epoch)) return
     this.#lines.set(epoch, { epoch, concurrency, waiting: [], running: 0, blocked: 0, loading: false, closing: false })
+  }
+
+  hasLine(epoch: number): boolean {
+    return this.#lines.has(epoch)
   }
 
   /** A task arrives. Returns false when its lease is over: it must not be started, and nobody may wait for it here. */

@@ -11,13 +11,14 @@ import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue } from '../objects/value.ts'
 import { splitArguments } from '../owner/arguments.ts'
+import type { RunningTask } from '../owner/current.ts'
 import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import { type Attachment, MessageType, type Push, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { callFunction, isThenable } from './call.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
-import { type RunningTask, runWithin } from './task-context.ts'
+import { runWithin } from './task-context.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
 
 /** A pushed task; what it needs beyond its place in the queue. */
@@ -68,7 +69,7 @@ export class TaskRunner {
     const template = this.templates.get(link, message[3])
     if (template === undefined) throw new Error(`a task names template ${message[3]}, which was not sent on this link`)
     this.#links.set(message[1], link)
-    this.executor.push({
+    const taken = this.executor.push({
       epoch: message[1],
       sequence: message[2],
       state: 'waiting',
@@ -79,6 +80,8 @@ export class TaskRunner {
       context: undefined,
       controller: undefined,
     })
+    // Its lease is over: it was not started here, and will not be.
+    if (!taken) link.send([MessageType.returned, message[1], [message[2]]])
   }
 
   /** The owner cancels a task that it could not take back: its signal is raised. */
@@ -95,9 +98,10 @@ export class TaskRunner {
   /** Which link the tasks of a lease came by. */
   readonly #links = new Map<number, Link>()
 
-  leaseOver(epoch: number): void {
-    this.executor.closeLine(epoch)
-    this.#links.delete(epoch)
+  /** The node gave this worker to somebody: earlier leases are over, but for those whose tasks still run. */
+  leaseStart(epoch: number): void {
+    this.executor.openLine(epoch)
+    for (const known of this.#links.keys()) if (!this.executor.hasLine(known)) this.#links.delete(known)
   }
 
   blocked(context: RunningTask): WorkerTask | undefined {

@@ -1,0 +1,250 @@
+/**
+ * The driver's side of a process: its owner exists at once, so that `.remote()` can be called synchronously; its place
+ * in the cluster (a local node manager, or a joined one) is made behind it.
+ *
+ *     startDriver --> owner (submissions wait) --> local node | join --> home --> leases
+ */
+import { join } from 'node:path'
+import { systemClock } from '../runtime/base/clock.ts'
+import { ConnectionLostError } from '../runtime/base/errors.ts'
+import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
+import { joinCluster } from '../runtime/cluster/join.ts'
+import { type LocalNode, startLocal } from '../runtime/cluster/local.ts'
+import { findToken } from '../runtime/cluster/token.ts'
+import { FileObjectStore } from '../runtime/objects/file-store.ts'
+import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
+import type { ObjectStore } from '../runtime/objects/store.ts'
+import { serveObjects } from '../runtime/objects/transfer.ts'
+import { currentRuntime, type ProcessRuntime, setCurrentRuntime } from '../runtime/owner/current.ts'
+import { type Home, type HomeHandlers, openHome } from '../runtime/owner/home.ts'
+import type { OwnerHost } from '../runtime/owner/host.ts'
+import { objectRefCodec } from '../runtime/owner/object-ref.ts'
+import { Owner } from '../runtime/owner/owner.ts'
+import { Pulling } from '../runtime/owner/pulling.ts'
+import type { Message } from '../runtime/protocol/messages.ts'
+import type { Link } from '../runtime/transport/link.ts'
+import { compileInit, type CompiledInit, type InitOptions } from './init-options.ts'
+import { LogPrinter } from './log-printer.ts'
+
+/** Until the home is known, nobody's. */
+const noNode = '0000000000000000' as NodeId
+
+export interface DriverHandle {
+  readonly runtime: ProcessRuntime
+  /** Resolves when the home is joined; rejects with why it could not be. */
+  readonly ready: Promise<void>
+  stop(): Promise<void>
+}
+
+let current: Driver | undefined
+
+/** The driver of this process; started with these options if there is none. */
+export function startDriver(options: InitOptions): DriverHandle {
+  current ??= new Driver(compileInit(options))
+  return current
+}
+
+export function currentDriver(): DriverHandle | undefined {
+  return current
+}
+
+class Driver implements DriverHandle {
+  readonly runtime: ProcessRuntime
+  readonly ready: Promise<void>
+  readonly #options: CompiledInit
+  readonly #self: { node: NodeId; readonly process: ProcessId } = { node: noNode, process: newProcessId() }
+  readonly #owner: Owner
+  readonly #logs: LogPrinter
+  readonly #nodeListeners = new Set<() => void>()
+  readonly #onExit = (): void => this.#local?.stopNow()
+  #home: Home | undefined
+  #local: LocalNode | undefined
+  #store: ObjectStore | undefined
+  #pulling!: Pulling
+  #waits = 0
+  #keepAlive: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(options: CompiledInit) {
+    this.#options = options
+    this.#logs = new LogPrinter(options.logToDriver)
+    this.#owner = new Owner(this.#host(), { limits: options.limits })
+    this.runtime = this.#publish()
+    setCurrentRuntime(this.runtime)
+    this.ready = this.#connect()
+    this.ready.catch((error: unknown) => this.#fail(error as Error))
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#end(new ConnectionLostError('outpool was shut down before this was ready'))
+    await this.ready.catch(() => {})
+    this.#home?.close()
+    await this.#local?.stop()
+    await this.#store?.close()
+    process.off('exit', this.#onExit)
+  }
+
+  async #connect(): Promise<void> {
+    const home = await (this.#options.address === undefined ? this.#startLocal() : this.#join(this.#options.address))
+    this.#self.node = home.node
+    this.#store =
+      home.runFolder === undefined
+        ? new MemoryObjectStore()
+        : await FileObjectStore.open(join(home.runFolder, 'objects'))
+    this.#pulling = new Pulling(() => home, this.#store)
+    this.#home = home
+    if (this.#stopped) return home.close()
+    if (this.#waits > 0) home.ref()
+    await home.startJob({ pid: process.pid, cwd: process.cwd() })
+  }
+
+  async #startLocal(): Promise<Home> {
+    const local = await startLocal(this.#options.node)
+    this.#local = local
+    process.on('exit', this.#onExit)
+    return openHome({
+      ...this.#handlers(),
+      ...{ kind: 'driver', process: this.#self.process, node: local.node, token: local.token },
+      ...{
+        address: local.address,
+        runFolder: local.runFolder,
+        connect: () => local.connect(this.#self.process),
+        reconnectMs: 0,
+      },
+    })
+  }
+
+  #join(address: string): Promise<Home> {
+    const token = this.#options.token ?? findToken().token
+    return joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
+  }
+
+  #handlers(): HomeHandlers {
+    return {
+      onMessage: (message) => this.#fromHome(message),
+      onLink: (link: Link) => this.#owner.adopt(link),
+      onBulk: (channel) => {
+        if (this.#store === undefined) channel.close()
+        else serveObjects(channel, this.#store)
+      },
+      onNodeEvent: (node, state, reason) => {
+        if (state === 'down') this.#owner.nodeDead(node, reason)
+        for (const listener of this.#nodeListeners) listener()
+      },
+      onLost: (reason) => {
+        this.#pulling.homeLost(reason)
+        this.#owner.homeLost()
+      },
+      onClosed: (reason) => this.#fail(reason),
+    }
+  }
+
+  #fromHome(message: Message): void {
+    if (this.#owner.fromHome(message) || this.#pulling.received(message)) return
+    this.#logs.received(message)
+  }
+
+  #host(): OwnerHost {
+    const whenReady = async <T>(use: () => Promise<T>): Promise<T> => {
+      await this.ready
+      return use()
+    }
+    const homeOf = (): Home => this.#home as Home
+    const modeOf = (): Home['mode'] => this.#home?.mode ?? 'reconnecting'
+    const holderOf = (): readonly [NodeId, ProcessId] =>
+      homeOf().sameMachine ? [this.#self.node, this.#self.node] : [this.#self.node, this.#self.process]
+    return {
+      self: this.#self,
+      job: this.#self.process,
+      clock: systemClock,
+      refCodec: objectRefCodec,
+      home: {
+        dial: (address) => whenReady(() => homeOf().dial(address)),
+        connected: () => whenReady(() => homeOf().connected()),
+        get mode() {
+          return modeOf()
+        },
+        get link() {
+          return homeOf().link
+        },
+        get sameMachine() {
+          return homeOf().sameMachine
+        },
+      },
+      store: laterStore(() => whenReady(() => Promise.resolve(this.#store as ObjectStore))),
+      get storeHolder() {
+        return holderOf()
+      },
+      pull: (key, sizeBytes, holders) => this.#pulling.pull(key, sizeBytes, holders),
+      enterWait: () => this.#enterWait(),
+      submitted() {
+        // A driver's tasks have no caller that could be cancelled.
+      },
+      warn: (text) => console.error(`outpool: ${text}`),
+    }
+  }
+
+  /** A program that waits for a value must not end before it is there; one that waits for nothing may. */
+  #enterWait(): () => void {
+    if (this.#waits++ === 0) {
+      this.#home?.ref()
+      this.#keepAlive ??= setInterval(() => {}, 2 ** 30)
+      this.#keepAlive.ref()
+    }
+    return () => {
+      if (--this.#waits > 0) return
+      this.#home?.unref()
+      this.#keepAlive?.unref()
+    }
+  }
+
+  #publish(): ProcessRuntime {
+    const homeOf = (): Home => {
+      if (this.#home === undefined) throw new ConnectionLostError('the home is not joined yet; await init() first')
+      return this.#home
+    }
+    return {
+      kind: 'driver',
+      owner: this.#owner,
+      get home() {
+        return homeOf()
+      },
+      job: this.#self.process,
+      runningTask: () => undefined,
+      onNodes: (listener) => {
+        this.#nodeListeners.add(listener)
+        return () => this.#nodeListeners.delete(listener)
+      },
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#end(error)
+    this.#local?.stopNow()
+  }
+
+  #end(error: Error): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    if (current === this) current = undefined
+    if (currentRuntime() === this.runtime) setCurrentRuntime(undefined)
+    this.#owner.close(error)
+    clearInterval(this.#keepAlive)
+  }
+}
+
+/** A store that is not open yet. */
+function laterStore(open: () => Promise<ObjectStore>): ObjectStore {
+  return {
+    create: async (key, sizeBytes) => (await open()).create(key, sizeBytes),
+    put: async (key, encoded) => (await open()).put(key, encoded),
+    get: async (key) => (await open()).get(key),
+    read: async (key, offset, length) => (await open()).read(key, offset, length),
+    size: async (key) => (await open()).size(key),
+    contains: async (key) => (await open()).contains(key),
+    delete: async (key) => (await open()).delete(key),
+    deleteOwnedBy: async (owner) => (await open()).deleteOwnedBy(owner),
+    close: async () => (await open()).close(),
+  }
+}

@@ -1,0 +1,84 @@
+/** The options of `init`: as given, checked, with what the environment says. */
+import { maxPendingArgumentBytes, maxQueuedTasks } from '../runtime/base/limits.ts'
+import { checkNames } from './options.ts'
+
+export interface InitOptions {
+  /** `ws://host:port` of any node of a cluster. Default: OUTPOOL_ADDRESS; without either, a node in this process. */
+  readonly address?: string
+  /** The cluster's token. Default: OUTPOOL_TOKEN, OUTPOOL_TOKEN_FILE, or the file that the head made. */
+  readonly token?: string
+  /** Local mode: logical CPUs of the node. Default: those of this machine. */
+  readonly numCpus?: number
+  readonly numGpus?: number
+  /** Local mode: memory that tasks may ask for: bytes, or `'8GiB'`. Default: that of this machine. */
+  readonly memory?: number | string
+  /** Local mode: resources of your own by name. */
+  readonly resources?: Readonly<Record<string, number>>
+  /** Whether what workers print appears here. Default true. */
+  readonly logToDriver?: boolean
+  /** Tasks that may wait before `.remote()` throws BackPressureError. Default 2,000,000. */
+  readonly maxQueuedTasks?: number
+  /** Bytes of arguments that may wait. Default 512 MiB. */
+  readonly maxQueuedBytes?: number
+  /** How long a request that nobody can ever satisfy waits for a new node, in milliseconds. Default 30,000. */
+  readonly infeasibleTimeout?: number
+}
+
+export interface LocalNodeOptions {
+  readonly numCpus?: number
+  readonly numGpus?: number
+  readonly memory?: number | string
+  readonly resources?: Readonly<Record<string, number>>
+  readonly infeasibleTimeoutMs?: number
+}
+
+export interface CompiledInit {
+  readonly address: string | undefined
+  readonly token: string | undefined
+  readonly node: LocalNodeOptions
+  readonly logToDriver: boolean
+  readonly limits: { readonly maxQueuedTasks: number; readonly maxQueuedBytes: number }
+}
+
+const known: readonly (keyof InitOptions)[] = [
+  'address',
+  'token',
+  'numCpus',
+  'numGpus',
+  'memory',
+  'resources',
+  'logToDriver',
+  'maxQueuedTasks',
+  'maxQueuedBytes',
+  'infeasibleTimeout',
+]
+
+/** Throws TypeError for options that do not exist, or that do not go with an address. */
+export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv = process.env): CompiledInit {
+  checkNames(options, known, 'init')
+  const address = options.address ?? (environment['OUTPOOL_ADDRESS'] || undefined)
+  const { numCpus, numGpus, memory, resources, infeasibleTimeout } = options
+  const node: LocalNodeOptions = {
+    ...(numCpus !== undefined && { numCpus }),
+    ...(numGpus !== undefined && { numGpus }),
+    ...(memory !== undefined && { memory }),
+    ...(resources !== undefined && { resources }),
+    ...(infeasibleTimeout !== undefined && { infeasibleTimeoutMs: infeasibleTimeout }),
+  }
+  if (options.address !== undefined && Object.keys(node).length > 0) {
+    const names = Object.keys(node).join(', ')
+    throw new TypeError(
+      `init: ${names} describe a local node; with an address the nodes have what they were started with`,
+    )
+  }
+  return {
+    address,
+    token: options.token,
+    node,
+    logToDriver: options.logToDriver ?? true,
+    limits: {
+      maxQueuedTasks: options.maxQueuedTasks ?? maxQueuedTasks,
+      maxQueuedBytes: options.maxQueuedBytes ?? maxPendingArgumentBytes,
+    },
+  }
+}

@@ -1,0 +1,115 @@
+/** Values and refs: put, get, wait, cancel, drained. */
+import { isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
+import { checkNames } from './options.ts'
+import { ensureRuntime } from './runtime.ts'
+
+/** Values of refs, element by element. */
+export type ValuesOf<T extends readonly ObjectRef[]> = {
+  -readonly [K in keyof T]: T[K] extends ObjectRef<infer V> ? V : never
+}
+
+/**
+ * Stores a value once, so that many tasks can use it by reference. Resolves when it is stored; a full store makes
+ * writers wait. Rejects with SerializationError for what cannot travel, OutOfDiskError when the disk is full.
+ */
+export async function put<T>(value: T): Promise<ObjectRef<T>> {
+  if (isObjectRef(value)) throw new TypeError('put: this is an ObjectRef already; pass it on as it is')
+  const runtime = ensureRuntime()
+  return new ObjectRef<T>(await runtime.owner.put(value), 'put', runtime)
+}
+
+/**
+ * The value of a ref, or the values of an array of refs in their order. Rejects with the first error.
+ * @param options `timeout` in milliseconds: GetTimeoutError when it is over; the tasks go on.
+ */
+export async function get<T>(ref: ObjectRef<T>, options?: GetOptions): Promise<T>
+export async function get<const T extends readonly ObjectRef[]>(refs: T, options?: GetOptions): Promise<ValuesOf<T>>
+export async function get(target: ObjectRef | readonly ObjectRef[], options: GetOptions = {}): Promise<unknown> {
+  checkNames(options, ['timeout', 'signal'], 'get')
+  if (isObjectRef(target)) return target.get(options)
+  if (!Array.isArray(target))
+    throw new TypeError(`get: expected an ObjectRef or an array of them, not ${typeof target}`)
+  const refs = target as readonly unknown[]
+  return Promise.all(refs.map((ref, i) => checked(ref, i, 'get').get(options)))
+}
+
+export interface WaitOptions {
+  /** How many have to be ready. Default 1. */
+  readonly count?: number
+  /** How long to wait, in milliseconds. Default: without end. */
+  readonly timeout?: number
+}
+
+/**
+ * Waits until `count` of the refs are ready (a value or an error), or the time is over. Resolves to those that are
+ * ready, at most `count` of them in their order, and the rest.
+ */
+export async function wait<T>(
+  refs: readonly ObjectRef<T>[],
+  options: WaitOptions = {},
+): Promise<[ready: ObjectRef<T>[], rest: ObjectRef<T>[]]> {
+  checkNames(options, ['count', 'timeout'], 'wait')
+  const { count = 1, timeout = Number.POSITIVE_INFINITY } = options
+  if (!Number.isInteger(count) || count < 1 || count > refs.length) {
+    throw new RangeError(
+      `wait: count must be an integer from 1 to the number of refs (${refs.length}), not ${String(count)}`,
+    )
+  }
+  const { owner } = ensureRuntime()
+  const ready = new Set<number>()
+  await new Promise<void>((resolve) => {
+    const unwatch: (() => void)[] = []
+    let over = false
+    const end = (): void => {
+      if (over) return
+      over = true
+      clearTimeout(timer)
+      for (const stop of unwatch) stop()
+      resolve()
+    }
+    const timer = Number.isFinite(timeout) ? setTimeout(end, Math.max(0, timeout)) : undefined
+    for (const [i, ref] of refs.entries()) {
+      if (over) break
+      const stop = owner.watch(tupleOf(checked(ref, i, 'wait')), () => {
+        if (over) return
+        ready.add(i)
+        if (ready.size >= count) end()
+      })
+      if (over) stop()
+      else unwatch.push(stop)
+    }
+  })
+  return [refs.filter((_, i) => ready.has(i)), refs.filter((_, i) => !ready.has(i))]
+}
+
+export interface CancelOptions {
+  /** End the worker of a running task at once, instead of raising its signal and waiting. Default false. */
+  readonly force?: boolean
+  /** Cancel what the task submitted, too. Default true. */
+  readonly recursive?: boolean
+}
+
+/**
+ * Cancels the task that makes this object. A queued task is removed; a running one gets its AbortSignal, and its worker
+ * is ended when it goes on for 5 s, or at once with `force`. Returns whether the task had not ended.
+ * @throws TypeError for a ref of another process: only who submitted a task can cancel it.
+ */
+export function cancel(ref: ObjectRef, options: CancelOptions = {}): boolean {
+  checkNames(options, ['force', 'recursive'], 'cancel')
+  const { force = false, recursive = true } = options
+  const [process, number] = tupleOf(checked(ref, 0, 'cancel'))
+  const { owner } = ensureRuntime()
+  if (process !== owner.host.self.process)
+    throw new TypeError('cancel: only the process that submitted the task can cancel it')
+  return owner.cancel(number, { reason: 'cancel() was called', force, recursive })
+}
+
+/** Resolves when less than half of what may be queued is: `await` it in loops that submit. */
+export async function drained(): Promise<void> {
+  await ensureRuntime().owner.drained()
+}
+
+function checked(ref: unknown, index: number, caller: string): ObjectRef {
+  if (isObjectRef(ref)) return ref
+  throw new TypeError(`${caller}: element ${index} is not an ObjectRef but ${ref === null ? 'null' : typeof ref}`)
+}

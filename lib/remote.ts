@@ -1,0 +1,153 @@
+/** Functions that run in the cluster. */
+import { TaskCancelledError } from '../runtime/base/errors.ts'
+import { defineFunction, moduleExport, type FunctionDefinition } from '../runtime/code/function-source.ts'
+import type { ProcessRuntime } from '../runtime/owner/current.ts'
+import { ObjectRef } from '../runtime/owner/object-ref.ts'
+import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
+import type { RefTuple } from '../runtime/protocol/messages.ts'
+import { compileOptions, type CompiledOptions, type TaskOptions } from './options.ts'
+import { ensureRuntime } from './runtime.ts'
+
+/** An argument, or a ref to it: in the callee it is the value. */
+export type RemoteArgument<T> = T | ObjectRef<T>
+export type RemoteArguments<A extends readonly unknown[]> = { [K in keyof A]: RemoteArgument<A[K]> }
+
+/** A function whose calls run in the cluster. Made by `remote`. */
+export class RemoteFunction<A extends unknown[], R> {
+  readonly #definition: FunctionDefinition
+  readonly #options: TaskOptions
+  readonly #compiled: CompiledOptions
+  /** The template of the runtime that was there at the last call. */
+  #template: { readonly runtime: ProcessRuntime; readonly template: TaskTemplate } | undefined
+
+  /** Use `remote`. */
+  constructor(definition: FunctionDefinition, options: TaskOptions) {
+    this.#definition = definition
+    this.#options = options
+    this.#compiled = compileOptions(options, `remote(${definition.name}).options`)
+  }
+
+  get name(): string {
+    return this.#compiled.name ?? this.#definition.name
+  }
+
+  /** The same function with other options; those not named stay as they are. */
+  options(options: TaskOptions & { readonly numReturns?: 1 }): RemoteFunction<A, R>
+  options(options: TaskOptions): RemoteFunction<A, R>
+  options(options: TaskOptions): RemoteFunction<A, R> {
+    return new RemoteFunction<A, R>(this.#definition, { ...this.#options, ...options })
+  }
+
+  /**
+   * Submits a call and returns the ref of its result at once. Arguments are taken as they are now.
+   * @throws SerializationError for an argument that cannot travel, BackPressureError when too much is queued.
+   */
+  remote(...args: RemoteArguments<A>): ObjectRef<Awaited<R>> {
+    const [ref] = this.#submit(args)
+    return ref as ObjectRef<Awaited<R>>
+  }
+
+  /** As `remote`, for a function with `numReturns` above 1: a ref for each element of the array that it returns. */
+  remoteMany(...args: RemoteArguments<A>): ObjectRef[] {
+    return this.#submit(args)
+  }
+
+  /** Submits a call and resolves to its value, for people who need no ref. */
+  run(...args: RemoteArguments<A>): Promise<Awaited<R>> {
+    const { signal } = this.#compiled
+    const runtime = ensureRuntime()
+    if (this.#compiled.numReturns > 1) {
+      return Promise.all(this.#submit(args).map((ref) => ref.get())) as Promise<unknown> as Promise<Awaited<R>>
+    }
+    if (signal === undefined) return runtime.owner.run(this.#templateFor(runtime), args) as Promise<Awaited<R>>
+    if (signal.aborted) return Promise.reject(abortError(signal))
+    let watch: (() => void) | undefined
+    const running = runtime.owner.run(this.#templateFor(runtime), args, (number) => {
+      watch = cancelOn(signal, runtime, number)
+    })
+    return running.finally(() => watch?.()) as Promise<Awaited<R>>
+  }
+
+  #submit(args: readonly unknown[]): ObjectRef[] {
+    const runtime = ensureRuntime()
+    const { signal } = this.#compiled
+    if (signal?.aborted === true) throw abortError(signal)
+    const tuples = runtime.owner.submit(this.#templateFor(runtime), args)
+    const refs = tuples.map((tuple) => new ObjectRef(tuple, this.name, runtime))
+    if (signal !== undefined) this.#bindSignal(signal, runtime, tuples[0] as RefTuple)
+    return refs
+  }
+
+  #bindSignal(signal: AbortSignal, runtime: ProcessRuntime, tuple: RefTuple): void {
+    const unbind = cancelOn(signal, runtime, tuple[1])
+    runtime.owner.watch(tuple, unbind, false)
+  }
+
+  #templateFor(runtime: ProcessRuntime): TaskTemplate {
+    if (this.#template?.runtime === runtime) return this.#template.template
+    const { resources, priority, maxRetries, numReturns, retryExceptions, timeoutMs } = this.#compiled
+    const { owner } = runtime
+    const classIndex = owner.defineClass({ kind: 'task', resources, strategy: null, priority, environment: '' })
+    const body = { kind: 'task', mode: 'call', name: this.name, definition: this.#definition.bytes } as const
+    const template = owner.defineTemplate(
+      { ...body, job: runtime.job, environment: '', numReturns, maxRetries },
+      { classIndex, retryExceptions, timeoutMs },
+    )
+    this.#template = { runtime, template }
+    return template
+  }
+}
+
+function cancelOn(signal: AbortSignal, runtime: ProcessRuntime, number: number): () => void {
+  const onAbort = (): void => {
+    runtime.owner.cancel(number, {
+      reason: `its signal was aborted: ${String(signal.reason)}`,
+      force: false,
+      recursive: true,
+    })
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
+}
+
+function abortError(signal: AbortSignal): TaskCancelledError {
+  return new TaskCancelledError('the task was not submitted: its signal is aborted already', { cause: signal.reason })
+}
+
+type AnyFunction<A extends unknown[], R> = (...args: A) => R
+
+/**
+ * Makes a function remote.
+ *
+ * - `remote(fn, options?)`: a function that uses nothing from outside itself; its text is shipped.
+ * - `remote(url, 'exportName', options?)`: an export of a module that exists on every node.
+ *
+ * @throws FunctionCaptureError naming each variable from outside that `fn` uses.
+ * @example
+ * const add = remote((a: number, b: number) => a + b)
+ * console.log(await add.run(1, 2)) // 3
+ */
+export function remote<A extends unknown[], R>(fn: AnyFunction<A, R>, options?: TaskOptions): RemoteFunction<A, R>
+export function remote<F extends (...args: never[]) => unknown = (...args: unknown[]) => unknown>(
+  module: string | URL,
+  exportName: string,
+  options?: TaskOptions,
+): RemoteFunction<Parameters<F>, ReturnType<F>>
+export function remote(
+  target: AnyFunction<unknown[], unknown> | string | URL,
+  nameOrOptions?: string | TaskOptions,
+  options: TaskOptions = {},
+): RemoteFunction<unknown[], unknown> {
+  if (typeof target === 'string' || target instanceof URL) {
+    if (typeof nameOrOptions !== 'string')
+      throw new TypeError(`remote(${String(target)}): name the export: remote(url, 'exportName')`)
+    return new RemoteFunction(moduleExport(target, nameOrOptions), options)
+  }
+  if (typeof target !== 'function')
+    throw new TypeError(
+      `remote: expected a function, or a module's URL and the name of an export, not ${typeof target}`,
+    )
+  if (typeof nameOrOptions === 'string')
+    throw new TypeError('remote: the name of an export goes with a URL, not with a function')
+  return new RemoteFunction(defineFunction(target), nameOrOptions ?? {})
+}

@@ -1,0 +1,45 @@
+/**
+ * What this process is in the cluster, for everything that is called by user code: `remote`, `get`, `context`. Kept on
+ * `globalThis`, because a worker's bundle and the package that user code imports there are two copies of these modules.
+ */
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import type { Home } from './home.ts'
+import type { Owner } from './owner.ts'
+
+/** A task while it runs. */
+export interface RunningTask {
+  readonly name: string
+  readonly owner: ProcessId
+  readonly number: number
+  readonly attempt: number
+  readonly job: ProcessId
+  readonly node: NodeId
+  /** Raised when the task is cancelled or its time is over. */
+  readonly signal: AbortSignal
+  /** Waits for values from elsewhere that are under way in it. */
+  waits: number
+  /** Tasks that it submitted. */
+  children: Set<number> | undefined
+}
+
+export interface ProcessRuntime {
+  readonly kind: 'driver' | 'worker'
+  readonly owner: Owner
+  readonly home: Home
+  readonly job: ProcessId
+  /** The task that the caller runs in, or undefined outside of any. */
+  runningTask(): RunningTask | undefined
+  /** Nodes of the cluster came or went. */
+  onNodes(listener: () => void): () => void
+}
+
+const key = Symbol.for('outpool.process.1')
+type Holder = { [key]?: ProcessRuntime | undefined }
+
+export function currentRuntime(): ProcessRuntime | undefined {
+  return (globalThis as Holder)[key]
+}
+
+export function setCurrentRuntime(runtime: ProcessRuntime | undefined): void {
+  ;(globalThis as Holder)[key] = runtime
+}

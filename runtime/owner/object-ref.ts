@@ -1,0 +1,146 @@
+/** The handle of an object, as user code holds it. */
+import { inspect } from 'node:util'
+import { GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
+import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
+import type { RefCodec, RefDescriptor } from '../objects/value.ts'
+import type { RefTuple } from '../protocol/messages.ts'
+import { currentRuntime, type ProcessRuntime } from './current.ts'
+
+/** Two copies of this module in one process recognise each other's refs. */
+const brand = Symbol.for('outpool.ObjectRef.1')
+
+interface Held {
+  readonly runtime: ProcessRuntime
+  readonly owner: ProcessId
+  readonly number: ObjectNumber
+}
+
+const registry = new FinalizationRegistry<Held>(({ runtime, owner, number }) => runtime.owner.release(owner, number))
+
+export interface GetOptions {
+  /** How long to wait, in milliseconds; the task goes on when it is over. Default: without end. */
+  readonly timeout?: number
+  /** Ends the wait with the signal's reason; the task goes on. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Names a value that exists, or will, somewhere in the cluster. It is passed on like any value: as an argument of a
+ * task it becomes the value in the callee; inside another value it stays a ref. The value lives while any ref to it
+ * does; `using ref = ...` or `ref[Symbol.dispose]()` lets go early.
+ *
+ * @example
+ * const ref = remote((n: number) => n * 2).remote(21)
+ * console.log(await ref.get()) // 42
+ */
+export class ObjectRef<T = unknown> {
+  /** For types only: what `get` resolves to. */
+  declare readonly valueType: T
+  readonly #tuple: RefTuple
+  readonly #name: string
+  #held: Held | undefined
+
+  /** Made by Outpool; the object is held once for this ref already. */
+  constructor(tuple: RefTuple, name: string, runtime: ProcessRuntime) {
+    this.#tuple = tuple
+    this.#name = name
+    this.#held = { runtime, owner: tuple[0], number: tuple[1] }
+    registry.register(this, this.#held, this.#held)
+  }
+
+  /** The object's name in the cluster: `owner:number`. */
+  get id(): string {
+    return objectKey({ owner: this.#tuple[0], number: this.#tuple[1] })
+  }
+
+  static {
+    // Defined from inside for the private fields; as plain members their names could not stand in the declarations.
+    Object.defineProperty(this.prototype, brand, {
+      get(this: ObjectRef): RefTuple {
+        return this.#tuple
+      },
+    })
+    Object.defineProperty(this.prototype, inspect.custom, {
+      value(this: ObjectRef): string {
+        return this.#text()
+      },
+    })
+  }
+
+  /**
+   * The value. Rejects with what the task threw, or with the OutpoolError that says why there is no value;
+   * GetTimeoutError when `timeout` is over.
+   */
+  get(options: GetOptions = {}): Promise<T> {
+    const held = this.#held
+    if (held === undefined) {
+      return Promise.reject(
+        new ObjectFreedError(`${this.#text()} was disposed; keep the ref for as long as you need its value`),
+      )
+    }
+    const { timeout, signal } = options
+    if (timeout === undefined && signal === undefined) return held.runtime.owner.get(this.#tuple) as Promise<T>
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    return held.runtime.owner.get(this.#tuple, (stop) => {
+      const onAbort = (): void => stop(signal?.reason)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const expire = (): void =>
+        stop(
+          new GetTimeoutError(`${this.#text()} was not ready within ${timeout} ms; the task goes on`, {
+            details: { timeoutMs: timeout },
+          }),
+        )
+      const timer =
+        timeout === undefined || timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(expire, timeout)
+      return () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+      }
+    }) as Promise<T>
+  }
+
+  [Symbol.dispose](): void {
+    const held = this.#held
+    if (held === undefined) return
+    this.#held = undefined
+    registry.unregister(held)
+    held.runtime.owner.release(held.owner, held.number)
+  }
+
+  /** A ref is not its value: `${ref}` and `ref + 1` are mistakes. */
+  [Symbol.toPrimitive](): never {
+    throw new TypeError(`this is an ObjectRef, use await ref.get() (${this.#text()})`)
+  }
+
+  toJSON(): never {
+    throw new TypeError(`this is an ObjectRef, use await ref.get() (${this.#text()})`)
+  }
+
+  #text(): string {
+    return `ObjectRef<${this.#name} #${this.id}>`
+  }
+}
+
+// `Symbol.dispose` exists from Node 20 on; older types of it are no reason to fail at load.
+export function isObjectRef(value: unknown): value is ObjectRef {
+  return typeof value === 'object' && value !== null && brand in value
+}
+
+export function tupleOf(ref: ObjectRef): RefTuple {
+  return (ref as unknown as { readonly [brand]: RefTuple })[brand]
+}
+
+/** How refs take part in values. `own` refs made before the home is known cannot travel inside values yet. */
+export const objectRefCodec: RefCodec = {
+  isRef: isObjectRef,
+  describe(ref): RefDescriptor {
+    const [owner, number, node] = tupleOf(ref as ObjectRef)
+    return { owner, number, address: { node, process: owner } }
+  },
+  revive({ owner, number, address }: RefDescriptor): object {
+    const runtime = currentRuntime()
+    if (runtime === undefined)
+      throw new NotInitializedError('a value with refs arrived and this process has left the cluster')
+    return new ObjectRef([owner, number, address.node as NodeId], 'value', runtime)
+  },
+}

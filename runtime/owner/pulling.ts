@@ -1,0 +1,85 @@
+/** Bringing stored objects here: by the home node where its store is shared, else over bulk channels of our own. */
+import { systemClock } from '../base/clock.ts'
+import { ObjectLostError } from '../base/errors.ts'
+import { fetchObject } from '../objects/transfer.ts'
+import type { ObjectStore } from '../objects/store.ts'
+import { MessageType, type Holder, type Message } from '../protocol/messages.ts'
+import type { Home } from './home.ts'
+
+interface Question {
+  readonly key: string
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** How long a holder may send nothing, in milliseconds. */
+const silenceMs = 30_000
+
+export class Pulling {
+  readonly #home: () => Home
+  readonly #store: ObjectStore
+  readonly #questions = new Map<number, Question>()
+  /** Transfers under way, shared by everybody here who wants the same object. */
+  readonly #fetching = new Map<string, Promise<void>>()
+  #nextQuestion = 1
+
+  constructor(home: () => Home, store: ObjectStore) {
+    this.#home = home
+    this.#store = store
+  }
+
+  /** Resolves when the object is in the store; rejects with ObjectLostError that names every holder and its reason. */
+  pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
+    let fetching = this.#fetching.get(key)
+    if (fetching === undefined) {
+      const how = this.#home().sameMachine ? this.#askHome(key, sizeBytes, holders) : this.#fetch(key, holders)
+      fetching = how.finally(() => this.#fetching.delete(key))
+      this.#fetching.set(key, fetching)
+    }
+    return fetching
+  }
+
+  /** The home's answer; false for another message. */
+  received(message: Message): boolean {
+    if (message[0] !== MessageType.pulled) return false
+    const question = this.#questions.get(message[1])
+    this.#questions.delete(message[1])
+    if (message[2] === '') question?.resolve()
+    else question?.reject(new ObjectLostError(message[2], { details: { key: question.key } }))
+    return true
+  }
+
+  /** The home is gone, and what it was asked with it. */
+  homeLost(reason: Error): void {
+    for (const question of this.#questions.values()) question.reject(reason)
+    this.#questions.clear()
+  }
+
+  async #askHome(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
+    const link = await this.#home().connected()
+    const id = this.#nextQuestion++
+    await new Promise<void>((resolve, reject) => {
+      this.#questions.set(id, { key, resolve, reject })
+      link.send([MessageType.pull, id, key, sizeBytes, holders])
+    })
+  }
+
+  async #fetch(key: string, holders: readonly Holder[]): Promise<void> {
+    const failures: string[] = []
+    for (const [node, process] of holders) {
+      try {
+        const channel = await this.#home().bulk({ node, process })
+        try {
+          return await fetchObject(channel, { key, store: this.#store, clock: systemClock, silenceMs })
+        } finally {
+          channel.close()
+        }
+      } catch (error) {
+        failures.push(`node ${node}: ${(error as Error).message}`)
+      }
+    }
+    throw new ObjectLostError(`no holder of object ${key} gave it: ${failures.join('; ') || 'there is none'}`, {
+      details: { key, holders },
+    })
+  }
+}

@@ -1,0 +1,23 @@
+/** What a worker process runs: `node entry.js <run folder> <worker id>`. Everything else is in the folder's node.json. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isProcessId } from '../base/ids.ts'
+import { objectRefCodec } from '../owner/object-ref.ts'
+import { startWorker } from './worker-process.ts'
+
+const [runFolder = '', worker = ''] = process.argv.slice(2)
+// User code sees the arguments of a program without any.
+process.argv.splice(2)
+
+function facts(): { readonly id: unknown; readonly token: unknown } {
+  return JSON.parse(readFileSync(join(runFolder, 'node.json'), 'utf8')) as { id: unknown; token: unknown }
+}
+
+const { id, token } = facts()
+if (!isProcessId(id) || !isProcessId(worker) || typeof token !== 'string') {
+  throw new Error(`not a worker of the node whose run folder is ${JSON.stringify(runFolder)}`)
+}
+startWorker({ worker, node: id, runFolder, token, refCodec: objectRefCodec }).catch((error: unknown) => {
+  console.error(error)
+  process.exit(1)
+})

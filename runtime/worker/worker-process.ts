@@ -1,0 +1,190 @@
+/**
+ * A worker process: links to its node manager, listens for owners on a socket of its own, and runs what they push. It
+ * is an owner too, of what its tasks submit.
+ */
+import { join } from 'node:path'
+import { systemClock } from '../base/clock.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
+import { FileObjectStore } from '../objects/file-store.ts'
+import { setCurrentRuntime } from '../owner/current.ts'
+import { type Home, nodeSocketOf, openHome } from '../owner/home.ts'
+import type { OwnerHost } from '../owner/host.ts'
+import { Owner } from '../owner/owner.ts'
+import { Pulling } from '../owner/pulling.ts'
+import { MessageType, type Message } from '../protocol/messages.ts'
+import type { RefCodec } from '../objects/value.ts'
+import type { Link } from '../transport/link.ts'
+import { listenUnix } from '../transport/listen.ts'
+import { markOutput } from './output-marks.ts'
+import { runningTask } from './task-context.ts'
+import { TaskRunner } from './task-runner.ts'
+
+export interface WorkerStart {
+  readonly worker: ProcessId
+  readonly node: NodeId
+  readonly runFolder: string
+  readonly token: string
+  /** How the class of object refs takes part in values. */
+  readonly refCodec: RefCodec
+}
+
+export async function startWorker(start: WorkerStart): Promise<void> {
+  const store = await FileObjectStore.open(join(start.runFolder, 'objects'))
+  await new WorkerProcess(start, store).start()
+}
+
+class WorkerProcess {
+  readonly #start: WorkerStart
+  readonly #store: FileObjectStore
+  readonly #nodeListeners = new Set<() => void>()
+  #home!: Home
+  #owner!: Owner
+  #runner!: TaskRunner
+  #pulling!: Pulling
+  /** A worker serves one job until its end; told with its first lease. */
+  #job: ProcessId | undefined
+  #page: ClaimPage | undefined | null = null
+  #leaving = false
+
+  constructor(start: WorkerStart, store: FileObjectStore) {
+    this.#start = start
+    this.#store = store
+  }
+
+  async start(): Promise<void> {
+    const { worker, node, runFolder, token } = this.#start
+    markOutput()
+    const self = { kind: 'worker', node, process: worker, info: { pid: process.pid } } as const
+    // The socket stands before the node manager hears of this worker: whoever is granted it can link at once.
+    await listenUnix({
+      path: join(runFolder, `${worker}.sock`),
+      self,
+      token,
+      onLink: (link) => this.#home.incoming.onLink(link),
+    })
+    this.#home = await openHome({
+      ...{ kind: 'worker', process: worker, node, token, runFolder, info: self.info, reconnectMs: 0 },
+      address: { unix: nodeSocketOf(runFolder) },
+      onMessage: (message) => this.#fromHome(message),
+      onLink: (link) => this.#owner.adopt(link),
+      onNodeEvent: (dead, state, reason) => {
+        if (state === 'down') this.#owner.nodeDead(dead, reason)
+        for (const listener of this.#nodeListeners) listener()
+      },
+      onClosed: () => process.exit(0),
+    })
+    this.#pulling = new Pulling(() => this.#home, this.#store)
+    this.#owner = new Owner(this.#host())
+    this.#runner = new TaskRunner(
+      this.#owner,
+      (epoch, sequence) => this.#claim(epoch, sequence),
+      () => this.#leaveWhenIdle(),
+    )
+    this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
+    this.#publish()
+    this.#home.ref()
+    // Loading what maps the claim page takes some milliseconds, which nobody waits for now.
+    setImmediate(() => this.#claimPage())
+  }
+
+  #publish(): void {
+    const jobOf = (): ProcessId => this.#jobNow()
+    setCurrentRuntime({
+      kind: 'worker',
+      owner: this.#owner,
+      home: this.#home,
+      get job() {
+        return jobOf()
+      },
+      runningTask,
+      onNodes: (listener) => {
+        this.#nodeListeners.add(listener)
+        return () => this.#nodeListeners.delete(listener)
+      },
+    })
+  }
+
+  #jobNow(): ProcessId {
+    return runningTask()?.job ?? this.#job ?? this.#start.worker
+  }
+
+  #host(): OwnerHost {
+    const { worker, node, refCodec } = this.#start
+    const jobOf = (): ProcessId => this.#jobNow()
+    return {
+      self: { node, process: worker },
+      get job() {
+        return jobOf()
+      },
+      clock: systemClock,
+      home: this.#home,
+      refCodec,
+      store: this.#store,
+      storeHolder: [node, node],
+      pull: (key, sizeBytes, holders) => this.#pulling.pull(key, sizeBytes, holders),
+      enterWait: () => this.#enterWait(),
+      submitted(number) {
+        const task = runningTask()
+        if (task !== undefined) (task.children ??= new Set()).add(number)
+      },
+      warn: (text) => console.error(text),
+    }
+  }
+
+  /** The running task waits for a value: its CPU is lent until the last such wait ends. */
+  #enterWait(): () => void {
+    const context = runningTask()
+    if (context === undefined) return () => {}
+    if (context.waits++ === 0) {
+      const task = this.#runner.blocked(context)
+      if (task !== undefined) this.#home.link.send([MessageType.workerBlocked, task.epoch])
+    }
+    return () => {
+      if (--context.waits > 0) return
+      const task = this.#runner.resumed(context)
+      if (task !== undefined) this.#home.link.send([MessageType.workerResumed, task.epoch])
+    }
+  }
+
+  #claimPage(): ClaimPage | undefined {
+    if (this.#page === null) this.#page = openClaimPage(join(this.#start.runFolder, 'pages', this.#start.worker))
+    return this.#page
+  }
+
+  #claim(epoch: number, sequence: number): boolean {
+    return this.#claimPage()?.start(epoch, sequence) ?? true
+  }
+
+  #fromHome(message: Message): void {
+    switch (message[0]) {
+      case MessageType.leaseStart:
+        this.#job ??= message[3]
+        return this.#runner.leaseStart(message[1])
+      case MessageType.workerExit:
+        this.#leaving = true
+        this.#runner.executor.closeAll()
+        return this.#leaveWhenIdle()
+      default:
+        if (!this.#owner.fromHome(message)) this.#pulling.received(message)
+    }
+  }
+
+  #fromOwner(link: Link, message: Message): void {
+    switch (message[0]) {
+      case MessageType.template:
+        return this.#runner.templates.add(link, message[1], message[2])
+      case MessageType.push:
+        return this.#runner.push(link, message)
+      case MessageType.abort:
+        return this.#runner.abort(message[1], message[2], message[4])
+      default:
+    }
+  }
+
+  #leaveWhenIdle(): void {
+    if (!this.#leaving || this.#runner.running > 0) return
+    this.#home.close()
+    process.exit(0)
+  }
+}
