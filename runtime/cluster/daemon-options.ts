@@ -1,5 +1,6 @@
 /** What a node manager daemon is started with: plain data, since it travels to a process of its own. */
 import { networkInterfaces } from 'node:os'
+import type { NodeId } from '../base/ids.ts'
 
 export interface DaemonOptions {
   /** Whether this node is the head: it then has the control store too. */
@@ -25,7 +26,7 @@ export interface DaemonOptions {
 
 /** What a daemon says when it is ready. */
 export interface DaemonFacts {
-  readonly id: string
+  readonly id: NodeId
   readonly url: string
   readonly headUrl: string
   readonly pid: number

@@ -4,6 +4,7 @@ import type { Probe } from './run-folder.ts'
 
 export interface NodeInfo {
   readonly hostname: string
+  readonly head: boolean
   /** Of the head's one port; '' in local mode. */
   readonly headUrl: string
   readonly runFolder: string
@@ -11,16 +12,16 @@ export interface NodeInfo {
   readonly probe: Probe
 }
 
-export function nodeInfo(facts: { headUrl: string; runFolder: string; probe: Probe }): Record<string, unknown> {
+export function nodeInfo(facts: Omit<NodeInfo, 'hostname'>): Record<string, unknown> {
   return { hostname: hostname(), ...facts }
 }
 
 /** undefined where the welcome is not that of a node manager. */
 export function parseNodeInfo(info: Readonly<Record<string, unknown>>): NodeInfo | undefined {
-  const { hostname: host, headUrl, runFolder, probe } = info
+  const { hostname: host, head, headUrl, runFolder, probe } = info
   if (typeof host !== 'string' || typeof headUrl !== 'string' || typeof runFolder !== 'string') return undefined
   if (typeof probe !== 'object' || probe === null) return undefined
   const { path, nonce } = probe as Partial<Record<keyof Probe, unknown>>
   if (typeof path !== 'string' || typeof nonce !== 'string') return undefined
-  return { hostname: host, headUrl, runFolder, probe: { path, nonce } }
+  return { hostname: host, head: head === true, headUrl, runFolder, probe: { path, nonce } }
 }

@@ -1,7 +1,8 @@
 /** A daemon as a process: its record, its signals, its end. The daemon itself, without a process around it, is `daemon.ts`. */
 import { startDaemon } from './daemon.ts'
 import type { Daemon } from './daemon.ts'
-import type { DaemonOptions } from './daemon-options.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
 
@@ -11,11 +12,10 @@ import { outpoolHome } from './token.ts'
  */
 export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   const home = outpoolHome()
-  let recorded: Daemon['facts'] | undefined
-  const record = ({ facts }: Daemon): void => {
-    if (recorded) removeRecord(recorded.id, home)
-    recorded = facts
-    const { id, url, headUrl } = facts
+  let recorded: NodeId | undefined
+  const record = ({ id, url, headUrl }: DaemonFacts): void => {
+    if (recorded) removeRecord(recorded, home)
+    recorded = id
     writeRecord({ id, url, headUrl, head: options.head, logFile: options.logFile }, home)
   }
   let stopping = false
@@ -29,7 +29,7 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   })
   process.on('exit', () => {
     daemon.stopNow()
-    if (recorded) removeRecord(recorded.id, home)
+    if (recorded) removeRecord(recorded, home)
   })
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {

@@ -30,6 +30,8 @@ import type { LocalHello } from '../transport/hello.ts'
 import { Incoming } from '../transport/incoming.ts'
 import type { IncomingOptions } from '../transport/incoming.ts'
 import type { Link } from '../transport/link.ts'
+import { listenUnix } from '../transport/listen.ts'
+import type { UnixListener } from '../transport/listen.ts'
 import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
 import { Requests } from '../transport/rpc.ts'
 import { KnownNodes } from './known-nodes.ts'
@@ -122,14 +124,20 @@ const connectTimeoutMs = 5_000
 /** The longest pause between two attempts to reach a lost home, in milliseconds. */
 const mostBackoffMs = 1_000
 
-/** Rejects as `dial` does when the home cannot be reached now: only a link that stood is made again. */
+/**
+ * Rejects as `dial` does when the home cannot be reached now: only a link that stood is made again. A driver whose home
+ * is in its own process listens on a socket in the home's run folder: its workers then need no relay to reach it.
+ */
 export async function openHome(options: HomeOptions): Promise<Home> {
   const { kind, process, node, info = {}, address, token } = options
   const self: LocalHello = { kind, node, process, info }
   const connect =
     options.connect ??
     (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs: connectTimeoutMs }))
-  return new HomeConnection(options, self, connect, await connect())
+  const first = await connect()
+  const home = new HomeConnection(options, self, connect, first)
+  if (first.kind === 'memory' && options.runFolder !== undefined) await home.listen(options.runFolder)
+  return home
 }
 
 /** Where a node manager of this machine listens. */
@@ -148,6 +156,7 @@ class HomeConnection implements Home {
   /** Serves connections that this process opened to call back. */
   readonly #called: Incoming
   readonly #reconnect: Reconnect
+  #listener: UnixListener | undefined
   #link: Link
   #mode: Home['mode'] = 'connected'
   #waiting: Deferred<Link> | undefined
@@ -190,6 +199,13 @@ class HomeConnection implements Home {
       giveUpAfterMs: options.reconnectMs,
     })
     this.#reconnect.start()
+  }
+
+  async listen(runFolder: string): Promise<void> {
+    const listener = await listenUnix({ ...this.incoming, path: join(runFolder, `${this.self.process}.sock`) })
+    listener.unref()
+    this.#listener = listener
+    if (this.#closed) await listener.close()
   }
 
   get node(): NodeId {
@@ -328,6 +344,7 @@ class HomeConnection implements Home {
     this.#reconnect.stop()
     this.#dialer.close(reason)
     this.#called.close()
+    void this.#listener?.close()
     this.#waiting?.reject(reason)
     this.#waiting?.promise.catch(() => {})
     this.#waiting = undefined

@@ -1,0 +1,227 @@
+/**
+ * A node manager as a member of a cluster: one incarnation after the other on one port, and the control store when it
+ * is the head.
+ *
+ *      starting ──▶ 1. up ──▶ declared dead ──▶ 2. leaving: workers ended, links closed, run folder removed
+ *                     ▲                               │
+ *                     └── a new incarnation: new id, empty, same port ◀─┘
+ *      any ── stop ──▶ stopped
+ *
+ * The link to the head is dialled again whenever it is lost, for as long as the daemon lives; what runs goes on
+ * meanwhile. A head's node manager has its control store in the same process.
+ */
+import { systemClock } from '../base/clock.ts'
+import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
+import { systemRandom } from '../base/random.ts'
+import { ControlStore } from '../control/control-store.ts'
+import { MemoryPersistence } from '../control/persistence.ts'
+import { dial } from '../transport/dial.ts'
+import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
+import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
+import type { Link } from '../transport/link.ts'
+import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
+import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
+import { findNode } from './join.ts'
+import { linkHead } from './local.ts'
+import { defaultHeadPort } from './node-address.ts'
+import { NodeHost, registering } from './node-host.ts'
+import type { NodeHostOptions } from './node-host.ts'
+import { nodeResources } from './node-resources.ts'
+import { findToken } from './token.ts'
+
+export interface DaemonEvents {
+  /** An incarnation is up: at the start, and after the cluster had declared the one before dead. */
+  readonly onIncarnation: (facts: DaemonFacts) => void
+  /** It is over by itself: somebody asked it to stop (no error), or it cannot go on. Not called after `stop`. */
+  readonly onEnd: (error?: Error) => void
+}
+
+/** The longest pause between two attempts to reach the head, in milliseconds; well below the grace for a lost link. */
+const mostBackoffMs = 1_000
+const dialTimeoutMs = 5_000
+const registrationTimeoutMs = 15_000
+const registrationPollMs = 5
+
+/** Resolves when the node is a member of the cluster. Rejects with why it cannot be; nothing is then left behind. */
+export async function startDaemon(options: DaemonOptions, events: DaemonEvents): Promise<Daemon> {
+  const total = nodeResources(options)
+  const { token } = findToken({ make: options.head })
+  const heartbeat: HeartbeatOptions = {
+    intervalMs: options.heartbeatIntervalMs ?? defaultHeartbeat.intervalMs,
+    misses: options.heartbeatMisses ?? defaultHeartbeat.misses,
+  }
+  const headUrl = options.head ? '' : await findHead(options, token)
+  const store = options.head ? await openStore(heartbeat, events) : undefined
+  const daemon = new Daemon({ options, events, token, heartbeat, headUrl, store, total })
+  try {
+    await daemon.begin()
+    return daemon
+  } catch (error) {
+    await daemon.stop('it could not start').catch(() => {})
+    throw error
+  }
+}
+
+/** The head's url, out of that of any node. */
+async function findHead({ address }: DaemonOptions, token: string): Promise<string> {
+  if (address === undefined)
+    throw new OutpoolError('a node that is not the head needs the address of one that is there')
+  const found = await findNode(address, token)
+  // Where we reached it is better than what it calls itself: it may have several addresses.
+  return found.head ? found.url : found.headUrl
+}
+
+function openStore(heartbeat: HeartbeatOptions, events: DaemonEvents): Promise<ControlStore> {
+  return ControlStore.open({
+    clock: systemClock,
+    persistence: new MemoryPersistence(),
+    heartbeatIntervalMs: heartbeat.intervalMs,
+    heartbeatMisses: heartbeat.misses,
+    onFailure: (error) => events.onEnd(error),
+  })
+}
+
+interface DaemonParts {
+  readonly options: DaemonOptions
+  readonly events: DaemonEvents
+  readonly token: string
+  readonly heartbeat: HeartbeatOptions
+  /** '' for the head. */
+  readonly headUrl: string
+  readonly store: ControlStore | undefined
+  readonly total: NodeHostOptions['total']
+}
+
+export class Daemon {
+  readonly #parts: DaemonParts
+  #host: NodeHost | undefined
+  #reconnect: Reconnect | undefined
+  /** Kept for the next incarnation: others know this node's address. */
+  #port: number
+  #mode: 'starting' | 'up' | 'leaving' | 'stopped' = 'starting'
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts
+    this.#port = parts.options.port ?? (parts.options.head ? defaultHeadPort : 0)
+  }
+
+  /** Of the incarnation that is up. */
+  get facts(): DaemonFacts {
+    if (!this.#host) throw new OutpoolError(`the node is ${this.#mode}`)
+    const { id, url, headUrl } = this.#host
+    return { id, url, headUrl, pid: process.pid }
+  }
+
+  async begin(): Promise<void> {
+    const { options, token, total, headUrl, heartbeat, store, events } = this.#parts
+    const host = await NodeHost.start({
+      ...{ token, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
+      listen: { host: options.host ?? '127.0.0.1', port: this.#port },
+      ...(store && { onRegistration: (link: Link) => store.attach(link) }),
+      clock: systemClock,
+      random: systemRandom,
+      events: {
+        declaredDead: (reason) => void this.#rejoin(host, reason),
+        stopRequested: (reason) => this.#endBy(reason),
+        warn: (text) => log(text),
+      },
+    })
+    if (this.#mode === 'stopped') return host.stop('the daemon stops')
+    this.#host = host
+    this.#port = Number(new URL(host.url).port)
+    if (store) linkHead(host, store)
+    else await this.#joinHead(host)
+    await isMember(host)
+    this.#mode = 'up'
+    events.onIncarnation(this.facts)
+  }
+
+  /** Ends the node in order, and with a head the control store: what runs there is ended. */
+  async stop(reason: string): Promise<void> {
+    this.#mode = 'stopped'
+    this.#reconnect?.stop()
+    await this.#host?.stop(reason)
+    await this.#parts.store?.stop()
+  }
+
+  /** Kills the workers and removes what is on disk, synchronously: for an `exit` handler. */
+  stopNow(): void {
+    this.#mode = 'stopped'
+    this.#host?.stopNow()
+    this.#parts.store?.close()
+  }
+
+  /** Resolves with the first link; later ones are made behind it. Rejects when the head refuses for good. */
+  #joinHead(host: NodeHost): Promise<void> {
+    const { headUrl, token, events } = this.#parts
+    const { hello } = host.manager
+    const from = { ...hello, info: { [registering]: true } }
+    return new Promise((resolve, reject) => {
+      const reconnect = new Reconnect({
+        dial: () => dial({ address: { url: headUrl }, to: 'any', from, token, timeoutMs: dialTimeoutMs }),
+        onLink: (link) => {
+          host.attachHead(link, (reason) => {
+            if (this.#host === host && this.#mode === 'up') log(`the link to the head is lost: ${reason.message}`)
+            reconnect.lost()
+          })
+          resolve()
+        },
+        onGiveUp: (error) => {
+          reject(error)
+          if (this.#host === host && this.#mode === 'up') events.onEnd(error)
+        },
+        clock: systemClock,
+        random: systemRandom,
+        backoff: { ...defaultBackoff, mostMs: mostBackoffMs },
+      })
+      this.#reconnect = reconnect
+      reconnect.start()
+    })
+  }
+
+  /** The cluster holds this incarnation for dead, so it is: nothing of it goes on under the new one. */
+  async #rejoin(host: NodeHost, reason: string): Promise<void> {
+    if (this.#host !== host || this.#mode !== 'up') return
+    this.#mode = 'leaving'
+    log(`the cluster declared node ${host.id} dead: ${reason}. It begins anew.`)
+    this.#reconnect?.stop()
+    try {
+      await host.stop(`it was declared dead: ${reason}`)
+      if (this.#isStopped()) return
+      await this.begin()
+      log(`joined again as node ${this.facts.id}`)
+    } catch (error) {
+      if (!this.#isStopped()) this.#parts.events.onEnd(error as Error)
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#mode === 'stopped'
+  }
+
+  #endBy(reason: string): void {
+    if (this.#mode === 'stopped') return
+    log(`asked to stop: ${reason}`)
+    const { events } = this.#parts
+    this.stop(reason).then(
+      () => events.onEnd(),
+      (error: unknown) => events.onEnd(error as Error),
+    )
+  }
+}
+
+/** The node manager registers behind its link; it is of use to others when the head has answered. */
+async function isMember({ manager, headUrl }: NodeHost): Promise<void> {
+  const endsAtMs = systemClock.now() + registrationTimeoutMs
+  while (manager.stats().head !== 'member') {
+    if (systemClock.now() > endsAtMs)
+      throw new RequestTimeoutError(
+        `the head at ${headUrl} did not register this node within ${registrationTimeoutMs} ms`,
+      )
+    await new Promise<void>((resolve) => void systemClock.after(registrationPollMs, resolve, true))
+  }
+}
+
+function log(text: string): void {
+  console.error(`${new Date().toISOString()} ${text}`)
+}

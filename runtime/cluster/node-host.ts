@@ -1,0 +1,217 @@
+/**
+ * One incarnation of a node manager with everything around it: run folder, store, listeners, link to the head. Local
+ * mode and the daemon differ in what they put around this.
+ *
+ *     run folder ─▶ object store ─▶ port (cluster mode) ─▶ NodeManager ─▶ node.sock ─▶ node.json ─▶ link to the head
+ *
+ * A step that fails takes back those before it. What ends it: `stop` in order, `stopNow` in an exit handler, the
+ * guardian when this process is killed.
+ */
+import { hostname } from 'node:os'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Clock } from '../base/clock.ts'
+import { ConnectionLostError } from '../base/errors.ts'
+import { newProcessId } from '../base/ids.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import { NodeManager } from '../node/node-manager.ts'
+import type { NodeManagerEvents, NodeManagerOptions } from '../node/node-manager.ts'
+import { FileObjectStore } from '../objects/file-store.ts'
+import { nodeSocketOf } from '../owner/home.ts'
+import { MessageType } from '../protocol/messages.ts'
+import type { Message, ResourceUnits } from '../protocol/messages.ts'
+import { DialBackTable } from '../transport/dial-back.ts'
+import type { LocalHello } from '../transport/hello.ts'
+import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
+import type { IncomingOptions } from '../transport/incoming.ts'
+import type { Link } from '../transport/link.ts'
+import { listenUnix, listenWebSocket } from '../transport/listen.ts'
+import type { UnixListener, WebSocketListener } from '../transport/listen.ts'
+import { advertisedHost } from './daemon-options.ts'
+import { nodeInfo } from './node-info.ts'
+import { createRunFolder, removeRunFolder, writeNodeFile, writeProbe } from './run-folder.ts'
+
+export interface NodeHostOptions {
+  readonly token: string
+  readonly total: ResourceUnits
+  readonly labels: Readonly<Record<string, string>>
+  /** Whether the control store is in this process. */
+  readonly head: boolean
+  /** Of the head's port; '' in local mode, and for the head itself, whose own it is. */
+  readonly headUrl: string
+  /** The one port of the node; absent in local mode. */
+  readonly listen?: { readonly host: string; readonly port: number }
+  /** Links by which other nodes register; a node that is not the head refuses them. */
+  readonly onRegistration?: (link: Link) => void
+  readonly clock: Clock
+  readonly random: Random
+  readonly heartbeat?: HeartbeatOptions
+  readonly manager?: Partial<Pick<NodeManagerOptions, 'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment'>>
+  readonly events: NodeManagerEvents
+}
+
+export class NodeHost {
+  readonly id: NodeId
+  readonly runFolder: string
+  readonly manager: NodeManager
+  /** '' in local mode. */
+  readonly url: string
+  readonly headUrl: string
+  readonly #unix: UnixListener
+  readonly #port: WebSocketListener | undefined
+  /** The newest link to the head. */
+  #headLink: Link | undefined
+  #stopping: Promise<void> | undefined
+
+  /** Rejects when a folder, a socket or the port cannot be had; nothing is then left behind. */
+  static async start(options: NodeHostOptions): Promise<NodeHost> {
+    const id = newProcessId()
+    const runFolder = createRunFolder(id)
+    let port: WebSocketListener | undefined
+    let manager: NodeManager | undefined
+    try {
+      const store = await FileObjectStore.open(join(runFolder, 'objects'))
+      const welcome = welcomeOf(id, runFolder, options)
+      if (options.listen) port = await openPort(options.listen, () => manager, welcome, options)
+      const url = port ? advertisedUrl(port) : ''
+      // The welcome is written anew for each peer: from here on it says where the head is, also when that is here.
+      const headUrl = options.headUrl || url
+      welcome.info['headUrl'] = headUrl
+      const { clock, random, events } = options
+      manager = new NodeManager(managerOptions(options, { id, runFolder, url, headUrl }), {
+        store,
+        clock,
+        random,
+        events,
+      })
+      const unix = await listenUnix({ ...serving(() => manager, welcome, options), path: nodeSocketOf(runFolder) })
+      writeNodeFile(runFolder, { id, token: options.token, url, headUrl })
+      manager.start()
+      return new NodeHost(manager, { runFolder, url, headUrl, unix, port })
+    } catch (error) {
+      await port?.close()
+      await manager?.stop('it could not start')
+      removeRunFolder(runFolder)
+      throw error
+    }
+  }
+
+  private constructor(manager: NodeManager, parts: Parts) {
+    this.id = manager.id
+    this.manager = manager
+    this.runFolder = parts.runFolder
+    this.url = parts.url
+    this.headUrl = parts.headUrl
+    this.#unix = parts.unix
+    this.#port = parts.port
+  }
+
+  /** `onLost` is called once, when this link to the head is over. */
+  attachHead(link: Link, onLost: (reason: Error) => void = () => {}): void {
+    this.#headLink = link
+    this.manager.attachHead(link, onLost)
+  }
+
+  /** The listeners alone do not keep this process alive from now on. */
+  unref(): void {
+    this.#unix.unref()
+  }
+
+  /** Ends the workers, tells the head, closes every link and socket, removes the run folder. */
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#stop(reason)
+    return this.#stopping
+  }
+
+  /** Kills the workers and removes the run folder, synchronously: for an `exit` handler. The guardian does the rest. */
+  stopNow(): void {
+    this.manager.killNow()
+    removeRunFolder(this.runFolder)
+  }
+
+  async #stop(reason: string): Promise<void> {
+    // Kills the workers before its first await: only then is it true that everything of this node is dead.
+    const stopped = this.manager.stop(reason)
+    const leaving: Message = [MessageType.nodeLoad, [], 0, 0, 'dead']
+    this.#headLink?.send(leaving)
+    this.#headLink?.flush()
+    await Promise.all([this.#unix.close(), this.#port?.close()])
+    await stopped
+    removeRunFolder(this.runFolder)
+  }
+}
+
+interface Parts {
+  readonly runFolder: string
+  readonly url: string
+  readonly headUrl: string
+  readonly unix: UnixListener
+  readonly port: WebSocketListener | undefined
+}
+
+/** What a node says in its hello when it comes to register with the head. */
+export const registering = 'registering'
+
+type Welcome = LocalHello & { readonly info: Record<string, unknown> }
+
+function welcomeOf(id: NodeId, runFolder: string, { head, headUrl }: NodeHostOptions): Welcome {
+  const info = nodeInfo({ head, headUrl, runFolder, probe: writeProbe(runFolder) })
+  return { kind: 'node', node: id, process: id, info }
+}
+
+/** The port is there before the node manager, which must know its address. */
+function serving(manager: () => NodeManager | undefined, self: LocalHello, options: NodeHostOptions): IncomingOptions {
+  const nobody = new DialBackTable(options.clock)
+  return {
+    self,
+    token: options.token,
+    onLink(link) {
+      if (link.peer.info[registering] !== true) return manager()?.attach(link)
+      if (options.onRegistration) return options.onRegistration(link)
+      link.close(new ConnectionLostError(`node ${self.node} is not the head; nodes register there`))
+    },
+    onBulk: (channel) => manager()?.attachBulk(channel),
+    resolveTarget: (to) =>
+      manager()?.resolveTarget(to) ?? { kind: 'refuse', code: 'not-found', reason: `node ${self.node} is starting` },
+    get dialBack() {
+      return manager()?.dialBacks ?? nobody
+    },
+  }
+}
+
+function openPort(
+  { host, port }: { readonly host: string; readonly port: number },
+  manager: () => NodeManager | undefined,
+  self: LocalHello,
+  options: NodeHostOptions,
+): Promise<WebSocketListener> {
+  // Not spread: `dialBack` is asked for when it is used.
+  const incoming = serving(manager, self, options)
+  return listenWebSocket(Object.assign(incoming, { host, port, allowedHosts: [hostname()] }))
+}
+
+function advertisedUrl({ host, port }: WebSocketListener): string {
+  const shown = advertisedHost(host)
+  return `ws://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
+}
+
+function managerOptions(
+  { token, total, labels, head, heartbeat, manager }: NodeHostOptions,
+  own: Pick<NodeManagerOptions, 'id' | 'runFolder' | 'url'> & { readonly headUrl: string },
+): NodeManagerOptions {
+  const { headUrl, ...place } = own
+  return {
+    ...place,
+    ...{ token, total, labels, head, hostname: hostname() },
+    workerEntry: workerEntry(),
+    headName: headUrl === '' ? 'local' : headUrl,
+    ...(heartbeat && { heartbeat }),
+    ...manager,
+  }
+}
+
+/** With the extension of this file: the sources run under a loader, which the workers inherit. */
+function workerEntry(): string {
+  return fileURLToPath(new URL(`../worker/entry${extname(import.meta.url)}`, import.meta.url))
+}
