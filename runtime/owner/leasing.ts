@@ -20,6 +20,7 @@ export interface LeasingEvents {
   story(number: number, event: StoryEvent, lease: number): void
   attachments(number: number): readonly Attachment[] | null
   templateBytes(template: TaskTemplate): Uint8Array
+  classEnded(classIndex: number, how: Failure): void
 }
 
 interface OpenLease {
@@ -172,6 +173,10 @@ export class Leasing implements SubmitEffects {
 
   story(number: number, event: StoryEvent, lease: number): void {
     this.#events.story(number, event, lease)
+  }
+
+  classEnded(classIndex: number, how: Failure): void {
+    this.#events.classEnded(classIndex, how)
   }
 
   /** An answer of a node manager that is about leases. Returns false when the message is about something else. */

@@ -1,6 +1,11 @@
 /** A double-ended queue of numbers in one ring buffer that doubles as needed: no object per entry. */
+/** Most queues of pinned workers never hold anything. */
+const empty = new Float64Array(0)
+/** A ring that grew beyond this is let go of when it is empty. */
+const largestKept = 4096
+
 export class NumberQueue {
-  #ring = new Float64Array(64)
+  #ring = empty
   #head = 0
   #size = 0
 
@@ -27,7 +32,7 @@ export class NumberQueue {
     const value = this.#ring[this.#head] as number
     this.#head = (this.#head + 1) & (this.#ring.length - 1)
     this.#size--
-    if (this.#size === 0 && this.#ring.length > 4096) this.#ring = new Float64Array(64)
+    if (this.#size === 0 && this.#ring.length > largestKept) this.#ring = empty
     if (this.#size === 0) this.#head = 0
     return value
   }
@@ -41,7 +46,7 @@ export class NumberQueue {
   }
 
   #grow(): void {
-    const larger = new Float64Array(this.#ring.length * 2)
+    const larger = new Float64Array(Math.max(16, this.#ring.length * 2))
     for (let i = 0; i < this.#size; i++) larger[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)] as number
     this.#ring = larger
     this.#head = 0

@@ -11,7 +11,14 @@ import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../ba
 import { inlineBytes, maxPendingArgumentBytes, maxQueuedTasks } from '../base/limits.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
 import { encodeValue, type EncodedValue } from '../objects/value.ts'
-import { type Attachment, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import {
+  type Attachment,
+  MessageType,
+  type Message,
+  type ObjectTuple,
+  type RefTuple,
+  type ResourceUnits,
+} from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { Answers } from './answers.ts'
 import { encodeArguments, type EncodedArguments } from './arguments.ts'
@@ -68,12 +75,14 @@ export class Owner {
   readonly #access: ObjectAccess
   readonly #answers: Answers
   readonly #limits: OwnerLimits
-  readonly #templateBytes: Uint8Array[] = []
+  readonly #templateBytes: (Uint8Array | undefined)[] = []
   /** Values of the arguments that are refs, by task, from when they are known until it settles. */
   readonly #attachments = new Map<number, readonly Attachment[]>()
   /** Refs that a task keeps alive, by task, until it settles. */
   readonly #pins = new Map<number, readonly RefTuple[]>()
   readonly #drainWaiters: (() => void)[] = []
+  /** Pinned classes that have not ended: whom to tell. */
+  readonly #pinned = new Map<number, (how: Failure) => void>()
   /** Messages of links that are not the owner's: a worker's executor takes those. */
   extraMessages: ((link: Link, message: Message) => void) | undefined
   onPeerGone: ((process: ProcessId) => void) | undefined
@@ -97,6 +106,7 @@ export class Owner {
       story: (number, event, lease) => this.notes.add(number, event, this.#leasing.grantOf(lease)),
       attachments: (number) => (this.#attachments.size === 0 ? null : (this.#attachments.get(number) ?? null)),
       templateBytes: (template) => this.#templateBytes[template.number] as Uint8Array,
+      classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
     })
     this.state = new SubmitState(this.#table, host.clock, this.#leasing, { ...defaultSubmitOptions, ...options.submit })
     this.#leasing.serve(this.state)
@@ -127,6 +137,26 @@ export class Owner {
 
   defineClass(of: SchedulingClass): number {
     return this.state.defineClass(of)
+  }
+
+  /** A worker of one's own, asked for at once; `ended` is called once, when it is gone or cannot be had. */
+  openPinned(resources: ResourceUnits, ended: (how: Failure) => void): number {
+    if (this.#closed !== undefined) throw this.#closed
+    const classIndex = this.state.defineClass({
+      kind: 'pinned',
+      resources,
+      strategy: null,
+      priority: 0,
+      environment: '',
+    })
+    this.#pinned.set(classIndex, ended)
+    this.state.openPinned(classIndex)
+    return classIndex
+  }
+
+  /** Ends a worker of one's own: after what it runs, or now. What is queued fails. */
+  closePinned(classIndex: number, reason: string, now: boolean): void {
+    if (this.#pinned.has(classIndex)) this.state.closePinned(classIndex, reason, now)
   }
 
   defineTemplate(body: TemplateBody, options: TemplateOptions): TaskTemplate {
@@ -217,6 +247,10 @@ export class Owner {
         reject(reason)
       })
     })
+  }
+
+  isReady(number: ObjectNumber): boolean {
+    return this.#objects.outcome(number) !== undefined
   }
 
   /** What became of an object, when it is ready. */
@@ -331,6 +365,7 @@ export class Owner {
       questions: this.#access.size,
       argumentPieces: this.#slab.livePieces,
       stories: this.notes.size,
+      pinned: this.#pinned.size,
     }
   }
 
@@ -588,6 +623,15 @@ export class Owner {
       },
       false,
     )
+  }
+
+  #classEnded(classIndex: number, how: Failure): void {
+    const ended = this.#pinned.get(classIndex)
+    this.#pinned.delete(classIndex)
+    this.state.templates.forEach((template, number) => {
+      if (template?.classIndex === classIndex) this.#templateBytes[number] = undefined
+    })
+    ended?.(how)
   }
 
   #peerGone(process: ProcessId, reason: Error): void {

@@ -39,6 +39,8 @@ export interface ClassRecord {
   turn: number
   /** A pinned class ends with its worker. */
   closed: Failure | undefined
+  /** That was told. */
+  ended: boolean
 }
 
 /** What one task costs at the least, in microseconds: reading, claiming, answering. */
@@ -85,6 +87,7 @@ export class SubmitQueue {
       saturated: false,
       turn: 0,
       closed: undefined,
+      ended: false,
     })
     if (of.kind === 'task') this.#classByKey.set(key, index)
     return index

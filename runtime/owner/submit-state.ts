@@ -73,10 +73,10 @@ export class SubmitState extends SubmitQueue {
     record.closed ??= { kind: 'class-closed', reason }
     this.#withdraw(record)
     for (const lease of [...record.leases]) {
-      lease.endWorkerAtReturn = true
       if (now) this.#endWorker(lease, reason)
       else this.#close(lease)
     }
+    if (record.leases.length === 0) this.#classEnded(record, record.closed)
   }
 
   granted(requestId: number, grant: Grant): void {
@@ -109,6 +109,7 @@ export class SubmitState extends SubmitQueue {
     if (record.of.kind === 'pinned') record.closed = failure
     if (record.leases.length === 0) this.#failQueued(record, failure)
     this.#withdraw(record)
+    if (record.of.kind === 'pinned') this.#classEnded(record, failure)
   }
 
   opened(index: number): void {
@@ -235,9 +236,10 @@ export class SubmitState extends SubmitQueue {
       if (state !== TaskState.none && state !== TaskState.settled) this.#end(number, failure)
     }
     for (const lease of [...this.leases.values()]) {
-      lease.endWorkerAtReturn ||= lease.count > 0
+      lease.endWorkerAtReturn ||= lease.count > 0 || this.classAt(lease.classIndex).of.kind === 'pinned'
       this.giveBack(lease)
     }
+    for (const record of this.classes) if (record.of.kind === 'pinned') this.#classEnded(record, failure)
   }
 
   protected override tick(): void {
@@ -339,7 +341,7 @@ export class SubmitState extends SubmitQueue {
   }
 
   #afterAnswer(lease: LeaseRecord): void {
-    if (lease.state === 'closing' && lease.count === 0) return this.giveBack(lease)
+    if (lease.state === 'closing' && lease.count === 0) return this.#leave(lease)
     if (lease.state !== 'open') return
     const record = this.classAt(lease.classIndex)
     if (lease.blocked) return
@@ -350,14 +352,19 @@ export class SubmitState extends SubmitQueue {
   /** Stops pushing to a lease, takes back what has not started, and gives it back when the rest is answered. */
   #close(lease: LeaseRecord): void {
     if (lease.state === 'ending' || lease.state === 'closing') return
-    if (lease.state === 'opening') lease.endWorkerAtReturn ||= false
     lease.state = 'closing'
     this.classAt(lease.classIndex).idle.delete(lease)
     this.recallBehind(lease)
     const record = this.classAt(lease.classIndex)
     record.saturated = false
     this.pump(record)
-    if (lease.count === 0) this.giveBack(lease)
+    if (lease.count === 0) this.#leave(lease)
+  }
+
+  /** A closing lease has no task any more. The worker of a pinned class ends with it, and its end is waited for. */
+  #leave(lease: LeaseRecord): void {
+    if (this.classAt(lease.classIndex).of.kind === 'pinned') this.#endWorker(lease, 'it is not needed any more')
+    else this.giveBack(lease)
   }
 
   #endWorker(lease: LeaseRecord, reason: string): void {
@@ -388,6 +395,7 @@ export class SubmitState extends SubmitQueue {
     if (record.of.kind === 'pinned') {
       record.closed ??= failure(0)
       this.#failQueued(record, record.closed)
+      this.#classEnded(record, failure(0))
     }
     record.saturated = false
     this.pump(record)
@@ -411,6 +419,12 @@ export class SubmitState extends SubmitQueue {
       if (this.#is(number, TaskState.queued)) this.#end(number, failure)
     }
     record.queued = 0
+  }
+
+  #classEnded(record: ClassRecord, failure: Failure): void {
+    if (record.ended) return
+    record.ended = true
+    this.effects.classEnded(record.index, failure)
   }
 
   #withdraw(record: ClassRecord): void {

@@ -73,6 +73,8 @@ export interface SubmitEffects {
   returnGrant(grant: Grant): void
   /** The task ends here, by a failure that no retry repairs. Called once. */
   fail(number: number, failure: Failure): void
+  /** A pinned class is over: its worker is gone, or never came. Called once per class. */
+  classEnded(classIndex: number, how: Failure): void
   /** For the story of a task, its log and its counters; decides nothing. */
   story(number: number, event: StoryEvent, lease: number): void
 }

@@ -1,0 +1,44 @@
+/**
+ * Outpool's own interface: remote functions, refs, and what surrounds them. The compatibility modules
+ * (`outpool/multiprocessing`, `outpool/workerpool`) are built on it.
+ */
+export { init, shutdown, type ClusterFacts } from './init.ts'
+export type { InitOptions } from './init-options.ts'
+export { remote, RemoteFunction, type RemoteArgument, type RemoteArguments } from './remote.ts'
+export type { TaskOptions } from './options.ts'
+export { put, get, wait, cancel, drained, type ValuesOf, type WaitOptions, type CancelOptions } from './objects.ts'
+export { ObjectRef, type GetOptions } from '../runtime/owner/object-ref.ts'
+export { context, type Context } from './context.ts'
+export { explain, type ProcessExplanation, type FunctionExplanation, type RefExplanation } from './explain.ts'
+export {
+  ActorAlreadyExistsError,
+  ActorDiedError,
+  ActorUnavailableError,
+  AuthenticationError,
+  BackPressureError,
+  ConnectionLostError,
+  FunctionCaptureError,
+  GetTimeoutError,
+  NodeDiedError,
+  NotInitializedError,
+  ObjectFreedError,
+  ObjectLostError,
+  ObjectReconstructionFailedError,
+  ObjectStoreFullError,
+  OutOfDiskError,
+  OutOfMemoryError,
+  OutpoolError,
+  OwnerDiedError,
+  PendingCallsLimitExceededError,
+  ProtocolError,
+  ProtocolVersionError,
+  registerErrorClass,
+  RequestTimeoutError,
+  RuntimeEnvSetupError,
+  SerializationError,
+  TaskCancelledError,
+  TaskError,
+  TaskTimeoutError,
+  TaskUnschedulableError,
+  WorkerCrashedError,
+} from './errors.ts'

@@ -1,0 +1,211 @@
+/**
+ * Workers of one's own: a pinned lease, an initializer, calls one after the other. Pools are made of these.
+ *
+ * A worker is asked for at once and stands later (`ready`). What it was given to do before waits for it. When it ends,
+ * whatever the reason, its calls reject and `onExit` tells; whoever wants another one asks for another one.
+ */
+import { deferred, type Deferred } from '../runtime/base/deferred.ts'
+import { NodeDiedError, OutpoolError, TaskCancelledError, WorkerCrashedError } from '../runtime/base/errors.ts'
+import { defineFunction, type FunctionDefinition, moduleExport } from '../runtime/code/function-source.ts'
+import type { ProcessRuntime } from '../runtime/owner/current.ts'
+import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
+import type { CallMode } from '../runtime/owner/template.ts'
+import { parseResources } from '../runtime/scheduler/resources.ts'
+import { ensureRuntime } from './runtime.ts'
+
+/** An export of a module that exists on every node. Made by `moduleFunction`. */
+export interface RemoteModuleFunction {
+  readonly definition: FunctionDefinition
+}
+
+export type Callable = ((...args: never[]) => unknown) | RemoteModuleFunction
+
+export interface PinnedWorkerOptions {
+  /** Logical CPUs that the worker holds for its life. Default 1. */
+  readonly numCpus?: number
+  readonly resources?: Readonly<Record<string, number>>
+  /** Runs once in the worker before its first call; may set module state. When it throws, `ready` rejects. */
+  readonly initializer?: Callable
+  readonly initargs?: readonly unknown[]
+  readonly name?: string
+}
+
+export interface WorkerFacts {
+  readonly node: string
+  readonly pid: number
+  readonly process: string
+}
+
+export interface WorkerExit {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly stderrTail: string
+  readonly nodeDied: boolean
+}
+
+export interface PinnedCallOptions {
+  readonly name?: string
+  /** How the function meets its arguments; see `CallMode`. Default `call`. */
+  readonly mode?: CallMode
+}
+
+export interface PinnedCall<R> {
+  readonly promise: Promise<R>
+  /**
+   * Cancels the call; its promise rejects with TaskCancelledError by this. A running one gets its AbortSignal, and the
+   * worker is ended when it goes on, at once with `force`. False when the call is over.
+   */
+  cancel(options?: { readonly force?: boolean }): boolean
+}
+
+export interface PinnedWorker {
+  /** Resolves when the worker stands and its initializer has run; rejects when it cannot be placed or set up. */
+  readonly ready: Promise<WorkerFacts>
+  readonly facts: WorkerFacts | undefined
+  /** Calls on one worker run one after the other, in the order of these calls. */
+  run<R>(fn: Callable, args: readonly unknown[], options?: PinnedCallOptions): PinnedCall<R>
+  /** Ends the worker after the running call; later ones reject. Resolves when the process is gone. */
+  release(): Promise<void>
+  /** Ends the worker now; running and queued calls reject. Resolves when the process is gone. */
+  terminate(): Promise<void>
+  /** Called once, when the worker has ended in whatever way. */
+  onExit: ((exit: WorkerExit) => void) | undefined
+}
+
+/** Names the export of a module for the worker to import, instead of shipping a function's text. */
+export function moduleFunction(url: string | URL, exportName: string): RemoteModuleFunction {
+  return { definition: moduleExport(url, exportName) }
+}
+
+/** Asks for a worker; returns at once. */
+export function acquireWorker(options: PinnedWorkerOptions = {}): PinnedWorker {
+  return new PinnedLease(ensureRuntime(), options)
+}
+
+/** What every pinned worker runs first: it says who it is. */
+const whoAmI = (): { node: string; pid: number; process: string } => {
+  const runtime = (
+    globalThis as never as Record<symbol, { owner: { host: { self: { node: string; process: string } } } }>
+  )[Symbol.for('outpool.process.1')] as { owner: { host: { self: { node: string; process: string } } } }
+  return { ...runtime.owner.host.self, pid: process.pid }
+}
+
+class PinnedLease implements PinnedWorker {
+  onExit: ((exit: WorkerExit) => void) | undefined
+  readonly ready: Promise<WorkerFacts>
+  facts: WorkerFacts | undefined
+  readonly #runtime: ProcessRuntime
+  readonly #classIndex: number
+  readonly #templates = new Map<string, TaskTemplate>()
+  readonly #gone: Deferred<WorkerExit> = deferred()
+  readonly #label: string
+
+  constructor(runtime: ProcessRuntime, options: PinnedWorkerOptions) {
+    const { numCpus = 1, resources, initializer, initargs = [] } = options
+    this.#runtime = runtime
+    this.#label = options.name ?? 'worker'
+    const units = parseResources({ numCpus, ...(resources !== undefined && { resources }) })
+    const { owner } = runtime
+    this.#classIndex = owner.openPinned(units, (how) => this.#ended(exitOf(how)))
+    this.ready = this.#setUp(initializer, initargs)
+    // Whoever never asks is not to be punished by an unhandled rejection.
+    this.ready.catch(() => {})
+  }
+
+  run<R>(fn: Callable, args: readonly unknown[], options: PinnedCallOptions = {}): PinnedCall<R> {
+    const { owner } = this.#runtime
+    let task = -1
+    const promise = owner.run(this.#templateFor(fn, options), args, (number) => {
+      task = number
+    }) as Promise<R>
+    return {
+      promise,
+      cancel: ({ force = false } = {}) =>
+        task >= 0 && owner.cancel(task, { reason: 'cancel() was called', force, recursive: true }),
+    }
+  }
+
+  async release(): Promise<void> {
+    this.#runtime.owner.closePinned(this.#classIndex, 'its worker was released', false)
+    await this.#gone.promise
+  }
+
+  async terminate(): Promise<void> {
+    this.#runtime.owner.closePinned(this.#classIndex, 'its worker was terminated', true)
+    await this.#gone.promise
+  }
+
+  async #setUp(initializer: Callable | undefined, initargs: readonly unknown[]): Promise<WorkerFacts> {
+    const asked = this.run<WorkerFacts>(whoAmI, [], { name: `${this.#label} start` })
+    const set =
+      initializer === undefined ? undefined : this.run(initializer, initargs, { name: `${this.#label} initializer` })
+    set?.promise.catch(() => {})
+    this.facts = await asked.promise
+    await set?.promise
+    return this.facts
+  }
+
+  #ended(exit: WorkerExit): void {
+    this.#gone.resolve(exit)
+    this.onExit?.(exit)
+  }
+
+  #templateFor(fn: Callable, { name, mode = 'call' }: PinnedCallOptions): TaskTemplate {
+    const definition = typeof fn === 'function' ? defineFunction(fn, { caller: 'run' }) : fn.definition
+    const key = `${definition.id} ${mode} ${name ?? ''}`
+    let template = this.#templates.get(key)
+    if (template === undefined) {
+      const body = { kind: 'task', mode, name: name ?? definition.name, definition: definition.bytes } as const
+      template = this.#runtime.owner.defineTemplate(
+        { ...body, job: this.#runtime.job, environment: '', numReturns: 1, maxRetries: 0 },
+        { classIndex: this.#classIndex, retryExceptions: false, timeoutMs: 0 },
+      )
+      this.#templates.set(key, template)
+    }
+    return template
+  }
+}
+
+function exitOf(how: Failure): WorkerExit {
+  if (how.kind !== 'worker-crashed')
+    return { code: null, signal: null, stderrTail: '', nodeDied: how.kind === 'node-died' }
+  const [code, signal, , stderrTail] = how.exit
+  return { code, signal, stderrTail, nodeDied: false }
+}
+
+/** Whether a call failed because its worker or node ended, and not by what it did. */
+export function isSystemFailure(error: unknown): error is OutpoolError {
+  return error instanceof WorkerCrashedError || error instanceof NodeDiedError
+}
+
+export function isCancelled(error: unknown): error is TaskCancelledError {
+  return error instanceof TaskCancelledError
+}
+
+/** CPUs of all nodes that are alive; those of this machine's node in local mode. */
+export async function clusterCpus(): Promise<number> {
+  const { home } = await joinedRuntime()
+  const rows = await home.nodes()
+  let units = 0
+  for (const row of rows) {
+    if (row.state !== 'alive') continue
+    for (const [name, amount] of row.total) if (name === 'CPU') units += amount
+  }
+  return Math.max(1, Math.floor(units / 10_000))
+}
+
+/** Tells the number of CPUs whenever nodes come or go. Returns what ends it. */
+export function onClusterCpus(listener: (cpus: number) => void): () => void {
+  return ensureRuntime().onNodes(() => {
+    clusterCpus().then(listener, () => {})
+  })
+}
+
+async function joinedRuntime(): Promise<ProcessRuntime> {
+  const runtime = ensureRuntime()
+  await runtime.owner.host.home.connected()
+  return runtime
+}
+
+/** A method of this name on an object says how `explain` tells of it. */
+export const explainSymbol: unique symbol = Symbol.for('outpool.explain')
