@@ -6,6 +6,7 @@
  */
 import { availableParallelism } from 'node:os'
 
+export { moduleFunction, type RemoteModuleFunction } from '../../lib/pinned.ts'
 export { AsyncResult, type Callback, type ErrorCallback } from './async-result.ts'
 export { PoolTerminatedError, TimeoutError, ValueError } from './errors.ts'
 export { IMapIterator } from './imap-iterator.ts'

@@ -1,5 +1,5 @@
 import type { Callable } from '../../lib/pinned.ts'
-import { refuseUnknownOptions } from '../shared/option-names.ts'
+import { checkNames } from '../../lib/options.ts'
 import { ValueError } from './errors.ts'
 
 export interface PoolOptions {
@@ -15,8 +15,6 @@ export interface PoolOptions {
   readonly numCpus?: number | undefined
   /** Outpool: other resources that each worker holds. */
   readonly resources?: Readonly<Record<string, number>> | undefined
-  /** Outpool: environment variables of the workers. */
-  readonly env?: Readonly<Record<string, string>> | undefined
   /** Outpool: a name for `explain` and for log lines. */
   readonly name?: string | undefined
 }
@@ -29,14 +27,13 @@ export interface CompiledPoolOptions {
   readonly maxTasksPerChild: number | undefined
   readonly numCpus: number | undefined
   readonly resources: Readonly<Record<string, number>> | undefined
-  readonly env: Readonly<Record<string, string>> | undefined
   readonly name: string | undefined
 }
 
-const optionNames = ['processes', 'initializer', 'initargs', 'maxtasksperchild', 'numCpus', 'resources', 'env', 'name']
+const optionNames = ['processes', 'initializer', 'initargs', 'maxtasksperchild', 'numCpus', 'resources', 'name']
 
 export function compilePoolOptions(options: PoolOptions): CompiledPoolOptions {
-  refuseUnknownOptions(options, optionNames, 'Pool')
+  checkNames(options, optionNames, 'Pool')
   const processes = options.processes ?? undefined
   if (processes !== undefined && !(Number.isInteger(processes) && processes >= 1)) {
     throw new ValueError('Number of processes must be at least 1')
@@ -47,7 +44,7 @@ export function compilePoolOptions(options: PoolOptions): CompiledPoolOptions {
   }
   const initializer = options.initializer ?? undefined
   if (initializer !== undefined && !isCallable(initializer)) throw new TypeError('initializer must be a callable')
-  const { numCpus, resources, env, name } = options
+  const { numCpus, resources, name } = options
   return {
     processes,
     initializer,
@@ -55,14 +52,13 @@ export function compilePoolOptions(options: PoolOptions): CompiledPoolOptions {
     maxTasksPerChild,
     numCpus,
     resources,
-    env,
     name,
   }
 }
 
 /** A function, or what `moduleFunction` gives. */
 export function isCallable(value: unknown): value is Callable {
-  return typeof value === 'function' || (typeof value === 'object' && value !== null && 'url' in value)
+  return typeof value === 'function' || (typeof value === 'object' && value !== null && 'definition' in value)
 }
 
 /** A chunk size as the caller gave it: a positive integer. */

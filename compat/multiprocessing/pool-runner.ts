@@ -1,6 +1,7 @@
 /** Does what `PoolState` decides: starts and ends pinned workers, hands chunks to them, brings their answers back. */
 import {
   acquireWorker,
+  isSystemFailure,
   type Callable,
   type PinnedWorker,
   type PinnedWorkerOptions,
@@ -15,7 +16,7 @@ import { PoolState, type ChunkId, type PoolEvent, type PoolInstruction, type Wor
 /** How a worker goes through the items of a chunk: up to the first that fails, or all of them. */
 export type ChunkMode = 'map' | 'starmap' | 'each'
 
-/** What a worker answers: the values, and where and why it stopped, or what failed. */
+/** What became of the items of a chunk. */
 export interface ChunkAnswer {
   readonly values: readonly unknown[]
   /** In mode `each`: the items that failed. In the others: at most the one at which the chunk stopped. */
@@ -54,14 +55,6 @@ interface PoolWorker {
 
 /** Workers that are gone are remembered for `explain`, so many of them. */
 const maxRemembered = 1000
-
-/** What a call rejects with when it was not the call's fault: the chunk runs again elsewhere. */
-const systemFailures: ReadonlySet<unknown> = new Set([
-  'ERR_OUTPOOL_WORKER_CRASHED',
-  'ERR_OUTPOOL_NODE_DIED',
-  'ERR_OUTPOOL_CONNECTION_LOST',
-  'ERR_OUTPOOL_OUT_OF_MEMORY',
-])
 
 export class PoolRunner {
   /** Resolves when the pool has ended and every worker of it is gone. */
@@ -185,6 +178,9 @@ export class PoolRunner {
       },
       (error: unknown) => {
         if (worker.asked) return
+        worker.asked = true
+        // The process may stand though its initializer failed.
+        pinned.terminate().catch(() => undefined)
         this.#forget(id, worker)
         this.#dispatch({ type: 'startFailed', worker: id, retryable: isSystemFailure(error), error })
       },
@@ -202,12 +198,11 @@ export class PoolRunner {
   }
 
   #workerOptions(): PinnedWorkerOptions {
-    const { initializer, initargs, numCpus, resources, env, name, processes } = this.#options
+    const { initializer, initargs, numCpus, resources, name, processes } = this.#options
     return {
       numCpus: numCpus ?? (processes === undefined ? 1 : cpuShare(processes, this.#cpus)),
       ...(initializer === undefined ? {} : { initializer, initargs }),
       ...(resources === undefined ? {} : { resources }),
-      ...(env === undefined ? {} : { env }),
       ...(name === undefined ? {} : { name }),
     }
   }
@@ -218,7 +213,7 @@ export class PoolRunner {
     worker.busy = true
     // Asynchronous, because a function or an item that cannot travel throws at once: that is the chunk's own failure.
     const call = async (): Promise<ChunkAnswer> =>
-      worker.pinned.run<ChunkAnswer>(chunk.fn, [chunk.items], { mode: chunk.mode }).promise
+      worker.pinned.run<WorkerAnswer>(chunk.fn, [chunk.items], { mode: chunk.mode }).promise.then(answerOf)
     call().then(
       (answer) => {
         worker.chunks++
@@ -282,6 +277,23 @@ export class PoolRunner {
   }
 }
 
+/** What the worker sends for `map` and `starmap`, and for `each`. */
+type WorkerAnswer =
+  | { readonly values: readonly unknown[]; readonly failedAt: number; readonly error?: unknown }
+  | readonly ({ readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown })[]
+
+function answerOf(sent: WorkerAnswer): ChunkAnswer {
+  if ('failedAt' in sent)
+    return { values: sent.values, failures: sent.failedAt < 0 ? [] : [[sent.failedAt, sent.error]] }
+  const failures: [number, unknown][] = []
+  const values = sent.map((item, index) => {
+    if (item.ok) return item.value
+    failures.push([index, item.error])
+    return undefined
+  })
+  return { values, failures }
+}
+
 function reportOf(worker: PoolWorker): PoolWorkerReport | undefined {
   if (worker.facts === undefined) return undefined
   return {
@@ -291,8 +303,4 @@ function reportOf(worker: PoolWorker): PoolWorkerReport | undefined {
     chunks: worker.chunks,
     alive: worker.alive,
   }
-}
-
-function isSystemFailure(error: unknown): boolean {
-  return systemFailures.has((error as { code?: unknown } | null | undefined)?.code)
 }

@@ -2,11 +2,19 @@
  * One worker of a pool, on the cluster: what the original's pool asks of its worker handler, on a pinned worker.
  *
  *   1 starting --ready--> 2 idle <--> 3 busy          1 | 2 | 3 --the process ends--> 5 terminated
- *   1 | 2 | 3 --terminate--> 4 ending --gone--> 5      3 --task given up--> 4 (the process is ended with its task)
+ *   1 | 2 | 3 --terminate--> 4 ending --gone--> 5      3 --task given up, not cleaned up--> 4
  */
-import { acquireWorker, clusterCpus, moduleFunction, type PinnedWorker, type WorkerFacts } from '../../lib/pinned.ts'
+import {
+  acquireWorker,
+  clusterCpus,
+  isSystemFailure,
+  type PinnedWorker,
+  type WorkerExit,
+  type WorkerFacts,
+} from '../../lib/pinned.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
-import { terminateErrorOf, TerminateError, isSystemFailure, type WorkerExit } from './errors.ts'
+import { exitErrorOf, startErrorOf, TerminateError } from './errors.ts'
+import { HostedScript, type MethodCall } from './hosted-script.ts'
 import {
   defer,
   isGivenUp,
@@ -16,11 +24,6 @@ import {
   type WorkerHandler,
   type WorkerpoolPromise,
 } from './original.ts'
-
-const host = new URL('./script-host.js', import.meta.url)
-const loadScript = moduleFunction(host, 'loadScript')
-const callMethod = moduleFunction(host, 'callMethod')
-const runTerminationHandler = moduleFunction(host, 'runTerminationHandler')
 
 /** A start that failed because the worker or its node died has run nothing: it may be repeated, so often. */
 const maxStarts = 3
@@ -37,7 +40,8 @@ interface RunningTask {
   readonly resolver: Resolver
   readonly method: string
   readonly params: readonly unknown[] | null | undefined
-  readonly options: ExecOptions | undefined
+  readonly on: ((payload: unknown) => unknown) | undefined
+  call: MethodCall | undefined
 }
 
 export class ClusterWorker implements WorkerHandler {
@@ -49,6 +53,7 @@ export class ClusterWorker implements WorkerHandler {
   readonly debugPort: undefined
   terminated = false
   terminating = false
+  /** Busy for the pool until the process is gone, or the task that was given up is cleaned up after. */
   cleaning = false
   /** Tasks that this worker has answered. */
   tasks = 0
@@ -56,7 +61,7 @@ export class ClusterWorker implements WorkerHandler {
   readonly #options: ClusterWorkerOptions
   readonly #running = new Set<RunningTask>()
   #pinned: PinnedWorker | undefined
-  #ready = false
+  #host: HostedScript | undefined
   #asked = false
   #exit: WorkerExit | undefined
   #waiting: RunningTask[] = []
@@ -78,12 +83,13 @@ export class ClusterWorker implements WorkerHandler {
     resolver: Resolver = defer(),
     options?: ExecOptions,
   ): WorkerpoolPromise {
-    const task: RunningTask = { resolver, method, params, options }
+    const on = typeof options?.on === 'function' ? options.on : undefined
+    const task: RunningTask = { resolver, method, params, on, call: undefined }
     if (this.terminated) resolver.reject(new TerminateError('Worker is terminated'))
     else {
       this.#running.add(task)
-      if (this.#ready) this.#send(task)
-      else this.#waiting.push(task)
+      if (this.#host === undefined) this.#waiting.push(task)
+      else this.#send(task, this.#host)
     }
     return resolver.promise.catch((error: unknown) => {
       if (!isGivenUp(error) || this.terminated) throw error
@@ -97,6 +103,7 @@ export class ClusterWorker implements WorkerHandler {
 
   /** In order: after the running task, with the script's `onTerminate`. With `force`: now, and the task is rejected. */
   terminate(force?: boolean, callback?: (error: unknown, handler: WorkerHandler) => void): void {
+    const wasRunning = this.#running.size > 0
     if (force === true) {
       for (const task of this.#running) task.resolver.reject(new Error('Worker terminated'))
       this.#running.clear()
@@ -105,11 +112,7 @@ export class ClusterWorker implements WorkerHandler {
     if (typeof callback === 'function') this.#whenEnded = callback
     if (this.terminated) this.#ended()
     else if (this.busy()) this.terminating = true
-    else {
-      // Busy for the pool until the process is gone: nothing new is sent here.
-      this.cleaning = true
-      void this.#end(force === true)
-    }
+    else void this.#end(wasRunning)
   }
 
   terminateAndNotify(force?: boolean, timeout?: number): WorkerpoolPromise {
@@ -129,106 +132,98 @@ export class ClusterWorker implements WorkerHandler {
         if (this.#asked) return
         const pinned = this.#acquire(cpus)
         this.facts = await pinned.ready
-        this.#ready = true
-        for (const task of this.#waiting.splice(0)) this.#send(task)
+        this.#host = new HostedScript(pinned)
+        for (const task of this.#waiting.splice(0)) this.#send(task, this.#host)
         return
       } catch (error) {
         if (this.#asked) return
-        if (start < maxStarts && isSystemFailure(error)) continue
-        this.#died(error)
+        if (start < maxStarts && isSystemFailure(error) && this.#exit?.nodeDied === true) continue
+        this.#died(this.#exit === undefined ? startErrorOf(error) : exitErrorOf(error, this.#place()))
         return
       }
     }
   }
 
   #acquire(cpus: number): PinnedWorker {
-    const forkOptions = (this.forkOpts ?? {}) as { env?: Record<string, string>; cwd?: string | URL }
+    const { forkArgs, forkOpts, maxWorkers } = this.#options
+    this.#exit = undefined
     const pinned = acquireWorker({
-      numCpus: cpuShare(this.#options.maxWorkers(), cpus),
-      initializer: loadScript,
-      initargs: [this.script ?? null, { forkArgs: [...(this.forkArgs ?? [])], cwd: forkOptions.cwd?.toString() }],
+      ...HostedScript.setUp(this.script, forkArgs, forkOpts),
+      numCpus: cpuShare(maxWorkers(), cpus),
       name: 'workerpool',
-      ...(forkOptions.env === undefined ? {} : { env: forkOptions.env }),
     })
     this.#pinned = pinned
     pinned.onExit = (exit) => {
       this.#exit = exit
-      if (this.#asked || !this.#ready || this.#running.size > 0) return
+      if (this.#asked || this.#host === undefined || this.#running.size > 0) return
       this.terminated = true
       this.#options.onIdleExit(this)
     }
     return pinned
   }
 
-  #send(task: RunningTask): void {
+  #send(task: RunningTask, host: HostedScript): void {
     // Given up before it could start.
     if (!this.#running.has(task)) return
-    // Asynchronous, because a parameter that cannot travel throws at once: that is the task's own failure.
-    const call = async (): Promise<unknown> => {
-      const { method, params } = task
-      return (this.#pinned as PinnedWorker).run<unknown>(callMethod, [method, params ?? null], { name: method }).promise
-    }
-    call().then(
-      (value) => this.#settle(task, () => task.resolver.resolve(value)),
+    task.call = host.call(task.method, task.params, task.on)
+    task.call.outcome.then(
+      (outcome) => {
+        if (!this.#running.delete(task)) return
+        this.tasks++
+        if (this.terminating) this.terminate()
+        if (outcome.ok) task.resolver.resolve(outcome.value)
+        else task.resolver.reject(outcome.error)
+      },
       (error: unknown) => {
-        if (this.#asked || !this.#running.has(task)) return
-        if (isSystemFailure(error) || this.#exit !== undefined) this.#died(error)
-        else this.#settle(task, () => task.resolver.reject(error))
+        if (!this.#asked && this.#running.has(task)) this.#died(exitErrorOf(error, this.#place()))
       },
     )
   }
 
-  #settle(task: RunningTask, tell: () => void): void {
-    if (!this.#running.delete(task)) return
-    this.tasks++
-    if (this.terminating) this.terminate()
-    tell()
+  #place(): { script: string | undefined; exit: WorkerExit | undefined; facts: WorkerFacts | undefined } {
+    return { script: this.script, exit: this.#exit, facts: this.facts }
   }
 
   /** The process is gone, or never came to be: what runs here fails with it, as in the original. */
-  #died(error: unknown): void {
+  #died(reason: Error): void {
     this.terminated = true
     const tasks = [...this.#running]
     this.#running.clear()
     this.#waiting = []
     this.#pinned?.terminate().catch(() => undefined)
-    const reason = terminateErrorOf(error, { script: this.script, exit: this.#exit, facts: this.facts })
     for (const task of tasks) task.resolver.reject(reason)
     if (this.terminating) this.#ended()
   }
 
-  /** A cancelled task is ended with its process; the pool gets a new one, and nobody else's task is touched. */
+  /**
+   * A task that was cancelled or timed out. Its abort listeners may clean up after it, then the worker stays; otherwise
+   * it ends with its process. Nobody else's task is on this worker.
+   */
   async #giveUp(task: RunningTask, error: unknown): Promise<never> {
-    this.#running.delete(task)
     this.cleaning = true
-    await this.#end(true)
+    this.#running.delete(task)
+    // One that was never sent has done nothing here.
+    const clean = task.call === undefined || (await task.call.abort(this.#options.workerTerminateTimeout))
+    this.cleaning = false
+    if (!clean || this.terminating) await this.#end(!clean)
     throw error
   }
 
-  async #end(force: boolean): Promise<void> {
-    const inOrder = !force && this.#ready && this.script !== undefined
+  /** `now`: without a word to the script, whose task may never yield. */
+  async #end(now: boolean): Promise<void> {
+    this.cleaning = true
     try {
-      if (inOrder) await this.#sayGoodbye()
+      if (!now && this.script !== undefined) await this.#host?.sayGoodbye(this.#options.workerTerminateTimeout)
       this.#asked = true
-      await (force || !this.#ready ? this.#pinned?.terminate() : this.#pinned?.release())
+      await (now || this.#host === undefined ? this.#pinned?.terminate() : this.#pinned?.release())
     } catch {
       // It is gone, one way or the other.
     }
-    this.#asked = true
     this.#ended()
   }
 
-  async #sayGoodbye(): Promise<void> {
-    const { promise } = (this.#pinned as PinnedWorker).run<void>(runTerminationHandler, [0])
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#options.workerTerminateTimeout)
-    })
-    await Promise.race([promise.catch(() => undefined), late])
-    clearTimeout(timer)
-  }
-
   #ended(): void {
+    this.#asked = true
     this.terminated = true
     this.cleaning = false
     this.terminating = false

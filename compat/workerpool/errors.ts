@@ -1,43 +1,23 @@
+import type { WorkerExit, WorkerFacts } from '../../lib/pinned.ts'
 import { original } from './original.ts'
 
 /** The original's class for a worker that is gone. */
 export const TerminateError: new (message?: string, cause?: unknown) => Error =
   original.TerminateError as unknown as new (message?: string, cause?: unknown) => Error
 
-export interface WorkerExit {
-  readonly code: number | null
-  readonly signal: string | null
-  readonly stderrTail: string
-  readonly nodeDied: boolean
-}
-
 export interface WorkerPlace {
   readonly script: string | undefined
   readonly exit: WorkerExit | undefined
-  readonly facts: { readonly node: string; readonly pid: number } | undefined
+  readonly facts: WorkerFacts | undefined
 }
 
-const systemFailures: ReadonlySet<unknown> = new Set([
-  'ERR_OUTPOOL_WORKER_CRASHED',
-  'ERR_OUTPOOL_NODE_DIED',
-  'ERR_OUTPOOL_CONNECTION_LOST',
-  'ERR_OUTPOOL_OUT_OF_MEMORY',
-])
-
-/** Whether the process, its machine or the way there failed, and not the task. */
-export function isSystemFailure(error: unknown): boolean {
-  return systemFailures.has((error as { code?: unknown } | null | undefined)?.code)
+/** The worker could not be set up: its script failed to load, or there is no place for it. */
+export function startErrorOf(error: unknown): Error {
+  return new TerminateError(`Workerpool Worker error: ${error instanceof Error ? error.message : String(error)}`, error)
 }
 
-/** The original's words, and where it was, and the last lines that the process wrote. */
-export function terminateErrorOf(error: unknown, place: WorkerPlace): Error {
-  const { exit, facts, script } = place
-  if (exit === undefined && !isSystemFailure(error)) {
-    return new TerminateError(
-      `Workerpool Worker error: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    )
-  }
+/** The process is gone: the original's words, where it was, and the last lines that it wrote. */
+export function exitErrorOf(error: unknown, { exit, facts, script }: WorkerPlace): Error {
   const lines = [
     'Workerpool Worker terminated Unexpectedly',
     `    exitCode: \`${exit?.code ?? null}\``,

@@ -6,7 +6,7 @@ import { Promise, TerminateError, Transfer, cpus, isMainThread as originalIsMain
 import type { Pool, WorkerPoolOptions, WorkerRegisterOptions } from 'workerpool'
 import { original } from './original.ts'
 import { ClusterPool } from './pool.ts'
-import { registerMethods, workerRegistry } from './worker-registry.ts'
+import { emit, registerMethods, workerRegistry } from './worker-registry.ts'
 
 export { Promise, TerminateError, Transfer, cpus, platform }
 export type { Pool, Proxy, WorkerPoolOptions, WorkerRegisterOptions } from 'workerpool'
@@ -36,7 +36,7 @@ export function worker(methods?: WorkerParameters[0], options?: WorkerRegisterOp
 export function workerEmit(payload: unknown): void {
   const registry = workerRegistry()
   if (registry === undefined) original.workerEmit(payload)
-  else registry.emit(payload)
+  else emit(registry, payload)
 }
 
 interface Workerpool {

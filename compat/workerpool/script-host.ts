@@ -5,11 +5,13 @@
 import { isAbsolute } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { context } from '../../lib/context.ts'
 import { provideModule } from '../shared/provide-module.ts'
 import {
   addMethod,
   createWorkerRegistry,
   publicWorker,
+  withoutTransfer,
   workerRegistry,
   type WorkerRegistry,
 } from './worker-registry.ts'
@@ -18,6 +20,7 @@ import {
 export interface HostSettings {
   readonly forkArgs: readonly string[]
   readonly cwd: string | undefined
+  readonly env: Readonly<Record<string, string>> | undefined
 }
 
 /** Prepares the worker; resolves when the script has called `workerpool.worker()`, as the original waits for that. */
@@ -25,11 +28,11 @@ export async function loadScript(script: string | null, settings: HostSettings):
   const registry = createWorkerRegistry()
   addMethod(registry, 'run', (source, params) => runSource(registry, source as string, params as unknown[] | null))
   addMethod(registry, 'methods', () => [...registry.methods.keys()])
+  if (settings.env !== undefined) Object.assign(process.env, settings.env)
   if (settings.cwd !== undefined) process.chdir(settings.cwd)
   if (script === null) return
   const file = script.startsWith('file:') ? fileURLToPath(script) : script
-  if (!isAbsolute(file))
-    throw new TypeError(`A worker script is named by its absolute path, not ${JSON.stringify(script)}`)
+  if (!isAbsolute(file)) throw new TypeError(`A worker script is named by its absolute path, not '${script}'`)
   process.argv = [process.argv0, file, ...settings.forkArgs]
   // Not imported above: the shim asks at its load whether it is in a worker, which the registry tells.
   const { default: shim } = await import('./index.ts')
@@ -42,15 +45,66 @@ export async function loadScript(script: string | null, settings: HostSettings):
   await ready
 }
 
-/** One call of a registered method. */
-export async function callMethod(name: string, params: readonly unknown[] | null | undefined): Promise<unknown> {
+/** One call of a registered method. `listening`: somebody waits for what it emits; see `takeEvents`. */
+export async function callMethod(
+  name: string,
+  params: readonly unknown[] | null | undefined,
+  listening: boolean,
+): Promise<unknown> {
   const registry = workerRegistry()
   const method = registry?.methods.get(name)
   if (registry === undefined || method === undefined) throw new Error(`Unknown method "${name}"`)
-  const result: unknown = await method.apply(method, [...(params ?? [])])
-  return registry.Transfer !== undefined && result instanceof registry.Transfer
-    ? (result as { message: unknown }).message
-    : result
+  registry.events = listening ? [] : undefined
+  registry.abortListeners = []
+  cleanedUp = false
+  const running = Promise.resolve(method.apply(method, [...(params ?? [])]))
+  return withoutTransfer(registry, await Promise.race([running, abortOf(registry)]))
+}
+
+/** What the last task has emitted. */
+export function takeEvents(): readonly unknown[] {
+  const registry = workerRegistry()
+  const events = registry?.events ?? []
+  if (registry !== undefined) registry.events = undefined
+  return events
+}
+
+let cleanedUp = false
+
+/** Whether the task that was given up has been cleaned up after by its abort listeners, so that the worker can stay. */
+export function hasCleanedUp(): boolean {
+  return cleanedUp
+}
+
+/** Rejects when the running task was given up and its abort listeners, if it has any, are through. */
+function abortOf(registry: WorkerRegistry): Promise<never> {
+  const { signal } = context()
+  return new Promise<never>((_, reject) => {
+    const onAbort = (): void => {
+      cleanUp(registry).then(
+        (clean) => {
+          cleanedUp = clean
+          reject(new Error('Worker terminating'))
+        },
+        (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
+      )
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+async function cleanUp(registry: WorkerRegistry): Promise<boolean> {
+  const listeners = registry.abortListeners.splice(0)
+  if (listeners.length === 0) return false
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), registry.abortListenerTimeoutMs)
+  })
+  const done = Promise.all(listeners.map(async (listener) => listener())).then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([done, late]).finally(() => clearTimeout(timer))
 }
 
 /** The script's `onTerminate`, before the process ends in order. */

@@ -3,6 +3,7 @@
  * CommonJS) was loaded: it hangs on a registered symbol.
  */
 export type Method = (this: unknown, ...params: unknown[]) => unknown
+export type AbortListener = () => PromiseLike<void> | void
 
 export interface RegisterOptions {
   readonly onTerminate?: ((code: number | undefined) => PromiseLike<void> | void) | undefined
@@ -12,9 +13,12 @@ export interface RegisterOptions {
 export interface WorkerRegistry {
   readonly methods: Map<string, Method>
   onTerminate: RegisterOptions['onTerminate']
+  abortListenerTimeoutMs: number
+  abortListeners: AbortListener[]
   /** Called by the first `worker()`: the script is ready for calls. */
   registered: () => void
-  emit: (payload: unknown) => void
+  /** What the running task has emitted; undefined when it has no listener, or when no task runs. */
+  events: unknown[] | undefined
   /** The original's class for results that name what they transfer; known when a script was loaded. */
   Transfer: (new (message: object, transfer: object[]) => object) | undefined
 }
@@ -31,8 +35,10 @@ export function createWorkerRegistry(): WorkerRegistry {
   const registry: WorkerRegistry = {
     methods: new Map(),
     onTerminate: undefined,
+    abortListenerTimeoutMs: 1000,
+    abortListeners: [],
     registered: () => undefined,
-    emit: () => undefined,
+    events: undefined,
     Transfer: undefined,
   }
   holder[registryKey] = registry
@@ -46,7 +52,10 @@ export function registerMethods(
   options: RegisterOptions | undefined,
 ): void {
   for (const [name, method] of Object.entries(methods ?? {})) addMethod(registry, name, method as Method)
-  if (options !== undefined) registry.onTerminate = options.onTerminate
+  if (options !== undefined) {
+    registry.onTerminate = options.onTerminate
+    registry.abortListenerTimeoutMs = options.abortListenerTimeout ?? 1000
+  }
   registry.registered()
 }
 
@@ -55,12 +64,26 @@ export function addMethod(registry: WorkerRegistry, name: string, method: Method
   registry.methods.set(name, Object.assign(method, { worker: publicWorker(registry) }))
 }
 
-export function publicWorker(registry: WorkerRegistry): {
+export interface PublicWorker {
   emit(payload: unknown): void
-  addAbortListener(listener: unknown): void
-} {
+  addAbortListener(listener: AbortListener): void
+}
+
+export function publicWorker(registry: WorkerRegistry): PublicWorker {
   return {
-    emit: (payload) => registry.emit(payload),
-    addAbortListener: () => undefined,
+    emit: (payload) => emit(registry, payload),
+    addAbortListener: (listener) => void registry.abortListeners.push(listener),
   }
+}
+
+/** `workerpool.workerEmit(payload)` in a worker. Outside of a task, and without a listener, it does nothing. */
+export function emit(registry: WorkerRegistry, payload: unknown): void {
+  registry.events?.push(withoutTransfer(registry, payload))
+}
+
+/** Values travel as copies: of a Transfer its message. */
+export function withoutTransfer(registry: WorkerRegistry, value: unknown): unknown {
+  return registry.Transfer !== undefined && value instanceof registry.Transfer
+    ? (value as { message?: unknown }).message
+    : value
 }

@@ -1,0 +1,99 @@
+/** The script host in a worker process, as its pool speaks to it. */
+import {
+  isSystemFailure,
+  moduleFunction,
+  type PinnedCall,
+  type PinnedWorker,
+  type PinnedWorkerOptions,
+} from '../../lib/pinned.ts'
+import type { HostSettings } from './script-host.ts'
+
+const host = new URL('./script-host.js', import.meta.url)
+const loadScript = moduleFunction(host, 'loadScript')
+const callMethod = moduleFunction(host, 'callMethod')
+const takeEvents = moduleFunction(host, 'takeEvents')
+const hasCleanedUp = moduleFunction(host, 'hasCleanedUp')
+const runTerminationHandler = moduleFunction(host, 'runTerminationHandler')
+
+export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
+type Listener = (payload: unknown) => unknown
+
+/** What mode `starmap` answers for its one item; what the method threw is a value in it. */
+interface StarmapAnswer {
+  readonly values: readonly unknown[]
+  readonly failedAt: number
+  readonly error?: unknown
+}
+
+export interface MethodCall {
+  /** Rejects only when the worker or its node is gone. */
+  readonly outcome: Promise<Outcome>
+  /** Gives the task up; true when its abort listeners have cleaned up after it, within `timeoutMs`. */
+  abort(timeoutMs: number): Promise<boolean>
+}
+
+export class HostedScript {
+  readonly #worker: PinnedWorker
+
+  constructor(worker: PinnedWorker) {
+    this.#worker = worker
+  }
+
+  /** What a worker that is to host `script` is acquired with. */
+  static setUp(
+    script: string | undefined,
+    forkArgs: readonly string[] | undefined,
+    forkOpts: unknown,
+  ): PinnedWorkerOptions {
+    const { cwd, env } = (forkOpts ?? {}) as { cwd?: string | URL; env?: Record<string, string> }
+    const settings: HostSettings = {
+      forkArgs: [...(forkArgs ?? [])],
+      cwd: cwd?.toString(),
+      env: env === undefined ? undefined : { ...env },
+    }
+    return { initializer: loadScript, initargs: [script ?? null, settings] }
+  }
+
+  call(method: string, params: readonly unknown[] | null | undefined, on: Listener | undefined): MethodCall {
+    let call: PinnedCall<StarmapAnswer> | undefined
+    const run = async (): Promise<Outcome> => {
+      let outcome: Outcome
+      try {
+        const items = [[method, params ?? null, on !== undefined]]
+        call = this.#worker.run<StarmapAnswer>(callMethod, [items], { name: method, mode: 'starmap' })
+        const { values, failedAt, error } = await call.promise
+        outcome = failedAt < 0 ? { ok: true, value: values[0] } : { ok: false, error }
+      } catch (error) {
+        if (isSystemFailure(error)) throw error
+        // A parameter or the result cannot travel.
+        outcome = { ok: false, error }
+      }
+      if (on !== undefined) for (const payload of await this.#worker.run<unknown[]>(takeEvents, []).promise) on(payload)
+      return outcome
+    }
+    const outcome = run()
+    return {
+      outcome,
+      abort: async (timeoutMs) => {
+        outcome.catch(() => undefined)
+        if (call?.cancel() !== true) return false
+        return within(this.#worker.run<boolean>(hasCleanedUp, []).promise, timeoutMs, false)
+      },
+    }
+  }
+
+  /** Runs the script's `onTerminate`; waits for it no longer than `timeoutMs`. */
+  async sayGoodbye(timeoutMs: number): Promise<void> {
+    await within(this.#worker.run<void>(runTerminationHandler, [0]).promise, timeoutMs, undefined)
+  }
+}
+
+/** The value, or `otherwise` when it does not come in time or not at all. */
+async function within<V>(promise: Promise<V>, timeoutMs: number, otherwise: V): Promise<V> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<V>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, otherwise)
+  })
+  const settled = promise.catch(() => otherwise)
+  return Promise.race([settled, late]).finally(() => clearTimeout(timer))
+}
