@@ -3,6 +3,7 @@
  * beside it. Maps iterate in order of insertion, so equal events give equal instructions.
  */
 import type { ProcessId } from '../base/ids.ts'
+import { leasesPerPage } from '../objects/claim-page.ts'
 import type { ResourceUnits } from '../protocol/messages.ts'
 import { Ledger } from '../scheduler/ledger-state.ts'
 import { cpuName, resourceKey, unitsOf, unitsPerOne } from '../scheduler/resources.ts'
@@ -86,7 +87,7 @@ export class LeaseTables {
     this.waiting.delete(waitingKey(request.owner, request.requestId))
     worker.state = 'leased'
     worker.job = request.job
-    worker.epoch++
+    worker.epoch = this.#nextEpoch(worker)
     const { lease: id, owner, process, requestId, job, kind, resources, priority, classKey } = request
     const lease: Lease = {
       ...{ id, owner, process, requestId, job, kind, resources, priority, classKey },
@@ -99,6 +100,15 @@ export class LeaseTables {
     this.leases.set(lease.id, lease)
     this.deps.effects.grant(lease)
     return lease
+  }
+
+  /** The next epoch that shares no words of the claim page with a lease that the worker still serves. */
+  #nextEpoch(worker: WorkerEntry): number {
+    const regions = new Set<number>()
+    for (const id of worker.leases) regions.add((this.leases.get(id)?.epoch ?? 0) % leasesPerPage)
+    let epoch = worker.epoch + 1
+    while (regions.has(epoch % leasesPerPage)) epoch++
+    return epoch
   }
 
   /** The lease is over and its resources are free. */

@@ -10,6 +10,7 @@
  * granted on one of them that serves the same job, instead of starting yet another process; a job that has none of
  * those still gets its own, since it could not go on otherwise.
  */
+import { leasesPerPage } from '../objects/claim-page.ts'
 import type { LeaseTables } from './lease-tables.ts'
 import type { WaitingRequest, WorkerEntry } from './lease-types.ts'
 
@@ -38,7 +39,10 @@ function sharedWorker(tables: LeaseTables, request: WaitingRequest): WorkerEntry
   let best: WorkerEntry | undefined
   for (const worker of tables.workers.values()) {
     if (worker.job !== request.job || worker.environment !== request.environment) continue
-    if (worker.epoch >= tables.deps.options.maxEpoch || !tables.allBlocked(worker) || isPinned(tables, worker)) continue
+    // The claim page has room for so many leases at once, and their epochs may leave gaps.
+    if (worker.leases.size >= leasesPerPage - 1) continue
+    if (worker.epoch + leasesPerPage > tables.deps.options.maxEpoch) continue
+    if (!tables.allBlocked(worker) || isPinned(tables, worker)) continue
     if (best === undefined || worker.leases.size < best.leases.size) best = worker
   }
   return best

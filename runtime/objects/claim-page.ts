@@ -1,18 +1,24 @@
 /**
- * One page of shared words per worker, by which a task is started once or taken back once, never both. Before task
- * `n` of lease `epoch` the worker swaps word `n mod K` to STARTED; the owner's side swaps it to RECALLED. Whoever comes
- * first has the task, whether or not the other has read its socket.
+ * Shared words per worker, by which a task is started once or taken back once, never both. Before task `n` of lease
+ * `epoch` the worker swaps its word to STARTED; the owner's side swaps it to RECALLED. Whoever comes first has the
+ * task, whether or not the other has read its socket.
  *
- *     word  =  epoch (12 bits) | sequence (18 bits) | state (2 bits)          K = 1024 words, 4 KiB
+ *     word   =  epoch (12 bits) | sequence (18 bits) | state (2 bits)
+ *     index  =  (epoch mod 16) * K  +  sequence mod K                         K = 1024 words; 64 KiB a worker
  *
- * An owner keeps at most K tasks outstanding per lease, so an older value in a word is never of a live task. One
- * compare-and-swap costs about 15 ns.
+ * A worker whose tasks await something serves several leases at once. The node manager grants them epochs that differ
+ * modulo 16 (`leasesPerPage`), so that they never use the same word. An owner keeps at most K tasks outstanding per
+ * lease, so an older value in a word is never of a live task. One compare-and-swap costs about 15 ns.
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { type Mapping, mapFile } from './shared-memory.ts'
 
+/** Leases that one worker may serve at the same time; their epochs differ modulo this. */
+export const leasesPerPage: number = 16
+
 const words = 1024
-const pageBytes = words * Int32Array.BYTES_PER_ELEMENT
+const pageWords = leasesPerPage * words
+const pageBytes = pageWords * Int32Array.BYTES_PER_ELEMENT
 const started = 1
 const recalled = 2
 const sequenceMask = 0x3ffff
@@ -24,7 +30,7 @@ export interface ClaimPage {
   start(epoch: number, sequence: number): boolean
   /** The owner's side: true when the task was taken back, false when it was started. */
   recall(epoch: number, sequence: number): boolean
-  /** The highest sequence of `epoch` that was started, -1 for none; `sequence` is where the lease has got to. */
+  /** The newest sequence of `epoch` that was started, its lowest 18 bits (see `sequenceBefore`); -1 for none. */
   startedUpTo(epoch: number): number
   close(): void
 }
@@ -45,11 +51,19 @@ export function openClaimPage(path: string): ClaimPage | undefined {
   return mapping === undefined ? undefined : new MappedClaimPage(mapping)
 }
 
+/** The sequence below `next`, where its lease has got to, that a page names by its lowest 18 bits; -1 for -1. */
+export function sequenceBefore(next: number, named: number): number {
+  return named < 0 ? -1 : next - ((next - named) & sequenceMask)
+}
+
 /** A page in the memory of one process: what the words mean, apart from where they are. */
-export function claimWords(view: Int32Array): Pick<ClaimPage, 'start' | 'recall' | 'startedUpTo'> {
+export function claimWords(
+  view: Int32Array = new Int32Array(pageWords),
+): Pick<ClaimPage, 'start' | 'recall' | 'startedUpTo'> {
+  const regionOf = (epoch: number): number => (epoch % leasesPerPage) * words
   const swap = (epoch: number, sequence: number, state: number): boolean => {
     const tag = ((epoch & epochMask) << 20) | ((sequence & sequenceMask) << 2)
-    const index = sequence % words
+    const index = regionOf(epoch) + (sequence % words)
     for (;;) {
       const seen = Atomics.load(view, index)
       if ((seen & ~3) === (tag | 0) && (seen & 3) !== 0) return (seen & 3) === state
@@ -62,7 +76,8 @@ export function claimWords(view: Int32Array): Pick<ClaimPage, 'start' | 'recall'
     startedUpTo(epoch) {
       // Sequences of one lease lie within a window of K, so the newest is found on the circle of 18 bits.
       let newest = -1
-      for (let index = 0; index < words; index++) {
+      const region = regionOf(epoch)
+      for (let index = region; index < region + words; index++) {
         const word = Atomics.load(view, index)
         if (word >>> 20 !== (epoch & epochMask) || (word & 3) !== started) continue
         const sequence = (word >>> 2) & sequenceMask

@@ -19,6 +19,7 @@
  */
 import type { NodeId } from '../base/ids.ts'
 import type { ExitReport, RefusalCode } from '../protocol/messages.ts'
+import { sequenceBefore } from '../objects/claim-page.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import { type ClassRecord, SubmitQueue } from './submit-queue.ts'
 import type { Failure, Grant, TaskTemplate } from './submit-types.ts'
@@ -183,6 +184,15 @@ export class SubmitState extends SubmitQueue {
     this.#afterAnswer(lease)
   }
 
+  /** Gives back what has nothing to do now: this process may not come to it for long. */
+  returnIdle(): void {
+    for (const lease of [...this.leases.values()]) {
+      const record = this.classAt(lease.classIndex)
+      if (lease.count === 0 && lease.state === 'open' && record.of.kind === 'task' && record.queued === 0)
+        this.giveBack(lease)
+    }
+  }
+
   /** The node wants the lease back after the running task. */
   reclaim(node: NodeId, leaseId: number): void {
     for (const lease of this.leases.values()) {
@@ -211,7 +221,8 @@ export class SubmitState extends SubmitQueue {
     const lease = this.leases.get(index)
     if (lease === undefined) return
     const node = lease.grant.node
-    this.#lost(lease, startedUpTo, (attempt) => ({ kind: 'worker-crashed', exit, node, attempt }))
+    const upTo = startedUpTo === null ? null : sequenceBefore(lease.next, startedUpTo)
+    this.#lost(lease, upTo, (attempt) => ({ kind: 'worker-crashed', exit, node, attempt }))
   }
 
   /** A node is dead, and with it every lease there; nobody can say what had started. */
