@@ -170,7 +170,7 @@ class HomeConnection implements Home {
     this.#hello = hello
     this.self = { node, process }
     this.#requests = new Requests(clock)
-    this.#nodes = new KnownNodes(() => this.nodes())
+    this.#nodes = new KnownNodes(clock, () => this.nodes())
     this.#dialer = new ProcessDialer({
       self: hello,
       token,

@@ -1,12 +1,16 @@
 /** What a process knows of the nodes: asked of its home on a miss, corrected by node events. */
+import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { NodeRow } from '../protocol/messages.ts'
 import type { KnownNode } from './dial-process.ts'
 
 /** Incarnations are never used again, so the dead are only remembered to refuse them faster. */
 const maxDead = 1_000
+/** A node may be named by a message that overtook the news of it: so long until it is asked for again, in milliseconds. */
+const againAfterMs = [50, 200, 500]
 
 export class KnownNodes {
+  readonly #clock: Clock
   readonly #ask: () => Promise<readonly NodeRow[]>
   readonly #nodes: Map<NodeId, KnownNode> = new Map()
   /** In order of death. */
@@ -14,13 +18,22 @@ export class KnownNodes {
   #asking: Promise<unknown> | undefined
 
   /** `ask` must also `learn` what it answers. */
-  constructor(ask: () => Promise<readonly NodeRow[]>) {
+  constructor(clock: Clock, ask: () => Promise<readonly NodeRow[]>) {
+    this.#clock = clock
     this.#ask = ask
   }
 
+  /** undefined for a node that the home does not come to know within a second. */
   async find(node: NodeId): Promise<KnownNode | undefined> {
-    const known = this.#nodes.get(node)
-    if (known) return known
+    for (const delayMs of [...againAfterMs, 0]) {
+      const known = this.#nodes.get(node) ?? (await this.#asked(node))
+      if (known || delayMs === 0) return known
+      await new Promise<void>((resolve) => void this.#clock.after(delayMs, resolve, true))
+    }
+    return undefined
+  }
+
+  async #asked(node: NodeId): Promise<KnownNode | undefined> {
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
     await this.#asking
     return this.#nodes.get(node)

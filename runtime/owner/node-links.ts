@@ -46,6 +46,11 @@ export class NodeLinks {
     }
   }
 
+  flush(): void {
+    this.get(this.#host.self.node)?.flush()
+    for (const link of this.#links.values()) link.flush()
+  }
+
   #reach(node: NodeId): Promise<Link> {
     const { home, self } = this.#host
     return node === self.node ? home.connected() : home.dial({ node, process: node })

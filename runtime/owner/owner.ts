@@ -342,6 +342,11 @@ export class Owner {
     this.#leasing.nodeDead(node, reason)
   }
 
+  /** Writes what node managers are owed, before this process is busy with something else. */
+  flushNodes(): void {
+    this.#nodes.flush()
+  }
+
   /** Everything that has not settled fails; leases are given back, links closed. */
   close(error: Error, failure: Failure = { kind: 'class-closed', reason: error.message }): void {
     if (this.#closed !== undefined) return

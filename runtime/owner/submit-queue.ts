@@ -46,6 +46,9 @@ export interface ClassRecord {
 /** What one task costs at the least, in microseconds: reading, claiming, answering. */
 const overheadMicros = 5
 
+/** Time between two looks at what time changes, in milliseconds. */
+const tickMs = 5
+
 export class SubmitQueue {
   readonly table: TaskTable
   readonly clock: Clock
@@ -217,17 +220,19 @@ export class SubmitQueue {
     return page.lease[slot] === lease.index && page.sequence[slot] === sequence
   }
 
-  /** Called about every 5 ms while there is something that time can change. */
-  protected tick(): void {
+  /** Called about every 5 ms while there is something that time can change. `late`: this process was busy itself. */
+  protected tick(_late: boolean): void {
     // Overridden by SubmitState.
   }
 
   protected keepTicking(): void {
     if (this.#ticking) return
     this.#ticking = true
-    this.clock.after(5, () => {
+    const dueMs = this.clock.now() + tickMs
+    this.clock.after(tickMs, () => {
       this.#ticking = false
-      this.tick()
+      // Timers run before what has arrived is read: answers that are here already would look overdue.
+      this.tick(this.clock.now() - dueMs > tickMs)
       if (this.needsTicks()) this.keepTicking()
     })
   }
@@ -249,7 +254,7 @@ export class SubmitQueue {
 
   /** The first task there has run for longer than all of the pipeline was expected to take. */
   protected overdue(lease: LeaseRecord, nowMs: number): boolean {
-    return lease.count > 0 && (nowMs - lease.headSinceMs) * 1000 > 2 * this.options.pipelineMicros
+    return lease.count > 0 && (nowMs - lease.headSinceMs) * 1000 > this.options.overdueMicros
   }
 
   #pushNext(record: ClassRecord, lease: LeaseRecord): void {

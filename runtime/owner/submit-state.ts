@@ -253,7 +253,7 @@ export class SubmitState extends SubmitQueue {
     for (const record of this.classes) if (record.of.kind === 'pinned') this.#classEnded(record, failure)
   }
 
-  protected override tick(): void {
+  protected override tick(late: boolean): void {
     const now = this.clock.now()
     for (const [requestId, request] of this.requests) {
       if (request.retryAtMs > now) continue
@@ -267,7 +267,7 @@ export class SubmitState extends SubmitQueue {
       const record = this.classAt(lease.classIndex)
       const idle = lease.count === 0 && now - lease.idleSinceMs >= this.options.idleLeaseMs
       if (idle && record.of.kind === 'task' && record.queued === 0) this.giveBack(lease)
-      else if (lease.count > 0) this.#watch(lease, now, changed)
+      else if (lease.count > 0 && !late) this.#watch(lease, now, changed)
     }
     for (const record of changed) {
       record.saturated = false

@@ -85,6 +85,8 @@ export type StoryEvent =
 export interface SubmitOptions {
   /** Expected work that may wait at a worker behind the running task, in microseconds. */
   readonly pipelineMicros: number
+  /** Whoever waits behind a task that has run for longer is taken back, in microseconds. */
+  readonly overdueMicros: number
   /** Tasks at one worker at the most. The claim page has four times as many words. */
   readonly pipelineTasks: number
   /** A lease without work is given back after this, in milliseconds. */
@@ -99,6 +101,7 @@ export interface SubmitOptions {
 
 export const defaultSubmitOptions: SubmitOptions = {
   pipelineMicros: 2_000,
+  overdueMicros: 10_000,
   pipelineTasks: 256,
   idleLeaseMs: 100,
   cancelGraceMs: 5_000,

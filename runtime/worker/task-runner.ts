@@ -280,6 +280,11 @@ export class TaskRunner {
 
   #ended(task: WorkerTask): void {
     this.#running.splice(this.#running.indexOf(task), 1)
+    // What the task had leased for its own calls must not wait while this process runs something else.
+    if (task.context?.children !== undefined) {
+      this.#owner.state.returnIdle()
+      this.#owner.flushNodes()
+    }
     this.executor.finished(task)
     if (this.#running.length === 0) this.#idle()
   }
