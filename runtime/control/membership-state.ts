@@ -18,7 +18,8 @@
  * - [5] is decided by the heartbeat detector; here it is an event.
  * - Whatever a dead incarnation still says is answered with `declaredDead` and its link is closed.
  *
- * Changes of rows are gathered for at most `viewBatchMs` and then told to every linked node at once.
+ * Changes of rows are gathered for at most `viewBatchMs` (`newsBatchMs` for a node that comes or goes) and then told to
+ * every linked node at once.
  */
 import type { NodeId } from '../base/ids.ts'
 import type { NodeRow, ResourceUnits } from '../protocol/messages.ts'
@@ -31,8 +32,10 @@ export interface MembershipOptions {
   readonly linkLostGraceMs: number
   /** The same, for nodes that were alive when the head was started again. Default 10,000. */
   readonly unconfirmedMs: number
-  /** How long changes are gathered before they are told. Default 50. */
+  /** How long loads that change are gathered before they are told. Default 50. */
   readonly viewBatchMs: number
+  /** The same for nodes that come and go: others fail to reach them, or still rely on them, until they are told. Default 5. */
+  readonly newsBatchMs: number
   /** Dead nodes that are remembered by name; the oldest are forgotten first. Default 1,000. */
   readonly maxDead: number
 }
@@ -41,6 +44,7 @@ export const defaultMembershipOptions: MembershipOptions = {
   linkLostGraceMs: 2_000,
   unconfirmedMs: 10_000,
   viewBatchMs: 50,
+  newsBatchMs: 5,
   maxDead: 1_000,
 }
 
@@ -102,6 +106,8 @@ export class MembershipState {
   /** Links of linked members. */
   readonly #byLink: Map<LinkId, NodeId> = new Map()
   readonly #changed: Set<NodeId> = new Set()
+  /** Whether a change of `#changed` is one that must not wait long. */
+  #news = false
   #version = 0
   #out: MembershipInstruction[] = []
 
@@ -198,7 +204,7 @@ export class MembershipState {
     }
     this.#members.set(row.id, member)
     this.#byLink.set(link, row.id)
-    this.#change(row.id)
+    this.#change(row.id, true)
     this.#out.push(
       { kind: 'save', row: member.row },
       { kind: 'registered', link, requestId, rows: this.rows() },
@@ -212,7 +218,7 @@ export class MembershipState {
     if (report.state === 'dead') return this.#die(member, 'it was stopped')
     const { available, queued, workers, state } = report
     member.row = { ...member.row, available, queued, workers, state }
-    this.#change(member.row.id)
+    this.#change(member.row.id, false)
   }
 
   /** The member behind a link that says something; undefined, and the link is closed, when it never registered. */
@@ -265,7 +271,7 @@ export class MembershipState {
     this.#members.set(id, member)
     this.#dead.add(id)
     this.#out.push({ kind: 'save', row: member.row }, { kind: 'nodeDown', node: id, reason })
-    this.#change(id)
+    this.#change(id, true)
     this.#forgetOldest()
   }
 
@@ -279,9 +285,12 @@ export class MembershipState {
     }
   }
 
-  #change(id: NodeId): void {
-    if (this.#changed.size === 0)
-      this.#out.push({ kind: 'setTimer', timer: 'view', delayMs: this.#options.viewBatchMs })
+  /** At most two timers are set per view: the second, sooner one takes the place of the first. */
+  #change(id: NodeId, news: boolean): void {
+    const { newsBatchMs, viewBatchMs } = this.#options
+    if (news ? !this.#news : this.#changed.size === 0)
+      this.#out.push({ kind: 'setTimer', timer: 'view', delayMs: news ? newsBatchMs : viewBatchMs })
+    this.#news ||= news
     this.#changed.add(id)
   }
 
@@ -292,6 +301,7 @@ export class MembershipState {
       if (member) rows.push(member.row)
     }
     this.#changed.clear()
+    this.#news = false
     this.#forgetOldest()
     if (rows.length === 0) return
     this.#version++

@@ -1,0 +1,118 @@
+/** Clusters of real daemons on loopback, each test file with an Outpool folder and a token of its own. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { newProcessId } from '../../runtime/base/ids.ts'
+import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
+import { startDetached } from '../../runtime/cluster/detach.ts'
+import { joinCluster } from '../../runtime/cluster/join.ts'
+import { listRecords } from '../../runtime/cluster/node-records.ts'
+import { noteProcess, stateOfProcess } from '../../runtime/cluster/process-identity.ts'
+import type { ProcessNote } from '../../runtime/cluster/process-identity.ts'
+import { runFoldersRoot } from '../../runtime/cluster/run-folder.ts'
+import { clusterStatus } from '../../runtime/cluster/status.ts'
+import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
+import { findToken } from '../../runtime/cluster/token.ts'
+
+const changed = ['OUTPOOL_HOME', 'OUTPOOL_TOKEN', 'OUTPOOL_TOKEN_FILE', 'OUTPOOL_ADDRESS'] as const
+/** Detection in 1.5 s: short for a test, long for a machine with other things to do. */
+const heartbeat = { heartbeatIntervalMs: 300, heartbeatMisses: 5 } as const
+
+/** Waits for as long as the test may take: what never comes is told by the timeout of the test. */
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const seen = await look()
+    if (seen !== undefined) return seen
+    await sleep(20)
+  }
+}
+
+export class TestCluster {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'c-'))
+  readonly #before: Map<string, string | undefined> = new Map()
+  readonly #daemons: ProcessNote[] = []
+
+  constructor() {
+    for (const name of changed) {
+      this.#before.set(name, process.env[name])
+      delete process.env[name]
+    }
+    process.env['OUTPOOL_HOME'] = join(this.folder, 'home')
+  }
+
+  get token(): string {
+    return findToken({ make: true }).token
+  }
+
+  async start(options: Omit<DaemonOptions, 'logFile'>): Promise<DaemonFacts & { readonly logFile: string }> {
+    const facts = await startDetached({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options })
+    this.#daemons.push(noteProcess(facts.pid))
+    return facts
+  }
+
+  /** A head and so many more nodes. */
+  async startAll(more: number): Promise<DaemonFacts[]> {
+    const head = await this.start({ head: true })
+    const others = await Promise.all(Array.from({ length: more }, () => this.start({ head: false, address: head.url })))
+    const all = [head, ...others]
+    for (const node of all) await this.#knows(node, all)
+    return all
+  }
+
+  /** Waits until a node has been told of these. */
+  async #knows(node: DaemonFacts, others: readonly DaemonFacts[]): Promise<void> {
+    const home = await joinCluster({
+      ...{ address: node.url, token: this.token, process: newProcessId(), info: { asking: true } },
+      onMessage: () => {},
+      onLink: () => {},
+    })
+    await eventually(async () => {
+      const ids = (await home.nodes()).map(({ id }) => id)
+      return others.every(({ id }) => ids.includes(id)) || undefined
+    })
+    home.close()
+  }
+
+  status(node: DaemonFacts): Promise<ClusterStatus> {
+    return clusterStatus(node.url, this.token)
+  }
+
+  /** The row of a node as another one (or the head behind it) sees it, when it is as wanted. */
+  seen(by: DaemonFacts, id: string, wanted: (node: NodeSummary) => boolean): Promise<NodeSummary> {
+    return eventually(async () => {
+      const { nodes } = await this.status(by)
+      return nodes.find((node) => node.id === id && wanted(node))
+    })
+  }
+
+  /** Ends everything that is still there, and what it left on disk. */
+  async close(): Promise<void> {
+    for (const note of this.#daemons) {
+      if (stateOfProcess(note) !== 'alive') continue
+      process.kill(note.pid, 'SIGCONT')
+      process.kill(note.pid, 'SIGTERM')
+    }
+    for (const note of this.#daemons) await eventually(() => stateOfProcess(note) !== 'alive' || undefined)
+    // A guardian of a killed node removes its folder a little later.
+    await eventually(() => foldersIn(runFoldersRoot()).length === 0 || undefined)
+    rmSync(runFoldersRoot(), { recursive: true, force: true })
+    rmSync(this.folder, { recursive: true, force: true })
+    for (const [name, value] of this.#before) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  }
+}
+
+export function foldersIn(path: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch {
+    return []
+  }
+}
+
+export function recordedIds(): string[] {
+  return listRecords().map(({ id }) => id)
+}
