@@ -1,0 +1,154 @@
+import { expect } from 'chai'
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { ClusterStatus } from '../../runtime/cluster/status.ts'
+import { listRecords } from '../../runtime/cluster/node-records.ts'
+import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
+import { eventually, recordedIds, TestCluster } from './support.ts'
+
+const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url))
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+class Command {
+  readonly child: ChildProcess
+  out = ''
+  err = ''
+
+  constructor(args: readonly string[], environment: Record<string, string>) {
+    const env = { ...process.env, ...environment }
+    this.child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child.stdout?.on('data', (text) => (this.out += String(text)))
+    this.child.stderr?.on('data', (text) => (this.err += String(text)))
+  }
+
+  async ended(): Promise<Ended> {
+    const [code] = (await once(this.child, 'close')) as [number | null]
+    return { code, out: this.out, err: this.err }
+  }
+}
+
+describe('outpool', () => {
+  let cluster: TestCluster
+  const run = (args: string, environment: Record<string, string> = {}): Promise<Ended> =>
+    new Command(args.split(' '), environment).ended()
+
+  beforeEach(() => (cluster = new TestCluster()))
+  afterEach(async () => {
+    // What a test left running was started by a command, not by the test: it is known by its record.
+    const left = listRecords()
+    for (const { pid } of left) process.kill(pid, 'SIGTERM')
+    for (const note of left) await eventually(() => stateOfProcess(note) !== 'alive' || undefined)
+    await cluster.close()
+  })
+
+  it('starts a head, joins it with the very command that it printed, shows both, and stops both', async () => {
+    const head = await run('start --head --port 0 --num-cpus 2 --memory 1GiB --name first')
+    expect(head.err).to.equal('')
+    expect(head.code).to.equal(0)
+    const command = /^ {2}outpool (start --address ws:\S+)$/m.exec(head.out)?.[1] as string
+    const second = await run(`${command} --num-cpus 0.5 --resources {"scanner":2} --labels zone=a,rack=b`)
+    expect([second.code, second.err]).to.deep.equal([0, ''])
+
+    const { code, out } = await run('status --json')
+    expect(code).to.equal(0)
+    const status = JSON.parse(out) as ClusterStatus
+    expect(status.nodes.map(({ id }) => id)).to.have.members(recordedIds())
+    const [one, other] = [status.nodes.find((node) => node.head), status.nodes.find((node) => !node.head)]
+    expect(one).to.deep.include({ state: 'alive', labels: { name: 'first' } })
+    expect(one?.resources).to.deep.equal({ CPU: { used: 0, total: 2 }, memory: { used: 0, total: 1024 } })
+    expect(other?.labels).to.deep.equal({ zone: 'a', rack: 'b' })
+    expect(other?.resources).to.deep.include({ CPU: { used: 0, total: 0.5 }, scanner: { used: 0, total: 2 } })
+    expect(other?.heartbeatAgeMs).to.be.within(0, 60_000)
+
+    const shown = await run(`status --address ${other?.url}`)
+    for (const text of [one?.id, other?.id, '0/2', '0/0.5', 'scanner 0/2', '(first)', 'alive, head'])
+      expect(shown.out).to.contain(text)
+
+    const stopped = await run(`stop --node ${other?.id.slice(0, 8)}`)
+    expect(stopped.out).to.contain(`Stopped node ${other?.id}`)
+    expect(recordedIds()).to.deep.equal([one?.id])
+    const all = await run('stop')
+    expect([all.code, all.err]).to.deep.equal([0, ''])
+    expect(all.out).to.contain(`Stopped the head, node ${one?.id}`)
+    expect((await run('stop')).out).to.contain('No node of yours')
+    const nothing = await run('status')
+    expect(nothing.code).to.equal(3)
+    expect(nothing.err).to.contain('outpool start --head')
+  })
+
+  it('keeps the token out of the command line of the node, and out of what it prints', async () => {
+    const started = await run('start --head --port 0')
+    const { token } = cluster
+    const [record] = listRecords()
+    const commandLine = readFileSync(`/proc/${record?.pid}/cmdline`, 'utf8')
+    expect(commandLine).to.contain('daemon-entry')
+    for (const text of [commandLine, started.out, readFileSync(record?.logFile as string, 'utf8')])
+      expect(text).to.not.contain(token)
+  })
+
+  it('stays in the foreground with --block, until it is told to stop', async () => {
+    const command = new Command(['start', '--head', '--port', '0', '--block'], {})
+    const ended = command.ended()
+    await eventually(() => /Ctrl-C stops the node/.test(command.out) || undefined)
+    expect(listRecords().map(({ pid, logFile }) => [pid, logFile])).to.deep.equal([[command.child.pid, '']])
+    command.child.kill('SIGINT')
+    expect(await ended).to.include({ code: 0, err: '' })
+    expect(recordedIds()).to.deep.equal([])
+  })
+
+  it('kills with --force what does not answer', async () => {
+    await run('start --head --port 0')
+    const [record] = listRecords()
+    process.kill(record?.pid as number, 'SIGSTOP')
+    const { code, out } = await run('stop --force')
+    expect(code).to.equal(0)
+    expect(out).to.contain(`Killed the head, node ${record?.id}`)
+    expect(recordedIds()).to.deep.equal([])
+  })
+
+  it('says why a node did not start, with exit code 1', async () => {
+    await run('start --head --port 0')
+    const { port } = new URL(listRecords()[0]?.url as string)
+    const second = await run(`start --head --port ${port}`)
+    expect(second.code).to.equal(1)
+    expect(second.err).to.contain(`127.0.0.1:${port}`).and.contain('in use')
+    expect(recordedIds()).to.have.length(1)
+  })
+
+  const failures: [string, string, Record<string, string>, number, RegExp][] = [
+    ['nothing to do is said', 'start', {}, 2, /--head.*--address/],
+    ['a port is none', 'start --head --port 70000', {}, 2, /0 to 65535/],
+    ['an amount is none', 'start --head --num-cpus many', {}, 2, /not negative/],
+    ['resources are no JSON', 'start --head --resources gpu', {}, 2, /JSON/],
+    ['an option does not exist', 'start --head --colour', {}, 2, /unknown option/],
+    ['a command does not exist', 'begin', {}, 2, /unknown command/],
+    ['nobody listens there', 'status --address ws://127.0.0.1:1', {}, 3, /outpool start --head/],
+    ['there is no cluster to join', 'start --address ws://127.0.0.1:1', {}, 3, /outpool start --head/],
+    ['wss is asked for', 'status --address wss://127.0.0.1:1', {}, 1, /not supported yet/],
+    ['the token is too short', 'start --head', { OUTPOOL_TOKEN: 'x' }, 1, /not a token/],
+    ['a node is unknown', 'stop --node ffff', {}, 3, /no node ffff/],
+  ]
+  for (const [title, args, environment, code, message] of failures)
+    it(`ends with exit code ${code}, when ${title}`, async () => {
+      if (!args.startsWith('start --head')) void cluster.token
+      const ended = await run(args, environment)
+      expect(ended.err).to.match(message)
+      expect(ended.code).to.equal(code)
+    })
+
+  it('explains each command with examples, and exits with 0', async () => {
+    for (const name of ['start', 'status', 'stop']) {
+      const { code, out } = await run(`${name} --help`)
+      expect(code).to.equal(0)
+      expect(out).to.contain('Examples:').and.contain(`outpool ${name}`).and.contain('Exit codes')
+    }
+  })
+})
