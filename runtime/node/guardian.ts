@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
+import { childEnvironment } from './child-settings.ts'
 
 const script = `
 trap '' INT TERM HUP QUIT PIPE
@@ -41,7 +42,7 @@ export class Guardian {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
       cwd: '/',
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
+      env: childEnvironment(process.env),
     })
     this.pid = this.#child.pid ?? 0
     this.#exited = new Promise((resolve) => {

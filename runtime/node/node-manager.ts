@@ -186,8 +186,8 @@ export class NodeManager {
   }
 
   /**
-   * Takes nothing new, sends away what waits, and asks for every lease back. Resolves with true when the last one is
-   * returned, with false after `deadlineMs`.
+   * Takes nothing new, sends away what waits, and asks for every lease back. Resolves with true when all are returned and
+   * the workers are gone, with false after `deadlineMs`.
    */
   drain(deadlineMs: number): Promise<boolean> {
     this.#change(() => this.#parts.grants.drain())
@@ -199,8 +199,7 @@ export class NodeManager {
         resolve(done)
       }
       const check = (): void => {
-        const { leases, workers } = this.#parts.grants.stats()
-        if (leases === 0 && workers === 0) finish(true)
+        if (this.#parts.grants.stats().leases === 0 && this.#parts.pool.size === 0) finish(true)
       }
       const timer = this.#ports.clock.after(deadlineMs, () => finish(false), true)
       this.#drainWaiters.add(check)

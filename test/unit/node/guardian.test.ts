@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { Guardian } from '../../../runtime/node/guardian.ts'
+import { killGroup } from '../../../runtime/node/worker-process.ts'
+import { isAlive, until } from './node-fixture.ts'
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'op-'))
+  writeFileSync(join(path, 'file'), '')
+  return path
+}
+
+/** A process that leads a group of its own. */
+function sleeper(): number {
+  const child = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' })
+  child.unref()
+  return child.pid as number
+}
+
+describe('runtime/node/guardian', () => {
+  it('kills the groups it guards and removes the run folder, when it is closed', async () => {
+    const runFolder = folder()
+    const [kept, released] = [sleeper(), sleeper()]
+    const guardian = new Guardian(runFolder, (error) => expect.fail(error.message))
+    guardian.guard(kept)
+    guardian.guard(released)
+    guardian.release(released)
+    await guardian.close()
+    await until(() => !isAlive(kept))
+    expect(isAlive(released)).to.equal(true)
+    expect(existsSync(runFolder)).to.equal(false)
+    killGroup(released)
+    await until(() => !isAlive(released) && !isAlive(guardian.pid))
+  })
+
+  it('does the same when the process that it serves is killed', async () => {
+    const runFolder = folder()
+    const guarded = sleeper()
+    const module = fileURLToPath(new URL('../../../runtime/node/guardian.ts', import.meta.url))
+    const program = `
+      import { Guardian } from ${JSON.stringify(module)}
+      new Guardian(${JSON.stringify(runFolder)}, () => {}).guard(${guarded})
+      console.log('guarded')
+      setInterval(() => {}, 1000)`
+    const host = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await new Promise((resolve) => host.stdout.once('data', resolve))
+    expect(isAlive(guarded)).to.equal(true)
+    host.kill('SIGKILL')
+    await until(() => !isAlive(guarded) && !existsSync(runFolder))
+  })
+
+  it('tells that it is gone when somebody kills it, once', async () => {
+    const runFolder = folder()
+    const told: string[] = []
+    const guardian = new Guardian(runFolder, (error) => told.push(error.message))
+    process.kill(guardian.pid, 'SIGKILL')
+    await until(() => told.length > 0)
+    guardian.guard(1)
+    await guardian.close()
+    expect(told).to.deep.equal(['it ended by SIGKILL'])
+    const second = new Guardian(runFolder, () => {})
+    await second.close()
+  })
+})
