@@ -1,7 +1,8 @@
 /** Why things are where they are, in words and as data. */
 import { describeFunction } from '../runtime/code/function-source.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
-import { isObjectRef, ObjectRef, tupleOf } from '../runtime/owner/object-ref.ts'
+import type { ObjectRef } from '../runtime/owner/object-ref.ts'
+import { isObjectRef, tupleOf } from '../runtime/owner/object-ref.ts'
 import { explainSymbol } from './pinned.ts'
 import { RemoteFunction } from './remote.ts'
 
@@ -86,5 +87,5 @@ function explainRef(ref: ObjectRef): RefExplanation {
   const [process, number] = tupleOf(ref)
   if (owner === undefined || process !== owner.host.self.process)
     return { id: ref.id, state: 'of another process', story: [] }
-  return { id: ref.id, state: owner.isReady(number) ? 'ready' : 'pending', story: owner.notes.of(number) }
+  return { id: ref.id, state: owner.values.isReady(number) ? 'ready' : 'pending', story: owner.notes.of(number) }
 }

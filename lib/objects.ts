@@ -15,7 +15,7 @@ export type ValuesOf<T extends readonly ObjectRef[]> = {
 export async function put<T>(value: T): Promise<ObjectRef<T>> {
   if (isObjectRef(value)) throw new TypeError('put: this is an ObjectRef already; pass it on as it is')
   const runtime = ensureRuntime()
-  return new ObjectRef<T>(await runtime.owner.put(value), 'put', runtime)
+  return new ObjectRef<T>(await runtime.owner.values.put(value), 'put', runtime)
 }
 
 /**
@@ -70,7 +70,7 @@ export async function wait<T>(
     const timer = Number.isFinite(timeout) ? setTimeout(end, Math.max(0, timeout)) : undefined
     for (const [i, ref] of refs.entries()) {
       if (over) break
-      const stop = owner.watch(tupleOf(checked(ref, i, 'wait')), () => {
+      const stop = owner.values.watch(tupleOf(checked(ref, i, 'wait')), () => {
         if (over) return
         ready.add(i)
         if (ready.size >= count) end()

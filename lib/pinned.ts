@@ -5,7 +5,8 @@
  * whatever the reason, its calls reject and `onExit` tells; whoever wants another one asks for another one.
  */
 import { deferred, type Deferred } from '../runtime/base/deferred.ts'
-import { NodeDiedError, OutpoolError, TaskCancelledError, WorkerCrashedError } from '../runtime/base/errors.ts'
+import type { OutpoolError } from '../runtime/base/errors.ts'
+import { NodeDiedError, TaskCancelledError, WorkerCrashedError } from '../runtime/base/errors.ts'
 import { defineFunction, type FunctionDefinition, moduleExport } from '../runtime/code/function-source.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
@@ -127,12 +128,22 @@ class PinnedLease implements PinnedWorker {
 
   async release(): Promise<void> {
     this.#runtime.owner.closePinned(this.#classIndex, 'its worker was released', false)
-    await this.#gone.promise
+    await this.#end()
   }
 
   async terminate(): Promise<void> {
     this.#runtime.owner.closePinned(this.#classIndex, 'its worker was terminated', true)
-    await this.#gone.promise
+    await this.#end()
+  }
+
+  /** A program that waits for the end of its worker must not end before it is there. */
+  async #end(): Promise<void> {
+    const leave = this.#runtime.owner.host.enterWait()
+    try {
+      await this.#gone.promise
+    } finally {
+      leave()
+    }
   }
 
   async #setUp(initializer: Callable | undefined, initargs: readonly unknown[]): Promise<WorkerFacts> {

@@ -80,7 +80,7 @@ export class RemoteFunction<A extends unknown[], R> {
 
   #bindSignal(signal: AbortSignal, runtime: ProcessRuntime, tuple: RefTuple): void {
     const unbind = cancelOn(signal, runtime, tuple[1])
-    runtime.owner.watch(tuple, unbind, false)
+    runtime.owner.values.watch(tuple, unbind, false)
   }
 
   #templateFor(runtime: ProcessRuntime): TaskTemplate {

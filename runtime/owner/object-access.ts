@@ -84,6 +84,8 @@ export class ObjectAccess {
       return this.#decode(stored.encoded, register)
     } finally {
       stored.release()
+      // The memory of a process that shares no store is no cache: what belongs to others goes when it was read.
+      if (!this.#host.home.sameMachine && ref[0] !== this.#host.self.process) await store.delete(key)
     }
   }
 

@@ -1,7 +1,7 @@
 /** The handle of an object, as user code holds it. */
 import { inspect } from 'node:util'
 import { GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
-import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
+import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import type { RefCodec, RefDescriptor } from '../objects/value.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import { currentRuntime, type ProcessRuntime } from './current.ts'
@@ -15,7 +15,9 @@ interface Held {
   readonly number: ObjectNumber
 }
 
-const registry = new FinalizationRegistry<Held>(({ runtime, owner, number }) => runtime.owner.release(owner, number))
+const registry = new FinalizationRegistry<Held>(({ runtime, owner, number }) =>
+  runtime.owner.values.release(owner, number),
+)
 
 export interface GetOptions {
   /** How long to wait, in milliseconds; the task goes on when it is over. Default: without end. */
@@ -79,9 +81,9 @@ export class ObjectRef<T = unknown> {
       )
     }
     const { timeout, signal } = options
-    if (timeout === undefined && signal === undefined) return held.runtime.owner.get(this.#tuple) as Promise<T>
+    if (timeout === undefined && signal === undefined) return held.runtime.owner.values.get(this.#tuple) as Promise<T>
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-    return held.runtime.owner.get(this.#tuple, (stop) => {
+    return held.runtime.owner.values.get(this.#tuple, (stop) => {
       const onAbort = (): void => stop(signal?.reason)
       signal?.addEventListener('abort', onAbort, { once: true })
       const expire = (): void =>
@@ -104,7 +106,7 @@ export class ObjectRef<T = unknown> {
     if (held === undefined) return
     this.#held = undefined
     registry.unregister(held)
-    held.runtime.owner.release(held.owner, held.number)
+    held.runtime.owner.values.release(held.owner, held.number)
   }
 
   /** A ref is not its value: `${ref}` and `ref + 1` are mistakes. */
@@ -141,6 +143,6 @@ export const objectRefCodec: RefCodec = {
     const runtime = currentRuntime()
     if (runtime === undefined)
       throw new NotInitializedError('a value with refs arrived and this process has left the cluster')
-    return new ObjectRef([owner, number, address.node as NodeId], 'value', runtime)
+    return new ObjectRef([owner, number, address.node], 'value', runtime)
   },
 }

@@ -58,7 +58,7 @@ async function mapAsync(
 
 async function settleEach(fn: LoadedFunction, items: readonly unknown[]): Promise<ItemResult[]> {
   const results: ItemResult[] = []
-  for (const [i, item] of items.entries()) {
+  for (const item of items) {
     try {
       const value: unknown = await fn(item)
       results.push({ ok: true, value })

@@ -64,12 +64,15 @@ export class ExecutorState<Task extends QueuedTask> {
     return busy
   }
 
-  /** A lease of this worker begins. Safe to call more than once, and after its first push. */
-  openLine(epoch: number, concurrency = 1): void {
+  /**
+   * A lease of this worker begins. Safe to call more than once, and after its first push. `others` are the leases that
+   * it serves beside this one, as the node manager says: the lines of all other leases are over.
+   */
+  openLine(epoch: number, others?: readonly number[], concurrency = 1): void {
     if (epoch > this.#newestEpoch) this.#newestEpoch = epoch
-    // A worker is leased again when the lease before was given back, or while all of its tasks are blocked.
-    for (const line of this.#lines.values()) {
-      if (line.epoch < epoch && line.running === 0 && line.waiting.length === 0) this.#lines.delete(line.epoch)
+    for (const line of others === undefined ? [] : this.#lines.values()) {
+      const over = line.epoch < epoch && others?.includes(line.epoch) !== true
+      if (over && line.running === 0 && line.waiting.length === 0) this.#lines.delete(line.epoch)
     }
     if (this.#lines.has(epoch)) return
     this.#lines.set(epoch, { epoch, concurrency, waiting: [], running: 0, blocked: 0, loading: false, closing: false })

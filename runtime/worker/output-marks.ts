@@ -10,13 +10,13 @@ export function markOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
     const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
     let marked = ''
-    stream.write = ((...args: unknown[]): boolean => {
+    stream.write = (...args: unknown[]): boolean => {
       const name = runningTask()?.name ?? ''
       if (name !== marked) {
         marked = name
         write(`${recordSeparator}${name}\n`)
       }
       return write(...args)
-    }) as typeof stream.write
+    }
   }
 }

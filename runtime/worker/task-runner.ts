@@ -99,8 +99,8 @@ export class TaskRunner {
   readonly #links = new Map<number, Link>()
 
   /** The node gave this worker to somebody: earlier leases are over, but for those whose tasks still run. */
-  leaseStart(epoch: number): void {
-    this.executor.openLine(epoch)
+  leaseStart(epoch: number, others: readonly number[]): void {
+    this.executor.openLine(epoch, others)
     for (const known of this.#links.keys()) if (!this.executor.hasLine(known)) this.#links.delete(known)
   }
 

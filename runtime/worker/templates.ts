@@ -20,7 +20,7 @@ export class Templates {
 
   add(link: Link, number: number, bytes: Uint8Array): void {
     let known = this.#byLink.get(link)
-    if (known === undefined) this.#byLink.set(link, (known = new Map()))
+    if (known === undefined) this.#byLink.set(link, (known = new Map<number, WorkerTemplate>()))
     known.set(number, {
       body: decodeTemplate(bytes),
       fn: undefined,

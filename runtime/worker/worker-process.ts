@@ -160,7 +160,7 @@ class WorkerProcess {
     switch (message[0]) {
       case MessageType.leaseStart:
         this.#job ??= message[3]
-        return this.#runner.leaseStart(message[1])
+        return this.#runner.leaseStart(message[1], message[5])
       case MessageType.workerExit:
         this.#leaving = true
         this.#runner.executor.closeAll()

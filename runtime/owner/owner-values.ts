@@ -1,0 +1,277 @@
+/**
+ * The objects of this process and its way to those of others: values in, refs out, and back.
+ *
+ *     put, large arguments --> object (inline bytes, or in the store) --> watch/get --> value --> freed by the last ref
+ */
+import { ObjectFreedError } from '../base/errors.ts'
+import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
+import { inlineBytes } from '../base/limits.ts'
+import { compact, compactBytes } from '../objects/compact.ts'
+import { encodeValue, type EncodedValue } from '../objects/value.ts'
+import { MessageType, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
+import type { Borrowing } from './borrowing.ts'
+import type { OwnerHost } from './host.ts'
+import type { NodeLinks } from './node-links.ts'
+import type { ObjectAccess } from './object-access.ts'
+import type { ObjectTable, Outcome } from './object-table.ts'
+import { compactError } from './outcomes.ts'
+import { slotOf, type TaskTable } from './task-table.ts'
+
+export interface ValueParts {
+  readonly host: OwnerHost
+  readonly table: TaskTable
+  readonly objects: ObjectTable
+  readonly access: ObjectAccess
+  readonly nodes: NodeLinks
+}
+
+export class OwnerValues {
+  readonly #host: OwnerHost
+  readonly #table: TaskTable
+  readonly #objects: ObjectTable
+  readonly #access: ObjectAccess
+  readonly #nodes: NodeLinks
+  #borrowing!: Borrowing
+  #closed: Error | undefined
+
+  constructor(parts: ValueParts) {
+    this.#host = parts.host
+    this.#table = parts.table
+    this.#objects = parts.objects
+    this.#access = parts.access
+    this.#nodes = parts.nodes
+  }
+
+  /** The two know each other; references are made with this as what frees. */
+  serve(borrowing: Borrowing): void {
+    this.#borrowing = borrowing
+  }
+
+  /** Nothing is released, stored or awaited any more. */
+  close(error: Error): void {
+    this.#closed = error
+  }
+
+  /** Stores a value as an object of this process; the caller holds the ref once. */
+  async put(value: unknown): Promise<RefTuple> {
+    const encoded = encodeValue(value, 'value', this.#host.refCodec)
+    if (compactBytes(encoded) > inlineBytes) {
+      const ref = this.store(encoded)
+      const stored = await this.outcomeOf(ref)
+      if (stored[0] === 'error') {
+        this.release(ref[0], ref[1])
+        throw this.#access.decodeInline(stored[1], () => {})
+      }
+      return ref
+    }
+    const number = this.#objects.allocate(1)
+    this.#borrowing.state.retainOwned(number)
+    this.#objects.settle(number, ['inline', compact(encoded)])
+    if (encoded.refs.length > 0) this.#contain(number, encoded)
+    return [this.#host.self.process, number, this.#host.self.node]
+  }
+
+  /** The value of an object; what `until` registers ends the wait early, without a value. */
+  get(ref: RefTuple, until?: (stop: (reason: unknown) => void) => () => void): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const waiting: { over: boolean; clear?: () => void } = { over: false }
+      const unwatch = this.watch(ref, (outcome) => {
+        waiting.over = true
+        waiting.clear?.()
+        this.deliver(ref, outcome, resolve, reject)
+      })
+      if (waiting.over || until === undefined) return
+      waiting.clear = until((reason) => {
+        unwatch()
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- an abort reason is the user's
+        reject(reason)
+      })
+    })
+  }
+
+  isReady(number: ObjectNumber): boolean {
+    return this.#objects.outcome(number) !== undefined
+  }
+
+  /** What became of an object, when it is ready. */
+  outcomeOf(ref: RefTuple): Promise<ObjectTuple> {
+    return new Promise((resolve) => void this.watch(ref, resolve))
+  }
+
+  /**
+   * Calls back, once, with what became of an object: at once when that is known here. Returns what takes the callback
+   * back. `waits`: the process counts as waiting meanwhile.
+   */
+  watch(ref: RefTuple, then: (outcome: Outcome) => void, waits = true): () => void {
+    const [owner, number] = ref
+    const own = owner === this.#host.self.process
+    const known = this.#known(ref)
+    if (known !== undefined) {
+      then(known)
+      return () => {}
+    }
+    const leave = waits ? this.#host.enterWait() : undefined
+    let over = false
+    const end = (): boolean => {
+      if (over) return false
+      over = true
+      leave?.()
+      if (own) this.release(owner, number)
+      return true
+    }
+    const waiter = (outcome: Outcome): void => {
+      if (over) return
+      // It is held until it was handed on.
+      then(outcome)
+      end()
+    }
+    if (own) {
+      this.#borrowing.state.retainOwned(number)
+      this.#objects.await(number, waiter)
+    } else this.#access.ask(ref, waiter)
+    return () => {
+      if (own && !over) this.#objects.unawait(number, waiter)
+      end()
+    }
+  }
+
+  retain(ref: RefTuple): void {
+    this.#borrowing.state.retain(ref)
+  }
+
+  release(owner: ProcessId, number: ObjectNumber): void {
+    if (this.#closed !== undefined) return
+    this.#borrowing.state.release(owner, number)
+    if (owner !== this.#host.self.process) this.#borrowing.released()
+  }
+
+  /** What is known at once of an object: its outcome, or why there will be none. */
+  #known([owner, number, node]: RefTuple): Outcome | undefined {
+    if (this.#closed !== undefined) return ['error', compactError(this.#closed)]
+    if (owner !== this.#host.self.process) return undefined
+    if (!this.#table.has(number)) return ['error', compactError(freed([owner, number, node]))]
+    const outcome = this.#objects.outcome(number)
+    if (outcome?.[0] === 'error') outcome.unread = false
+    return outcome
+  }
+
+  /** Hands an outcome to a promise; the object stays alive until its value is decoded. */
+  deliver(
+    ref: RefTuple,
+    outcome: ObjectTuple,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const register = (refs: readonly RefTuple[]): void => this.#borrowing.state.decodeWithin(ref, refs)
+    if (outcome[0] !== 'stored') {
+      try {
+        const value = this.#access.decodeInline(outcome[1], register)
+        if (outcome[0] === 'inline') resolve(value)
+        else reject(value)
+      } catch (error) {
+        reject(error)
+      }
+      return
+    }
+    const pinned = this.#borrowing.state.isHeld(ref[0], ref[1]) || ref[0] === this.#host.self.process
+    if (pinned) {
+      if (ref[0] === this.#host.self.process) this.#borrowing.state.retainOwned(ref[1])
+      else this.retain(ref)
+    }
+    const leave = this.#host.enterWait()
+    this.#access
+      .decode(ref, outcome, register)
+      .then(resolve, reject)
+      .finally(() => {
+        leave()
+        if (pinned) this.release(ref[0], ref[1])
+      })
+  }
+
+  /** A value too large to travel inline becomes an object; it is ready when it is in the store. */
+  store(encoded: EncodedValue): RefTuple {
+    const number = this.#objects.allocate(1)
+    this.#borrowing.state.retainOwned(number)
+    const ref: RefTuple = [this.#host.self.process, number, this.#host.self.node]
+    const taken = {
+      inband: encoded.inband,
+      buffers: encoded.buffers.map((buffer) => new Uint8Array(buffer)),
+      refs: encoded.refs,
+    }
+    if (encoded.refs.length > 0) this.#contain(number, encoded)
+    this.#borrowing.state.retainOwned(number)
+    this.#host.store
+      .put(objectKey({ owner: ref[0], number }), taken)
+      .then(
+        (sizeBytes): Outcome => ['stored', sizeBytes, [this.#host.storeHolder]],
+        (error: unknown): Outcome => ['error', compactError(error)],
+      )
+      .then((outcome) => {
+        if (this.#closed !== undefined) return
+        this.#objects.settle(number, outcome)
+        this.release(ref[0], number)
+      })
+      .catch((error: unknown) => this.#host.warn(`storing object ${number} failed: ${String(error)}`))
+    return ref
+  }
+
+  #contain(number: number, encoded: EncodedValue): void {
+    const refs = encoded.refs.map(({ owner, number: inner, address }): RefTuple => [owner, inner, address.node])
+    this.#borrowing.state.contain(number, refs)
+  }
+
+  isHeld(number: number): boolean {
+    return this.#borrowing.state.isHeld(this.#host.self.process, number)
+  }
+
+  /** Nobody refers to an object of this process any more. */
+  free(number: ObjectNumber): void {
+    // The results of a task that has not settled go when it does (`#finish`).
+    const task = this.#objects.taskOf(number)
+    const page = this.#table.page(task)
+    if (page === undefined || (page.argsChunk[slotOf(task)] as number) < 0) this.drop(number)
+  }
+
+  drop(number: ObjectNumber): void {
+    if (!this.#table.has(number)) return
+    const outcome = this.#objects.outcome(number)
+    if (outcome?.[0] === 'stored') this.#freeStored(number, outcome[2])
+    if (outcome?.[0] === 'error' && outcome.unread === true) this.#reportUnread(outcome[1])
+    this.#table.release(number)
+  }
+
+  #freeStored(number: ObjectNumber, holders: readonly (readonly [NodeId, ProcessId])[]): void {
+    const key = objectKey({ owner: this.#host.self.process, number })
+    for (const [node, process] of holders) {
+      if (process === this.#host.self.process) void this.#host.store.delete(key).catch(() => {})
+      else this.#nodes.send(node, [MessageType.free, [key]], () => {})
+    }
+  }
+
+  #reportUnread(bytes: Uint8Array): void {
+    const error = this.#access.decodeInline(bytes, () => {})
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.#host.warn(`a task failed and nobody read its result: ${text}`)
+  }
+
+  tell(link: Link, requestId: number, number: ObjectNumber): void {
+    const ref: RefTuple = [this.#host.self.process, number, this.#host.self.node]
+    this.watch(
+      ref,
+      (outcome) => {
+        // A machine that asks will have a copy of its own.
+        if (outcome[0] === 'stored') this.#objects.addHolder(number, [link.peer.node, link.peer.node])
+        link.send([MessageType.objectValue, requestId, outcome])
+      },
+      false,
+    )
+  }
+}
+
+function freed([owner, number]: RefTuple): ObjectFreedError {
+  const key = objectKey({ owner, number })
+  return new ObjectFreedError(`object ${key} was released before it was asked for; keep its ref until then`, {
+    details: { key },
+  })
+}

@@ -1,0 +1,191 @@
+/**
+ * Tasks on their way in and out: arguments are encoded and pinned, refs among them awaited, the task handed to the state
+ * machine; when it has settled, all that was kept for it is let go of.
+ */
+import { BackPressureError } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { Attachment, RefTuple } from '../protocol/messages.ts'
+import { encodeArguments, type EncodedArguments } from './arguments.ts'
+import type { Borrowing } from './borrowing.ts'
+import { ByteSlab } from './byte-slab.ts'
+import { failureError } from './failures.ts'
+import type { OwnerHost } from './host.ts'
+import type { ObjectTable, Outcome } from './object-table.ts'
+import { compactError } from './outcomes.ts'
+import type { OwnerValues } from './owner-values.ts'
+import type { SubmitState } from './submit-state.ts'
+import type { Failure, TaskTemplate } from './submit-types.ts'
+import type { TaskNotes } from './task-notes.ts'
+import { slotOf, type TaskTable } from './task-table.ts'
+
+export interface OwnerLimits {
+  readonly maxQueuedTasks: number
+  readonly maxQueuedBytes: number
+}
+
+export interface SubmissionParts {
+  readonly host: OwnerHost
+  readonly table: TaskTable
+  readonly objects: ObjectTable
+  readonly values: OwnerValues
+  readonly notes: TaskNotes
+  readonly limits: OwnerLimits
+}
+
+export class Submission {
+  readonly slab: ByteSlab = new ByteSlab()
+  /** Values of the arguments that are refs, by task, from when they are known until it settles. */
+  readonly attachments: Map<number, readonly Attachment[]> = new Map<number, readonly Attachment[]>()
+  /** Refs that a task keeps alive, by task, until it settles. */
+  readonly pins: Map<number, readonly RefTuple[]> = new Map<number, readonly RefTuple[]>()
+  readonly #host: OwnerHost
+  readonly #table: TaskTable
+  readonly #objects: ObjectTable
+  readonly #values: OwnerValues
+  readonly #notes: TaskNotes
+  readonly #limits: OwnerLimits
+  readonly #drainWaiters: (() => void)[] = []
+  #state!: SubmitState
+  #borrowing!: Borrowing
+  #closed: Error | undefined
+
+  constructor(parts: SubmissionParts) {
+    this.#host = parts.host
+    this.#table = parts.table
+    this.#objects = parts.objects
+    this.#values = parts.values
+    this.#notes = parts.notes
+    this.#limits = parts.limits
+  }
+
+  /** The state machine and the references are made with this among their effects. */
+  serve(state: SubmitState, borrowing: Borrowing): void {
+    this.#state = state
+    this.#borrowing = borrowing
+  }
+
+  /** Nothing is submitted any more; whoever waits for room is woken. */
+  close(error: Error): void {
+    this.#closed = error
+    for (const wake of this.#drainWaiters.splice(0)) wake()
+  }
+
+  /** Resolves when less than half of what may be queued is. */
+  drained(): Promise<void> {
+    if (this.#hasRoom(0.5)) return Promise.resolve()
+    return new Promise((resolve) => this.#drainWaiters.push(resolve))
+  }
+
+  start(template: TaskTemplate, args: readonly unknown[], held: boolean, waiter?: (outcome: Outcome) => void): number {
+    if (this.#closed !== undefined) throw this.#closed
+    if (!this.#hasRoom(1)) throw this.#backPressure()
+    const made: RefTuple[] = []
+    const encoded = this.#encode(args, made)
+    const number = this.#objects.allocate(template.numReturns)
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    const piece = { chunk: 0, offset: 0, length: 0 }
+    this.slab.store(encoded.bytes, piece)
+    page.argsChunk[slot] = piece.chunk
+    page.argsOffset[slot] = piece.offset
+    page.argsLength[slot] = piece.length
+    if (held) for (let i = 0; i < template.numReturns; i++) this.#borrowing.state.retainOwned(number + i)
+    else if (waiter !== undefined) page.slot[slot] = waiter
+    const { awaited, contained } = encoded
+    if (awaited.length + contained.length > 0) this.#pin(number, awaited, contained, made)
+    this.#host.submitted(number)
+    this.#state.submit(number, template, awaited.length === 0)
+    if (awaited.length > 0) this.#awaitArguments(number, awaited)
+    return number
+  }
+
+  /** Arguments as bytes; those too large to travel become objects of this process, listed in `made`. */
+  #encode(args: readonly unknown[], made: RefTuple[]): EncodedArguments {
+    try {
+      return encodeArguments(args, this.#host.refCodec, (value) => {
+        const ref = this.#values.store(value)
+        made.push(ref)
+        return ref
+      })
+    } catch (error) {
+      for (const [owner, number] of made) this.#values.release(owner, number)
+      throw error
+    }
+  }
+
+  /** Refs of a task's arguments stay alive until it settles; those in `made` were held for it from the start. */
+  #pin(number: number, awaited: readonly RefTuple[], contained: readonly RefTuple[], made: readonly RefTuple[]): void {
+    for (const ref of awaited) if (!made.includes(ref)) this.#values.retain(ref)
+    for (const ref of contained) this.#values.retain(ref)
+    this.pins.set(number, [...awaited, ...contained])
+  }
+
+  #awaitArguments(number: number, awaited: readonly RefTuple[]): void {
+    const values: Attachment[] = []
+    let left = awaited.length
+    awaited.forEach((ref, i) => {
+      this.#values.watch(
+        ref,
+        (outcome) => {
+          if (outcome[0] === 'error') return this.#argumentFailed(number, outcome)
+          values[i] = [ref, outcome]
+          if (--left > 0 || !this.#table.has(number)) return
+          this.attachments.set(number, values)
+          this.#state.ready(number)
+        },
+        false,
+      )
+    })
+  }
+
+  /** A task whose argument failed fails with the same error, without having run. */
+  #argumentFailed(number: number, outcome: Outcome): void {
+    if (!this.#table.has(number) || !this.#state.drop(number)) return
+    const count = this.#state.templateOf(number).numReturns
+    for (let i = 0; i < count; i++) this.#objects.settle(number + i, ['error', outcome[1]])
+    this.finish(number, undefined)
+  }
+
+  fail(number: number, failure: Failure): void {
+    const template = this.#state.templateOf(number)
+    const bytes = compactError(failureError(failure, template.name, this.#notes.of(number)))
+    for (let i = 0; i < template.numReturns; i++) this.#objects.settle(number + i, ['error', bytes])
+    this.finish(number, undefined)
+  }
+
+  /** The task has settled: what was kept for it goes, and its numbers if nobody holds them. */
+  finish(number: number, node: NodeId | undefined): void {
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    const template = this.#state.templateOf(number)
+    const chunk = page.argsChunk[slot] as number
+    if (chunk >= 0) this.slab.release(chunk, page.argsLength[slot] as number)
+    page.argsChunk[slot] = -1
+    if (this.attachments.size > 0) this.attachments.delete(number)
+    for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
+    this.#notes.settled(number, template, node)
+    for (let i = template.numReturns - 1; i >= 0; i--)
+      if (!this.#values.isHeld(number + i)) this.#values.drop(number + i)
+    if (this.#drainWaiters.length > 0 && this.#hasRoom(0.5)) for (const wake of this.#drainWaiters.splice(0)) wake()
+  }
+
+  takePins(number: number): readonly RefTuple[] {
+    if (this.pins.size === 0) return []
+    const pins = this.pins.get(number) ?? []
+    this.pins.delete(number)
+    return pins
+  }
+
+  #hasRoom(part: number): boolean {
+    const { maxQueuedTasks: tasks, maxQueuedBytes: bytes } = this.#limits
+    return this.#state.unsettled < tasks * part && this.slab.heldBytes < bytes * part
+  }
+
+  #backPressure(): BackPressureError {
+    const queued = `${this.#state.unsettled} tasks and ${this.slab.heldBytes} bytes of arguments`
+    return new BackPressureError(
+      `${queued} are queued, the most that this process takes; \`await drained()\` before submitting more`,
+      { details: { tasks: this.#state.unsettled, bytes: this.slab.heldBytes } },
+    )
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * How leases come, serve and go, and what becomes of their tasks: the part of `SubmitState` that node managers and
+ * links drive. The states of a lease are drawn in `lease-record.ts`, those of a task in `submit-state.ts`.
+ */
+import type { NodeId } from '../base/ids.ts'
+import { sequenceBefore } from '../objects/claim-page.ts'
+import type { ExitReport, RefusalCode } from '../protocol/messages.ts'
+import type { LeaseRecord } from './lease-record.ts'
+import { type ClassRecord, SubmitQueue } from './submit-queue.ts'
+import type { Failure, Grant } from './submit-types.ts'
+import { slotOf, TaskState } from './task-table.ts'
+
+export class SubmitLeases extends SubmitQueue {
+  /** Asks for the worker of a pinned class; its queue is served once it stands. */
+  openPinned(classIndex: number): void {
+    this.request(this.classAt(classIndex))
+  }
+
+  /** Ends a pinned class: its worker is given back after the running task, or ended now; what is queued fails. */
+  closePinned(classIndex: number, reason: string, now: boolean): void {
+    const record = this.classAt(classIndex)
+    this.failQueued(record, { kind: 'class-closed', reason })
+    record.closed ??= { kind: 'class-closed', reason }
+    this.withdraw(record)
+    for (const lease of [...record.leases]) {
+      if (now) this.endWorker(lease, reason)
+      else this.closeLease(lease)
+    }
+    if (record.leases.length === 0) this.classEnded(record, record.closed)
+  }
+
+  granted(requestId: number, grant: Grant): void {
+    const request = this.forgetRequest(requestId)
+    const record = request === undefined ? undefined : this.classAt(request.classIndex)
+    if (record === undefined || (record.queued === 0 && record.of.kind === 'task')) this.effects.returnGrant(grant)
+    else this.addLease(record, grant)
+  }
+
+  redirected(requestId: number, node: NodeId): void {
+    const request = this.requests.get(requestId)
+    if (request === undefined) return
+    request.node = node
+    this.effects.requestLease(requestId, this.classAt(request.classIndex).of, node, request.visited)
+  }
+
+  refused(requestId: number, code: RefusalCode, text: string): void {
+    const request = this.requests.get(requestId)
+    if (request === undefined) return
+    const record = this.classAt(request.classIndex)
+    if (code === 'busy' || code === 'draining') {
+      if (request.node !== null) request.visited.push(request.node)
+      // A node that was busy may be free by the time that everybody was asked.
+      request.retryAtMs = this.clock.now() + (request.node === null ? this.options.busyRetryMs : 0)
+      request.node = null
+      return this.keepTicking()
+    }
+    this.forgetRequest(requestId)
+    const failure: Failure = code === 'infeasible' ? { kind: 'unschedulable', text } : { kind: 'setup', text }
+    if (record.of.kind === 'pinned') record.closed = failure
+    if (record.leases.length === 0) this.failQueued(record, failure)
+    this.withdraw(record)
+    if (record.of.kind === 'pinned') this.classEnded(record, failure)
+  }
+
+  opened(index: number): void {
+    const lease = this.leases.get(index)
+    if (lease?.state !== 'opening') return
+    lease.state = 'open'
+    lease.idleSinceMs = this.clock.now()
+    const record = this.classAt(lease.classIndex)
+    this.refill(record, lease)
+    this.keepTicking()
+  }
+
+  /** Gives back what has nothing to do now: this process may not come to it for long. */
+  returnIdle(): void {
+    for (const lease of [...this.leases.values()]) {
+      const record = this.classAt(lease.classIndex)
+      if (lease.count === 0 && lease.state === 'open' && record.of.kind === 'task' && record.queued === 0)
+        this.giveBack(lease)
+    }
+  }
+
+  /** The node wants the lease back after the running task. */
+  reclaim(node: NodeId, leaseId: number): void {
+    for (const lease of this.leases.values()) {
+      if (lease.grant.leaseId !== leaseId || lease.grant.node !== node) continue
+      if (this.classAt(lease.classIndex).of.kind === 'task') return this.closeLease(lease)
+    }
+  }
+
+  /** The link to a leased worker is gone, or could not be made. */
+  broken(index: number, reason: string): void {
+    const lease = this.leases.get(index)
+    if (lease === undefined || lease.state === 'ending') return
+    this.endWorker(lease, reason)
+  }
+
+  /** The node's word that the worker of a lease is dead, and what it had started. */
+  workerEnded(index: number, exit: ExitReport, startedUpTo: number | null): void {
+    const lease = this.leases.get(index)
+    if (lease === undefined) return
+    const node = lease.grant.node
+    const upTo = startedUpTo === null ? null : sequenceBefore(lease.next, startedUpTo)
+    this.lost(lease, upTo, (attempt) => ({ kind: 'worker-crashed', exit, node, attempt }))
+  }
+
+  /** A node is dead, and with it every lease there; nobody can say what had started. */
+  nodeDead(node: NodeId, reason: string): void {
+    for (const lease of [...this.leases.values()]) {
+      if (lease.grant.node === node) this.lost(lease, null, (attempt) => ({ kind: 'node-died', node, reason, attempt }))
+    }
+    for (const [requestId, request] of this.requests) {
+      if (request.node === node) this.refused(requestId, 'busy', reason)
+    }
+  }
+
+  protected afterAnswer(lease: LeaseRecord): void {
+    if (lease.state === 'closing' && lease.count === 0) return this.leave(lease)
+    if (lease.state !== 'open') return
+    const record = this.classAt(lease.classIndex)
+    if (lease.blocked) return
+    this.refill(record, lease)
+    if (lease.count === 0) this.keepTicking()
+  }
+
+  /** Stops pushing to a lease, takes back what has not started, and gives it back when the rest is answered. */
+  protected closeLease(lease: LeaseRecord): void {
+    if (lease.state === 'ending' || lease.state === 'closing') return
+    lease.state = 'closing'
+    this.classAt(lease.classIndex).idle.delete(lease)
+    this.recallBehind(lease)
+    const record = this.classAt(lease.classIndex)
+    record.saturated = false
+    this.pump(record)
+    if (lease.count === 0) this.leave(lease)
+  }
+
+  /** A closing lease has no task any more. The worker of a pinned class ends with it, and its end is waited for. */
+  protected leave(lease: LeaseRecord): void {
+    if (this.classAt(lease.classIndex).of.kind === 'pinned') this.endWorker(lease, 'it is not needed any more')
+    else this.giveBack(lease)
+  }
+
+  protected endWorker(lease: LeaseRecord, reason: string): void {
+    if (lease.state === 'ending') return
+    lease.state = 'ending'
+    lease.killAtMs = Number.POSITIVE_INFINITY
+    this.classAt(lease.classIndex).idle.delete(lease)
+    for (const sequence of lease.all()) {
+      const number = lease.task(sequence)
+      if (this.isAt(number, lease, sequence)) this.table.at(number).state[slotOf(number)] = TaskState.ending
+    }
+    this.effects.endWorker(lease.index, reason)
+  }
+
+  /** The worker of a lease is gone: unstarted tasks move, started ones are retried or fail. */
+  protected lost(lease: LeaseRecord, startedUpTo: number | null, failure: (attempt: number) => Failure): void {
+    const record = this.dropLease(lease)
+    const moved: number[] = []
+    for (const sequence of lease.all()) {
+      const number = lease.task(sequence)
+      if (!this.isAt(number, lease, sequence)) continue
+      if (startedUpTo !== null && sequence > startedUpTo) moved.push(sequence)
+      else if (record.closed !== undefined || !this.retry(number)) {
+        this.end(number, failure(this.table.at(number).attempt[slotOf(number)] as number))
+      }
+    }
+    this.requeue(lease, moved, 'returned')
+    if (record.of.kind === 'pinned') {
+      record.closed ??= failure(0)
+      this.failQueued(record, record.closed)
+      this.classEnded(record, failure(0))
+    }
+    record.saturated = false
+    this.pump(record)
+  }
+
+  /** Queues a started task again, in front, if it has a retry left. */
+  protected retry(number: number): boolean {
+    const page = this.table.at(number)
+    const slot = slotOf(number)
+    const left = page.retries[slot] as number
+    if (left === 0 || this.classAt(this.templateOf(number).classIndex).closed !== undefined) return false
+    if (left > 0) page.retries[slot] = left - 1
+    page.attempt[slot] = (page.attempt[slot] as number) + 1
+    this.effects.story(number, 'retried', page.lease[slot] as number)
+    this.enqueue(number, true)
+    return true
+  }
+
+  protected failQueued(record: ClassRecord, failure: Failure): void {
+    for (let number = record.queue.shift(); number !== undefined; number = record.queue.shift()) {
+      if (this.isIn(number, TaskState.queued)) this.end(number, failure)
+    }
+    record.queued = 0
+  }
+
+  protected classEnded(record: ClassRecord, failure: Failure): void {
+    if (record.ended) return
+    record.ended = true
+    this.effects.classEnded(record.index, failure)
+  }
+
+  protected withdraw(record: ClassRecord): void {
+    for (const requestId of [...record.requests]) {
+      const request = this.forgetRequest(requestId)
+      if (request !== undefined) this.effects.cancelRequest(requestId, request.node)
+    }
+  }
+
+  protected isIn(number: number, state: number): boolean {
+    return this.table.page(number)?.state[slotOf(number)] === state
+  }
+
+  protected end(number: number, failure: Failure): void {
+    if (this.isIn(number, TaskState.queued)) {
+      const record = this.classAt(this.templateOf(number).classIndex)
+      record.queued--
+      if (record.queued === 0) this.request(record)
+    }
+    this.settled(number)
+    this.effects.fail(number, failure)
+  }
+
+  protected settled(number: number): void {
+    const page = this.table.at(number)
+    page.state[slotOf(number)] = TaskState.settled
+    this.unsettled--
+  }
+}
