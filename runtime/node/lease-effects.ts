@@ -6,13 +6,13 @@ import type { NodeParts } from './node-parts.ts'
 /** `parts` is called when an instruction comes, when all parts are there. */
 export function leaseEffects(parts: () => NodeParts): LeaseEffects {
   return {
-    grant(lease) {
+    grant(lease, others) {
       const { connections, pool, jobs } = parts()
       const { id, owner, requestId, worker, epoch, process, job, kind } = lease
       pool.noteEpoch(worker, epoch)
       jobs.noteOwner(job, process)
       jobs.noteOwner(job, worker)
-      connections.find(worker)?.send([MessageType.leaseStart, epoch, process, job, kind])
+      connections.find(worker)?.send([MessageType.leaseStart, epoch, process, job, kind, others])
       const paths = [pool.socketPath(worker), pool.pagePath(worker), pool.pidOf(worker)] as const
       connections.get(owner)?.link.send([MessageType.leaseGranted, requestId, id, epoch, worker, ...paths])
     },

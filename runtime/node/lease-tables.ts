@@ -96,16 +96,20 @@ export class LeaseTables {
       state: 'granted',
       blocked: false,
     }
+    const others = this.#epochsOf(worker)
     worker.leases.add(lease.id)
     this.leases.set(lease.id, lease)
-    this.deps.effects.grant(lease)
+    this.deps.effects.grant(lease, others)
     return lease
+  }
+
+  #epochsOf(worker: WorkerEntry): number[] {
+    return [...worker.leases].map((id) => this.leases.get(id)?.epoch ?? 0)
   }
 
   /** The next epoch that shares no words of the claim page with a lease that the worker still serves. */
   #nextEpoch(worker: WorkerEntry): number {
-    const regions = new Set<number>()
-    for (const id of worker.leases) regions.add((this.leases.get(id)?.epoch ?? 0) % leasesPerPage)
+    const regions = new Set(this.#epochsOf(worker).map((epoch) => epoch % leasesPerPage))
     let epoch = worker.epoch + 1
     while (regions.has(epoch % leasesPerPage)) epoch++
     return epoch

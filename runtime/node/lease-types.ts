@@ -126,8 +126,8 @@ export const defaultLeaseOptions: LeaseOptions = {
 
 /** The instructions of the machine. None may call back into it before it returns. */
 export interface LeaseEffects {
-  /** Tell the worker of its lease, then the owner of its worker. */
-  grant(lease: Lease): void
+  /** Tell the worker of its lease, then the owner of its worker. `others`: epochs that the worker serves beside it. */
+  grant(lease: Lease, others: readonly number[]): void
   redirect(owner: OwnerKey, requestId: number, node: NodeId, url: string): void
   refuse(owner: OwnerKey, requestId: number, code: RefusalCode, text: string): void
   /** Ask the owner to return the lease after its running task. Sent once per lease. */

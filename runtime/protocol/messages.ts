@@ -188,6 +188,8 @@ export type LeaseStart = readonly [
   owner: ProcessId,
   job: ProcessId,
   kind: LeaseKind,
+  /** Epochs of the leases that the worker serves beside this one; all others are over. */
+  others: readonly number[],
 ]
 /** The running task of that lease awaits a `get`: its CPU is free for others until `workerResumed`. */
 export type WorkerBlocked = readonly [type: T['workerBlocked'], epoch: number]
