@@ -56,7 +56,8 @@ function addStart(outpool: Command): void {
 Examples:
   outpool start --head                                   a cluster of this machine
   outpool start --head --host 0.0.0.0                    one that other machines can join
-  outpool start --address ws://192.168.1.10:7420         join it
+  outpool start --address ws://192.168.1.10:7420 --host 0.0.0.0
+                                                         join it from another machine
   outpool start --address ws://127.0.0.1:7420 --num-cpus 2 --resources '{"scanner": 1}'
 ${tokenHelp}${exitHelp}`,
     )

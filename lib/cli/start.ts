@@ -57,13 +57,21 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
 }
 
 function print(facts: DaemonFacts, flags: StartFlags, token: Token, logFile: string): void {
+  const open = !isLoopback(new URL(facts.headUrl).hostname)
   const lines = [`Node ${facts.id} is up at ${facts.url} (pid ${facts.pid}${flags.head ? ', head' : ''}).`]
   if (logFile !== '') lines.push(`Its log: ${logFile}`)
-  lines.push('', 'The next machine joins with:', `  outpool start --address ${facts.headUrl}`, tokenHint(token))
-  if (isLoopback(new URL(facts.headUrl).hostname))
+  lines.push(
+    '',
+    'The next machine joins with:',
+    `  outpool start --address ${facts.headUrl}${open ? ' --host 0.0.0.0' : ''}`,
+    tokenHint(token),
+  )
+  if (!open)
     lines.push(
       '  The head listens on this machine alone; for others start it with --host 0.0.0.0 or one of its addresses.',
     )
+  if (open && isLoopback(new URL(facts.url).hostname))
+    lines.push('  This node listens on this machine alone: nodes of other machines cannot reach it (see --host).')
   lines.push('', 'A program uses the cluster with:', `  OUTPOOL_ADDRESS=${facts.url} node app.js`, '')
   lines.push(
     flags.block

@@ -1,4 +1,6 @@
 /** What a node manager daemon is started with: plain data, since it travels to a process of its own. */
+import { createSocket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { NodeId } from '../base/ids.ts'
 
@@ -32,13 +34,33 @@ export interface DaemonFacts {
   readonly pid: number
 }
 
-/** The name under which others reach what listens on `host`: an address of this machine for `0.0.0.0` and `::`. */
-export function advertisedHost(host: string): string {
+/**
+ * The name under which others reach what listens on `host`. For `0.0.0.0` and `::` that is the address of this machine
+ * from which it reaches `towards` (the head); without one, the first that is not loopback.
+ */
+export async function advertisedHost(host: string, towards: string): Promise<string> {
   if (host !== '0.0.0.0' && host !== '::') return host
+  const chosen = towards === '' || isLoopback(towards) ? undefined : await addressTowards(towards)
+  if (chosen !== undefined) return chosen
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
   return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1'
 }
 
+/** Which of several addresses routes there: asked of the kernel by connecting a datagram socket, which sends nothing. */
+function addressTowards(host: string): Promise<string | undefined> {
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(bare) ? 'udp6' : 'udp4')
+    const finish = (address: string | undefined): void => {
+      socket.close()
+      resolve(address)
+    }
+    socket.once('error', () => finish(undefined))
+    socket.once('connect', () => finish(socket.address().address))
+    socket.connect(9, bare)
+  })
+}
+
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\./.test(host)
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d+){3}$/.test(host)
 }

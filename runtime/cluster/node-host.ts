@@ -74,7 +74,7 @@ export class NodeHost {
       const store = await FileObjectStore.open(join(runFolder, 'objects'))
       const welcome = welcomeOf(id, runFolder, options)
       if (options.listen) port = await openPort(options.listen, () => manager, welcome, options)
-      const url = port ? advertisedUrl(port) : ''
+      const url = port ? await advertisedUrl(port, options.headUrl) : ''
       // The welcome is written anew for each peer: from here on it says where the head is, also when that is here.
       const headUrl = options.headUrl || url
       welcome.info['headUrl'] = headUrl
@@ -167,11 +167,19 @@ function serving(manager: () => NodeManager | undefined, self: LocalHello, optio
     self,
     token: options.token,
     onLink(link) {
-      if (link.peer.info[registering] !== true) return manager()?.attach(link)
-      if (options.onRegistration) return options.onRegistration(link)
-      link.close(new ConnectionLostError(`node ${self.node} is not the head; nodes register there`))
+      if (link.peer.info[registering] === true) {
+        if (options.onRegistration) return options.onRegistration(link)
+        return link.close(new ConnectionLostError(`node ${self.node} is not the head; nodes register there`))
+      }
+      const serves = manager()
+      if (serves) serves.attach(link)
+      else link.close(new ConnectionLostError(`node ${self.node} is starting`))
     },
-    onBulk: (channel) => manager()?.attachBulk(channel),
+    onBulk(channel) {
+      const serves = manager()
+      if (serves) serves.attachBulk(channel)
+      else channel.close()
+    },
     resolveTarget: (to) =>
       manager()?.resolveTarget(to) ?? { kind: 'refuse', code: 'not-found', reason: `node ${self.node} is starting` },
     get dialBack() {
@@ -191,8 +199,8 @@ function openPort(
   return listenWebSocket(Object.assign(incoming, { host, port, allowedHosts: [hostname()] }))
 }
 
-function advertisedUrl({ host, port }: WebSocketListener): string {
-  const shown = advertisedHost(host)
+async function advertisedUrl({ host, port }: WebSocketListener, headUrl: string): Promise<string> {
+  const shown = await advertisedHost(host, headUrl === '' ? '' : new URL(headUrl).hostname)
   return `ws://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
 }
 

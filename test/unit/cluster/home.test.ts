@@ -161,6 +161,20 @@ describe('Home', () => {
     expect(await home.dial({ node: at.id, process })).to.equal(link)
   })
 
+  it('serves bulk channels that others open to it, and opens them to others', async () => {
+    const [a, b] = [await site(), await site()]
+    a.rows = b.rows = [row(a), row(b)]
+    const chunks = new Inbox<Buffer>()
+    const holder = await join_(b, { onBulk: (channel) => (channel.onChunk = chunks.put) })
+    const home = await join_(a)
+    const channel = await home.bulk(holder.self)
+    await channel.send(Buffer.from('a chunk'))
+    expect(String(await chunks.take())).to.equal('a chunk')
+    channel.close()
+    const refused = await holder.bulk(home.self).catch((failure: Error) => failure.message)
+    expect(refused).to.contain('serves no bulk channel')
+  })
+
   it('reaches a worker of a home on its machine over the socket of the worker', async () => {
     const at = await site()
     const home = await join_(at, { runFolder: at.folder, address: { unix: nodeSocketOf(at.folder) } })
