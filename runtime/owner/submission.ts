@@ -127,7 +127,7 @@ export class Submission {
       this.#values.watch(
         ref,
         (outcome) => {
-          if (outcome[0] === 'error') return this.#argumentFailed(number, outcome)
+          if (outcome[0] === 'error') return this.#argumentFailed(number, outcome[1])
           values[i] = [ref, outcome]
           if (--left > 0 || !this.#table.has(number)) return
           this.attachments.set(number, values)
@@ -139,10 +139,10 @@ export class Submission {
   }
 
   /** A task whose argument failed fails with the same error, without having run. */
-  #argumentFailed(number: number, outcome: Outcome): void {
+  #argumentFailed(number: number, error: Uint8Array): void {
     if (!this.#table.has(number) || !this.#state.drop(number)) return
     const count = this.#state.templateOf(number).numReturns
-    for (let i = 0; i < count; i++) this.#objects.settle(number + i, ['error', outcome[1]])
+    for (let i = 0; i < count; i++) this.#objects.settle(number + i, ['error', error])
     this.finish(number, undefined)
   }
 
