@@ -64,7 +64,8 @@ export class LeaseGrants {
     if (tables.waiting.has(key)) return
     const { resources, strategy, visited } = ask
     const home = ownerIsHome || visited.length === 0 || visited.includes(tables.deps.node)
-    const view = { self: tables.deps.node, rows: rowsOf(tables), freeHere: tables.ledger.feasible(resources) }
+    // An empty node of this size decides whether it may ever run here; no other node has a say in that.
+    const view = { self: tables.deps.node, rows: [], freeHere: tables.ledger.feasible(resources) }
     const request: WaitingRequest = {
       ...ask,
       owner,

@@ -138,11 +138,13 @@ function placeHome(tables: LeaseTables, request: WaitingRequest): void {
 
 /**
  * A redirected request queues only where it is served soon: nobody waits before it, and the task leases here would do.
- * Otherwise its home, the first node that it visited, keeps it and sends it on; unless that could never run it.
+ * Otherwise its home, which sent it here and so is the last node that it visited, keeps it and sends it on; unless that
+ * could never run it.
  */
 function mayQueueRedirected(tables: LeaseTables, request: WaitingRequest): boolean {
   if (tables.draining || !request.mayRunHere) return false
-  const home = request.visited[0] === undefined ? undefined : tables.view.row(request.visited[0])
+  const sender = request.visited.at(-1)
+  const home = sender === undefined ? undefined : tables.view.row(sender)
   if (home === undefined || home.state !== 'alive' || !fits(home.total, request.resources)) return true
   for (const other of tables.waiting.values())
     if (other !== request && other.lease === 0 && other.priority >= request.priority) return false

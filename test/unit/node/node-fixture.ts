@@ -82,17 +82,15 @@ export async function startNode(options: Partial<NodeManagerOptions> = {}): Prom
   const store = await FileObjectStore.open(join(runFolder, 'objects'))
   const warnings: string[] = []
   const declaredDead: string[] = []
-  let manager: NodeManager | undefined
-  const made = (): NodeManager => manager as NodeManager
   const incoming = {
     self: { kind: 'node', node: id, process: id } as const,
     token,
-    onLink: (link: Link) => made().attach(link),
-    onBulk: (channel: Parameters<NodeManager['attachBulk']>[0]) => made().attachBulk(channel),
-    resolveTarget: (to: { node: NodeId; process: ProcessId }) => made().resolveTarget(to),
+    onLink: (link: Link) => manager.attach(link),
+    onBulk: (channel: Parameters<NodeManager['attachBulk']>[0]) => manager.attachBulk(channel),
+    resolveTarget: (to: { node: NodeId; process: ProcessId }) => manager.resolveTarget(to),
   }
   const port = await listenWebSocket(incoming)
-  manager = new NodeManager(
+  const manager: NodeManager = new NodeManager(
     {
       ...{ id, token, runFolder, url: port.url, hostname: 'test', labels: {}, head: false, workerEntry: entry },
       ...{ total: parseResources({ numCpus: 2 }), headName: 'ws://head' },
@@ -126,14 +124,14 @@ export async function startNode(options: Partial<NodeManagerOptions> = {}): Prom
         peerHello({ kind: 'head', node: head, process: head }),
       )
       const peer = new Peer(headEnd, head)
-      made().attachHead(nodeEnd)
+      manager.attachHead(nodeEnd)
       const [, requestId, row] = await peer.take(MessageType.nodeRegister)
       peer.say([MessageType.nodeRegistered, requestId, 1, [row, ...rows]])
-      await until(() => made().stats().head === 'member')
+      await until(() => manager.stats().head === 'member')
       return peer
     },
     async stop() {
-      await made().stop('the test is over')
+      await manager.stop('the test is over')
       await Promise.all([socket.close(), port.close(), store.close()])
     },
   }

@@ -1,0 +1,195 @@
+import { expect } from 'chai'
+import { systemClock } from '../../../runtime/base/clock.ts'
+import { newProcessId, objectKey } from '../../../runtime/base/ids.ts'
+import { ObjectPuller } from '../../../runtime/node/transfer.ts'
+import { MemoryObjectStore } from '../../../runtime/objects/memory-store.ts'
+import { serveObjects } from '../../../runtime/objects/transfer.ts'
+import type { ChunkChannel } from '../../../runtime/objects/transfer.ts'
+import { encodeValue } from '../../../runtime/objects/value.ts'
+import type { Holder } from '../../../runtime/protocol/messages.ts'
+import { until } from './node-fixture.ts'
+
+/** One end of a channel within this process: chunks are delivered one after the other, each in a turn of its own. */
+class Pipe implements ChunkChannel {
+  other: Pipe | undefined
+  closed = false
+  /** Chunks that the other end has sent and this one has not taken, at most. */
+  mostWaiting = 0
+  #waiting = 0
+  #delivering: Promise<void> = Promise.resolve()
+  onChunk: (chunk: Buffer) => void | Promise<void> = () => {}
+  onClose: (reason: Error | null) => void = () => {}
+
+  async send(chunk: Uint8Array): Promise<void> {
+    const { other } = this
+    if (this.closed || other === undefined) throw new Error('the pipe is closed')
+    const copy = Buffer.from(chunk)
+    other.mostWaiting = Math.max(other.mostWaiting, ++other.#waiting)
+    other.#delivering = other.#delivering.then(async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      await other.onChunk(copy)
+      other.#waiting--
+    })
+    await other.#delivering
+  }
+
+  close(reason?: Error): void {
+    for (const end of [this, this.other]) {
+      if (end === undefined || end.closed) continue
+      end.closed = true
+      queueMicrotask(() => end.onClose(end === this ? (reason ?? null) : null))
+    }
+  }
+}
+
+function pipes(): [Pipe, Pipe] {
+  const [a, b] = [new Pipe(), new Pipe()]
+  a.other = b
+  b.other = a
+  return [a, b]
+}
+
+const holderOf = (): Holder => [newProcessId(), newProcessId()]
+const owner = newProcessId()
+const big = objectKey({ owner, number: 1 })
+const small = objectKey({ owner, number: 2 })
+const bytes = new Uint8Array(5_000_000).map((_, index) => (index * 7) % 253)
+
+describe('runtime/node/transfer and runtime/objects/transfer', () => {
+  let source: MemoryObjectStore
+  let target: MemoryObjectStore
+  let opened: Pipe[]
+  let puller: ObjectPuller
+
+  beforeEach(async () => {
+    source = new MemoryObjectStore()
+    target = new MemoryObjectStore()
+    opened = []
+    await source.put(big, encodeValue(bytes, 'value'))
+    await source.put(small, encodeValue('small', 'value'))
+    puller = new ObjectPuller({
+      store: target,
+      clock: systemClock,
+      silenceMs: 200,
+      open: () => {
+        const [near, far] = pipes()
+        opened.push(near)
+        serveObjects(far, source)
+        return Promise.resolve(near)
+      },
+    })
+  })
+  afterEach(async () => {
+    puller.close()
+    expect(puller.size).to.equal(0)
+    await Promise.all([source.close(), target.close()])
+  })
+
+  async function same(key: string): Promise<boolean> {
+    const sizeBytes = (await source.size(key)) ?? -1
+    return Buffer.compare(await source.read(key, 0, sizeBytes), await target.read(key, 0, sizeBytes)) === 0
+  }
+
+  it('brings an object in chunks, one at a time on the way', async () => {
+    await puller.pull(big, [holderOf()])
+    expect(await same(big)).to.equal(true)
+    expect(opened[0]?.mostWaiting).to.be.at.most(2)
+  })
+
+  it('shares one transfer among all who ask, and one channel among objects that follow each other', async () => {
+    const holder = holderOf()
+    await Promise.all([puller.pull(big, [holder]), puller.pull(big, [holder]), puller.pull(big, [holder])])
+    await puller.pull(small, [holder])
+    await puller.pull(small, [holder])
+    expect(await same(small)).to.equal(true)
+    expect(opened).to.have.length(1)
+  })
+
+  it('goes on to the next holder, and uses a channel again whose holder merely had not got the object', async () => {
+    const missing = objectKey({ owner, number: 3 })
+    const holder = holderOf()
+    const failure = await puller.pull(missing, [holder, holder]).catch((error: Error) => error)
+    expect(failure).to.be.an('error').with.property('name', 'ObjectLostError')
+    expect((failure as Error).message.split('does not have the object')).to.have.length(3)
+    await puller.pull(small, [holder])
+    expect(opened).to.have.length(1)
+  })
+
+  it('opens a fresh channel where the kept one has died', async () => {
+    const holder = holderOf()
+    await puller.pull(small, [holder])
+    const [kept] = opened
+    if (kept !== undefined) kept.send = () => (kept.close(), Promise.reject(new Error('the holder is gone')))
+    await puller.pull(big, [holder])
+    expect(await same(big)).to.equal(true)
+    expect(opened).to.have.length(2)
+  })
+
+  it('gives up on a holder that falls silent, and leaves nothing half written', async () => {
+    const silent = new ObjectPuller({
+      store: target,
+      clock: systemClock,
+      silenceMs: 20,
+      open: () => {
+        const [near, far] = pipes()
+        far.onChunk = () => void far.send(Buffer.from(JSON.stringify({ sizeBytes: 1_000 })))
+        return Promise.resolve(near)
+      },
+    })
+    const failure = await silent.pull(big, [holderOf()]).catch((error: Error) => error)
+    expect((failure as Error).message).to.include('sent nothing for 20 ms')
+    expect(target.usedBytes).to.equal(0)
+    silent.close()
+  })
+
+  it('fails over when a holder ends within an object', async () => {
+    let first = true
+    const failing = new ObjectPuller({
+      store: target,
+      clock: systemClock,
+      open: () => {
+        const [near, far] = pipes()
+        if (!first) serveObjects(far, source)
+        else
+          far.onChunk = async () => {
+            await far.send(Buffer.from(JSON.stringify({ sizeBytes: 2_000_000 })))
+            await far.send(new Uint8Array(1_000_000))
+            far.close()
+          }
+        first = false
+        return Promise.resolve(near)
+      },
+    })
+    await failing.pull(big, [holderOf(), holderOf()])
+    expect(await same(big)).to.equal(true)
+    failing.close()
+  })
+
+  it('runs no more transfers at once than it may', async () => {
+    let [active, most] = [0, 0]
+    const limited = new ObjectPuller({
+      store: target,
+      clock: systemClock,
+      maxConcurrent: 2,
+      open: async () => {
+        most = Math.max(most, ++active)
+        await new Promise((resolve) => setImmediate(resolve))
+        active--
+        throw new Error('no way there')
+      },
+    })
+    const keys = Array.from({ length: 8 }, (_, index) => objectKey({ owner, number: 10 + index }))
+    const results = await Promise.allSettled(keys.map((key) => limited.pull(key, [holderOf()])))
+    expect(results.every((result) => result.status === 'rejected')).to.equal(true)
+    expect(most).to.equal(2)
+    await until(() => limited.size === 0)
+    limited.close()
+  })
+
+  it('refuses a request that names no key by closing the channel', async () => {
+    const [near, far] = pipes()
+    serveObjects(far, source)
+    await near.send(Buffer.from('not a request'))
+    await until(() => near.closed)
+  })
+})
