@@ -138,7 +138,8 @@ export class ReferenceState {
   reply(task: number, submitter: Peer, contained: readonly RefTuple[]): ReplyRefs {
     const pins: RefTuple[] = []
     for (const ref of contained) {
-      if (ref[0] === this.self.process) {
+      // A worker that awaits may be leased by itself; nobody borrows from himself.
+      if (ref[0] === this.self.process && submitter.process !== this.self.process) {
         invariant(this.isHeld(ref[0], ref[1]), `result contains object ${ref[1]}, which is not held`)
         this.#owned.addBorrower(ref[1], submitter, this.self.process)
       } else {

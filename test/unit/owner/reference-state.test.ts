@@ -201,6 +201,21 @@ describe('reference-state', () => {
     })
   })
 
+  it('borrows nothing from itself, when it submits to itself', () => {
+    const { state, taken } = recorded()
+    state.retainOwned(1)
+    state.retainOwned(2)
+    const { borrowed, ackId } = state.reply(1, self, [own(2)])
+    state.releaseOwned(2)
+    expect(taken()).to.deep.equal(['watch self'])
+    state.replied({ worker: self, pins: [], settled: true, borrowed, results: [{ number: 1, refs: [own(2)] }], ackId })
+    state.replyAcked(ackId)
+    expect(taken()).to.deep.equal(['replyAck#1 self', 'unwatch self'])
+    state.releaseOwned(1)
+    expect(taken()).to.deep.equal(['free 1', 'free 2'])
+    expect(state.size()).to.equal(0)
+  })
+
   describe('a submitter', () => {
     it('adds the worker directly to what it owns', () => {
       const { state, taken } = recorded()
@@ -320,14 +335,14 @@ function play(seed: number, steps: number, deaths: number): void {
       while (process.handles.length > 0) process.drop(0)
       process.refs.flush()
     },
-    (process) => process.submit(anyOf(alive().filter((to) => to !== process)), some(process.handles)),
+    (process) => process.submit(anyOf(alive()), some(process.handles)),
     (process) => {
       if (process.handles.length > 0) process.get(anyOf(process.handles))
     },
     (process) => {
       const task = [...process.running][0]
       if (task === undefined) return
-      const retry = roll(4) === 0 ? anyOf(alive().filter((to) => to !== task.submitter)) : undefined
+      const retry = roll(4) === 0 ? anyOf(alive()) : undefined
       process.end(task, retry === undefined ? some(process.handles) : [], retry)
     },
     (process) => process.refs.flush(),
