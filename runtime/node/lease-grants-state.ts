@@ -29,7 +29,7 @@ import { reclaimAll, reclaimForWaiting } from './lease-reclaim.ts'
 import { classKeyOf, LeaseTables, waitingKey } from './lease-tables.ts'
 import type { Lease, LeaseAsk, LeaseDependencies, OwnerKey, WaitingRequest, WorkerEntry } from './lease-types.ts'
 import { validateLeases } from './lease-validate.ts'
-import { assignWorkers, markDied, markReady, reapIdle, startWorkers } from './lease-workers.ts'
+import { assignWorkers, killLate, markDied, markReady, reapIdle, startWorkers } from './lease-workers.ts'
 
 export interface LeaseStats {
   readonly available: ResourceUnits
@@ -140,11 +140,11 @@ export class LeaseGrants {
     if (entry !== undefined && markReady(this.#tables, entry)) this.#run()
   }
 
-  /** The process is gone, whatever its state; `text` says how, with its last lines. */
-  workerDied(worker: ProcessId, text: string): void {
+  /** The process is gone, whatever its state; `text` says how, with its last lines; `killed`: by somebody else's signal. */
+  workerDied(worker: ProcessId, text: string, killed: boolean = false): void {
     const entry = this.#tables.workers.get(worker)
     if (entry === undefined) return
-    markDied(this.#tables, entry, text)
+    markDied(this.#tables, entry, text, killed)
     this.#run()
   }
 
@@ -204,6 +204,7 @@ export class LeaseGrants {
   tick(): void {
     refuseInfeasible(this.#tables)
     reapIdle(this.#tables)
+    killLate(this.#tables)
     this.#run()
   }
 
@@ -223,6 +224,9 @@ export class LeaseGrants {
       consider(request.arrivedAtMs + options.reserveAfterMs)
     }
     for (const entry of this.#tables.spawnClasses.values()) consider(entry.notBeforeMs)
+    for (const worker of this.#tables.workers.values())
+      if (worker.state === 'starting' && !worker.late)
+        next = Math.min(next, worker.idleSinceMs + options.startTimeoutMs)
     const idle = [...this.#tables.workers.values()].filter((worker) => worker.state === 'idle')
     if (idle.length > options.prestart)
       next = Math.min(next, Math.min(...idle.map((worker) => worker.idleSinceMs)) + options.idleReapMs)

@@ -145,7 +145,7 @@ export class LeaseTables {
   failedSpawns(environment: string): SpawnClass {
     let entry = this.spawnClasses.get(environment)
     if (entry === undefined) {
-      entry = { failures: 0, notBeforeMs: 0, givenUp: false }
+      entry = { failures: 0, killed: 0, notBeforeMs: 0, givenUp: false }
       this.spawnClasses.set(environment, entry)
     }
     return entry

@@ -76,12 +76,18 @@ export interface WorkerEntry {
   epoch: number
   /** Leases it serves. Invariant: more than one only when all but one are blocked. */
   readonly leases: Set<number>
+  /** When it was started, or became idle. */
   idleSinceMs: number
+  /** It was not ready in time and is being killed; its death counts as a failed start. */
+  late: boolean
 }
 
 /** The streak of failed starts of one environment. */
 export interface SpawnClass {
+  /** Starts in a row that failed by themselves. */
   failures: number
+  /** Starts in a row that somebody else ended by a signal: the system when memory runs out, a person. */
+  killed: number
   /** No new start before this time. */
   notBeforeMs: number
   /** Too many failures: nothing is started ahead until somebody asks for this environment again. */
@@ -105,8 +111,12 @@ export interface LeaseOptions {
   readonly reserveAfterMs: number
   /** Failed starts in a row after which requests are refused. */
   readonly maxSpawnFailures: number
-  /** Wait after the first failed start; doubles with each one. */
+  /** Starts in a row that others ended by a signal, after which requests are refused: that says little about the worker. */
+  readonly maxKilledSpawns: number
+  /** Wait after the first failed start; doubles with each one that failed by itself. */
   readonly spawnBackoffMs: number
+  /** How long a worker may take to become ready before it is killed. */
+  readonly startTimeoutMs: number
   /** A worker is replaced after so many leases; the claim page counts epochs in 12 bits. */
   readonly maxEpoch: number
 }
@@ -120,7 +130,9 @@ export const defaultLeaseOptions: LeaseOptions = {
   reclaimAfterMs: 200,
   reserveAfterMs: 1_000,
   maxSpawnFailures: 3,
+  maxKilledSpawns: 30,
   spawnBackoffMs: 100,
+  startTimeoutMs: 60_000,
   maxEpoch: 4_095,
 }
 

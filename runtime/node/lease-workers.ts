@@ -86,7 +86,15 @@ function mayStart(tables: LeaseTables, environment: string): boolean {
 
 function startWorker(tables: LeaseTables, environment: string): void {
   const id = tables.deps.newWorkerId()
-  const idle = { id, environment, state: 'starting', job: undefined, epoch: 0, idleSinceMs: tables.now() } as const
+  const idle = {
+    id,
+    environment,
+    state: 'starting',
+    job: undefined,
+    epoch: 0,
+    idleSinceMs: tables.now(),
+    late: false,
+  } as const
   tables.workers.set(id, { ...idle, leases: new Set() })
   tables.deps.effects.startWorker(id, environment)
 }
@@ -103,7 +111,7 @@ function makeRoom(tables: LeaseTables): void {
 
 /** False when the worker is not one that was starting. */
 export function markReady(tables: LeaseTables, worker: WorkerEntry): boolean {
-  if (worker.state !== 'starting') return false
+  if (worker.state !== 'starting' || worker.late) return false
   worker.state = 'idle'
   worker.idleSinceMs = tables.now()
   tables.spawnClasses.delete(worker.environment)
@@ -111,25 +119,26 @@ export function markReady(tables: LeaseTables, worker: WorkerEntry): boolean {
 }
 
 /** Removes a dead worker with its leases; a start that failed is counted. */
-export function markDied(tables: LeaseTables, worker: WorkerEntry, text: string): void {
+export function markDied(tables: LeaseTables, worker: WorkerEntry, text: string, killed: boolean): void {
   const failedStart = worker.state === 'starting'
   for (const id of [...worker.leases]) {
     const lease = tables.leases.get(id)
     if (lease !== undefined) tables.dropLease(lease)
   }
   tables.workers.delete(worker.id)
-  if (failedStart) countFailedStart(tables, worker.environment, text)
+  if (failedStart) countFailedStart(tables, worker.environment, text, killed)
 }
 
-function countFailedStart(tables: LeaseTables, environment: string, text: string): void {
+function countFailedStart(tables: LeaseTables, environment: string, text: string, killed: boolean): void {
   const { options, effects, random } = tables.deps
   const entry = tables.failedSpawns(environment)
-  entry.failures++
-  const backoffMs = options.spawnBackoffMs * 2 ** (entry.failures - 1)
+  const attempts = killed ? ++entry.killed : ++entry.failures
+  const backoffMs = options.spawnBackoffMs * (killed ? 1 : 2 ** (entry.failures - 1))
   entry.notBeforeMs = tables.now() + backoffMs * (0.5 + random.next() / 2)
-  if (entry.failures === 1 && !entry.givenUp) effects.reportSpawnFailure(environment, text)
-  if (entry.failures < options.maxSpawnFailures) return
-  entry.failures = 0
+  if (attempts === 1 && !killed && !entry.givenUp) effects.reportSpawnFailure(environment, text)
+  if (attempts < (killed ? options.maxKilledSpawns : options.maxSpawnFailures)) return
+  if (killed && !entry.givenUp) effects.reportSpawnFailure(environment, text)
+  entry.failures = entry.killed = 0
   entry.givenUp = true
   // Where other workers of that environment run, those that only wait for resources may still be served by them.
   const served = tables.countWorkers(
@@ -139,8 +148,18 @@ function countFailedStart(tables: LeaseTables, environment: string, text: string
     if (request.environment !== environment || (served > 0 && request.lease === 0)) continue
     if (!request.mayRunHere) continue
     tables.dropWaiting(request)
-    const what = `workers do not start on node ${tables.deps.node} (${options.maxSpawnFailures} attempts): ${text}`
+    const what = `workers do not start on node ${tables.deps.node} (${attempts} attempts): ${text}`
     effects.refuse(request.owner, request.requestId, 'spawn-failed', what)
+  }
+}
+
+/** Kills workers that hang before they are ready. */
+export function killLate(tables: LeaseTables): void {
+  for (const worker of tables.workers.values()) {
+    if (worker.state !== 'starting' || worker.late) continue
+    if (tables.now() - worker.idleSinceMs < tables.deps.options.startTimeoutMs) continue
+    worker.late = true
+    tables.deps.effects.endWorker(worker.id, 'it was not ready in time', false)
   }
 }
 

@@ -40,7 +40,7 @@ import { dialDriver, reach, resolveTarget } from './routes.ts'
 import { TableForwarding } from './table-forwarding.ts'
 import { ObjectPuller } from './transfer.ts'
 import { WorkerPool } from './worker-pool.ts'
-import { describeExit } from './worker-process.ts'
+import { describeExit, endedByOthers } from './worker-process.ts'
 
 export type { NodeManagerEvents, NodeManagerOptions, NodeManagerPorts } from './node-options.ts'
 
@@ -262,7 +262,7 @@ export class NodeManager {
     // Its last lines are still its job's.
     this.#tail.finish(worker)
     const job = this.#parts.grants.jobOf(worker)
-    this.#change(() => this.#parts.grants.workerDied(worker, describeExit(report)))
+    this.#change(() => this.#parts.grants.workerDied(worker, describeExit(report), endedByOthers(report)))
     this.#parts.connections.find(worker)?.close(new ConnectionLostError(`worker ${worker} ${describeExit(report)}`))
     // What it owned is lost with it, so nobody will ask for these bytes again.
     if (job !== undefined) this.#background(this.#ports.store.deleteOwnedBy(worker), 'removing objects')

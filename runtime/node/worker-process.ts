@@ -116,3 +116,19 @@ export function describeExit([code, signal, pid, tail]: ExitReport): string {
     pid === 0 ? 'could not be started' : signal !== null ? `was ended by ${signal}` : `exited with code ${code}`
   return tail === '' ? how : `${how}; its last lines:\n${tail}`
 }
+
+/** Signals that a process brings upon itself. */
+const ownSignals: ReadonlySet<string | null> = new Set([
+  'SIGSEGV',
+  'SIGABRT',
+  'SIGBUS',
+  'SIGILL',
+  'SIGFPE',
+  'SIGTRAP',
+  'SIGSYS',
+])
+
+/** Whether it was ended by a signal from outside, which says nothing of the program in it. */
+export function endedByOthers([, signal]: ExitReport): boolean {
+  return signal !== null && !ownSignals.has(signal)
+}

@@ -248,6 +248,38 @@ describe('runtime/node/lease-grants-state', () => {
     expect(node.started).to.have.length(1)
   })
 
+  it('starts workers again that others killed at the start, and refuses after thirty in a row', () => {
+    const node = new LeaseFixture({ numCpus: 1 })
+    const request = node.ask('a', 1)
+    for (let i = 0; i < 29; i++) {
+      for (const worker of node.started.splice(0)) node.grants.workerDied(worker, 'was ended by SIGKILL', true)
+      node.grants.validate()
+      expect(node.started).to.have.length(0)
+      node.advance(100)
+      expect(node.started).to.have.length(1)
+    }
+    expect(node.take().filter((line) => line.startsWith('refuse'))).to.deep.equal([])
+    for (const worker of node.started.splice(0)) node.grants.workerDied(worker, 'was ended by SIGKILL', true)
+    expect(node.take().at(-1)).to.match(new RegExp(`^refuse a ${request} spawn-failed: .*SIGKILL`))
+  })
+
+  it('kills a worker that hangs before it is ready, once, and counts that as a failed start', () => {
+    const node = new LeaseFixture({ numCpus: 1 })
+    node.ask('a', 1)
+    const [hanging] = node.started.splice(0)
+    expect(node.grants.nextTickAtMs()).to.be.at.most(60_000)
+    node.advance(60_000)
+    node.advance(10)
+    expect(node.ended.splice(0)).to.deep.equal([hanging])
+    node.grants.workerReady(hanging ?? jobB)
+    expect(node.granted).to.deep.equal([])
+    node.grants.workerDied(hanging ?? jobB, 'was ended by SIGKILL')
+    expect(node.take().at(-1)).to.include('not ready within 60000 ms and was ended by SIGKILL')
+    node.advance(1_000)
+    node.ready()
+    expect(node.granted).to.have.length(1)
+  })
+
   it('does not go on starting workers ahead when they cannot start', () => {
     const node = new LeaseFixture({ numCpus: 4 }, { prestart: 4, maxStarting: 2 })
     node.grants.start()
