@@ -2,18 +2,34 @@
  * workerpool, on this machine or, with an address, on a cluster: the original's names, arguments, promise, queue and
  * words. Its pool is the original's class with other workers; worker scripts stay as they are.
  */
-import { Promise, TerminateError, Transfer, cpus, isMainThread as originalIsMainThread, platform } from 'workerpool'
-import type { Pool, WorkerPoolOptions, WorkerRegisterOptions } from 'workerpool'
+import type {
+  Pool,
+  Promise as OriginalPromise,
+  TerminateError as OriginalTerminateError,
+  WorkerPoolOptions,
+  WorkerRegisterOptions,
+} from 'workerpool'
 import { original } from './original.ts'
 import { ClusterPool } from './pool.ts'
 import { emit, registerMethods, workerRegistry } from './worker-registry.ts'
 
-export { Promise, TerminateError, Transfer, cpus, platform }
 export type { Pool, Proxy, WorkerPoolOptions, WorkerRegisterOptions } from 'workerpool'
 export type { WorkerpoolReport } from './pool.ts'
 
+/** The original's promise: with `cancel()` and `timeout(ms)`. */
+export const Promise: typeof original.Promise = original.Promise
+export type Promise<T, E = Error> = OriginalPromise<T, E>
+/** What a task rejects with when its worker is gone. */
+export const TerminateError: typeof original.TerminateError = original.TerminateError
+export type TerminateError = OriginalTerminateError
+/** A result that names what it transfers. Values are copied here. */
+export const Transfer: typeof original.Transfer = original.Transfer
+export const platform: typeof original.platform = original.platform
+/** The CPUs of this machine. */
+export const cpus: typeof original.cpus = original.cpus as number
+
 /** Whether this is neither a worker thread nor a worker process. */
-export const isMainThread: boolean = Boolean(originalIsMainThread) && workerRegistry() === undefined
+export const isMainThread: boolean = Boolean(original.isMainThread) && workerRegistry() === undefined
 
 /** Creates a pool. Its workers run on the cluster, unless an option needs them beside this process. */
 export function pool(script?: WorkerPoolOptions): Pool

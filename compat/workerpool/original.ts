@@ -2,10 +2,13 @@
  * The original package, and the parts of it that the shim extends. Its queueing, its options, its promise and its
  * words are its own code; only where a task runs is replaced.
  */
-import original from 'workerpool'
+import { createRequire } from 'node:module'
+import type * as workerpool from 'workerpool'
 
 export type { WorkerPoolOptions } from 'workerpool'
-export { original }
+
+// By `require`: what `import` has loaded once, it gives to everybody, and in a worker the name is to lead to the shim.
+export const original: typeof workerpool = createRequire(import.meta.url)('workerpool') as typeof workerpool
 
 type PromiseClass = typeof original.Promise
 export type WorkerpoolPromise = InstanceType<PromiseClass>

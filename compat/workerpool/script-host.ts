@@ -45,20 +45,30 @@ export async function loadScript(script: string | null, settings: HostSettings):
   await ready
 }
 
-/** One call of a registered method. `listening`: somebody waits for what it emits; see `takeEvents`. */
-export async function callMethod(
-  name: string,
-  params: readonly unknown[] | null | undefined,
-  listening: boolean,
-): Promise<unknown> {
+/**
+ * One call of a registered method. `listening`: somebody waits for what it emits; see `takeEvents`. Synchronous where
+ * the method is: such a call makes no promise, and cannot be told that it was given up.
+ */
+export function callMethod(name: string, params: readonly unknown[] | null | undefined, listening: boolean): unknown {
   const registry = workerRegistry()
   const method = registry?.methods.get(name)
   if (registry === undefined || method === undefined) throw new Error(`Unknown method "${name}"`)
   registry.events = listening ? [] : undefined
-  registry.abortListeners = []
+  if (registry.abortListeners.length > 0) registry.abortListeners = []
   cleanedUp = false
-  const running = Promise.resolve(method.apply(method, [...(params ?? [])]))
-  return withoutTransfer(registry, await Promise.race([running, abortOf(registry)]))
+  const result: unknown = method.apply(method, [...(params ?? [])])
+  return isPromise(result) ? settled(registry, result) : withoutTransfer(registry, result)
+}
+
+/** The original's measure. */
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const { then, catch: otherwise } = value as { then?: unknown; catch?: unknown }
+  return typeof then === 'function' && typeof otherwise === 'function'
+}
+
+async function settled(registry: WorkerRegistry, result: PromiseLike<unknown>): Promise<unknown> {
+  return withoutTransfer(registry, await Promise.race([result, abortOf(registry)]))
 }
 
 /** What the last task has emitted. */

@@ -1,0 +1,99 @@
+/** The suite against the shim, as a program has it: from the built package. Then what differs on purpose. */
+import { expect } from 'chai'
+import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
+import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
+
+const load = async (): Promise<Workerpool> => (await import('outpool/workerpool')) as unknown as Workerpool
+
+const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true }
+
+conformanceSuite({ name: 'the shim, processes', load, options: { workerType: 'process' }, can })
+conformanceSuite({ name: 'the shim, by default', load, options: {}, can })
+
+describe('workerpool: the shim, where it differs from the original', () => {
+  let workerpool: Workerpool
+  let explain: (target: object) => unknown
+  const script = scriptPath('methods.mjs')
+  const pools: { terminate(force?: boolean): PromiseLike<unknown> }[] = []
+
+  before(async () => {
+    workerpool = await load()
+    explain = ((await import('outpool')) as unknown as { explain: (target: object) => unknown }).explain
+  })
+  afterEach(async () => {
+    await Promise.all(pools.splice(0).map(async (pool) => pool.terminate(true)))
+  })
+  after(async () => {
+    const { shutdown } = (await import('outpool')) as unknown as { shutdown(): Promise<void> }
+    await shutdown()
+  })
+
+  const create = (...args: Parameters<Workerpool['pool']>): ReturnType<Workerpool['pool']> => {
+    const pool = workerpool.pool(...args)
+    pools.push(pool)
+    return pool
+  }
+  const reason = async (promise: PromiseLike<unknown>): Promise<unknown> =>
+    promise.then(
+      () => 'it resolved',
+      (error: unknown) => error,
+    )
+
+  it('keeps the class of what a task throws; the original makes it a plain Error', async () => {
+    expect(await reason(create(script).exec('fail', ['no tea']))).to.be.instanceOf(TypeError)
+  })
+
+  it('has this.worker.emit; in the original it is undefined', async () => {
+    const seen: unknown[] = []
+    await create(script).exec('emitThis', [], { on: (payload: unknown) => seen.push(payload) })
+    expect(seen).to.deep.equal(['from this'])
+  })
+
+  it('runs what waits behind a crash; the original leaves it waiting', async () => {
+    const pool = create(script, { maxWorkers: 1 })
+    await pool.exec('add', [1, 2])
+    const crashed = reason(pool.exec('exit', [1]))
+    const behind = pool.exec('add', [3, 4])
+    expect(await crashed).to.be.instanceOf(workerpool.TerminateError)
+    expect(await behind).to.equal(7)
+  })
+
+  it('fails a parameter that cannot travel by its path, and the worker stays', async () => {
+    const pool = create(script, { maxWorkers: 1 })
+    expect(await pool.exec('count')).to.equal(1)
+    const error = (await reason(pool.exec('echo', [{ callback: () => 1 }]))) as Error
+    expect(error.name).to.equal('SerializationError')
+    expect(error.message).to.contain('callback')
+    expect(await pool.exec('count')).to.equal(2)
+  })
+
+  it('tells where the tasks ran', async () => {
+    const pool = create(script, { maxWorkers: 2 })
+    await Promise.all([1, 2, 3, 4].map(async (n) => pool.exec('sleep', [n])))
+    const report = explain(pool) as WorkerpoolReport
+    expect(report.where).to.equal('cluster')
+    expect(report.workers.reduce((sum, worker) => sum + worker.items, 0)).to.equal(4)
+    for (const worker of report.workers) expect(worker.pid).to.not.equal(process.pid)
+  })
+
+  it('stays with workers of this process where an option needs that, and says so', async () => {
+    const pool = create(script, {
+      workerType: 'thread',
+      workerThreadOpts: { resourceLimits: { maxOldGenerationSizeMb: 64 } },
+    })
+    const where = (await pool.exec('where')) as unknown as { pid: number; isMainThread: boolean }
+    expect(where).to.deep.include({ pid: process.pid, isMainThread: false })
+    const report = explain(pool) as WorkerpoolReport
+    expect(report.where).to.equal('local')
+    expect(report.reason).to.contain('workerThreadOpts.resourceLimits')
+  })
+
+  it('leaves a task that was cancelled before it was sent without effect on its worker', async () => {
+    const pool = create(script, { maxWorkers: 1 })
+    const cancelled = pool.exec('sleep', [60_000])
+    const error = reason(cancelled)
+    cancelled.cancel()
+    expect(await error).to.be.instanceOf(workerpool.Promise.CancellationError)
+    expect(await pool.exec('add', [3, 4])).to.equal(7)
+  })
+})
