@@ -126,7 +126,7 @@ export function markDied(tables: LeaseTables, worker: WorkerEntry, text: string,
     if (lease !== undefined) tables.dropLease(lease)
   }
   tables.workers.delete(worker.id)
-  if (failedStart) countFailedStart(tables, worker.environment, text, killed)
+  if (failedStart) countFailedStart(tables, worker.environment, text, killed && !worker.late)
 }
 
 function countFailedStart(tables: LeaseTables, environment: string, text: string, killed: boolean): void {
