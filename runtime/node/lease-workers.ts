@@ -126,7 +126,10 @@ export function markDied(tables: LeaseTables, worker: WorkerEntry, text: string,
     if (lease !== undefined) tables.dropLease(lease)
   }
   tables.workers.delete(worker.id)
-  if (failedStart) countFailedStart(tables, worker.environment, text, killed && !worker.late)
+  if (!failedStart) return
+  const what = worker.late ? `it was not ready within ${tables.deps.options.startTimeoutMs} ms and ${text}` : text
+  // That signal was ours: a start that hangs is one that failed.
+  countFailedStart(tables, worker.environment, what, killed && !worker.late)
 }
 
 function countFailedStart(tables: LeaseTables, environment: string, text: string, killed: boolean): void {
