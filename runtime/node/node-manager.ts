@@ -303,6 +303,8 @@ export class NodeManager {
   }
 
   #declaredDead(reason: string): void {
+    // A node that leaves in order said so itself.
+    if (this.#mode !== 'running') return
     this.#mode = 'dead'
     this.killNow()
     this.#parts.connections.close(`node ${this.id} was declared dead: ${reason}`)
