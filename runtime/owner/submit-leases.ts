@@ -57,7 +57,10 @@ export class SubmitLeases extends SubmitQueue {
     this.forgetRequest(requestId)
     const failure: Failure = code === 'infeasible' ? { kind: 'unschedulable', text } : { kind: 'setup', text }
     if (record.of.kind === 'pinned') record.closed = failure
-    if (record.leases.length === 0) this.failQueued(record, failure)
+    // Where a lease serves the class, what is queued waits for it. One whose task awaits may wait for just that queue.
+    const serves = (lease: LeaseRecord): boolean =>
+      lease.state === 'opening' || (lease.state === 'open' && !lease.blocked)
+    if (!record.leases.some(serves)) this.failQueued(record, failure)
     this.withdraw(record)
     if (record.of.kind === 'pinned') this.classEnded(record, failure)
   }
@@ -116,9 +119,13 @@ export class SubmitLeases extends SubmitQueue {
   }
 
   protected afterAnswer(lease: LeaseRecord): void {
-    if (lease.state === 'closing' && lease.count === 0) return this.leave(lease)
-    if (lease.state !== 'open') return
     const record = this.classAt(lease.classIndex)
+    if (lease.state === 'closing' && lease.count === 0) {
+      this.leave(lease)
+      // What is queued may have counted on this lease alone, after a refusal.
+      return this.request(record)
+    }
+    if (lease.state !== 'open') return
     if (lease.blocked) return
     this.refill(record, lease)
     if (lease.count === 0) this.keepTicking()

@@ -113,7 +113,9 @@ export class SubmitState extends SubmitLeases {
     const lease = this.leases.get(index)
     if (lease === undefined) return
     lease.blocked = true
-    this.classAt(lease.classIndex).idle.delete(lease)
+    const record = this.classAt(lease.classIndex)
+    record.idle.delete(lease)
+    this.request(record)
   }
 
   resumed(index: number): void {
