@@ -38,6 +38,8 @@ export class NodeLinks {
   adopt(link: Link): (reason: Error) => void {
     const { node } = link.peer
     this.#links.set(node, link)
+    // A program that waits for nothing may end, whatever links it has.
+    link.unref()
     link.onMessage = (message) => this.#events.message(node, message as unknown as Message)
     return () => {
       if (this.#links.get(node) !== link) return
