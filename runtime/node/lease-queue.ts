@@ -7,7 +7,8 @@
  * Without 2 an owner with a thousand requests would hold the whole node against one that came later with its first.
  * It starves nobody: a class is only overtaken while it has more than the other.
  *
- * Big against small: a request that does not fit lets smaller ones pass for `reserveAfterMs`. After that it reserves:
+ * Big against small: a request that does not fit lets smaller ones pass for `reserveAfterMs`, or until leases have been
+ * asked back for it (or those would go to the small ones, only to be asked back at once). After that it reserves:
  * what it needs counts as taken for everybody behind it, so what comes free adds up until it fits. It reserves only
  * where it can succeed, that is, where the node would be big enough if every *task* lease came back; pinned leases may
  * stay for ever, and a reservation against them would keep CPUs idle for nothing.
@@ -80,7 +81,8 @@ export function allocateWaiting(tables: LeaseTables): void {
     }
     // The others of its class are as big and come later.
     entry.next = entry.requests.length
-    if (tables.now() - head.arrivedAtMs < tables.deps.options.reserveAfterMs || !attainable(tables, head)) continue
+    const waitedLong = tables.now() - head.arrivedAtMs >= tables.deps.options.reserveAfterMs
+    if (!(waitedLong || head.awaitsReturns) || !attainable(tables, head)) continue
     for (const [name, units] of head.resources) reserved.set(name, (reserved.get(name) ?? 0) + units)
   }
 }

@@ -26,6 +26,7 @@ export function reclaimForWaiting(tables: LeaseTables): void {
       entry.next = entry.requests.length
       continue
     }
+    if (victims.length > 0) headOf(entry).awaitsReturns = true
     for (const lease of victims) {
       shares.set(lease.classKey, (shares.get(lease.classKey) ?? 0) - 1)
       for (const [name, units] of tables.heldBy(lease)) expected.set(name, (expected.get(name) ?? 0) + units)

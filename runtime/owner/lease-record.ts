@@ -80,6 +80,10 @@ export class LeaseRecord {
   remove(sequence: number, nowMs: number): number {
     const number = this.task(sequence)
     if (number === nothing) return nothing
+    if (sequence === this.abortSequence) {
+      this.abortSequence = nothing
+      this.killAtMs = Number.POSITIVE_INFINITY
+    }
     this.#tasks[sequence % ringSize] = nothing
     this.expectedMicros -= this.#micros[sequence % ringSize] as number
     this.count--

@@ -234,10 +234,6 @@ export class SubmitState extends SubmitLeases {
     if (lease === undefined) return -1
     const number = lease.remove(sequence, this.clock.now())
     lease.recalling.delete(sequence)
-    if (lease.abortSequence === sequence) {
-      lease.abortSequence = -1
-      lease.killAtMs = Number.POSITIVE_INFINITY
-    }
     if (number < 0 || !this.isAt(number, lease, sequence)) {
       if (number >= 0) this.effects.story(number, 'fenced', index)
       return -1
