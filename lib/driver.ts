@@ -57,6 +57,8 @@ class Driver implements DriverHandle {
   readonly #logs: LogPrinter
   readonly #nodeListeners = new Set<() => void>()
   readonly #onExit = (): void => this.#local?.stopNow()
+  /** The program has nothing left to do: what its workers printed last is still to be read. */
+  readonly #onBeforeExit = (): void => void this.stop()
   #home: Home | undefined
   #local: LocalNode | undefined
   #store: ObjectStore | undefined
@@ -69,6 +71,7 @@ class Driver implements DriverHandle {
     this.#options = options
     this.#logs = new LogPrinter(options.logToDriver)
     this.#owner = new Owner(this.#host(), { limits: options.limits })
+    this.#owner.nodeMessages = (message) => this.#logs.received(message)
     this.runtime = this.#publish()
     setCurrentRuntime(this.runtime)
     this.ready = this.#connect()
@@ -83,6 +86,7 @@ class Driver implements DriverHandle {
     await this.#local?.stop()
     await this.#store?.close()
     process.off('exit', this.#onExit)
+    process.off('beforeExit', this.#onBeforeExit)
   }
 
   async #connect(): Promise<void> {
@@ -103,6 +107,7 @@ class Driver implements DriverHandle {
     const local = await startLocal(this.#options.node)
     this.#local = local
     process.on('exit', this.#onExit)
+    process.once('beforeExit', this.#onBeforeExit)
     return openHome({
       ...this.#handlers(),
       ...{ kind: 'driver', process: this.#self.process, node: local.node, token: local.token },

@@ -24,7 +24,7 @@ export class OutpoolError extends Error {
 
   constructor(message: string, options: OutpoolErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
-    const self = new.target as typeof OutpoolError
+    const self = new.target
     this.code = self.code
     this.details = options.details ?? {}
     Object.defineProperty(this, 'name', { value: errorName(self), configurable: true, writable: true })

@@ -63,7 +63,7 @@ function statusOf(parts: NodeParts, node: NodeId, process: ProcessId): 'alive' |
 
 type LeaseHandlers = Pick<
   ConnectionHandlers,
-  'leaseRequest' | 'leaseCancel' | 'leaseReturn' | 'workerEnd' | 'recall' | 'blocked' | 'resumed'
+  'leaseRequest' | 'leaseCancel' | 'leaseReturn' | 'workerEnd' | 'recall' | 'holds' | 'blocked' | 'resumed'
 >
 
 function leaseHandlers(parts: () => NodeParts): LeaseHandlers {
@@ -86,6 +86,10 @@ function leaseHandlers(parts: () => NodeParts): LeaseHandlers {
       const page = parts().pool.page(worker)
       const recalled = page === undefined ? [] : sequences.filter((sequence) => page.recall(epoch, sequence))
       link.send([MessageType.recalled, requestId, recalled])
+    },
+    holds(worker, holds) {
+      const { change, grants } = parts()
+      change(() => grants.workerHolds(worker, holds))
     },
     blocked(worker, epoch) {
       const { change, grants } = parts()

@@ -30,6 +30,7 @@ export interface ConnectionHandlers {
   leaseReturn(connection: Connection, leaseId: number, endWorker: boolean): void
   workerEnd(connection: Connection, message: WorkerEnd): void
   recall(connection: Connection, message: Recall): void
+  holds(worker: ProcessId, holds: boolean): void
   blocked(worker: ProcessId, epoch: number): void
   resumed(worker: ProcessId, epoch: number): void
   pull(connection: Connection, requestId: number, key: string, holders: readonly Holder[]): void
@@ -136,6 +137,8 @@ export class Connections {
         return connection.ownWorker ? on.blocked(connection.process, message[1]) : this.#refuse(connection, message)
       case MessageType.workerResumed:
         return connection.ownWorker ? on.resumed(connection.process, message[1]) : this.#refuse(connection, message)
+      case MessageType.workerHolds:
+        return connection.ownWorker ? on.holds(connection.process, message[1]) : this.#refuse(connection, message)
       case MessageType.pull:
         return on.pull(connection, message[1], message[2], message[4])
       case MessageType.free:

@@ -22,7 +22,7 @@ while read -r line; do
 done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 rm -rf -- "$1" 2>/dev/null || { sleep 1; rm -rf -- "$1"; }
-rmdir -- "\${1%/*}" 2>/dev/null
+case "\${1%/*}" in */outpool-*) rmdir -- "\${1%/*}" 2>/dev/null ;; esac
 `
 
 export class Guardian {

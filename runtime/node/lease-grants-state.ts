@@ -77,6 +77,7 @@ export class LeaseGrants {
       visitedNow: visited,
       mayRunHere: place({ resources, strategy, visited: [] }, view).kind === 'here',
       placed: false,
+      awaitsReturns: false,
       lease: 0,
       infeasibleSinceMs: undefined,
     }
@@ -153,6 +154,14 @@ export class LeaseGrants {
     const entry = this.#tables.workers.get(worker)
     if (entry === undefined || entry.state === 'ending') return
     this.#tables.markEnding(entry)
+    this.#run()
+  }
+
+  /** The worker owns objects that others may ask for, or does so no longer. */
+  workerHolds(worker: ProcessId, holds: boolean): void {
+    const entry = this.#tables.workers.get(worker)
+    if (entry === undefined) return
+    entry.holds = holds
     this.#run()
   }
 

@@ -39,6 +39,8 @@ export interface WaitingRequest extends LeaseAsk {
   readonly mayRunHere: boolean
   /** The view has been consulted for it and nothing has changed since. */
   placed: boolean
+  /** Leases were asked back for it: what comes free is kept for it. */
+  awaitsReturns: boolean
   /** The lease id under which it holds resources, or 0. */
   lease: number
   /** Since when no node of the view could ever run it. */
@@ -78,6 +80,8 @@ export interface WorkerEntry {
   readonly leases: Set<number>
   /** When it was started, or became idle. */
   idleSinceMs: number
+  /** It owns objects that others may ask for: it is kept when it is idle, until its job ends. */
+  holds: boolean
   /** It was not ready in time and is being killed; its death counts as a failed start. */
   late: boolean
 }
@@ -113,7 +117,7 @@ export interface LeaseOptions {
   readonly maxSpawnFailures: number
   /** Starts in a row that others ended by a signal, after which requests are refused: that says little about the worker. */
   readonly maxKilledSpawns: number
-  /** Wait after the first failed start; doubles with each one that failed by itself. */
+  /** Wait after the first failed start, doubled with each one; after one that was killed it begins at 1 ms. */
   readonly spawnBackoffMs: number
   /** How long a worker may take to become ready before it is killed. */
   readonly startTimeoutMs: number

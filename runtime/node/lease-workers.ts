@@ -93,6 +93,7 @@ function startWorker(tables: LeaseTables, environment: string): void {
     job: undefined,
     epoch: 0,
     idleSinceMs: tables.now(),
+    holds: false,
     late: false,
   } as const
   tables.workers.set(id, { ...idle, leases: new Set() })
@@ -105,7 +106,8 @@ function makeRoom(tables: LeaseTables): void {
   if (running < Math.max(tables.cpus, tables.deps.options.prestart)) return
   let oldest: WorkerEntry | undefined
   for (const worker of tables.workers.values())
-    if (worker.state === 'idle' && (oldest === undefined || worker.idleSinceMs < oldest.idleSinceMs)) oldest = worker
+    if (worker.state === 'idle' && !worker.holds && (oldest === undefined || worker.idleSinceMs < oldest.idleSinceMs))
+      oldest = worker
   if (oldest !== undefined) tables.endWorker(oldest, 'another job needs its place', true)
 }
 
@@ -136,7 +138,10 @@ function countFailedStart(tables: LeaseTables, environment: string, text: string
   const { options, effects, random } = tables.deps
   const entry = tables.failedSpawns(environment)
   const attempts = killed ? ++entry.killed : ++entry.failures
-  const backoffMs = options.spawnBackoffMs * (killed ? 1 : 2 ** (entry.failures - 1))
+  // Who kills workers does not wait for that, but a machine without memory needs some time.
+  const backoffMs = killed
+    ? Math.min(10 * options.spawnBackoffMs, 2 ** (attempts - 1))
+    : options.spawnBackoffMs * 2 ** (attempts - 1)
   entry.notBeforeMs = tables.now() + backoffMs * (0.5 + random.next() / 2)
   if (attempts === 1 && !killed && !entry.givenUp) effects.reportSpawnFailure(environment, text)
   if (attempts < (killed ? options.maxKilledSpawns : options.maxSpawnFailures)) return
@@ -170,7 +175,7 @@ export function killLate(tables: LeaseTables): void {
 export function reapIdle(tables: LeaseTables): void {
   const { options } = tables.deps
   const idle = [...tables.workers.values()]
-    .filter((worker) => worker.state === 'idle')
+    .filter((worker) => worker.state === 'idle' && !worker.holds)
     .sort((a, b) => a.idleSinceMs - b.idleSinceMs)
   let above = idle.length - options.prestart
   for (const worker of idle) {

@@ -1,6 +1,6 @@
 /**
- * Brings the lines of workers to the driver of their job: over whatever link the driver has to this node, else, for
- * work that somebody else of the job submitted, over one that is dialled through the driver's home.
+ * Brings the lines of workers to the driver of their job: over whatever link the driver has to this node; for work that
+ * somebody else of the job submitted there may be none, and one is dialled.
  */
 import type { ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
@@ -11,14 +11,16 @@ import type { Link } from '../transport/link.ts'
 export interface LogRouterOptions {
   /** A link that the driver of the job has to this node. */
   readonly find: (job: ProcessId) => Link | undefined
-  /** Makes one; rejects when the driver cannot be reached. */
-  readonly dial: (job: ProcessId) => Promise<Link>
+  /**
+   * Makes one, which serves from then on like any that came in, and is told by `linked`; rejects when the driver cannot
+   * be reached.
+   */
+  readonly dial: (job: ProcessId) => Promise<void>
 }
 
 interface Route {
   /** Lines that wait for the link; the oldest are dropped beyond `maxWaiting`. */
   readonly waiting: LogLine[]
-  link: Link | undefined
   dialling: boolean
   failed: boolean
 }
@@ -38,16 +40,13 @@ export class LogRouter {
     const direct = this.#options.find(job)
     if (direct !== undefined) return write(direct, lines)
     let route = this.#routes.get(job)
-    if (route === undefined)
-      this.#routes.set(job, (route = { waiting: [], link: undefined, dialling: false, failed: false }))
-    if (route.link !== undefined && !route.link.closed) return write(route.link, lines)
+    if (route === undefined) this.#routes.set(job, (route = { waiting: [], dialling: false, failed: false }))
     route.waiting.push(...lines)
     if (route.waiting.length > maxWaiting) route.waiting.splice(0, route.waiting.length - maxWaiting)
     if (!route.dialling && !route.failed) void this.#dial(job, route)
   }
 
   jobEnded(job: ProcessId): void {
-    this.#routes.get(job)?.link?.close()
     this.#routes.delete(job)
   }
 
@@ -56,25 +55,17 @@ export class LogRouter {
     const route = this.#routes.get(job)
     if (route === undefined) return
     this.#routes.delete(job)
-    route.link?.close()
     write(link, route.waiting)
   }
 
   close(): void {
-    for (const route of this.#routes.values()) route.link?.close()
     this.#routes.clear()
   }
 
   async #dial(job: ProcessId, route: Route): Promise<void> {
     route.dialling = true
     try {
-      const link = await this.#options.dial(job)
-      if (this.#routes.get(job) !== route) return link.close()
-      link.onMessage = () => {}
-      link.onClose = () => (route.link = undefined)
-      link.unref()
-      route.link = link
-      write(link, route.waiting.splice(0))
+      await this.#options.dial(job)
     } catch {
       // Output is worth one attempt; it is in the files of the run folder as well.
       route.failed = true

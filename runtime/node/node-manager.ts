@@ -112,7 +112,7 @@ export class NodeManager {
       jobs: new Jobs({ clock, driverGraceMs, onEnd: (...end) => this.#onJobEnd(...end) }),
       logs: new LogRouter({
         find: (job) => parts.connections.find(job),
-        dial: (job) => dialDriver(parts, job),
+        dial: async (job) => parts.connections.attach(await dialDriver(parts, job)),
       }),
       puller: new ObjectPuller({
         ...{ store, clock },

@@ -64,6 +64,8 @@ export class Owner {
   readonly #pinned = new Map<number, { readonly ended: (how: Failure) => void; readonly templates: number[] }>()
   /** Messages of links that are not the owner's: a worker's executor takes those. */
   extraMessages: ((link: Link, message: Message) => void) | undefined
+  /** Messages of other node managers that are not about leases: output of workers. */
+  nodeMessages: ((message: Message) => void) | undefined
   #closed: Error | undefined
 
   constructor(host: OwnerHost, options: OwnerOptions = {}) {
@@ -74,7 +76,9 @@ export class Owner {
       gone: (process, reason) => this.#peerGone(process, reason),
     })
     this.#nodes = new NodeLinks(host, {
-      message: (node, message) => void this.#leasing.answered(node, message),
+      message: (node, message) => {
+        if (!this.#leasing.answered(node, message)) this.nodeMessages?.(message)
+      },
       gone: (node) => this.#leasing.nodeGone(node),
     })
     this.access = new ObjectAccess(host, this.#peers)
@@ -235,6 +239,11 @@ export class Owner {
   nodeDead(node: NodeId, reason: string): void {
     this.#peers.nodeDead(node)
     this.#leasing.nodeDead(node, reason)
+  }
+
+  /** Whether this process owns objects, which end with it. */
+  get holdsObjects(): boolean {
+    return this.#table.size > 0
   }
 
   /** Writes what node managers are owed, before this process is busy with something else. */

@@ -6,64 +6,31 @@
  * digits. Times are durations. `Uint8Array` fields are opaque: they are forwarded undecoded.
  */
 import type { NodeId, ObjectNumber, ProcessId, TaskNumber } from '../base/ids.ts'
+import type {
+  NodeRegister,
+  NodeRegistered,
+  NodeLoad,
+  ClusterView,
+  NodeDeclaredDead,
+  TableRequest,
+  TableReply,
+  TableEvent,
+} from './head-messages.ts'
+import type { MessageType } from './message-type.ts'
 
-export const MessageType = {
-  ping: 1,
-  pong: 2,
-  leaseRequest: 10,
-  leaseCancel: 11,
-  leaseGranted: 12,
-  leaseRedirected: 13,
-  leaseRefused: 14,
-  leaseReturn: 15,
-  leaseReclaim: 16,
-  workerEnd: 17,
-  workerEnded: 18,
-  recall: 19,
-  recalled: 20,
-  leaseStart: 21,
-  workerBlocked: 22,
-  workerResumed: 23,
-  workerExit: 24,
-  template: 30,
-  templateMiss: 31,
-  push: 32,
-  done: 33,
-  doneMany: 34,
-  failed: 35,
-  returned: 36,
-  abort: 37,
-  blocked: 38,
-  resumed: 39,
-  objectGet: 50,
-  objectValue: 51,
-  refAdd: 52,
-  refAck: 53,
-  refRemove: 54,
-  replyAck: 55,
-  pull: 60,
-  pulled: 61,
-  free: 62,
-  dialBack: 63,
-  processQuery: 64,
-  processStatus: 65,
-  log: 66,
-  nodesRequest: 67,
-  nodes: 68,
-  nodeEvent: 69,
-  nodeRegister: 70,
-  nodeRegistered: 71,
-  nodeLoad: 72,
-  clusterView: 73,
-  nodeDeclaredDead: 74,
-  jobStart: 75,
-  jobStarted: 76,
-  jobEnd: 77,
-  tableRequest: 80,
-  tableReply: 81,
-  tableEvent: 82,
-  nodeStop: 83,
-} as const
+export { MessageType } from './message-type.ts'
+export type {
+  NodeRegister,
+  NodeRegistered,
+  NodeLoad,
+  ClusterView,
+  NodeDeclaredDead,
+  TableOperation,
+  TableRow,
+  TableRequest,
+  TableReply,
+  TableEvent,
+} from './head-messages.ts'
 
 /** A resource and its amount in units of 1/10,000 (`['CPU', 5000]` is half a CPU). Sorted by name. */
 export type ResourceUnits = readonly (readonly [name: string, units: number])[]
@@ -194,6 +161,8 @@ export type LeaseStart = readonly [
 /** The running task of that lease awaits a `get`: its CPU is free for others until `workerResumed`. */
 export type WorkerBlocked = readonly [type: T['workerBlocked'], epoch: number]
 export type WorkerResumed = readonly [type: T['workerResumed'], epoch: number]
+/** Whether the worker owns objects that others may still ask for: it is not to be ended for being idle. */
+export type WorkerHolds = readonly [type: T['workerHolds'], holds: boolean]
 export type WorkerExit = readonly [type: T['workerExit'], reason: string]
 
 // Owner -> leased worker.
@@ -301,54 +270,6 @@ export type JobEnd = readonly [type: T['jobEnd'], job: ProcessId, reason: string
 /** Stop this node in order. */
 export type NodeStop = readonly [type: T['nodeStop'], reason: string]
 
-// Node manager <-> head.
-export type NodeRegister = readonly [type: T['nodeRegister'], requestId: number, row: NodeRow]
-export type NodeRegistered = readonly [
-  type: T['nodeRegistered'],
-  requestId: number,
-  headEpoch: number,
-  rows: readonly NodeRow[],
-]
-export type NodeLoad = readonly [
-  type: T['nodeLoad'],
-  available: ResourceUnits,
-  queued: number,
-  workers: number,
-  state: NodeRow['state'],
-]
-/** Rows that changed since the last view, dead ones included. */
-export type ClusterView = readonly [type: T['clusterView'], version: number, rows: readonly NodeRow[]]
-export type NodeDeclaredDead = readonly [type: T['nodeDeclaredDead'], node: NodeId, reason: string]
-
-// Anybody -> head (a node manager forwards what its processes ask): versioned tables.
-export type TableOperation =
-  | readonly [operation: 'get', key: string]
-  | readonly [
-      operation: 'put',
-      key: string,
-      value: Uint8Array,
-      /** -1: any; 0: only if absent */ expectedVersion: number,
-    ]
-  | readonly [operation: 'delete', key: string, expectedVersion: number]
-  | readonly [operation: 'list', prefix: string]
-  | readonly [operation: 'watch', prefix: string, watchId: number]
-  | readonly [operation: 'unwatch', watchId: number]
-export type TableRow = readonly [key: string, version: number, value: Uint8Array]
-export type TableRequest = readonly [
-  type: T['tableRequest'],
-  requestId: number,
-  table: string,
-  operation: TableOperation,
-]
-/** `error` is '' when it went well; `rows` are those read or written. */
-export type TableReply = readonly [type: T['tableReply'], requestId: number, error: string, rows: readonly TableRow[]]
-export type TableEvent = readonly [
-  type: T['tableEvent'],
-  watchId: number,
-  rows: readonly TableRow[],
-  deleted: readonly string[],
-]
-
 export type Message =
   | Ping
   | Pong
@@ -367,6 +288,7 @@ export type Message =
   | WorkerBlocked
   | WorkerResumed
   | WorkerExit
+  | WorkerHolds
   | Template
   | Push
   | Abort

@@ -20,6 +20,9 @@ import { markOutput } from './output-marks.ts'
 import { runningTask } from './task-context.ts'
 import { TaskRunner } from './task-runner.ts'
 
+/** How often a worker that holds objects looks whether it still does, in milliseconds. */
+const holdsMs = 1_000
+
 export interface WorkerStart {
   readonly worker: ProcessId
   readonly node: NodeId
@@ -46,6 +49,8 @@ class WorkerProcess {
   #job: ProcessId | undefined
   #page: ClaimPage | undefined | null = null
   #leaving = false
+  /** What the node manager was told last. */
+  #holds = false
 
   constructor(start: WorkerStart, store: FileObjectStore) {
     this.#start = start
@@ -79,7 +84,7 @@ class WorkerProcess {
     this.#runner = new TaskRunner(
       this.#owner,
       (epoch, sequence) => this.#claim(epoch, sequence),
-      () => this.#leaveWhenIdle(),
+      () => this.#idle(),
     )
     this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
     this.#publish()
@@ -180,6 +185,29 @@ class WorkerProcess {
         return this.#runner.abort(message[1], message[2], message[4])
       default:
     }
+  }
+
+  /** No task runs here any more. */
+  #idle(): void {
+    this.#tellHolds()
+    this.#leaveWhenIdle()
+  }
+
+  /** A worker that owns objects is not ended for being idle; looked at when it becomes idle, and again from then on. */
+  #tellHolds(): void {
+    const holds = this.#owner.holdsObjects
+    if (holds !== this.#holds) {
+      this.#holds = holds
+      this.#home.link.send([MessageType.workerHolds, holds])
+      if (holds) this.#watchHolds()
+    }
+  }
+
+  #watchHolds(): void {
+    systemClock.after(holdsMs, () => {
+      this.#tellHolds()
+      if (this.#holds) this.#watchHolds()
+    })
   }
 
   #leaveWhenIdle(): void {

@@ -1,0 +1,54 @@
+/** The messages of the head: membership, and the versioned tables that anybody may ask for. */
+import type { NodeId } from '../base/ids.ts'
+import type { MessageType } from './message-type.ts'
+import type { NodeRow, ResourceUnits } from './messages.ts'
+
+type T = typeof MessageType
+
+// Node manager <-> head: membership.
+export type NodeRegister = readonly [type: T['nodeRegister'], requestId: number, row: NodeRow]
+export type NodeRegistered = readonly [
+  type: T['nodeRegistered'],
+  requestId: number,
+  headEpoch: number,
+  rows: readonly NodeRow[],
+]
+export type NodeLoad = readonly [
+  type: T['nodeLoad'],
+  available: ResourceUnits,
+  queued: number,
+  workers: number,
+  state: NodeRow['state'],
+]
+/** Rows that changed since the last view, dead ones included. */
+export type ClusterView = readonly [type: T['clusterView'], version: number, rows: readonly NodeRow[]]
+export type NodeDeclaredDead = readonly [type: T['nodeDeclaredDead'], node: NodeId, reason: string]
+
+// Anybody -> head (a node manager forwards what its processes ask): versioned tables.
+export type TableOperation =
+  | readonly [operation: 'get', key: string]
+  | readonly [
+      operation: 'put',
+      key: string,
+      value: Uint8Array,
+      /** -1: any; 0: only if absent */ expectedVersion: number,
+    ]
+  | readonly [operation: 'delete', key: string, expectedVersion: number]
+  | readonly [operation: 'list', prefix: string]
+  | readonly [operation: 'watch', prefix: string, watchId: number]
+  | readonly [operation: 'unwatch', watchId: number]
+export type TableRow = readonly [key: string, version: number, value: Uint8Array]
+export type TableRequest = readonly [
+  type: T['tableRequest'],
+  requestId: number,
+  table: string,
+  operation: TableOperation,
+]
+/** `error` is '' when it went well; `rows` are those read or written. */
+export type TableReply = readonly [type: T['tableReply'], requestId: number, error: string, rows: readonly TableRow[]]
+export type TableEvent = readonly [
+  type: T['tableEvent'],
+  watchId: number,
+  rows: readonly TableRow[],
+  deleted: readonly string[],
+]
