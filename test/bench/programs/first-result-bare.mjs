@@ -1,0 +1,3 @@
+import { sayOnce } from './serve.mjs'
+
+sayOnce(3)

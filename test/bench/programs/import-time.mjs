@@ -1,0 +1,5 @@
+import { sayOnce } from './serve.mjs'
+
+const start = performance.now()
+await import('outpool')
+sayOnce(performance.now() - start)

@@ -1,0 +1,19 @@
+import { init, put, remote, shutdown } from 'outpool'
+
+const tasks = new URL('../tasks.mjs', import.meta.url)
+
+/** With OUTPOOL_ADDRESS in the environment the workers are the cluster's. */
+export async function open({ workers }) {
+  await init(process.env.OUTPOOL_ADDRESS ? {} : { numCpus: workers })
+  const noop = remote(tasks, 'noop')
+  const burn = remote(tasks, 'burn')
+  const ends = remote(tasks, 'ends')
+  return {
+    noop: () => noop.run(),
+    burn: (iterations) => burn.run(iterations),
+    ends: (array) => ends.run(array),
+    share: (array) => put(array),
+    submit: () => noop.remote(),
+    close: () => shutdown(),
+  }
+}

@@ -1,0 +1,13 @@
+import { Tinypool } from 'tinypool'
+
+const filename = new URL('../tasks.mjs', import.meta.url).href
+
+export async function open({ workers, runtime }) {
+  const pool = new Tinypool({ filename, runtime, minThreads: workers, maxThreads: workers })
+  return {
+    noop: () => pool.run(undefined, { name: 'noop' }),
+    burn: (iterations) => pool.run(iterations, { name: 'burn' }),
+    ends: (array) => pool.run(array, { name: 'ends' }),
+    close: () => pool.destroy(),
+  }
+}

@@ -1,0 +1,23 @@
+/** What the workers of every pool run: the same file for all of them. */
+
+export function noop() {}
+
+/** CPU work that neither allocates nor can be left out: `iterations` steps of an xorshift generator. */
+export function burn(iterations) {
+  let x = 0x9e3779b9
+  for (let i = 0; i < iterations; i++) {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+  }
+  return x
+}
+
+/** Proves that an array arrived whole, without reading all of it. */
+export function ends(array) {
+  return array[0] + array[array.length - 1] + array.length
+}
+
+export function square(x) {
+  return x * x
+}

@@ -1,0 +1,32 @@
+/** The rows in the order of the table. */
+import type { Row } from '../stage.ts'
+import { argument } from './argument.ts'
+import { even, uneven } from './balance.ts'
+import { bare } from './bare.ts'
+import { install, load } from './install.ts'
+import { memory } from './memory.ts'
+import { threeNodes } from './nodes.ts'
+import { noop } from './noop.ts'
+import { oneByOne } from './one-by-one.ts'
+import { poolMap } from './pool-map.ts'
+import { queue } from './queue.ts'
+import { shimNoop, shimWork } from './shims.ts'
+import { start } from './start.ts'
+
+export const rows: readonly Row[] = [
+  noop,
+  bare,
+  oneByOne,
+  even,
+  uneven,
+  poolMap,
+  start,
+  memory,
+  queue,
+  threeNodes,
+  shimNoop,
+  shimWork,
+  argument,
+  install,
+  load,
+]

@@ -1,0 +1,58 @@
+/** A shim against its original: the same program, the other import. */
+import { greedySchedule } from '../greedy-schedule.ts'
+import type { Program } from '../program.ts'
+import { least, type Row, type Stage, started } from '../stage.ts'
+
+const shim = 'outpool/workerpool'
+const original = 'workerpool'
+const workerType = 'process'
+
+async function both(stage: Stage): Promise<Program[]> {
+  return started([
+    await stage.pool(shim, 'workerpool', { from: shim, workerType }),
+    await stage.pool(original, 'workerpool', { from: original, workerType }),
+  ])
+}
+
+export const shimNoop: Row = {
+  name: 'shim-noop',
+  title: 'workerpool shim: no-op calls in flight',
+  unit: 'calls/s',
+  better: 'higher',
+  budgetMs: 40_000,
+  async play(stage) {
+    const calls = stage.quick ? 5_000 : 20_000
+    const programs = await both(stage)
+    const measure = (program: Program): Promise<number> => stage.ask<number>(program, 'flight', { calls })
+    await stage.inTurn(programs.map((program) => ({ name: program.name, measure: () => measure(program) })))
+    stage.compare(shim, original, least(0.95))
+  },
+}
+
+export const shimWork: Row = {
+  name: 'shim-work',
+  title: 'workerpool shim: 64 tasks of 20 ms, tasks/s',
+  unit: 'tasks/s',
+  better: 'higher',
+  budgetMs: 30_000,
+  async play(stage) {
+    const calibration = await stage.start({ name: 'calibration', file: 'calibrate.mjs', args: ['{}'] })
+    if (calibration === undefined) return
+    const unit = Math.round(20 * (await stage.ask<number>(calibration, 'iterationsPerMs')))
+    const iterations = new Array<number>(stage.quick ? 32 : 64).fill(unit)
+    const programs = await both(stage)
+    const rate = async (program: Program): Promise<number> =>
+      (iterations.length / (await stage.ask<number>(program, 'work', { iterations }))) * 1000
+    await stage.inTurn(programs.map((program) => ({ name: program.name, measure: () => rate(program) })))
+    stage.note(
+      `ideal: ${Math.round(
+        (iterations.length * 1000) /
+          greedySchedule(
+            iterations.map(() => 20),
+            stage.workers,
+          ).makespan,
+      )} tasks/s`,
+    )
+    stage.compare(shim, original, least(0.95))
+  },
+}
