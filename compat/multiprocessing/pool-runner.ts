@@ -41,6 +41,16 @@ export interface PoolWorkerReport {
   readonly alive: boolean
 }
 
+export interface PoolRunnerReport {
+  readonly processes: number
+  /** Chunks that were run again because their worker or node died. */
+  readonly reruns: number
+  /** The items of those chunks. */
+  readonly rerunItems: number
+  /** The workers, those that are gone included; `items` and `chunks` are what each has done. */
+  readonly workers: readonly PoolWorkerReport[]
+}
+
 interface PoolWorker {
   readonly pinned: PinnedWorker
   facts: WorkerFacts | undefined
@@ -64,6 +74,9 @@ export class PoolRunner {
   readonly #workers = new Map<WorkerId, PoolWorker>()
   readonly #gone: PoolWorkerReport[] = []
   readonly #chunks = new Map<ChunkId, Chunk>()
+  /** Chunks that a worker was given; those that are given once more run again. */
+  readonly #begun = new Set<ChunkId>()
+  #rerunItems = 0
   readonly #events: PoolEvent[] = []
   #handling = false
   #nextChunk = 1
@@ -106,7 +119,7 @@ export class PoolRunner {
     this.#dispatch({ type: 'submit', chunk: id })
     return () => {
       this.#dispatch({ type: 'abandon', chunk: id })
-      if (!this.#state.has(id)) this.#chunks.delete(id)
+      if (!this.#state.has(id)) this.#take(id)
     }
   }
 
@@ -119,9 +132,10 @@ export class PoolRunner {
     return this.finished
   }
 
-  report(): { readonly processes: number; readonly reruns: number; readonly workers: readonly PoolWorkerReport[] } {
+  report(): PoolRunnerReport {
     const present = [...this.#workers.values()].map(reportOf).filter((report) => report !== undefined)
-    return { processes: this.processes, reruns: this.#state.reruns, workers: [...this.#gone, ...present] }
+    const workers = [...this.#gone, ...present]
+    return { processes: this.processes, reruns: this.#state.reruns, rerunItems: this.#rerunItems, workers }
   }
 
   /** One event after the other: what an instruction causes at once is handled behind it. */
@@ -211,6 +225,8 @@ export class PoolRunner {
     const worker = this.#workers.get(id) as PoolWorker
     const chunk = this.#chunks.get(chunkId) as Chunk
     worker.busy = true
+    if (this.#begun.has(chunkId)) this.#rerunItems += chunk.items.length
+    this.#begun.add(chunkId)
     // Asynchronous, because a function or an item that cannot travel throws at once: that is the chunk's own failure.
     const call = async (): Promise<ChunkAnswer> =>
       worker.pinned.run<WorkerAnswer>(chunk.fn, [chunk.items], { mode: chunk.mode }).promise.then(answerOf)
@@ -264,6 +280,7 @@ export class PoolRunner {
   #take(id: ChunkId): Chunk | undefined {
     const chunk = this.#chunks.get(id)
     this.#chunks.delete(id)
+    this.#begun.delete(id)
     return chunk
   }
 

@@ -5,7 +5,7 @@ import { ValueError } from './errors.ts'
 import type { Entry } from './imap-buffer.ts'
 import { IMapIterator, type ImapHost } from './imap-iterator.ts'
 import { checkChunkSize, compilePoolOptions, isCallable, type PoolOptions } from './pool-options.ts'
-import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolWorkerReport } from './pool-runner.ts'
+import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolRunnerReport } from './pool-runner.ts'
 
 type Input<T> = Iterable<T> | AsyncIterable<T>
 /** A function of the program, or one of a module: `moduleFunction(url, exportName)`. It may return a promise. */
@@ -29,13 +29,8 @@ export interface ApplyAsyncOptions<R> {
 }
 
 /** What `explain(pool)` tells. */
-export interface PoolReport {
+export interface PoolReport extends PoolRunnerReport {
   readonly kind: 'multiprocessing.Pool'
-  readonly processes: number
-  /** The workers, those that are gone included; `items` and `chunks` are what each has done. */
-  readonly workers: readonly PoolWorkerReport[]
-  /** Chunks that were run again because their worker or node died. */
-  readonly reruns: number
 }
 
 /**
