@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { explain } from 'outpool'
+import { moduleFunction, Pool } from 'outpool/multiprocessing'
+import { beginJob, inputFiles, report } from './program.mjs'
+
+const facts = new URL('./facts.mjs', import.meta.url)
+const pool = new Pool({ initializer: moduleFunction(facts, 'ready') })
+
+// Every worker is up before the clock starts.
+while (explain(pool).processes === 0 || explain(pool).workers.length < explain(pool).processes) await sleep(5)
+
+const files = inputFiles()
+const job = beginJob(files.length)
+const progress = setInterval(() => job.advanceTo(filesDone()), 20)
+const results = await pool.map(moduleFunction(facts, 'fileFacts'), files, 16)
+clearInterval(progress)
+job.advanceTo(files.length)
+const took = job.end()
+const { workers, rerunItems } = explain(pool)
+await pool.terminate()
+
+await report(results, took, { workers, rerunItems })
+
+function filesDone() {
+  return explain(pool).workers.reduce((sum, { items }) => sum + items, 0)
+}

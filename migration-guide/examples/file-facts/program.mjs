@@ -1,0 +1,66 @@
+/**
+ * What a program has around its work: input from the command line, progress, and a place for its result. Started by
+ * hand it writes progress to stderr and the summary as JSON to stdout; started by `main-job.mjs` it sends both there.
+ *
+ * Usage: node before.mjs [--dir PATH] [--files N]
+ */
+import { readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { summarise } from './summary.mjs'
+
+const { values: given } = parseArgs({ options: { dir: { type: 'string' }, files: { type: 'string' } } })
+const directory = resolve(given.dir ?? fileURLToPath(new URL('../../../node_modules', import.meta.url)))
+
+/** Every file below the directory, sorted; symbolic links are not followed. With `--files N` the first N of them. */
+export function inputFiles() {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+  return files.slice(0, given.files === undefined ? files.length : Number(given.files))
+}
+
+/** Starts the clock. `advance` and `advanceTo` tell how many files are done, `end` stops the clock. */
+export function beginJob(total) {
+  const startCpu = process.cpuUsage()
+  const startMs = performance.now()
+  let done = 0
+  let told = 0
+  tell({ kind: 'begin', total })
+  const advanceTo = (count) => {
+    done = Math.max(done, count)
+    if (done - told < total / 100 && done < total) return
+    told = done
+    tell({ kind: 'progress', done, total })
+  }
+  return {
+    advance: (count) => advanceTo(done + count),
+    advanceTo,
+    end() {
+      const wallMs = performance.now() - startMs
+      const { user, system } = process.cpuUsage(startCpu)
+      tell({ kind: 'end' })
+      return { wallMs, cpuMs: (user + system) / 1000 }
+    },
+  }
+}
+
+/** The last word of the program. */
+export async function report(facts, took, where = {}) {
+  const summary = summarise(facts, directory)
+  if (process.send === undefined) return console.log(JSON.stringify({ ...summary, ...took }, undefined, 2))
+  await new Promise((sent) => process.send({ kind: 'result', result: { summary, facts }, took, where }, sent))
+  process.disconnect()
+}
+
+let toldQuarter = 0
+
+function tell(message) {
+  if (process.send !== undefined) return process.send(message)
+  if (message.kind !== 'progress') return
+  const quarter = Math.floor((message.done / message.total) * 4)
+  if (quarter > toldQuarter) console.error(`${message.done} of ${message.total} files`)
+  toldQuarter = quarter
+}
