@@ -29,6 +29,9 @@ import { LogPrinter } from './log-printer.ts'
 /** Until the home is known, nobody's. */
 const noNode = '0000000000000000' as NodeId
 
+/** How long a program that ends waits for the last lines of its workers, in milliseconds. */
+const lastLinesMs = 150
+
 export interface DriverHandle {
   readonly runtime: ProcessRuntime
   /** Resolves when the home is joined; rejects with why it could not be. */
@@ -58,7 +61,7 @@ class Driver implements DriverHandle {
   readonly #nodeListeners = new Set<() => void>()
   readonly #onExit = (): void => this.#local?.stopNow()
   /** The program has nothing left to do: what its workers printed last is still to be read. */
-  readonly #onBeforeExit = (): void => void this.stop()
+  readonly #onBeforeExit = (): void => void this.#leave()
   #home: Home | undefined
   #local: LocalNode | undefined
   #store: ObjectStore | undefined
@@ -74,6 +77,7 @@ class Driver implements DriverHandle {
     this.#owner.nodeMessages = (message) => this.#logs.received(message)
     this.runtime = this.#publish()
     setCurrentRuntime(this.runtime)
+    process.once('beforeExit', this.#onBeforeExit)
     this.ready = this.#connect()
     this.ready.catch((error: unknown) => this.#fail(error as Error))
   }
@@ -82,11 +86,19 @@ class Driver implements DriverHandle {
     if (this.#stopped) return
     this.#end(new ConnectionLostError('outpool was shut down before this was ready'))
     await this.ready.catch(() => {})
-    this.#home?.close()
+    // What workers printed last comes over the home link while the local node stops.
     await this.#local?.stop()
+    this.#home?.close()
     await this.#store?.close()
     process.off('exit', this.#onExit)
     process.off('beforeExit', this.#onBeforeExit)
+  }
+
+  /** Nodes of a cluster look at the output of their workers every 100 ms. */
+  async #leave(): Promise<void> {
+    const mayPrint = this.#local === undefined && this.#options.logToDriver && this.#owner.notes.settledTasks > 0
+    if (mayPrint) await new Promise((resolve) => setTimeout(resolve, lastLinesMs))
+    await this.stop()
   }
 
   async #connect(): Promise<void> {
@@ -107,7 +119,6 @@ class Driver implements DriverHandle {
     const local = await startLocal(this.#options.node)
     this.#local = local
     process.on('exit', this.#onExit)
-    process.once('beforeExit', this.#onBeforeExit)
     return openHome({
       ...this.#handlers(),
       ...{ kind: 'driver', process: this.#self.process, node: local.node, token: local.token },
