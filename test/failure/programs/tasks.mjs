@@ -1,0 +1,75 @@
+/** Tasks of the failure tests. Each leaves a trace that Outpool knows nothing of: a line in a file of its worker. */
+import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+
+const cell = new Int32Array(new SharedArrayBuffer(4))
+let file
+let openIn
+
+/** One write of one line to a file opened with O_APPEND: it is there as a whole, or not at all, however the worker ends. */
+function trace(folder, line) {
+  if (openIn !== folder) {
+    if (file !== undefined) closeSync(file)
+    file = openSync(join(folder, `${process.pid}.trace`), constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND)
+    openIn = folder
+  }
+  writeSync(file, `${line}\n`)
+}
+
+/** Says that it began, and returns its id. */
+export function count(id, folder) {
+  trace(folder, id)
+  return id
+}
+
+/** Says that it began, holds its worker for a while, as a computation does, and returns its id. */
+export function hold(id, folder, ms) {
+  trace(folder, id)
+  Atomics.wait(cell, 0, 0, ms)
+  return id
+}
+
+/** Says that it began, lets its worker's loop turn for a while, and returns its id. */
+export async function idle(id, folder, ms) {
+  trace(folder, id)
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  return id
+}
+
+/** Where it runs. */
+export async function where() {
+  const { context } = await import('outpool')
+  const { node, pid } = context()
+  return { node, pid }
+}
+
+/** The tables of the worker's own owner, after its finalizers had their chance. */
+export async function tables(ms) {
+  const { explain } = await import('outpool')
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.()
+    await new Promise((resolve) => setTimeout(resolve, ms / 3))
+  }
+  const { node, tables: sizes } = explain()
+  return { pid: process.pid, node, sizes }
+}
+
+/** Sums what it was given, in tasks of its own: the values belong to whoever called. */
+export async function nested(refs, folder) {
+  const { get, remote } = await import('outpool')
+  const sum = remote(import.meta.url, 'sum')
+  const sums = await get(refs.map((ref, i) => sum.remote(ref, `${process.pid}-${i}`, folder)))
+  return sums.reduce((total, one) => total + one, 0)
+}
+
+export function sum(values, id, folder) {
+  if (folder !== undefined) trace(folder, id)
+  let total = 0
+  for (const value of values) total += value
+  return total
+}
+
+/** A large result that says what it was made from. */
+export function fill(bytes, value) {
+  return new Uint8Array(bytes).fill(value)
+}

@@ -1,0 +1,277 @@
+/**
+ * Clusters for the failure tests: node managers and drivers as processes of their own, from the built package, each
+ * cluster with a folder and a token of its own. Whatever is waited for is a condition; what never comes is told by the
+ * timeout of the test.
+ */
+import { fork, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
+import type { DaemonAnswer } from '../../runtime/cluster/detach.ts'
+import { clusterStatus } from '../../runtime/cluster/status.ts'
+import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const daemonEntry = join(root, 'dist/runtime/cluster/daemon-entry.js')
+const pollMs = 10
+/** Detection in 1.5 s: short for a test, long for a machine with other things to do. */
+const heartbeat = { heartbeatIntervalMs: 300, heartbeatMisses: 5 } as const
+
+/** Looks until there is something to see. */
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const seen = await look()
+    if (seen !== undefined) return seen
+    await sleep(pollMs)
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
+  }
+}
+
+/** Sends a signal; a process that has ended meanwhile is no error. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
+  }
+}
+
+export type Said = Readonly<Record<string, unknown>> & { readonly event: string }
+
+/** A program of `programs/` (or a command that ends up in one) that tells what happens over its channel. */
+export class Program {
+  readonly #child: ChildProcess
+  readonly #said: Said[] = []
+  readonly #waiting: (() => void)[] = []
+  #output = ''
+  #ended: string | undefined
+
+  constructor(child: ChildProcess, name: string) {
+    this.#child = child
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.#output = (this.#output + text).slice(-16_384)))
+    child.on('message', (message) => this.#heard(message as Said))
+    child.on('error', (error) => this.#over(`${name}: ${error.message}`))
+    // Its last words have been read by then.
+    child.on('close', (code, killedBy) => this.#over(`${name} ended with ${killedBy ?? `exit code ${code}`}`))
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  get alive(): boolean {
+    return this.#ended === undefined
+  }
+
+  /** What it printed, the last of it. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** The next event of that name; those before it stay. Rejects when the program ends without. */
+  next<T extends object = Said>(event: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        const at = this.#said.findIndex((said) => said.event === event)
+        if (at >= 0) return resolve(this.#said.splice(at, 1)[0] as unknown as T)
+        if (this.#ended === undefined) return void this.#waiting.push(check)
+        reject(new Error(`${this.#ended}, and did not say '${event}'. Its last lines:\n${this.#output}`))
+      }
+      check()
+    })
+  }
+
+  /** The newest event of that name so far, if there is one. */
+  latest<T extends object = Said>(event: string): T | undefined {
+    return this.#said.findLast((said) => said.event === event) as unknown as T | undefined
+  }
+
+  tell(event: string): void {
+    this.#child.send({ event })
+  }
+
+  async ended(): Promise<string> {
+    return eventually(() => this.#ended)
+  }
+
+  #heard(said: Said): void {
+    this.#said.push(said)
+    for (const check of this.#waiting.splice(0)) check()
+  }
+
+  #over(how: string): void {
+    this.#ended ??= how
+    for (const check of this.#waiting.splice(0)) check()
+  }
+}
+
+export interface StartOptions extends Partial<Omit<DaemonOptions, 'logFile' | 'head'>> {
+  /** Put in front of the command: `ip netns exec ...`. */
+  readonly within?: readonly string[]
+}
+
+export interface RunOptions {
+  /** '' is local mode. */
+  readonly address?: string
+  readonly within?: readonly string[]
+  readonly execArgv?: readonly string[]
+  /** Environment beside that of the cluster. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export class FailureCluster {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'f-'))
+  /** Where tasks leave their traces. */
+  readonly traces: string = join(this.folder, 'traces')
+  readonly token: string = randomBytes(24).toString('hex')
+  readonly #programs: Program[] = []
+  readonly #daemons: { readonly facts: DaemonFacts; readonly child: ChildProcess }[] = []
+
+  constructor() {
+    mkdirSync(this.traces)
+  }
+
+  get #environment(): NodeJS.ProcessEnv {
+    const { OUTPOOL_ADDRESS: _, OUTPOOL_TOKEN_FILE: __, NODE_OPTIONS: ___, ...rest } = process.env
+    return { ...rest, OUTPOOL_HOME: join(this.folder, 'home'), OUTPOOL_TOKEN: this.token, TMPDIR: this.folder }
+  }
+
+  /** A head on a port of its own; it offers one CPU unless it is told otherwise. */
+  startHead(options: StartOptions = {}): Promise<DaemonFacts> {
+    return this.#start({ ...options, head: true })
+  }
+
+  startNode(address: string, options: StartOptions = {}): Promise<DaemonFacts> {
+    return this.#start({ ...options, address, head: false })
+  }
+
+  /** A head and so many more nodes, all alike, that know each other. */
+  async startAll(more: number, options: StartOptions = {}): Promise<DaemonFacts[]> {
+    const head = await this.startHead(options)
+    const others = await Promise.all(Array.from({ length: more }, () => this.startNode(head.url, options)))
+    const all = [head, ...others]
+    await this.knowEachOther(all)
+    return all
+  }
+
+  async knowEachOther(nodes: readonly DaemonFacts[]): Promise<void> {
+    await eventually(async () => {
+      const { nodes: rows } = await this.status(nodes[0] as DaemonFacts)
+      return nodes.every(({ id }) => rows.some((row) => row.id === id && row.state === 'alive')) || undefined
+    })
+  }
+
+  async #start({ within = [], ...options }: StartOptions & { readonly head: boolean }): Promise<DaemonFacts> {
+    const [command = process.execPath, ...args] = [...within, process.execPath, daemonEntry]
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: this.#environment,
+      detached: true,
+    })
+    const program = new Program(child, 'the node manager')
+    const answered = new Promise<DaemonAnswer>((resolve, reject) => {
+      child.once('message', (message) => resolve(message as DaemonAnswer))
+      program.ended().then((how) => reject(new Error(`${how}:\n${program.output}`)), reject)
+    })
+    child.send({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options, logFile: '' })
+    const answer = await answered
+    if (answer.kind === 'failed') throw new Error(`a node manager did not start: ${answer.message}\n${program.output}`)
+    if (child.connected) child.disconnect()
+    this.#daemons.push({ facts: answer.facts, child })
+    this.#programs.push(program)
+    return answer.facts
+  }
+
+  /** Starts a program of `programs/` as a driver of this cluster. */
+  run(name: string, options: object, { address = '', within, execArgv = [], environment }: RunOptions = {}): Program {
+    const path = fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url))
+    const env = { ...this.#environment, ...environment, ...(address !== '' && { OUTPOOL_ADDRESS: address }) }
+    const args = [JSON.stringify({ folder: this.traces, ...options })]
+    const child =
+      within === undefined
+        ? fork(path, args, { env, execArgv: [...execArgv], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+        : spawn(within[0] as string, [...within.slice(1), process.execPath, ...execArgv, path, ...args], {
+            env,
+            stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+          })
+    const program = new Program(child, name)
+    this.#programs.push(program)
+    return program
+  }
+
+  status(node: DaemonFacts): Promise<ClusterStatus> {
+    return clusterStatus(node.url, this.token)
+  }
+
+  /** The row of a node as another one sees it, when it is as wanted. */
+  seen(by: DaemonFacts, wanted: (node: NodeSummary) => boolean): Promise<NodeSummary> {
+    return eventually(async () => (await this.status(by)).nodes.find(wanted))
+  }
+
+  /** Process ids of the workers, of one node or of all. */
+  workers(node?: string): number[] {
+    const mark = node === undefined ? this.folder : join(this.folder, `outpool-${process.getuid?.() ?? 0}`, node)
+    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+    const isWorker = (command: string): boolean => command.includes('/worker/entry') && command.includes(mark)
+    return pids.filter((pid) => isWorker(commandLine(pid))).map(Number)
+  }
+
+  /** The folders of node managers that are there. */
+  runFolders(): string[] {
+    try {
+      return readdirSync(join(this.folder, `outpool-${process.getuid?.() ?? 0}`))
+    } catch {
+      return []
+    }
+  }
+
+  /** How often each task began, by its id. */
+  executions(): Map<string, number> {
+    const times = new Map<string, number>()
+    for (const name of readdirSync(this.traces)) {
+      const lines = readFileSync(join(this.traces, name), 'utf8').split('\n')
+      if (lines.pop() !== '') throw new Error(`${name}: its last line is not whole`)
+      for (const id of lines) times.set(id, (times.get(id) ?? 0) + 1)
+    }
+    return times
+  }
+
+  /** Ends everything that is still there, and what it left on disk. */
+  async close(): Promise<void> {
+    for (const program of this.#programs) {
+      if (!program.alive) continue
+      signal(program.pid, 'SIGCONT')
+      signal(program.pid, 'SIGTERM')
+    }
+    for (const program of this.#programs) await program.ended()
+    // A guardian of a killed node manager ends its workers and removes its folder a little later.
+    await eventually(() => (this.workers().length === 0 && this.runFolders().length === 0) || undefined)
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
