@@ -13,7 +13,7 @@ import { serve, timed } from './serve.mjs'
 
 const worker = fileURLToPath(new URL('./bare-transport-worker.mjs', import.meta.url))
 
-async function setUp({ workers }) {
+async function setUp({ workers, warmCalls = 0 }) {
   const folder = mkdtempSync(join(tmpdir(), 'bare-'))
   const path = join(folder, 'socket')
   const sockets = []
@@ -31,7 +31,9 @@ async function setUp({ workers }) {
   const links = sockets
     .filter((socket) => socket !== echo)
     .map((socket) => new BatchSocket(socket, ([id, value]) => take(waiting, id)(value)))
-  return { folder, server, children, echo, links, waiting, nextId: 0 }
+  const state = { folder, server, children, echo, links, waiting, nextId: 0 }
+  for (let i = 0; i < 2; i++) await flight(state, warmCalls)
+  return state
 }
 
 function take(waiting, id) {

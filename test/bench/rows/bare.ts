@@ -8,8 +8,8 @@ export const bare: Row = {
   budgetMs: 30_000,
   async play(stage) {
     const calls = stage.quick ? 5_000 : 20_000
-    const config = JSON.stringify({ workers: stage.workers })
-    const outpool = await stage.pool('Outpool', 'outpool')
+    const config = JSON.stringify({ workers: stage.workers, warmCalls: calls })
+    const outpool = await stage.pool('Outpool', 'outpool', { warmCalls: calls })
     const transport = await stage.start({ name: 'bare transport', file: 'bare-transport.mjs', args: [config] })
     const programs = [outpool, transport].filter((program) => program !== undefined)
     await stage.inTurn(programs.map((program) => asking(stage, program, 'flight', { calls })))

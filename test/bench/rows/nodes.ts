@@ -62,7 +62,7 @@ export const threeNodes: Row = {
       const program = await stage.pool(
         'Outpool',
         'outpool',
-        { workers: nodes },
+        { workers: nodes, warmCalls: calls },
         { ...secrets, OUTPOOL_ADDRESS: head.url },
       )
       if (program !== undefined) contenders.push(asking(stage, program, 'flight', { calls }))

@@ -9,15 +9,16 @@ export const noop: Row = {
   budgetMs: 60_000,
   async play(stage) {
     const calls = stage.quick ? 5_000 : 20_000
+    const warm = { warmCalls: calls }
     const programs = started([
-      await stage.pool('Outpool', 'outpool'),
-      await stage.pool('workerpool process', 'workerpool', { workerType: 'process' }),
-      await stage.pool('workerpool thread', 'workerpool', { workerType: 'thread' }),
-      await stage.pool('piscina', 'piscina'),
-      await stage.pool('poolifier cluster', 'poolifier', { kind: 'cluster' }),
-      await stage.pool('poolifier thread', 'poolifier', { kind: 'thread' }),
-      await stage.pool('tinypool process', 'tinypool', { runtime: 'child_process' }),
-      await stage.pool('tinypool thread', 'tinypool', { runtime: 'worker_threads' }),
+      await stage.pool('Outpool', 'outpool', warm),
+      await stage.pool('workerpool process', 'workerpool', { ...warm, workerType: 'process' }),
+      await stage.pool('workerpool thread', 'workerpool', { ...warm, workerType: 'thread' }),
+      await stage.pool('piscina', 'piscina', warm),
+      await stage.pool('poolifier cluster', 'poolifier', { ...warm, kind: 'cluster' }),
+      await stage.pool('poolifier thread', 'poolifier', { ...warm, kind: 'thread' }),
+      await stage.pool('tinypool process', 'tinypool', { ...warm, runtime: 'child_process' }),
+      await stage.pool('tinypool thread', 'tinypool', { ...warm, runtime: 'worker_threads' }),
     ])
     await stage.inTurn(programs.map((program) => asking(stage, program, 'flight', { calls })))
     stage.compare('Outpool', 'workerpool process', least(10), least(5, 'milestone'))
