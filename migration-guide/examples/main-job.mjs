@@ -21,7 +21,7 @@ async function mainJob({ killNode, programArguments }, cluster, signal) {
     const { report, program } = await runMeasured(name, cluster, {
       args: programArguments,
       signal,
-      onHalf: () => killNode && name === 'map' && cluster.kill(cluster.nodes.at(-1)),
+      onHalf: (where) => killNode && name === 'map' && cluster.kill(nodeToKill(cluster, where)),
     })
     reports[name] = report
     programs.push(program)
@@ -44,13 +44,13 @@ async function runMeasured(name, cluster, { args, signal, onHalf }) {
   let atBegin
   let atEnd
   let half = false
-  const onMessage = ({ kind, done, total }) => {
+  const onMessage = ({ kind, done, total, where }) => {
     if (kind === 'begin') atBegin = cluster.cpuMs()
     if (kind === 'begin') progress.update(0, total)
     if (kind === 'end') atEnd = cluster.cpuMs()
     if (kind !== 'progress') return
     progress.update(done, total)
-    if (!half && done >= total / 2) onHalf()
+    if (!half && done >= total / 2) onHalf(where)
     half ||= done >= total / 2
   }
   try {
@@ -65,6 +65,12 @@ async function runMeasured(name, cluster, { args, signal, onHalf }) {
   } finally {
     progress.stop()
   }
+}
+
+/** Not the head, which is the home of the programs; of the others the one with most behind it, and so most to lose. */
+function nodeToKill({ nodes }, where) {
+  const [, ...others] = nodes
+  return others.reduce((most, node) => (tasksOf(node.id, where) > tasksOf(most.id, where) ? node : most))
 }
 
 /** How many files the workers of a node have done. */

@@ -11,15 +11,15 @@ while (explain(pool).processes === 0 || explain(pool).workers.length < explain(p
 
 const files = inputFiles()
 const job = beginJob(files.length)
-const progress = setInterval(() => job.advanceTo(filesDone()), 20)
+const progress = setInterval(() => job.advanceTo(filesDone(), explain(pool)), 20)
 const results = await pool.map(moduleFunction(facts, 'fileFacts'), files, 16)
 clearInterval(progress)
 job.advanceTo(files.length)
 const took = job.end()
-const { workers, rerunItems } = explain(pool)
+const where = explain(pool)
 await pool.terminate()
 
-await report(results, took, { workers, rerunItems })
+await report(results, took, where)
 
 function filesDone() {
   return explain(pool).workers.reduce((sum, { items }) => sum + items, 0)

@@ -13,27 +13,31 @@ import { summarise } from './summary.mjs'
 const { values: given } = parseArgs({ options: { dir: { type: 'string' }, files: { type: 'string' } } })
 const directory = resolve(given.dir ?? fileURLToPath(new URL('../../../node_modules', import.meta.url)))
 
-/** Every file below the directory, sorted; symbolic links are not followed. With `--files N` the first N of them. */
+/**
+ * Every file below the directory, sorted; symbolic links are not followed. With `--files N` the first N of them. What
+ * tools keep in node_modules/.cache is no input: they may change it meanwhile.
+ */
 export function inputFiles() {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !path.startsWith(join(directory, '.cache/')))
     .sort()
   return files.slice(0, given.files === undefined ? files.length : Number(given.files))
 }
 
-/** Starts the clock. `advance` and `advanceTo` tell how many files are done, `end` stops the clock. */
+/** Starts the clock. `advance` and `advanceTo` tell how many files are done (and where), `end` stops the clock. */
 export function beginJob(total) {
   const startCpu = process.cpuUsage()
   const startMs = performance.now()
   let done = 0
   let told = 0
   tell({ kind: 'begin', total })
-  const advanceTo = (count) => {
+  const advanceTo = (count, where) => {
     done = Math.max(done, count)
     if (done - told < total / 100 && done < total) return
     told = done
-    tell({ kind: 'progress', done, total })
+    tell({ kind: 'progress', done, total, where })
   }
   return {
     advance: (count) => advanceTo(done + count),
