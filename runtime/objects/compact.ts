@@ -5,7 +5,7 @@
  *     0 | in-band bytes                1 | flattened value (see value-flatten.ts)
  */
 import { ProtocolError } from '../base/errors.ts'
-import { decodeValue } from './value-decode.ts'
+import { decodeByte, decodeValue, notOneByte } from './value-decode.ts'
 import { encodedBytes, flattenInto, parse } from './value-flatten.ts'
 import { emptyBuffers, emptyRefs, type EncodedValue, type RefCodec } from './value-format.ts'
 
@@ -29,7 +29,11 @@ export function compactInto(encoded: EncodedValue, target: Uint8Array, offset: n
   return offset + 1 + inband.length
 }
 
+/** Values of one byte are most of what functions return; written once for all, like their in-band bytes. */
+const ofOneByte: readonly Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(plain, byte))
+
 export function compact(encoded: EncodedValue): Uint8Array {
+  if (encoded.inband.length === 1 && isPlain(encoded)) return ofOneByte[encoded.inband[0] as number] as Uint8Array
   const target = Buffer.allocUnsafe(compactBytes(encoded))
   compactInto(encoded, target, 0)
   return target
@@ -43,6 +47,10 @@ export function expand(bytes: Uint8Array): EncodedValue {
 }
 
 export function decodeCompact(bytes: Uint8Array, refs?: RefCodec): unknown {
+  if (bytes.length === 2 && bytes[0] === plain) {
+    const value = decodeByte(bytes[1] as number)
+    if (value !== notOneByte) return value
+  }
   return decodeValue(expand(bytes), refs)
 }
 

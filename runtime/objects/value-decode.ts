@@ -14,13 +14,9 @@ const { shortString } = tag
  */
 export function decodeValue(encoded: EncodedValue, refs?: RefCodec): unknown {
   const { inband } = encoded
-  const first = inband[0]
   if (inband.length === 1 && encoded.refs.length === 0 && encoded.buffers.length === 0) {
-    if (first === tag.undefined) return undefined
-    if (first === tag.null) return null
-    if (first === tag.true) return true
-    if (first === tag.false) return false
-    if (first !== undefined && first < shortString) return first
+    const value = decodeByte(inband[0] as number)
+    if (value !== notOneByte) return value
   }
   try {
     return new Decoder(encoded, refs).whole()
@@ -28,6 +24,18 @@ export function decodeValue(encoded: EncodedValue, refs?: RefCodec): unknown {
     if (error instanceof ProtocolError || error instanceof SerializationError) throw error
     throw malformed(String(error), error)
   }
+}
+
+export const notOneByte: unique symbol = Symbol('not a value of one byte')
+
+/** The value whose in-band bytes are this one alone, or `notOneByte`. */
+export function decodeByte(byte: number): unknown {
+  if (byte < shortString) return byte
+  if (byte === tag.undefined) return undefined
+  if (byte === tag.null) return null
+  if (byte === tag.true) return true
+  if (byte === tag.false) return false
+  return notOneByte
 }
 
 class Decoder implements Unwalk {

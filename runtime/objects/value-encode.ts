@@ -44,8 +44,9 @@ export function encodeValue(value: unknown, path: string, refs?: RefCodec): Enco
   if (value === null) return constants.null
   if (value === true) return constants.true
   if (value === false) return constants.false
-  if (typeof value === 'number' && smallIntegers[value] !== undefined && !Object.is(value, -0))
-    return smallIntegers[value]
+  // Compared first: any other number would be looked up as a property by its text.
+  if (typeof value === 'number' && value >>> 0 === value && value < smallIntegers.length && !Object.is(value, -0))
+    return smallIntegers[value] as EncodedValue
   return withEncoder((encoder) => encoder.encode(value, path, refs, false))
 }
 

@@ -26,6 +26,7 @@ const headerBytes = 2
 const lengthBytes = 4
 const maxArguments = 0xffff
 const none: readonly RefTuple[] = []
+const noParts: readonly (Uint8Array | Attachment)[] = []
 const noArguments: EncodedArguments = { bytes: new Uint8Array(headerBytes), awaited: none, contained: none }
 
 /** `large` stores a value that is too big to travel inline and returns the ref to it. */
@@ -64,10 +65,11 @@ export function encodeArguments(
 export function splitArguments(
   bytes: Uint8Array,
   attachments: readonly Attachment[] | null,
-): (Uint8Array | Attachment)[] {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+): readonly (Uint8Array | Attachment)[] {
   if (bytes.length < headerBytes) throw new ProtocolError('the arguments of a task are cut short')
-  const count = view.readUInt16LE(0)
+  const count = (bytes[0] as number) | ((bytes[1] as number) << 8)
+  if (count === 0) return noParts
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const parts: (Uint8Array | Attachment)[] = []
   let at = headerBytes
   let attached = 0

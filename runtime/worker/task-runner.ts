@@ -6,7 +6,7 @@
  * A synchronous task without refs goes through without a promise.
  */
 import { TaskCancelledError } from '../base/errors.ts'
-import { objectKey, type ProcessId } from '../base/ids.ts'
+import { objectKey } from '../base/ids.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue } from '../objects/value.ts'
@@ -19,6 +19,7 @@ import type { Link } from '../transport/link.ts'
 import { callFunction, isThenable } from './call.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
 import { runWithin } from './task-context.ts'
+import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
 
 /** A pushed task; what it needs beyond its place in the queue. */
@@ -289,26 +290,14 @@ export class TaskRunner {
     if (this.#running.length === 0) this.#idle()
   }
 
+  readonly #signalOf = (task: WorkerTask): AbortSignal => this.#controllerOf(task).signal
+
   #controllerOf(task: WorkerTask): AbortController {
     task.controller ??= new AbortController()
     return task.controller
   }
 
   #contextOf(task: WorkerTask): RunningTask {
-    const controllerOf = (): AbortController => this.#controllerOf(task)
-    return {
-      name: task.template.body.name,
-      owner: task.link.peer.process,
-      number: task.message[4],
-      attempt: task.message[5],
-      job: task.template.body.job as ProcessId,
-      node: this.#owner.host.self.node,
-      // Most tasks never look at it.
-      get signal(): AbortSignal {
-        return controllerOf().signal
-      },
-      waits: 0,
-      children: undefined,
-    }
+    return new TaskFacts(task, this.#owner.host.self.node, this.#signalOf)
   }
 }
