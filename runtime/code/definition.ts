@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { FunctionCaptureError, ProtocolError } from '../base/errors.ts'
+import { isOwnModule, portableUrl } from './own-modules.ts'
 
 export type FunctionSource =
   /** An export of a module that exists on every node that runs it. `exportName`: 'default', 'name' or 'default.method'. */
@@ -51,7 +52,7 @@ export function moduleExport(url: string | URL, exportName: string): FunctionDef
 function moduleUrl(url: string | URL): string {
   const given = String(url)
   const href = isAbsolute(given) ? pathToFileURL(given).href : given
-  if (isModuleUrl(href)) return new URL(href).href
+  if (isModuleUrl(href)) return portableUrl(new URL(href).href)
   throw new FunctionCaptureError(
     `moduleExport(${JSON.stringify(given)}): this names no module that every node has. ` +
       `Use a file: URL, such as new URL('./tasks.js', import.meta.url), an absolute path, or a node: module.`,
@@ -102,7 +103,7 @@ function parseSource(content: Buffer): FunctionSource | undefined {
 }
 
 function isModuleUrl(url: string): boolean {
-  return /^(file:\/\/|node:\w)/.test(url) && URL.canParse(url)
+  return isOwnModule(url) || (/^(file:\/\/|node:\w)/.test(url) && URL.canParse(url))
 }
 
 function isExportName(name: unknown): name is string {

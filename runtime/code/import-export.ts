@@ -1,6 +1,7 @@
 /** Imports a module and finds one of its exports, in the process that runs it. */
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import type { LoadedFunction } from './evaluate-source.ts'
+import { localUrl } from './own-modules.ts'
 
 /**
  * The function that `exportName` names. A dotted one ('default.method') is called on what it belongs to.
@@ -12,7 +13,7 @@ export async function importExport(url: string, exportName: string): Promise<Loa
   const details = { url, exportName }
   let namespace: object
   try {
-    namespace = (await import(url)) as object
+    namespace = (await import(localUrl(url))) as object
   } catch (cause) {
     const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
     throw new RuntimeEnvSetupError(`${what}: the module could not be loaded: ${reason}. ${loadRemedy(cause)}`, {
