@@ -12,7 +12,7 @@ while (explain(pool).processes === 0 || explain(pool).workers.length < explain(p
 const files = inputFiles()
 const job = beginJob(files.length)
 const progress = setInterval(() => job.advanceTo(filesDone(), explain(pool)), 20)
-const results = await pool.map(moduleFunction(facts, 'fileFacts'), files, 16)
+const results = await pool.map(moduleFunction(facts, 'fileFacts'), files, 1)
 clearInterval(progress)
 job.advanceTo(files.length)
 const took = job.end()

@@ -4,7 +4,7 @@
  *
  * Usage: node before.mjs [--dir PATH] [--files N]
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -14,16 +14,21 @@ const { values: given } = parseArgs({ options: { dir: { type: 'string' }, files:
 const directory = resolve(given.dir ?? fileURLToPath(new URL('../../../node_modules', import.meta.url)))
 
 /**
- * Every file below the directory, sorted; symbolic links are not followed. With `--files N` the first N of them. What
- * tools keep in node_modules/.cache is no input: they may change it meanwhile.
+ * Every file below the directory, the largest first, so that no worker is left with a large one at the end. Symbolic
+ * links are not followed. With `--files N` the first N by path. What tools keep in node_modules/.cache is no input:
+ * they may change it meanwhile.
  */
 export function inputFiles() {
-  const files = readdirSync(directory, { recursive: true, withFileTypes: true })
+  const paths = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => !path.startsWith(join(directory, '.cache/')))
     .sort()
-  return files.slice(0, given.files === undefined ? files.length : Number(given.files))
+    .slice(0, given.files === undefined ? undefined : Number(given.files))
+  return paths
+    .map((path) => ({ path, bytes: statSync(path).size }))
+    .sort((a, b) => b.bytes - a.bytes)
+    .map(({ path }) => path)
 }
 
 /** Starts the clock. `advance` and `advanceTo` tell how many files are done (and where), `end` stops the clock. */
@@ -53,6 +58,7 @@ export function beginJob(total) {
 
 /** The last word of the program. */
 export async function report(facts, took, where = {}) {
+  facts.sort((a, b) => (a.path < b.path ? -1 : 1))
   const summary = summarise(facts, directory)
   if (process.send === undefined) return console.log(JSON.stringify({ ...summary, ...took }, undefined, 2))
   await new Promise((sent) => process.send({ kind: 'result', result: { summary, facts }, took, where }, sent))
