@@ -236,7 +236,7 @@ export class LeaseGrants {
     for (const worker of this.#tables.workers.values())
       if (worker.state === 'starting' && !worker.late)
         next = Math.min(next, worker.idleSinceMs + options.startTimeoutMs)
-    const idle = [...this.#tables.workers.values()].filter((worker) => worker.state === 'idle')
+    const idle = [...this.#tables.workers.values()].filter((worker) => worker.state === 'idle' && !worker.holds)
     if (idle.length > options.prestart)
       next = Math.min(next, Math.min(...idle.map((worker) => worker.idleSinceMs)) + options.idleReapMs)
     return Number.isFinite(next) ? next : undefined
