@@ -252,17 +252,16 @@ export class PoolState {
     }
   }
 
+  /** First those that are still starting: what stands already is worth more. Busy ones when they are done. */
   #retireUnneeded(out: PoolInstruction[]): void {
     // After close only the workers that still have a chunk, or may yet get one back, stay.
     const wanted = this.mode === 'closed' ? Math.min(this.#processes, this.#chunks.size) : this.#processes
-    for (const id of this.#idle.slice()) {
-      if (this.#living() <= wanted) return
+    let surplus = this.#living() - wanted
+    if (surplus <= 0) return
+    const starting = [...this.#workers].filter(([, worker]) => worker.phase === 'starting').map(([id]) => id)
+    for (const id of [...starting.reverse(), ...this.#idle]) {
+      if (surplus-- <= 0) return
       this.#release(id, out)
-    }
-    if (this.mode !== 'closed') return
-    for (const [id, worker] of this.#workers) {
-      if (this.#living() <= wanted) return
-      if (worker.phase === 'starting') this.#release(id, out)
     }
   }
 

@@ -1,5 +1,11 @@
 /** How many CPUs a pool may count on. */
+import process from 'node:process'
 import { clusterCpus, onClusterCpus } from '../../lib/pinned.ts'
+
+/** Whether the program works in a cluster, and not on this machine alone. */
+export function hasAddress(): boolean {
+  return (process.env['OUTPOOL_ADDRESS'] ?? '') !== ''
+}
 
 /**
  * Calls `listener` with the CPUs of the cluster (of this machine without an address) as soon as they are known and

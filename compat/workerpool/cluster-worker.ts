@@ -12,7 +12,6 @@ import {
   type WorkerExit,
   type WorkerFacts,
 } from '../../lib/pinned.ts'
-import { cpuShare } from '../shared/cpu-share.ts'
 import { exitErrorOf, startErrorOf, TerminateError } from './errors.ts'
 import { HostedScript, type MethodCall } from './hosted-script.ts'
 import {
@@ -30,18 +29,29 @@ const maxStarts = 3
 
 export interface ClusterWorkerOptions extends WorkerArguments {
   readonly workerTerminateTimeout: number
-  /** How many workers the pool may have: they share the CPUs when there are fewer. */
-  readonly maxWorkers: () => number
-  /** The process ended while nothing ran there. */
-  readonly onIdleExit: (worker: ClusterWorker) => void
+  /** What part of a CPU it asks for, in a cluster of so many. */
+  readonly numCpus: (clusterCpus: number) => number
+  /** How often a started task is run again when its worker or node died. The original's answer is 0. */
+  readonly maxRetries: () => number
+  /** The process ended, and the pool will not learn it from a task of this worker. */
+  readonly onGone: (worker: ClusterWorker) => void
+  /** A task whose worker died is to run again, elsewhere. */
+  readonly onOrphan: (task: WorkerTask) => void
 }
 
-interface RunningTask {
+/** A task on its way through a worker. One that was not sent yet may move to a worker that is ready. */
+export interface WorkerTask {
   readonly resolver: Resolver
   readonly method: string
   readonly params: readonly unknown[] | null | undefined
   readonly on: ((payload: unknown) => unknown) | undefined
   call: MethodCall | undefined
+  /** Who has it now. */
+  worker: ClusterWorker
+  /** It was given to another worker first: the pool watches that one for it, and not this. */
+  moved: boolean
+  /** How often it was run again. */
+  retries: number
 }
 
 export class ClusterWorker implements WorkerHandler {
@@ -59,12 +69,12 @@ export class ClusterWorker implements WorkerHandler {
   tasks = 0
   facts: WorkerFacts | undefined
   readonly #options: ClusterWorkerOptions
-  readonly #running = new Set<RunningTask>()
+  readonly #running = new Set<WorkerTask>()
   #pinned: PinnedWorker | undefined
   #host: HostedScript | undefined
   #asked = false
   #exit: WorkerExit | undefined
-  #waiting: RunningTask[] = []
+  #waiting: WorkerTask[] = []
   #whenEnded: ((error: unknown, handler: WorkerHandler) => void) | undefined
 
   constructor(script: string | undefined, options: ClusterWorkerOptions) {
@@ -84,7 +94,7 @@ export class ClusterWorker implements WorkerHandler {
     options?: ExecOptions,
   ): WorkerpoolPromise {
     const on = typeof options?.on === 'function' ? options.on : undefined
-    const task: RunningTask = { resolver, method, params, on, call: undefined }
+    const task: WorkerTask = { resolver, method, params, on, call: undefined, worker: this, moved: false, retries: 0 }
     if (this.terminated) resolver.reject(new TerminateError('Worker is terminated'))
     else {
       this.#running.add(task)
@@ -92,9 +102,36 @@ export class ClusterWorker implements WorkerHandler {
       else this.#send(task, this.#host)
     }
     return resolver.promise.catch((error: unknown) => {
-      if (!isGivenUp(error) || this.terminated) throw error
-      return this.#giveUp(task, error)
+      if (!isGivenUp(error) || task.worker.terminated) throw error
+      return task.worker.#giveUp(task, error)
     })
+  }
+
+  /** Whether it runs what it is given at once. */
+  get ready(): boolean {
+    return this.#host !== undefined && !this.terminated
+  }
+
+  get hasUnsent(): boolean {
+    return this.#waiting.some((task) => this.#running.has(task))
+  }
+
+  /** Gives away a task that could not be sent yet. */
+  takeUnsent(): WorkerTask | undefined {
+    let task = this.#waiting.shift()
+    // Some may have been given up in the meantime.
+    while (task !== undefined && !this.#running.delete(task)) task = this.#waiting.shift()
+    if (this.terminating && !this.busy()) this.terminate()
+    return task
+  }
+
+  /** Takes over a task that another worker gave away, or left behind. */
+  adopt(task: WorkerTask): void {
+    task.worker = this
+    task.moved = true
+    this.#running.add(task)
+    if (this.#host === undefined) this.#waiting.push(task)
+    else this.#send(task, this.#host)
   }
 
   busy(): boolean {
@@ -138,18 +175,18 @@ export class ClusterWorker implements WorkerHandler {
       } catch (error) {
         if (this.#asked) return
         if (start < maxStarts && isSystemFailure(error) && this.#exit?.nodeDied === true) continue
-        this.#died(this.#exit === undefined ? startErrorOf(error) : exitErrorOf(error, this.#place()))
+        this.#died(this.#exit === undefined ? startErrorOf(error) : exitErrorOf(error, this.#place()), false)
         return
       }
     }
   }
 
   #acquire(cpus: number): PinnedWorker {
-    const { forkArgs, forkOpts, maxWorkers } = this.#options
+    const { forkArgs, forkOpts, numCpus } = this.#options
     this.#exit = undefined
     const pinned = acquireWorker({
       ...HostedScript.setUp(this.script, forkArgs, forkOpts),
-      numCpus: cpuShare(maxWorkers(), cpus),
+      numCpus: numCpus(cpus),
       name: 'workerpool',
     })
     this.#pinned = pinned
@@ -157,12 +194,12 @@ export class ClusterWorker implements WorkerHandler {
       this.#exit = exit
       if (this.#asked || this.#host === undefined || this.#running.size > 0) return
       this.terminated = true
-      this.#options.onIdleExit(this)
+      this.#options.onGone(this)
     }
     return pinned
   }
 
-  #send(task: RunningTask, host: HostedScript): void {
+  #send(task: WorkerTask, host: HostedScript): void {
     // Given up before it could start.
     if (!this.#running.has(task)) return
     task.call = host.call(task.method, task.params, task.on)
@@ -175,7 +212,7 @@ export class ClusterWorker implements WorkerHandler {
         else task.resolver.reject(outcome.error)
       },
       (error: unknown) => {
-        if (!this.#asked && this.#running.has(task)) this.#died(exitErrorOf(error, this.#place()))
+        if (!this.#asked && this.#running.has(task)) this.#died(exitErrorOf(error, this.#place()), true)
       },
     )
   }
@@ -184,28 +221,35 @@ export class ClusterWorker implements WorkerHandler {
     return { script: this.script, exit: this.#exit, facts: this.facts }
   }
 
-  /** The process is gone, or never came to be: what runs here fails with it, as in the original. */
-  #died(reason: Error): void {
+  /** The process is gone, or never came to be: what runs here fails with it, as in the original, unless it may run again. */
+  #died(reason: Error, ran: boolean): void {
     this.terminated = true
     const tasks = [...this.#running]
     this.#running.clear()
     this.#waiting = []
     this.#pinned?.terminate().catch(() => undefined)
-    for (const task of tasks) task.resolver.reject(reason)
+    const orphans = ran && !this.terminating ? tasks.filter((task) => task.retries < this.#options.maxRetries()) : []
+    for (const task of orphans) {
+      task.retries++
+      this.#options.onOrphan(task)
+    }
+    for (const task of tasks) if (!orphans.includes(task)) task.resolver.reject(reason)
     if (this.terminating) this.#ended()
+    else if (orphans.length > 0 || tasks.some(({ moved }) => moved)) this.#options.onGone(this)
   }
 
   /**
    * A task that was cancelled or timed out. Its abort listeners may clean up after it, then the worker stays; otherwise
    * it ends with its process. Nobody else's task is on this worker.
    */
-  async #giveUp(task: RunningTask, error: unknown): Promise<never> {
+  async #giveUp(task: WorkerTask, error: unknown): Promise<never> {
     this.cleaning = true
     this.#running.delete(task)
     // One that was never sent has done nothing here.
     const clean = task.call === undefined || (await task.call.abort(this.#options.workerTerminateTimeout))
     this.cleaning = false
     if (!clean || this.terminating) await this.#end(!clean)
+    if (this.terminated && task.moved) this.#options.onGone(this)
     throw error
   }
 

@@ -31,10 +31,22 @@ export const cpus: typeof original.cpus = original.cpus as number
 /** Whether this is neither a worker thread nor a worker process. */
 export const isMainThread: boolean = Boolean(original.isMainThread) && workerRegistry() === undefined
 
+/** What Outpool adds to the original's options; the original ignores it. */
+export interface OutpoolOptions {
+  /**
+   * How often a task that was started is run again when its worker or node dies. Default 0, as in the original: such a
+   * task rejects with TerminateError.
+   */
+  readonly maxRetries?: number | undefined
+}
+
 /** Creates a pool. Its workers run on the cluster, unless an option needs them beside this process. */
-export function pool(script?: WorkerPoolOptions): Pool
-export function pool(script?: string, options?: WorkerPoolOptions): Pool
-export function pool(script?: string | WorkerPoolOptions, options?: WorkerPoolOptions): Pool {
+export function pool(script?: WorkerPoolOptions & OutpoolOptions): Pool
+export function pool(script?: string, options?: WorkerPoolOptions & OutpoolOptions): Pool
+export function pool(
+  script?: string | (WorkerPoolOptions & OutpoolOptions),
+  options?: WorkerPoolOptions & OutpoolOptions,
+): Pool {
   return new ClusterPool(script, options) as unknown as Pool
 }
 

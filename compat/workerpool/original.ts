@@ -66,6 +66,7 @@ export interface OriginalPool extends WorkerArguments {
   exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise
   terminate(force?: boolean, timeout?: number): WorkerpoolPromise
   _next(): void
+  _getWorker(): WorkerHandler | null
   _ensureMinWorkers(): void
   _removeWorker(handler: WorkerHandler): WorkerpoolPromise
   _createWorkerHandler(): WorkerHandler
@@ -74,7 +75,13 @@ export interface OriginalPool extends WorkerArguments {
 /** Its constructor, learnt from a pool: such a one has no worker, no timer and no file. */
 export const OriginalPoolClass: new (script?: unknown, options?: unknown) => OriginalPool = (() => {
   const found = original.pool().constructor as unknown as { new (): OriginalPool; prototype: Partial<OriginalPool> }
-  const seam: readonly (keyof OriginalPool)[] = ['_createWorkerHandler', '_next', '_removeWorker', '_ensureMinWorkers']
+  const seam: readonly (keyof OriginalPool)[] = [
+    '_createWorkerHandler',
+    '_next',
+    '_getWorker',
+    '_removeWorker',
+    '_ensureMinWorkers',
+  ]
   for (const name of seam) {
     if (typeof found.prototype[name] !== 'function') {
       throw new Error(

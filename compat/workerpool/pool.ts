@@ -1,6 +1,7 @@
 import { explainSymbol } from '../../lib/pinned.ts'
-import { followClusterCpus } from '../shared/cluster-cpus.ts'
-import { ClusterWorker } from './cluster-worker.ts'
+import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
+import { cpuShare } from '../shared/cpu-share.ts'
+import { ClusterWorker, type WorkerTask } from './cluster-worker.ts'
 import { OriginalPoolClass, type WorkerArguments, type WorkerHandler, type WorkerpoolPromise } from './original.ts'
 import { poolKind, type PoolKind } from './pool-kind.ts'
 
@@ -11,6 +12,8 @@ export interface WorkerpoolReport {
   /** Why the workers are children or threads of this process; only where they are. */
   readonly reason?: string
   readonly maxWorkers: number
+  /** Tasks that were run again because their worker or node died; see the option `maxRetries`. */
+  readonly reruns: number
   readonly workers: readonly { readonly node: string; readonly pid: number; readonly items: number }[]
 }
 
@@ -27,15 +30,22 @@ export class ClusterPool extends OriginalPoolClass {
   declare private follows: boolean
   /** `minWorkers: 'max'` */
   declare private minIsMax: boolean
+  declare private maxRetries: number
+  /** Tasks whose worker died and that are to run again: before all that wait in the queue. */
+  declare private orphans: WorkerTask[]
+  declare private reruns: number
 
   constructor(script?: unknown, options?: unknown) {
     super(script, options)
     const given = (typeof script === 'string' ? options : script) as
-      { maxWorkers?: unknown; minWorkers?: unknown } | undefined
+      { maxWorkers?: unknown; minWorkers?: unknown; maxRetries?: unknown } | undefined
     const follows = given === undefined || given === null || !('maxWorkers' in given)
     this.follows = follows && poolKind(this, this).where === 'cluster'
     this.minIsMax = given?.minWorkers === 'max'
-    hide(this, ['stopFollowing', 'everyWorker', 'kind', 'follows', 'minIsMax'])
+    this.maxRetries = checkRetries(given?.maxRetries ?? 0)
+    this.orphans = []
+    this.reruns = 0
+    hide(this, ['stopFollowing', 'everyWorker', 'kind', 'follows', 'minIsMax', 'maxRetries', 'orphans', 'reruns'])
     if (this.minIsMax) this.#follow()
   }
 
@@ -62,10 +72,18 @@ export class ClusterPool extends OriginalPoolClass {
       workerOpts: overridden.workerOpts ?? own.workerOpts,
       workerThreadOpts: overridden.workerThreadOpts ?? own.workerThreadOpts,
       workerTerminateTimeout: this.workerTerminateTimeout,
-      maxWorkers: () => this.maxWorkers,
+      // The cluster's CPUs are the number of workers where that was not given: each has one.
+      numCpus: (cpus) => (this.follows ? 1 : cpuShare(this.maxWorkers, cpus)),
+      maxRetries: () => this.maxRetries,
+      onOrphan: (task) => {
+        this.reruns++
+        this.orphans.push(task)
+      },
       // The original would hand the next task to the dead worker, which fails it: here that worker is replaced.
-      onIdleExit: (gone) => {
+      onGone: (gone) => {
+        if (!this.workers.includes(gone)) return
         this._removeWorker(gone)
+        this._next()
       },
     })
     this.everyWorker ??= []
@@ -74,8 +92,38 @@ export class ClusterPool extends OriginalPoolClass {
     return worker
   }
 
+  /** A worker may wait for its place in the cluster: one that stands is asked first, also for what that one was given. */
+  override _next(): void {
+    this.#placeOrphans()
+    const waiting = this.workers.find((worker) => worker instanceof ClusterWorker && worker.hasUnsent)
+    const idle = waiting === undefined ? undefined : this.#readyWorker()
+    const task = idle === undefined ? undefined : (waiting as ClusterWorker).takeUnsent()
+    if (idle !== undefined && task !== undefined) idle.adopt(task)
+    super._next()
+  }
+
+  #placeOrphans(): void {
+    while (this.orphans.length > 0) {
+      const worker = this._getWorker()
+      if (!(worker instanceof ClusterWorker)) return
+      const task = this.orphans.shift() as WorkerTask
+      if (task.resolver.promise.pending) worker.adopt(task)
+    }
+  }
+
+  override _getWorker(): WorkerHandler | null {
+    return this.#readyWorker() ?? super._getWorker()
+  }
+
+  #readyWorker(): ClusterWorker | undefined {
+    const found = this.workers.find((worker) => worker instanceof ClusterWorker && worker.ready && !worker.busy())
+    return found as ClusterWorker | undefined
+  }
+
   override terminate(force?: boolean, timeout?: number): WorkerpoolPromise {
     this.stopFollowing?.()
+    this.stopFollowing = undefined
+    for (const task of this.orphans.splice(0)) task.resolver.reject(new Error('Pool terminated'))
     return super.terminate(force, timeout)
   }
 
@@ -93,7 +141,7 @@ export class ClusterPool extends OriginalPoolClass {
     const workers = (this.everyWorker ?? []).flatMap(({ facts, tasks }) =>
       facts === undefined ? [] : [{ node: facts.node, pid: facts.pid, items: tasks }],
     )
-    return { kind: 'workerpool', ...kind, maxWorkers: this.maxWorkers, workers }
+    return { kind: 'workerpool', ...kind, maxWorkers: this.maxWorkers, reruns: this.reruns, workers }
   }
 
   /** A default that comes from this machine's CPUs comes from the cluster's, and follows it. */
@@ -102,7 +150,8 @@ export class ClusterPool extends OriginalPoolClass {
     this.stopFollowing = followClusterCpus((cpus) => {
       if (cpus === undefined) return
       const before = this.maxWorkers
-      this.maxWorkers = Math.max(1, Math.floor(cpus) - 1)
+      // On this machine one CPU is the program's, as the original has it; elsewhere all of them are the workers'.
+      this.maxWorkers = Math.max(1, Math.floor(cpus) - (hasAddress() ? 0 : 1))
       if (this.minIsMax) {
         this.minWorkers = this.maxWorkers
         this._ensureMinWorkers()
@@ -110,6 +159,11 @@ export class ClusterPool extends OriginalPoolClass {
       for (let more = before; more < this.maxWorkers; more++) this._next()
     })
   }
+}
+
+function checkRetries(value: unknown): number {
+  if (typeof value === 'number' && (value === Infinity || Number.isInteger(value)) && value >= 0) return value
+  throw new TypeError('Option maxRetries must be an integer number >= 0')
 }
 
 /** Not the user's business: what the original's pool shows when it is inspected, this one shows. */

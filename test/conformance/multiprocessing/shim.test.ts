@@ -1,21 +1,141 @@
-/** The scenarios on the shim, as a program has it: from the built package. */
+/** The scenarios on the shim, as a program has it: from the built package. Then what Python does not have. */
 import { expect } from 'chai'
+import type { PoolReport } from '../../../compat/multiprocessing/index.ts'
 import { scenarios, type Multiprocessing } from './suite.ts'
 
 describe('multiprocessing: the shim', () => {
   let mp: Multiprocessing
+  let outpool: { shutdown(): Promise<void>; explain(target: object): unknown }
 
   before(async () => {
-    mp = (await import('outpool/multiprocessing')) as unknown as Multiprocessing
+    mp = await import('outpool/multiprocessing')
+    outpool = await import('outpool')
   })
-  after(async () => {
-    const { shutdown } = await import('outpool')
-    await shutdown()
-  })
+  after(() => outpool.shutdown())
 
-  for (const [name, { expected, play }] of Object.entries(scenarios)) {
+  for (const [name, scenario] of Object.entries(scenarios)) {
     it(name, async () => {
-      expect(await play(mp)).to.deep.equal(expected)
+      expect(await scenario.play(mp)).to.deep.equal(scenario.expected)
     })
   }
+
+  const reason = async (promise: PromiseLike<unknown>): Promise<Error> =>
+    promise.then(
+      () => new Error('it resolved'),
+      (error: unknown) => error as Error,
+    )
+  const report = (pool: object): PoolReport => outpool.explain(pool) as PoolReport
+
+  describe('at least once', () => {
+    it('runs the chunk of a worker that was killed again, and no other', async () => {
+      await using pool = new mp.Pool(2)
+      const running = pool.mapAsync(
+        async (n: number) => {
+          if (n === 3) {
+            const { existsSync, writeFileSync } = await import('node:fs')
+            const mark = `/tmp/outpool-killed-${process.ppid}-${n}`
+            if (!existsSync(mark)) {
+              writeFileSync(mark, '')
+              process.kill(process.pid, 'SIGKILL')
+            }
+            ;(await import('node:fs')).rmSync(mark)
+          }
+          return n * 10
+        },
+        [1, 2, 3, 4, 5],
+        1,
+      )
+      expect(await running).to.deep.equal([10, 20, 30, 40, 50])
+      expect(report(pool).reruns).to.equal(1)
+    })
+
+    it('gives a chunk up whose workers die each time, and goes on', async () => {
+      await using pool = new mp.Pool(1)
+      const error = await reason(pool.apply(() => process.kill(process.pid, 'SIGKILL')))
+      expect(error.name).to.equal('WorkerCrashedError')
+      expect(report(pool).reruns).to.equal(3)
+      expect(await pool.apply((n: number) => n + 1, [1])).to.equal(2)
+    })
+
+    it('never runs a chunk again because its function threw', async () => {
+      await using pool = new mp.Pool(1)
+      expect((await reason(pool.map((n: number) => JSON.parse(`{${n}`) as unknown, [1]))).name).to.equal('SyntaxError')
+      expect(report(pool).reruns).to.equal(0)
+    })
+  })
+
+  describe('what goes wrong', () => {
+    it('refuses a function that uses a variable from outside, by its name', async () => {
+      await using pool = new mp.Pool(1)
+      const outside = 3
+      const error = await reason(pool.map((n: number) => n + outside, [1]))
+      expect(error.name).to.equal('FunctionCaptureError')
+      expect(error.message).to.contain('outside')
+    })
+
+    it('rejects with what the initializer threw, and starts no workers without end', async () => {
+      const initializer = (): void => {
+        throw new RangeError('no state today')
+      }
+      await using pool = new mp.Pool({ processes: 2, initializer })
+      expect((await reason(pool.map((n: number) => n, [1, 2, 3]))).message).to.contain('no state today')
+    })
+
+    it('rejects what was still to come when it is terminated', async () => {
+      const pool = new mp.Pool(1)
+      const waiting = pool.mapAsync(
+        (n: number) => new Promise((resolve) => setTimeout(resolve, n)),
+        [60_000, 60_000],
+        1,
+      )
+      await pool.terminate()
+      expect(await reason(waiting)).to.be.instanceOf(mp.PoolTerminatedError)
+    })
+
+    it('refuses an option that it does not have, and names the nearest', () => {
+      expect(() => new mp.Pool({ proceses: 3 } as never)).to.throw(TypeError, /proceses.*processes/)
+    })
+  })
+
+  it('keeps numbers as they are', async () => {
+    await using pool = new mp.Pool(1)
+    const numbers = [0, -0, NaN, Infinity, -Infinity, 1.5, 2 ** 53, -1, 5e-324]
+    const back = await pool.map((n: number) => n, numbers, 4)
+    numbers.forEach((n, i) => expect(Object.is(back[i], n), String(n)).to.equal(true))
+  })
+
+  it('gives arguments by name as one object behind the others', async () => {
+    await using pool = new mp.Pool(1)
+    const call = (a: number, { b }: { b: number } = { b: 0 }): number => a + b
+    expect(await pool.apply(call, [1], { b: 2 })).to.equal(3)
+  })
+
+  it('takes an asynchronous input', async () => {
+    await using pool = new mp.Pool(2)
+    const input = async function* (): AsyncGenerator<number> {
+      for (let n = 0; n < 5; n++) yield n
+    }
+    expect(await pool.map((n: number) => n * 2, input())).to.deep.equal([0, 2, 4, 6, 8])
+    const seen: number[] = []
+    for await (const value of pool.imap((n: number) => n * 2, input())) seen.push(value)
+    expect(seen).to.deep.equal([0, 2, 4, 6, 8])
+  })
+
+  it('has a worker for each CPU by default, and tells what each has done', async () => {
+    await using pool = new mp.Pool()
+    await pool.map((n: number) => n, Array(100).fill(1))
+    const { kind, processes, workers, reruns } = report(pool)
+    expect(kind).to.equal('multiprocessing.Pool')
+    expect(processes).to.equal(mp.cpuCount())
+    expect(workers.reduce((sum, worker) => sum + worker.items, 0)).to.equal(100)
+    expect(reruns).to.equal(0)
+  })
+
+  it('keeps a number of processes above the number of CPUs', async () => {
+    await using pool = new mp.Pool(mp.cpuCount() + 2)
+    const pids = new Set<number>()
+    while (pids.size < mp.cpuCount() + 2) {
+      for (const pid of await pool.map((_: number) => process.pid, Array(40).fill(0), 1)) pids.add(pid)
+    }
+  })
 })

@@ -1,7 +1,7 @@
 /** The suite against the package itself: it proves that the suite tells what the original does. */
 import { conformanceSuite, type Workerpool } from './suite.ts'
 
-const load = async (): Promise<Workerpool> => import('workerpool') as unknown as Promise<Workerpool>
+const load = async (): Promise<Workerpool> => import('workerpool')
 
 conformanceSuite({
   name: 'the original, processes',

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
 
-const load = async (): Promise<Workerpool> => (await import('outpool/workerpool')) as unknown as Workerpool
+const load = async (): Promise<Workerpool> => import('outpool/workerpool')
 
 const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true }
 
@@ -14,18 +14,19 @@ describe('workerpool: the shim, where it differs from the original', () => {
   let workerpool: Workerpool
   let explain: (target: object) => unknown
   const script = scriptPath('methods.mjs')
-  const pools: { terminate(force?: boolean): PromiseLike<unknown> }[] = []
+  const pools: ReturnType<Workerpool['pool']>[] = []
 
   before(async () => {
     workerpool = await load()
-    explain = ((await import('outpool')) as unknown as { explain: (target: object) => unknown }).explain
+    const outpool = await import('outpool')
+    explain = (target) => outpool.explain(target)
   })
   afterEach(async () => {
     await Promise.all(pools.splice(0).map(async (pool) => pool.terminate(true)))
   })
   after(async () => {
-    const { shutdown } = (await import('outpool')) as unknown as { shutdown(): Promise<void> }
-    await shutdown()
+    const outpool = await import('outpool')
+    await outpool.shutdown()
   })
 
   const create = (...args: Parameters<Workerpool['pool']>): ReturnType<Workerpool['pool']> => {
@@ -69,7 +70,7 @@ describe('workerpool: the shim, where it differs from the original', () => {
 
   it('tells where the tasks ran', async () => {
     const pool = create(script, { maxWorkers: 2 })
-    await Promise.all([1, 2, 3, 4].map(async (n) => pool.exec('sleep', [n])))
+    await Promise.all([1, 2, 3, 4].map(async (n) => void (await pool.exec('sleep', [n]))))
     const report = explain(pool) as WorkerpoolReport
     expect(report.where).to.equal('cluster')
     expect(report.workers.reduce((sum, worker) => sum + worker.items, 0)).to.equal(4)
@@ -86,6 +87,16 @@ describe('workerpool: the shim, where it differs from the original', () => {
     const report = explain(pool) as WorkerpoolReport
     expect(report.where).to.equal('local')
     expect(report.reason).to.contain('workerThreadOpts.resourceLimits')
+  })
+
+  it('runs a task whose worker died again with maxRetries, and not without', async () => {
+    const retried = create(script, { maxWorkers: 1, maxRetries: 1 } as never)
+    await retried.exec('add', [1, 2])
+    // It ends its process each time: once more, then the error.
+    expect(await reason(retried.exec('exit', [1]))).to.be.instanceOf(workerpool.TerminateError)
+    expect(await retried.exec('add', [3, 4])).to.equal(7)
+    expect((explain(retried) as WorkerpoolReport).reruns).to.equal(1)
+    expect(() => workerpool.pool({ maxRetries: -1 } as never)).to.throw(TypeError, 'maxRetries')
   })
 
   it('leaves a task that was cancelled before it was sent without effect on its worker', async () => {

@@ -289,7 +289,8 @@ export function conformanceSuite(subject: Subject): void {
       })
 
       it('shows workers and queue where users look for them', async () => {
-        const pool = create(script, { maxWorkers: 1 }) as unknown as Pool & {
+        const pool = create(script, { maxWorkers: 1 }) as unknown as {
+          exec: Pool['exec']
           workers: unknown[]
           taskQueue: { size(): number }
         }
@@ -340,7 +341,10 @@ export function conformanceSuite(subject: Subject): void {
         const terminated: unknown[] = []
         const pool = create(script, {
           maxWorkers: 1,
-          onCreateWorker: (argument) => void created.push(argument.script) as never,
+          onCreateWorker: (argument) => {
+            created.push(argument.script)
+            return undefined
+          },
           onTerminateWorker: (argument) => void terminated.push(argument.script),
         })
         await pool.exec('add', [1, 2])
@@ -373,7 +377,7 @@ export function conformanceSuite(subject: Subject): void {
       describe('events', () => {
         it('brings what workerEmit sends to the listener of that task', async () => {
           const seen: unknown[] = []
-          const result = await create(script).exec('emit', [[1, { two: 2 }]], {
+          const result: unknown = await create(script).exec('emit', [[1, { two: 2 }]], {
             on: (payload: unknown) => seen.push(payload),
           })
           expect(result).to.equal(2)
@@ -510,7 +514,7 @@ export function conformanceSuite(subject: Subject): void {
         expect(await pool.exec('count')).to.equal(1)
         const task = pool.exec('abortable', [file])
         const settled = rejection(task)
-        setTimeout(() => task.cancel(), 100)
+        setTimeout(() => void task.cancel(), 100)
         expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(2)
         expect(readFileSync(file, 'utf8')).to.equal('aborted')

@@ -117,6 +117,13 @@ describe('PoolState', () => {
     expect(tell({ type: 'done', worker: 2 })).to.deep.equal([])
   })
 
+  it('drops workers that are still starting before one that stands', () => {
+    const { tell } = poolOf(1)
+    expect(tell({ type: 'resize', processes: 3 })).to.deep.equal(['start w2', 'start w3'])
+    expect(tell({ type: 'resize', processes: 2 })).to.deep.equal(['release w3'])
+    expect(tell({ type: 'resize', processes: 1 })).to.deep.equal(['release w2'])
+  })
+
   it('ends its workers after close when the last chunk is done, and says so once', () => {
     const { tell } = poolOf(2)
     tell({ type: 'submit', chunk: 1 })
