@@ -55,6 +55,7 @@ export async function wait<T>(
       `wait: count must be an integer from 1 to the number of refs (${refs.length}), not ${String(count)}`,
     )
   }
+  const tuples = refs.map((ref, i) => tupleOf(checked(ref, i, 'wait')))
   const { owner } = ensureRuntime()
   const ready = new Set<number>()
   await new Promise<void>((resolve) => {

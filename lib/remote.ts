@@ -1,5 +1,6 @@
 /** Functions that run in the cluster. */
 import { TaskCancelledError } from '../runtime/base/errors.ts'
+import { onAbort } from '../runtime/base/on-abort.ts'
 import { defineFunction, moduleExport, type FunctionDefinition } from '../runtime/code/function-source.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import { ObjectRef } from '../runtime/owner/object-ref.ts'
@@ -99,15 +100,13 @@ export class RemoteFunction<A extends unknown[], R> {
 }
 
 function cancelOn(signal: AbortSignal, runtime: ProcessRuntime, number: number): () => void {
-  const onAbort = (): void => {
+  return onAbort(signal, () => {
     runtime.owner.cancel(number, {
       reason: `its signal was aborted: ${String(signal.reason)}`,
       force: false,
       recursive: true,
     })
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
+  })
 }
 
 function abortError(signal: AbortSignal): TaskCancelledError {

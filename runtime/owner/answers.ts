@@ -120,7 +120,8 @@ export class Answers {
     }
     if (verdict === undefined || !settled) return
     const count = this.#context.resultsOf(verdict.number)
-    for (let i = 0; i < count; i++) this.#context.settle(verdict.number, i, ['error', error])
+    const outcome: Outcome = ['error', error]
+    for (let i = 0; i < count; i++) this.#context.settle(verdict.number, i, outcome)
     this.#context.finish(verdict.number, worker.node)
   }
 }

@@ -1,6 +1,7 @@
 /** The handle of an object, as user code holds it. */
 import { inspect } from 'node:util'
 import { GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
+import { onAbort } from '../base/on-abort.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import type { RefCodec, RefDescriptor } from '../objects/value.ts'
 import type { RefTuple } from '../protocol/messages.ts'
@@ -84,8 +85,7 @@ export class ObjectRef<T = unknown> {
     if (timeout === undefined && signal === undefined) return held.runtime.owner.values.get(this.#tuple) as Promise<T>
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return held.runtime.owner.values.get(this.#tuple, (stop) => {
-      const onAbort = (): void => stop(signal?.reason)
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const deaf = signal === undefined ? undefined : onAbort(signal, () => stop(signal.reason))
       const expire = (): void =>
         stop(
           new GetTimeoutError(`${this.#text()} was not ready within ${timeout} ms; the task goes on`, {
@@ -96,7 +96,7 @@ export class ObjectRef<T = unknown> {
         timeout === undefined || timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(expire, timeout)
       return () => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
+        deaf?.()
       }
     }) as Promise<T>
   }

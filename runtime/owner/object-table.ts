@@ -81,7 +81,8 @@ export class ObjectTable {
     const held = page.slot[slot]
     const waiters =
       held === undefined || isOutcome(held) ? [] : typeof held === 'function' ? [held as Waiter] : (held as Waiter[])
-    if (outcome[0] === 'error') outcome.unread = waiters.length === 0
+    // The results of one failed task share its outcome: one that was read is enough.
+    if (outcome[0] === 'error') outcome.unread = outcome.unread !== false && waiters.length === 0
     page.slot[slot] = outcome[0] === 'inline' ? owned(outcome[1]) : outcome
     if (page.state[slot] === TaskState.none) page.state[slot] = TaskState.settled
     for (const waiter of waiters) waiter(outcome)

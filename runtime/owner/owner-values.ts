@@ -237,7 +237,10 @@ export class OwnerValues {
     if (!this.#table.has(number)) return
     const outcome = this.#objects.outcome(number)
     if (outcome?.[0] === 'stored') this.#freeStored(number, outcome[2])
-    if (outcome?.[0] === 'error' && outcome.unread === true) this.#reportUnread(outcome[1])
+    if (outcome?.[0] === 'error' && outcome.unread === true) {
+      outcome.unread = false
+      this.#reportUnread(outcome[1])
+    }
     this.#table.release(number)
   }
 

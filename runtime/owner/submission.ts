@@ -142,14 +142,18 @@ export class Submission {
   #argumentFailed(number: number, error: Uint8Array): void {
     if (!this.#table.has(number) || !this.#state.drop(number)) return
     const count = this.#state.templateOf(number).numReturns
-    for (let i = 0; i < count; i++) this.#objects.settle(number + i, ['error', error])
+    const outcome: Outcome = ['error', error]
+    for (let i = 0; i < count; i++) this.#objects.settle(number + i, outcome)
     this.finish(number, undefined)
   }
 
   fail(number: number, failure: Failure): void {
     const template = this.#state.templateOf(number)
     const bytes = compactError(failureError(failure, template.name, this.#notes.of(number)))
-    for (let i = 0; i < template.numReturns; i++) this.#objects.settle(number + i, ['error', bytes])
+    const outcome: Outcome = ['error', bytes]
+    // Whoever cancels knows.
+    if (failure.kind === 'cancelled') outcome.unread = false
+    for (let i = 0; i < template.numReturns; i++) this.#objects.settle(number + i, outcome)
     this.finish(number, undefined)
   }
 
