@@ -1,8 +1,9 @@
 /** Clusters of real daemons on loopback, each test file with an Outpool folder and a token of its own. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
 import { startDetached } from '../../runtime/cluster/detach.ts'
@@ -115,4 +116,62 @@ export function foldersIn(path: string): string[] {
 
 export function recordedIds(): string[] {
   return listRecords().map(({ id }) => id)
+}
+
+/** What a promise rejects with; one that resolves is an error. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  let value: unknown
+  try {
+    value = await promise
+  } catch (error) {
+    if (error instanceof Error) return error
+    throw new Error(`rejected with ${inspect(error)}, which is no error`, { cause: error })
+  }
+  throw new Error(`resolved to ${inspect(value)} instead of rejecting`)
+}
+
+/** Waits until a process is gone. */
+export function ended(pid: number): Promise<true> {
+  const note = noteProcess(pid)
+  return eventually(() => stateOfProcess(note) !== 'alive' || undefined)
+}
+
+/** What tasks did, told outside of Outpool: each appends a line to a file of its process. */
+export class Trace {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 't-'))
+  #removed = false
+
+  /** All lines, of all processes. */
+  lines(): string[] {
+    return foldersIn(this.folder).flatMap((name) =>
+      readFileSync(join(this.folder, name), 'utf8').split('\n').filter(Boolean),
+    )
+  }
+
+  /** The processes that wrote. */
+  files(): string[] {
+    return foldersIn(this.folder)
+  }
+
+  /** Waits for a line, for as long as the test may take. */
+  async has(line: string): Promise<void> {
+    await eventually(() => this.#removed || this.lines().includes(line) || undefined)
+  }
+
+  remove(): void {
+    this.#removed = true
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Workers inherit the loader that reads TypeScript from this process, which makes them start twice as slowly. Where a
+ * test runs nothing from TypeScript in them, they can do without. Returns what undoes it.
+ */
+export function plainWorkers(): () => void {
+  const before = process.execArgv
+  process.execArgv = []
+  return () => {
+    process.execArgv = before
+  }
 }

@@ -1,0 +1,129 @@
+import { expect } from 'chai'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { cancel, explain, get, init, remote, shutdown } from 'outpool'
+import { plainWorkers, Trace } from './support.ts'
+
+const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
+const work = remote<(folder: string, id: string, ms: number) => number>(tasks, 'work')
+
+describe('tasks that were sent ahead to a worker which is then busy for long', () => {
+  let trace: Trace
+  let restore: () => void
+  before(async () => {
+    restore = plainWorkers()
+    await init({ numCpus: 2 })
+  })
+  beforeEach(() => (trace = new Trace()))
+  afterEach(() => trace.remove())
+  after(async () => {
+    await shutdown()
+    restore()
+  })
+
+  /** Measures `work` until it is known to be short, and two workers stand. */
+  const measure = async (): Promise<void> => {
+    const pids = new Set<number>()
+    while (pids.size < 2) {
+      // What has a timeout is never sent ahead: each takes a worker of its own.
+      const each = work.options({ timeout: 60_000 })
+      for (const pid of await get([each.remote('', '', 20), each.remote('', '', 20)])) pids.add(pid)
+    }
+    for (let i = 0; i < 50; i++) await work.run('', '', 0)
+  }
+
+  /** Ten tasks of 1 ms behind one of 5 s while the other worker is busy for a while; how long they take from its end. */
+  const round = async (name: string): Promise<{ tookMs: number; recalled: number }> => {
+    await measure()
+    const other = work.options({ timeout: 60_000 }).remote(trace.folder, `${name} other`, 100)
+    await trace.has(`${name} other`)
+    // From then on nothing is sent ahead to that one.
+    await sleep(20)
+    const before = explain().recalled
+    const long = work.remote(trace.folder, `${name} long`, 5_000)
+    const ids = Array.from({ length: 10 }, (_, i) => `${name} ${i}`)
+    const short = ids.map((id) => work.remote(trace.folder, id, 1))
+    await trace.has(`${name} long`)
+    const busy = await other.get()
+    const startedAt = performance.now()
+    const pids = await get(short)
+    const tookMs = performance.now() - startedAt
+    const lines = trace.lines()
+    expect(explain(long).state).to.equal('pending')
+    expect(new Set(pids)).to.deep.equal(new Set([busy]))
+    expect(ids.map((id) => lines.filter((line) => line === id).length)).to.deep.equal(ids.map(() => 1))
+    cancel(long, { force: true })
+    return { tookMs, recalled: explain().recalled - before }
+  }
+
+  it('move to the next idle one: ten behind five seconds are done within 500 ms, each once', async () => {
+    const rounds = [await round('a'), await round('b'), await round('c')]
+    // They had been sent ahead, as far as two milliseconds of expected work go.
+    // The machine may be busy with something else in one of the rounds.
+    expect(Math.max(...rounds.map(({ recalled }) => recalled))).to.be.at.least(5)
+    expect(Math.min(...rounds.map(({ tookMs }) => tookMs))).to.be.lessThan(500)
+  })
+
+  it('run where they are when the work before them ends soon', async () => {
+    await measure()
+    const values = await get(Array.from({ length: 2_000 }, (_, i) => work.remote(trace.folder, String(i), 0)))
+    expect(new Set(values).size).to.be.at.most(2)
+    const counts = new Map<string, number>()
+    for (const line of trace.lines()) counts.set(line, (counts.get(line) ?? 0) + 1)
+    expect(counts.size).to.equal(2_000)
+    expect([...counts.values()].every((count) => count === 1)).to.equal(true)
+  })
+})
+
+describe('a request that no node can ever satisfy', () => {
+  let restore: () => void
+  before(async () => {
+    restore = plainWorkers()
+    await init({ numCpus: 2, memory: '1GiB', resources: { scanner: 1 }, infeasibleTimeout: 300 })
+  })
+  after(async () => {
+    await shutdown()
+    restore()
+  })
+
+  const requests = [
+    { asked: { numCpus: 999 }, named: '999' },
+    { asked: { resources: { unicorn: 1 } }, named: 'unicorn' },
+    { asked: { resources: { scanner: 2 } }, named: 'scanner' },
+    { asked: { memory: '2GiB' }, named: 'memory' },
+    { asked: { numGpus: 1 }, named: 'GPU' },
+  ] as const
+  for (const { asked, named } of requests) {
+    it(`fails with what was asked and what each node has: ${JSON.stringify(asked)}`, async () => {
+      const ref = remote((n: number) => n)
+        .options({ ...asked, name: 'greedy' })
+        .remote(1)
+      const error = await ref.get({ timeout: 30_000 }).then(
+        () => undefined,
+        (reason: Error) => reason,
+      )
+      expect(error).to.have.property('code', 'ERR_OUTPOOL_TASK_UNSCHEDULABLE')
+      const node = explain().node
+      expect(error?.message)
+        .to.contain('greedy')
+        .and.contain(named)
+        .and.contain(node)
+        .and.match(/scanner/)
+    })
+  }
+
+  it('does not stop what can be placed', async () => {
+    const impossible = remote((n: number) => n)
+      .options({ numCpus: 999 })
+      .remote(1)
+    expect(await remote((n: number) => n).run(2)).to.equal(2)
+    expect(await impossible.get().catch((error: Error) => error.name)).to.equal('TaskUnschedulableError')
+  })
+
+  it('is told apart from one that only has to wait', async () => {
+    const scan = remote(async (ms: number) => {
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      return ms
+    }).options({ resources: { scanner: 1 } })
+    expect(await get([scan.remote(500), scan.remote(1)])).to.deep.equal([500, 1])
+  })
+})
