@@ -194,7 +194,6 @@ export class FailureCluster {
     child.send({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options, logFile: '' })
     const answer = await answered
     if (answer.kind === 'failed') throw new Error(`a node manager did not start: ${answer.message}\n${program.output}`)
-    if (child.connected) child.disconnect()
     this.#daemons.push({ facts: answer.facts, child })
     this.#programs.push(program)
     return answer.facts
