@@ -2,6 +2,8 @@
  * The main job, `npm start`: the same program on the original workerpool, on `outpool/workerpool` and with `Pool.map`,
  * the last two on a cluster of three node managers, over every file below node_modules.
  */
+import { readFileSync } from 'node:fs'
+import { readInput } from './file-facts/input.mjs'
 import { Cluster } from './main-job/cluster.mjs'
 import { firstDifference, sourceDiff } from './main-job/compare.mjs'
 import { help, readOptions, shareCpus } from './main-job/options.mjs'
@@ -14,6 +16,10 @@ const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }
 
 /** Runs everything; resolves to what there is to tell. */
 async function mainJob({ killNode, programArguments }, cluster, signal) {
+  const { directory, files } = readInput(programArguments)
+  if (files.length === 0) throw new Error(`there are no files below ${directory}`)
+  // Read once by nobody in particular: else the first program alone would wait for the disk.
+  for (const { path } of files) readFileSync(path)
   const startMs = await timed(() => cluster.start(shareCpus()))
   const reports = {}
   const programs = []

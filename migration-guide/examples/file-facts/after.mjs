@@ -12,8 +12,8 @@ await Promise.all(Array.from({ length: workers }, () => pool.exec('ready')))
 const files = inputFiles()
 const job = beginJob(files.length)
 const facts = await Promise.all(
-  files.map(async (file) => {
-    const result = await pool.exec('facts', [file])
+  files.map(async ({ path }) => {
+    const result = await pool.exec('facts', [path])
     job.advance(1)
     return result
   }),

@@ -3,8 +3,9 @@ import { explain } from 'outpool'
 import { moduleFunction, Pool } from 'outpool/multiprocessing'
 import { beginJob, inputFiles, report } from './program.mjs'
 
-const facts = new URL('./facts.mjs', import.meta.url)
-const pool = new Pool({ initializer: moduleFunction(facts, 'ready') })
+const module = new URL('./facts.mjs', import.meta.url)
+const fileFacts = moduleFunction(module, 'fileFacts')
+const pool = new Pool({ initializer: moduleFunction(module, 'ready') })
 
 // Every worker is up before the clock starts.
 while (explain(pool).processes === 0 || explain(pool).workers.length < explain(pool).processes) await sleep(5)
@@ -12,14 +13,20 @@ while (explain(pool).processes === 0 || explain(pool).workers.length < explain(p
 const files = inputFiles()
 const job = beginJob(files.length)
 const progress = setInterval(() => job.advanceTo(filesDone(), explain(pool)), 20)
-const results = await pool.map(moduleFunction(facts, 'fileFacts'), files, 1)
+// Large files one by one, small ones many at a time: the workers are busy with files and not with calls.
+const isLarge = ({ bytes }) => bytes >= 64 * 1024
+const pathsOf = (some) => some.map(({ path }) => path)
+const facts = await Promise.all([
+  pool.map(fileFacts, pathsOf(files.filter(isLarge)), 1),
+  pool.map(fileFacts, pathsOf(files.filter((file) => !isLarge(file))), 16),
+])
 clearInterval(progress)
 job.advanceTo(files.length)
 const took = job.end()
 const where = explain(pool)
 await pool.terminate()
 
-await report(results, took, where)
+await report(facts.flat(), took, where)
 
 function filesDone() {
   return explain(pool).workers.reduce((sum, { items }) => sum + items, 0)

@@ -4,31 +4,14 @@
  *
  * Usage: node before.mjs [--dir PATH] [--files N]
  */
-import { readdirSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readInput } from './input.mjs'
 import { summarise } from './summary.mjs'
 
-const { values: given } = parseArgs({ options: { dir: { type: 'string' }, files: { type: 'string' } } })
-const directory = resolve(given.dir ?? fileURLToPath(new URL('../../../node_modules', import.meta.url)))
+const { directory, files } = readInput(process.argv.slice(2))
 
-/**
- * Every file below the directory, the largest first, so that no worker is left with a large one at the end. Symbolic
- * links are not followed. With `--files N` the first N by path. What tools keep in node_modules/.cache is no input:
- * they may change it meanwhile.
- */
+/** The files that the command line names, the largest first. */
 export function inputFiles() {
-  const paths = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !path.startsWith(join(directory, '.cache/')))
-    .sort()
-    .slice(0, given.files === undefined ? undefined : Number(given.files))
-  return paths
-    .map((path) => ({ path, bytes: statSync(path).size }))
-    .sort((a, b) => b.bytes - a.bytes)
-    .map(({ path }) => path)
+  return files
 }
 
 /** Starts the clock. `advance` and `advanceTo` tell how many files are done (and where), `end` stops the clock. */

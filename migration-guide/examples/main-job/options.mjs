@@ -1,7 +1,6 @@
 /** The command line of the main job. */
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 export const help = `Usage: npm start -- [options]
@@ -25,8 +24,6 @@ Examples:
 Exit codes: 0 all results are the same, 1 they are not or something failed, 2 wrong usage.
 `
 
-const nodeModules = fileURLToPath(new URL('../../../node_modules', import.meta.url))
-
 /** Throws TypeError for a wrong command line. */
 export function readOptions(args) {
   const { values } = parseArgs({
@@ -34,18 +31,20 @@ export function readOptions(args) {
     options: {
       json: { type: 'boolean', default: false },
       'kill-node': { type: 'boolean', default: false },
-      dir: { type: 'string', default: nodeModules },
+      dir: { type: 'string' },
       files: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.files !== undefined && !/^[1-9]\d*$/.test(values.files))
     throw new TypeError(`--files is a positive number, not ${values.files}`)
+  const dir = values.dir === undefined ? [] : ['--dir', resolve(values.dir)]
+  const files = values.files === undefined ? [] : ['--files', values.files]
   return {
     json: values.json,
     killNode: values['kill-node'],
     help: values.help,
-    programArguments: ['--dir', resolve(values.dir), ...(values.files === undefined ? [] : ['--files', values.files])],
+    programArguments: [...dir, ...files],
   }
 }
 
