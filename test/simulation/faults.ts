@@ -1,0 +1,98 @@
+/** What goes wrong in the simulation, and when. */
+import { pick, type Random, randomInteger } from '../../runtime/base/random.ts'
+import { silentMs } from './head.ts'
+import type { SimNode } from './node.ts'
+import type { World } from './world.ts'
+
+type Fault = (world: World, random: Random) => void
+
+/** Stops a node manager, for less than the detection takes or for more: then its death is declared meanwhile. */
+const stopNode: Fault = (world, random) => {
+  const node = expendable(world, random)
+  if (node === undefined || node.paused) return
+  const long = random.next() < 0.5
+  const stoppedMs = long ? silentMs + 500 + random.next() * 2_000 : random.next() * 1_000
+  node.paused = true
+  world.clock.after(stoppedMs, () => world.network.resume(node))
+  if (long) world.network.after(world.head, silentMs, 'missed heartbeats', () => world.head.silent(node.id))
+}
+
+const killNode: Fault = (world, random) => {
+  const node = expendable(world, random)
+  if (node !== undefined) world.killNode(node)
+}
+
+const killWorker: Fault = (world, random) => {
+  const workers = world.workers()
+  if (workers.length > 0) world.kill(pick(random, workers))
+}
+
+const killDriver: Fault = (world, random) => {
+  if (world.drivers.filter((driver) => driver.alive).length > 1) world.kill(pick(random, world.drivers.slice(1)))
+}
+
+const drainNode: Fault = (world, random) => {
+  const node = expendable(world, random)
+  if (node === undefined) return
+  world.network.run(node, 'drain', () => node.grants.drain())
+  // It leaves when it is empty, at the latest after a while: what can run nowhere else would keep it for ever.
+  world.clock.after(1_500, () => world.killNode(node))
+}
+
+const cutLink: Fault = (world, random) => {
+  const links = [...world.network.links.values()].filter(({ ends }) => world.mayBeCut(ends[0], ends[1]))
+  if (links.length > 0) world.cut(pick(random, links))
+}
+
+const stallLink: Fault = (world, random) => {
+  const links = [...world.network.links.values()]
+  if (links.length > 0) world.network.stall(pick(random, links), random.next() * 500)
+}
+
+const addNode: Fault = (world) => {
+  if (world.nodes().length < 4) world.addNode([['CPU', 20_000]])
+}
+
+const stopWorker: Fault = (world, random) => {
+  const workers = world.workers()
+  if (workers.length === 0) return
+  const worker = pick(random, workers)
+  if (worker.paused) return
+  worker.paused = true
+  world.clock.after(random.next() * 300, () => world.network.resume(worker))
+}
+
+const stopHead: Fault = (world, random) => {
+  if (world.head.paused) return
+  world.head.paused = true
+  world.clock.after(random.next() * 3_000, () => world.network.resume(world.head))
+}
+
+/** By how often they are drawn. */
+const faults: readonly (readonly [Fault, number])[] = [
+  [killWorker, 5],
+  [stallLink, 4],
+  [cutLink, 3],
+  [stopWorker, 2],
+  [killNode, 1],
+  [stopNode, 2],
+  [drainNode, 1],
+  [killDriver, 1],
+  [addNode, 1],
+  [stopHead, 1],
+]
+
+/** Draws faults over the time in which the drivers work. */
+export function scheduleFaults(world: World, random: Random, count: number, withinMs: number): void {
+  const drawn = faults.flatMap(([fault, weight]) => Array<Fault>(weight).fill(fault))
+  for (let i = 0; i < count; i++) {
+    const fault = pick(random, drawn)
+    world.clock.after(random.next() * withinMs, () => fault(world, random))
+  }
+}
+
+/** A node that is the home of no driver. */
+function expendable(world: World, random: Random): SimNode | undefined {
+  const nodes = world.nodes().filter((node) => !world.drivers.some((driver) => driver.nodeId === node.id))
+  return nodes.length === 0 ? undefined : nodes[randomInteger(random, nodes.length)]
+}

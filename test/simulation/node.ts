@@ -1,0 +1,277 @@
+/** A simulated node manager: `LeaseGrants` with its workers, its link to the head, and its end. */
+import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
+import type { NodeReport } from '../../runtime/control/membership-state.ts'
+import { LeaseGrants } from '../../runtime/node/lease-grants-state.ts'
+import { defaultLeaseOptions, type Lease, type LeaseAsk, type LeaseEffects } from '../../runtime/node/lease-types.ts'
+import type { NodeRow, RefusalCode, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import { unitsOf } from '../../runtime/scheduler/resources.ts'
+import { demand } from './checks.ts'
+import type { SimHead } from './head.ts'
+import type { Endpoint } from './network.ts'
+import type { SimOwner } from './owner.ts'
+import { SimWorker } from './worker.ts'
+import type { World } from './world.ts'
+
+type OwnerProcess = Endpoint & { readonly objects: SimOwner }
+
+/** How long changes of the load gather before the head is told, in milliseconds. */
+const loadMs = 20
+/** How long a job may be without the link of its driver, in milliseconds. */
+const jobGraceMs = 1_000
+
+/** What the simulation itself knows of a lease, beside the machine. */
+interface Granted {
+  readonly lease: Lease
+  readonly owner: ProcessId
+  blocked: boolean
+  wasBlocked: boolean
+}
+
+export class SimNode implements Endpoint, LeaseEffects {
+  readonly id: NodeId
+  readonly nodeId: NodeId
+  alive = true
+  paused = false
+  readonly inbox: (() => void)[] = []
+  readonly world: World
+  readonly grants: LeaseGrants
+  readonly total: ResourceUnits
+  readonly workers: Map<ProcessId, SimWorker> = new Map<ProcessId, SimWorker>()
+  /** Where each epoch of a dead worker had got to. */
+  readonly #ended = new Map<ProcessId, (epoch: number) => number>()
+  readonly #waiting = new Map<ProcessId, (() => void)[]>()
+  readonly #granted = new Map<number, Granted>()
+  readonly #deadRows = new Set<NodeId>()
+  #tick: { cancel(): void } | undefined
+  #telling = false
+  #told = ''
+
+  constructor(world: World, id: NodeId, total: ResourceUnits) {
+    this.world = world
+    this.id = id
+    this.nodeId = id
+    this.total = total
+    this.grants = new LeaseGrants({
+      clock: world.clock,
+      random: world.random,
+      effects: this,
+      newWorkerId: () => world.newId(),
+      node: id,
+      total,
+      ownRow: () => this.row(),
+      options: { ...defaultLeaseOptions, ...world.options.leases },
+    })
+  }
+
+  row(): NodeRow {
+    const facts = { id: this.id, url: `sim:${this.id}`, hostname: 'sim', pid: 1, labels: {}, head: false }
+    const load = { available: this.total, queued: 0, workers: 0 }
+    return { ...facts, ...load, state: 'alive', total: this.total }
+  }
+
+  join(): void {
+    this.world.network.send<SimHead>(this, this.world.head.id, 'register', (head, link) => head.register(this, link))
+    this.grants.start()
+  }
+
+  request(process: ProcessId, link: number, ask: LeaseAsk, isHome: boolean): void {
+    this.grants.request(`${process}/${link}`, process, ask, isHome)
+  }
+
+  return(process: ProcessId, link: number, leaseId: number, endWorker: boolean): void {
+    const granted = this.#granted.get(leaseId)
+    const owner = `${process}/${link}`
+    // What ends with its worker is held until that is dead.
+    const { lease } = granted ?? {}
+    if (lease?.owner === owner && lease.kind === 'task' && lease.state !== 'ending' && !endWorker)
+      this.#granted.delete(leaseId)
+    this.grants.return(owner, leaseId, endWorker)
+  }
+
+  blocked(worker: ProcessId, epoch: number, blocked: boolean): void {
+    for (const granted of this.#granted.values()) {
+      const { lease } = granted
+      if (lease.worker !== worker || lease.epoch !== epoch) continue
+      granted.blocked = blocked
+      granted.wasBlocked = true
+    }
+    if (blocked) this.grants.workerBlocked(worker, epoch)
+    else this.grants.workerResumed(worker, epoch)
+  }
+
+  recall(worker: ProcessId, epoch: number, sequences: readonly number[]): readonly number[] {
+    const page = this.workers.has(worker) ? this.world.pageOf(worker) : undefined
+    return page === undefined ? [] : sequences.filter((sequence) => page.recall(epoch, sequence))
+  }
+
+  /** Ends a worker for an owner that lost its link to it, and tells how far it had got. */
+  endFor(worker: ProcessId, epoch: number, told: (startedUpTo: number | null) => void): void {
+    const answer = (): void => told(this.#ended.get(worker)?.(epoch) ?? null)
+    const running = this.workers.get(worker)
+    if (running === undefined) return answer()
+    this.grants.workerEnding(worker)
+    this.#waiting.set(worker, [...(this.#waiting.get(worker) ?? []), answer])
+    this.world.kill(running)
+  }
+
+  /** A worker process is no more. */
+  exited(worker: SimWorker): void {
+    if (!this.workers.delete(worker.id)) return
+    const page = this.world.pageOf(worker.id)
+    this.#ended.set(worker.id, (epoch) => page.startedUpTo(epoch))
+    for (const [id, granted] of this.#granted) if (granted.lease.worker === worker.id) this.#granted.delete(id)
+    this.grants.workerDied(worker.id, 'killed')
+    for (const answer of this.#waiting.get(worker.id) ?? []) answer()
+    this.#waiting.delete(worker.id)
+  }
+
+  gone(peer: ProcessId, link: number): void {
+    this.grants.ownerGone(`${peer}/${link}`)
+    if (peer === this.world.head.id) {
+      this.world.network.after(this, 100, 'register again', () => this.join())
+    } else if (this.world.drivers.some((driver) => driver.id === peer && driver.nodeId === this.id)) {
+      const over = (): boolean => this.world.network.processes.get(peer)?.alive !== true
+      this.world.network.after(this, jobGraceMs, 'job grace', () => {
+        if (over()) this.world.network.send<SimHead>(this, this.world.head.id, 'jobEnd', (head) => head.jobEnd(peer))
+      })
+    }
+  }
+
+  /** What the head tells of the nodes. */
+  view(rows: readonly NodeRow[], all: boolean): void {
+    this.grants.viewChanged(rows, all)
+    for (const { id, state, reason } of rows) {
+      if (state !== 'dead' || id === this.id || this.#deadRows.has(id)) continue
+      this.#deadRows.add(id)
+      for (const home of this.world.owners()) {
+        if (home.nodeId !== this.id) continue
+        this.world.network.send<OwnerProcess>(this, home.id, 'nodeEvent', (to) => to.objects.nodeDead(id, reason ?? ''))
+      }
+    }
+  }
+
+  /** The dead nodes that a process which starts now has to know. */
+  get deadNodes(): ReadonlySet<NodeId> {
+    return this.#deadRows
+  }
+
+  /** Its end was declared: everything here ends, and the machine joins again as another node. */
+  declaredDead(): void {
+    this.world.killNode(this)
+    this.world.network.after(this.world.head, 50, 'rejoin', () => void this.world.addNode(this.total))
+  }
+
+  /** After each event: the machine is sound, and its load and its clock are told. */
+  settle(): void {
+    this.grants.validate()
+    this.#tick?.cancel()
+    const next = this.grants.nextTickAtMs()
+    if (next !== undefined) {
+      const delayMs = Math.max(next - this.world.clock.now(), 0.001)
+      this.#tick = this.world.network.after(this, delayMs, 'node tick', () => this.grants.tick())
+    }
+    this.#tellLoad()
+  }
+
+  // --- instructions of LeaseGrants
+
+  grant(lease: Lease, others: readonly number[]): void {
+    const known = this.workers.has(lease.worker)
+    demand(known, 'granted-known', () => `lease ${lease.id} is on worker ${lease.worker}, whose end was told`)
+    let cpuUnits = unitsOf(lease.resources, 'CPU')
+    for (const other of this.#granted.values()) {
+      const clash = other.lease.worker === lease.worker && !other.blocked
+      demand(!clash, 'granted-once', () => `worker ${lease.worker} is granted to ${lease.id} and to ${other.lease.id}`)
+      // One that was blocked is back at once, on CPUs that were given to others meanwhile.
+      if (!other.wasBlocked) cpuUnits += unitsOf(other.lease.resources, 'CPU')
+    }
+    const hasUnits = unitsOf(this.total, 'CPU')
+    demand(cpuUnits <= hasUnits, 'granted-within', () => `node ${this.id} grants ${cpuUnits} of ${hasUnits} CPU units`)
+    const [owner = '', link = ''] = lease.owner.split('/')
+    if (others.length > 0) this.world.count('shared worker')
+    this.#granted.set(lease.id, { lease, owner: owner as ProcessId, blocked: false, wasBlocked: false })
+    const { id: leaseId, requestId, epoch, job } = lease
+    const dead = [...this.#deadRows]
+    this.world.network.send<SimWorker>(this, lease.worker, 'leaseStart', (to) => {
+      to.leaseStart(epoch, job, others)
+      for (const node of dead) to.objects.nodeDead(node, 'dead')
+    })
+    const pagePath = this.world.options.pages ? `page of ${lease.worker}` : ''
+    const grant = { leaseId, epoch, node: this.id, worker: lease.worker, socketPath: '', pagePath, pid: 1 }
+    this.#toOwner(owner as ProcessId, Number(link), 'leaseGranted', (to) => to.granted(requestId, grant))
+  }
+
+  redirect(owner: string, requestId: number, node: NodeId): void {
+    const [process = '', link = ''] = owner.split('/')
+    this.#toOwner(process as ProcessId, Number(link), 'redirected', (to) => to.submit.redirected(requestId, node))
+  }
+
+  refuse(owner: string, requestId: number, code: RefusalCode, text: string): void {
+    const [process = '', link = ''] = owner.split('/')
+    this.#toOwner(process as ProcessId, Number(link), 'refused', (to) => to.refused(requestId, code, text))
+  }
+
+  reclaim(lease: Lease): void {
+    const [process = '', link = ''] = lease.owner.split('/')
+    this.#toOwner(process as ProcessId, Number(link), 'reclaim', (to) => to.submit.reclaim(this.id, lease.id))
+  }
+
+  startWorker(id: ProcessId): void {
+    const fails = this.world.random.next() < this.world.options.spawnFails
+    this.world.network.after(this, 5 + this.world.random.next() * 60, 'worker starts', () => {
+      if (fails) return this.grants.workerDied(id, 'it could not start')
+      const worker = new SimWorker(this.world, id, this.id)
+      this.workers.set(id, worker)
+      this.world.network.processes.set(id, worker)
+      this.world.network.send<SimNode>(worker, this.id, 'ready', (node) => node.grants.workerReady(id))
+    })
+  }
+
+  endWorker(id: ProcessId, _reason: string, graceful: boolean): void {
+    const worker = this.workers.get(id)
+    if (worker === undefined) {
+      // It has not started yet.
+      this.world.network.after(this, 100, 'unborn', () => this.#endUnborn(id))
+    } else if (graceful) this.world.network.send<SimWorker>(this, id, 'exit', (to) => to.exit())
+    else this.world.network.after(this, 1, 'kill', () => this.world.kill(worker))
+  }
+
+  reportSpawnFailure(): void {
+    // For the log of a driver.
+  }
+
+  atRest(): void {
+    const { leases, queued, available } = this.grants.stats()
+    demand(leases === 0, 'nothing-left', () => `${leases} leases of node ${this.id}`)
+    demand(queued === 0, 'nothing-left', () => `${queued} requests of node ${this.id}`)
+    const [back, all] = [JSON.stringify(available), JSON.stringify(this.total)]
+    demand(back === all, 'resources-back', () => `node ${this.id} has ${back} of ${all}`)
+  }
+
+  #endUnborn(id: ProcessId): void {
+    const worker = this.workers.get(id)
+    if (worker !== undefined) this.world.kill(worker)
+  }
+
+  #toOwner(process: ProcessId, link: number, what: string, tell: (owner: SimOwner) => void): void {
+    this.world.network.send<OwnerProcess>(this, process, what, (to, sameLink) => {
+      if (link === sameLink) tell(to.objects)
+    })
+  }
+
+  #tellLoad(): void {
+    if (this.#telling || this.#load() === this.#told) return
+    this.#telling = true
+    this.world.network.after(this, loadMs, 'load', () => {
+      this.#telling = false
+      this.#told = this.#load()
+      const report = JSON.parse(this.#told) as NodeReport
+      this.world.network.send<SimHead>(this, this.world.head.id, 'load', (head, link) => head.load(link, report))
+    })
+  }
+
+  #load(): string {
+    const { available, queued, workers } = this.grants.stats()
+    return JSON.stringify({ available, queued, workers, state: this.grants.draining ? 'draining' : 'alive' })
+  }
+}

@@ -1,0 +1,135 @@
+/** The calls of a simulated process: what they pin, how they settle, what is late of them. */
+import type { Failure, Grant } from '../../runtime/owner/submit-types.ts'
+import type { SubmitState } from '../../runtime/owner/submit-state.ts'
+import type { ContainedRefs, Peer } from '../../runtime/owner/reference-types.ts'
+import { slotOf } from '../../runtime/owner/task-table.ts'
+import type { RefTuple } from '../../runtime/protocol/messages.ts'
+import { OwnerObjects } from './owner-objects.ts'
+import type { Call, Outcome } from './tasks.ts'
+
+export abstract class OwnerTasks extends OwnerObjects {
+  abstract readonly submit: SubmitState
+  readonly calls: Map<number, Call> = new Map<number, Call>()
+  readonly pins: Map<number, readonly RefTuple[]> = new Map()
+  /** By lease and sequence: pins of tasks that have settled, but run on until their worker answers or ends. */
+  readonly latePins: Map<string, readonly RefTuple[]> = new Map()
+  readonly leases: Map<number, Grant> = new Map<number, Grant>()
+
+  /** Submits a call; returns the refs of its results, each held once. */
+  start(call: Call): RefTuple[] {
+    const { template, awaited, contained } = call
+    const number = this.table.allocate(template.numReturns)
+    const results = Array.from({ length: template.numReturns }, (_, i) => this.refOf(number + i))
+    for (const ref of results) this.refs.retainOwned(ref[1])
+    for (const ref of results) this.world.checks.held(ref, this.process.id)
+    const pins = [...awaited, ...contained]
+    for (const ref of pins) this.refs.retain(ref)
+    this.pins.set(number, pins)
+    this.calls.set(number, call)
+    this.world.checks.accept(this.process.id, number, template.maxRetries)
+    let left = awaited.length
+    this.submit.submit(number, template, left === 0)
+    for (const ref of awaited) {
+      this.outcomeOf(ref, ({ error }) => {
+        left--
+        if (!this.calls.has(number)) return
+        if (error) this.argumentFailed(number)
+        else if (left === 0) this.submit.ready(number)
+      })
+    }
+    return results
+  }
+
+  cancel(number: number, force: boolean): void {
+    this.world.note(this.process, `cancels ${number}${force ? ' with force' : ''}`)
+    this.submit.cancel(number, 'a whim', force, true)
+  }
+
+  fail(number: number, _failure: Failure): void {
+    const page = this.table.at(number)
+    const index = page.lease[slotOf(number)] as number
+    if (this.leases.has(index)) {
+      this.latePins.set(`${index}.${page.sequence[slotOf(number)]}`, this.pins.get(number) ?? [])
+      this.pins.delete(number)
+    }
+    this.finish(number, { error: true, refs: [] })
+  }
+
+  /** Where a task stands, in words. */
+  whereIs(number: number): string {
+    const page = this.table.at(number)
+    const slot = slotOf(number)
+    const { classIndex } = this.submit.templateOf(number)
+    const { queued, requests, leases, saturated, of, closed } = this.submit.classAt(classIndex)
+    const at = this.submit.leases.get(page.lease[slot] as number)
+    const where = `in state ${page.state[slot]}, in ${of.kind} class ${classIndex} (${closed?.kind ?? 'open'})`
+    const facts = `${queued} queued, ${requests.size} requests, ${leases.length} leases${saturated ? ', saturated' : ''}`
+    const lease = at && `${at.state}, ${at.count} tasks, ${at.blocked ? 'blocked' : 'not blocked'}, ${at.grant.worker}`
+    return `${where} with ${facts}; at ${lease ?? 'no lease'}`
+  }
+
+  protected replied(
+    worker: Peer,
+    number: number,
+    settled: boolean,
+    results: ContainedRefs[],
+    borrowed: readonly RefTuple[],
+    ackId: number,
+    late: readonly RefTuple[],
+  ): void {
+    const pins = number < 0 ? late : (this.pins.get(number) ?? [])
+    if (settled) this.pins.delete(number)
+    const settles = settled || number < 0
+    const held = settled ? results.filter((result) => this.refs.isHeld(this.process.id, result.number)) : []
+    this.refs.replied({ worker, pins, settled: settles, borrowed, results, ackId })
+    this.released()
+    if (!settled) return
+    const count = this.calls.get(number)?.template.numReturns ?? 0
+    const error = results.length === 0
+    const outcomes = Array.from({ length: count }, (_, i) => ({
+      error,
+      refs: held.find((r) => r.number === number + i)?.refs ?? [],
+    }))
+    this.#settleAll(number, outcomes)
+  }
+
+  protected finish(number: number, outcome: Outcome): void {
+    const count = this.calls.get(number)?.template.numReturns ?? 1
+    const pins = this.pins.get(number) ?? []
+    this.pins.delete(number)
+    this.#settleAll(
+      number,
+      Array.from({ length: count }, () => outcome),
+    )
+    for (const ref of pins) this.release(ref)
+  }
+
+  #settleAll(number: number, outcomes: readonly Outcome[]): void {
+    this.world.checks.settled(this.process.id, number)
+    this.calls.delete(number)
+    outcomes.forEach((outcome, i) => this.settle(number + i, outcome))
+  }
+
+  protected argumentFailed(number: number): void {
+    if (this.submit.drop(number)) this.finish(number, { error: true, refs: [] })
+  }
+
+  protected takeLatePins(index: number | undefined, sequence: number): readonly RefTuple[] {
+    const key = `${index}.${sequence}`
+    const pins = this.latePins.get(key) ?? []
+    this.latePins.delete(key)
+    return pins
+  }
+
+  protected unpin(index: number, sequences: readonly number[]): void {
+    for (const sequence of sequences) for (const ref of this.takeLatePins(index, sequence)) this.release(ref)
+  }
+
+  /** The lease is over. */
+  protected unpinLease(index: number): void {
+    for (const key of this.latePins.keys()) {
+      const [of, sequence] = key.split('.')
+      if (Number(of) === index) this.unpin(index, [Number(sequence)])
+    }
+  }
+}

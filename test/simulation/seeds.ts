@@ -1,0 +1,46 @@
+/** Runs histories by seed and tells what was found, with what is needed to see it again. */
+import { Violation } from './checks.ts'
+import { World } from './world.ts'
+
+export interface Finding {
+  readonly seed: number
+  /** Short name of what does not hold; `error` where a state machine itself threw. */
+  readonly invariant: string
+  readonly text: string
+  /** The last events before it. */
+  readonly story: readonly string[]
+}
+
+/** Lines of the story that a report shows. */
+const shown = 40
+
+/** What happened in all histories of a run, by name. */
+export type Counts = Map<string, number>
+
+export function runSeed(seed: number, counts?: Counts): Finding | undefined {
+  const world = new World(seed)
+  try {
+    world.run()
+    return undefined
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const invariant = error instanceof Violation ? error.invariant : 'error'
+    return { seed, invariant, text, story: world.story.slice(-shown) }
+  } finally {
+    for (const [name, count] of world.counts) counts?.set(name, (counts.get(name) ?? 0) + count)
+  }
+}
+
+/** The first seed of a range at which something does not hold. */
+export function findFirst(from: number, to: number, counts?: Counts): Finding | undefined {
+  for (let seed = from; seed <= to; seed++) {
+    const finding = runSeed(seed, counts)
+    if (finding !== undefined) return finding
+  }
+  return undefined
+}
+
+export function describeFinding({ seed, text, story }: Finding): string {
+  const again = `OUTPOOL_SEED=${seed} npx mocha test/simulation/simulation.test.ts`
+  return `seed ${seed}: ${text}\n  the last events:\n    ${story.join('\n    ')}\n  again: ${again}`
+}

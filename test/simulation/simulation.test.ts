@@ -1,0 +1,54 @@
+/**
+ * Seeded histories of a whole cluster. `OUTPOOL_SEEDS=10000` runs more of them, `OUTPOOL_SEED=17` runs that one alone
+ * and prints all of its story.
+ */
+import { expect } from 'chai'
+import { type Counts, describeFinding, findFirst, runSeed } from './seeds.ts'
+
+const single = Number(process.env['OUTPOOL_SEED'] ?? 0)
+const seeds = Number(process.env['OUTPOOL_SEEDS'] ?? 1_000)
+const perBlock = 100
+
+/** What the histories are there for: each of it has to happen in a thousand of them, often. */
+const expected = [
+  ...['story recalled', 'story returned', 'story retried', 'story fenced', 'story cancelled', 'story timed out'],
+  ...['redirected', 'refused', 'reclaim', 'leaseReturn', 'workerEnd answered', 'recall answered', 'blocked', 'resumed'],
+  ...['refAdd', 'refAck', 'refRemove', 'replyAck', 'objectValue', 'nodeEvent', 'declaredDead', 'jobEnd', 'exit'],
+  ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again'],
+]
+
+describe('a simulated cluster', function () {
+  // A block takes some seconds, however slow the machine is.
+  this.timeout(0)
+  const counts: Counts = new Map()
+
+  if (single > 0) {
+    it(`holds its promises, with seed ${single}`, () => {
+      const finding = runSeed(single)
+      if (finding !== undefined) throw new Error(describeFinding(finding))
+    })
+    return
+  }
+
+  for (let from = 1; from <= seeds; from += perBlock) {
+    const to = Math.min(seeds, from + perBlock - 1)
+    it(`holds its promises, with seeds ${from} to ${to}`, () => {
+      const finding = findFirst(from, to, counts)
+      if (finding !== undefined) throw new Error(describeFinding(finding))
+    })
+  }
+
+  it('has met everything that it is there for', function () {
+    if (seeds < 1_000) this.skip()
+    for (const name of expected) expect(counts.get(name) ?? 0, name).to.be.at.least(10)
+  })
+
+  it('repeats a history exactly', () => {
+    const [first, second]: [Counts, Counts] = [new Map(), new Map()]
+    for (let seed = 1; seed <= 20; seed++) {
+      runSeed(seed, first)
+      runSeed(seed, second)
+    }
+    expect([...second]).to.deep.equal([...first])
+  })
+})

@@ -1,0 +1,58 @@
+/** What the simulated programs are made of: calls, what they do, and how they end. */
+import type { ProcessId } from '../../runtime/base/ids.ts'
+import type { TaskTemplate } from '../../runtime/owner/submit-types.ts'
+import type { QueuedTask } from '../../runtime/worker/executor-state.ts'
+import type { RefTuple } from '../../runtime/protocol/messages.ts'
+
+/** What a call does when it runs; drawn anew at each run where it says so. */
+export interface Behaviour {
+  readonly durationMs: number
+  /** Calls that it makes itself. */
+  readonly children: number
+  readonly awaitsChildren: boolean
+  /** Gets the values behind the refs in its arguments. */
+  readonly getsRefs: boolean
+  /** Its result contains some of the refs that it has. */
+  readonly returnsRefs: boolean
+  /** It keeps refs after its end, as module state does. */
+  readonly keepsRefs: boolean
+  /** How likely it throws. */
+  readonly throws: number
+  readonly heedsAbort: boolean
+}
+
+export interface Call {
+  readonly template: TaskTemplate
+  readonly behaviour: Behaviour
+  /** Arguments that are refs: the callee gets their values. */
+  readonly awaited: readonly RefTuple[]
+  /** Refs inside of arguments. */
+  readonly contained: readonly RefTuple[]
+  readonly depth: number
+}
+
+/** What became of an object. */
+export interface Outcome {
+  readonly error: boolean
+  /** Refs inside of the value. */
+  readonly refs: readonly RefTuple[]
+}
+
+/** A call as it is pushed: by whom, which attempt, and the values of its arguments. */
+export interface PushedTask extends QueuedTask {
+  readonly owner: ProcessId
+  readonly link: number
+  readonly number: number
+  readonly attempt: number
+  readonly call: Call
+  readonly inside: readonly RefTuple[]
+  readonly local: number
+  aborted: boolean
+  /** Its own, while it runs. */
+  handles: RefTuple[]
+  readonly children: number[]
+  over: boolean
+  waits: number
+}
+
+export const refKey = ([owner, number]: RefTuple): string => `${owner}:${number}`

@@ -1,0 +1,267 @@
+/** A simulated worker process: `ExecutorState` over a claim page, programs that take time, and an owner of its own. */
+import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
+import { randomInteger } from '../../runtime/base/random.ts'
+import type { Peer } from '../../runtime/owner/reference-types.ts'
+import type { RefTuple } from '../../runtime/protocol/messages.ts'
+import { ExecutorState } from '../../runtime/worker/executor-state.ts'
+import type { Endpoint } from './network.ts'
+import type { SimNode } from './node.ts'
+import { SimOwner } from './owner.ts'
+import { type Call, type PushedTask, refKey } from './tasks.ts'
+import type { World } from './world.ts'
+
+export interface PushMessage {
+  readonly owner: Peer
+  readonly job: ProcessId
+  readonly link: number
+  readonly epoch: number
+  readonly sequence: number
+  readonly number: number
+  readonly attempt: number
+  readonly call: Call
+  readonly inside: readonly RefTuple[]
+}
+
+/** How long a worker that was asked to leave may take, in milliseconds. */
+const gracefulMs = 2_000
+
+type OwnerProcess = Endpoint & { readonly objects: SimOwner }
+
+export class SimWorker implements Endpoint {
+  readonly id: ProcessId
+  readonly nodeId: NodeId
+  alive = true
+  paused = false
+  readonly inbox: (() => void)[] = []
+  readonly world: World
+  readonly executor: ExecutorState<PushedTask>
+  readonly objects: SimOwner
+  /** Refs that outlived their tasks. */
+  readonly kept: RefTuple[] = []
+  readonly running: Set<PushedTask> = new Set<PushedTask>()
+  readonly #owners = new Map<number, { readonly owner: Peer; readonly link: number }>()
+  readonly #loaded = new Set<string>()
+  #nextLocal = 1
+  #holds = false
+
+  constructor(world: World, id: ProcessId, node: NodeId) {
+    this.world = world
+    this.id = id
+    this.nodeId = node
+    this.objects = new SimOwner(world, this, id)
+    const page = world.pageOf(id)
+    this.executor = new ExecutorState<PushedTask>(
+      {
+        run: (task) => this.#run(task),
+        giveBack: (epoch, sequences) => {
+          this.#tell(epoch, 'returned', (owner, index) => owner.returned(index, sequences))
+        },
+        isLoaded: (task) => this.#loaded.has(this.#functionOf(task)),
+        load: (task) =>
+          this.after(this.world.random.next() * 5, 'loaded', () => {
+            this.#loaded.add(this.#functionOf(task))
+            this.executor.loaded(task.epoch)
+          }),
+      },
+      (epoch, sequence) => page.start(epoch, sequence),
+    )
+  }
+
+  after(delayMs: number, what: string, act: () => void): void {
+    this.world.network.after(this, delayMs, what, act)
+  }
+
+  /** The node manager begins a lease here. */
+  leaseStart(epoch: number, job: ProcessId, others: readonly number[]): void {
+    this.objects.job = job
+    this.executor.openLine(epoch, others)
+  }
+
+  push(message: PushMessage): void {
+    this.#owners.set(message.epoch, message)
+    // It may overtake the word of the node manager.
+    this.objects.job = message.job
+    const { owner, ...rest } = message
+    const own = { state: 'waiting', local: this.#nextLocal++, aborted: false, over: false, waits: 0 } as const
+    this.executor.push({ ...rest, ...own, owner: owner.process, handles: [], children: [] })
+  }
+
+  abort(epoch: number, sequence: number, recursive: boolean): void {
+    for (const task of this.running) {
+      if (task.epoch !== epoch || task.sequence !== sequence) continue
+      task.aborted = true
+      if (recursive) for (const child of task.children) this.objects.submit.cancel(child, 'its caller', false, true)
+      if (!task.call.behaviour.heedsAbort) continue
+      this.after(this.world.random.next() * 3, 'aborted', () => this.#end(task, 'cancelled'))
+    }
+  }
+
+  gone(peer: ProcessId): void {
+    if (peer === this.nodeId) return this.world.kill(this)
+    if (this.world.isNode(peer)) this.objects.nodeGone(peer)
+    this.objects.gone(peer)
+    for (const [epoch, { owner }] of this.#owners) {
+      if (owner.process !== peer) continue
+      this.#owners.delete(epoch)
+      this.executor.closeLine(epoch)
+    }
+  }
+
+  /** The node manager asks it to leave; it does when nobody needs it any more, and is killed when that lasts. */
+  exit(): void {
+    this.executor.closeAll()
+    this.after(gracefulMs, 'graceful end is over', () => this.world.kill(this))
+    this.#leaveWhenIdle()
+  }
+
+  #leaveWhenIdle(): void {
+    if (this.executor.busy === 0 && !this.holds) this.world.leave(this)
+    else this.after(10, 'leave', () => this.#leaveWhenIdle())
+  }
+
+  /** Whether others may need it: for its objects, its own calls, or the refs that it has passed on. */
+  get holds(): boolean {
+    return this.objects.table.size > 0 || this.objects.refs.size() > 0
+  }
+
+  /** After each event: an idle worker that holds objects is not to be ended. */
+  settle(): void {
+    this.objects.refs.validate()
+    if (this.holds === this.#holds) return
+    const holds = !this.#holds
+    this.#holds = holds
+    this.#tellNode('holds', (node) => node.grants.workerHolds(this.id, holds))
+  }
+
+  dropKept(): void {
+    for (const ref of this.kept.splice(0)) this.objects.release(ref)
+  }
+
+  #functionOf(task: PushedTask): string {
+    return `${task.owner}/${task.call.template.number}`
+  }
+
+  #tell(epoch: number, what: string, tell: (owner: SimOwner, index: number) => void): void {
+    const to = this.#owners.get(epoch)
+    if (to === undefined) return
+    this.world.network.send<OwnerProcess>(this, to.owner.process, what, ({ objects }, link) =>
+      objects.fromLease(this.id, epoch, link, (index) => tell(objects, index)),
+    )
+  }
+
+  #run(task: PushedTask): void {
+    const { call, inside, owner, number, attempt } = task
+    this.world.note(this, `starts ${number}/${attempt} of ${owner} as ${task.epoch}.${task.sequence}`)
+    this.world.checks.started(owner, number, attempt)
+    this.running.add(task)
+    for (const ref of [...call.contained, ...inside]) {
+      this.objects.refs.decodeInTask(ref, task.local)
+      this.#hold(task, ref)
+    }
+    const { durationMs } = call.behaviour
+    if (durationMs === 0) return this.#middle(task)
+    this.after(durationMs * (0.2 + this.world.random.next() * 0.4), 'middle', () => this.#middle(task))
+  }
+
+  #middle(task: PushedTask): void {
+    if (task.over) return
+    const { behaviour, depth } = task.call
+    const gets: RefTuple[] = []
+    if (behaviour.getsRefs) gets.push(...task.handles)
+    for (let i = 0; i < behaviour.children; i++) {
+      const call = this.world.workload.nested(this.objects, depth + 1, task.handles)
+      const results = this.objects.start(call)
+      task.children.push((results[0] as RefTuple)[1])
+      for (const ref of results) this.#hold(task, ref)
+      if (behaviour.awaitsChildren) gets.push(...results)
+    }
+    this.#getAll(task, gets)
+  }
+
+  #getAll(task: PushedTask, refs: readonly RefTuple[]): void {
+    task.waits = refs.length
+    if (refs.length > 0) this.world.note(this, `${task.number} of ${task.owner} gets ${refs.map(refKey).join(' ')}`)
+    for (const ref of refs) {
+      this.objects.get(ref, (handles) => {
+        // What comes after the end of the task is let go of at once.
+        for (const inner of handles) {
+          if (task.over) this.objects.release(inner)
+          else task.handles.push(inner)
+        }
+        if (--task.waits === 0 && !task.over) this.#resumed(task)
+      })
+    }
+    if (refs.length === 0) this.#last(task)
+    else if (task.waits > 0) this.#blocked(task)
+  }
+
+  #blocked(task: PushedTask): void {
+    if (task.state !== 'running') return
+    this.#tell(task.epoch, 'blocked', (owner, index) => owner.submit.blocked(index))
+    this.#tellNode('blocked', (node) => node.blocked(this.id, task.epoch, true))
+    this.executor.blocked(task)
+  }
+
+  #resumed(task: PushedTask): void {
+    if (task.state === 'blocked') {
+      this.#tell(task.epoch, 'resumed', (owner, index) => owner.submit.resumed(index))
+      this.#tellNode('resumed', (node) => node.blocked(this.id, task.epoch, false))
+      this.executor.resumed(task)
+    }
+    this.#last(task)
+  }
+
+  #tellNode(what: string, tell: (node: SimNode) => void): void {
+    this.world.network.send<SimNode>(this, this.nodeId, what, tell)
+  }
+
+  #last(task: PushedTask): void {
+    const { durationMs, throws } = task.call.behaviour
+    const end = (): void => this.#end(task, this.world.random.next() < throws ? 'user' : undefined)
+    if (durationMs === 0) end()
+    else this.after(durationMs * 0.5, 'last', end)
+  }
+
+  #end(task: PushedTask, origin: 'user' | 'cancelled' | undefined): void {
+    if (task.over) return
+    task.over = true
+    this.running.delete(task)
+    const { behaviour, template } = task.call
+    this.world.note(this, `ends ${task.number}/${task.attempt} of ${task.owner}: ${origin ?? 'done'}`)
+    const results = Array.from({ length: origin === undefined ? template.numReturns : 0 }, () =>
+      behaviour.returnsRefs ? this.#some(task.handles) : [],
+    )
+    const to = this.#owners.get(task.epoch)
+    if (to === undefined) this.objects.refs.leaveTask(task.local)
+    else {
+      const contained = results.flat()
+      const { borrowed, ackId } = this.objects.refs.reply(task.local, to.owner, contained)
+      for (const ref of [...contained, ...borrowed]) this.world.checks.held(ref, to.owner.process)
+      const { epoch, sequence, attempt } = task
+      const worker = { process: this.id, node: this.nodeId }
+      const runMicros = Math.round(behaviour.durationMs * 1000)
+      this.world.network.send<OwnerProcess>(this, to.owner.process, 'answer', (owner, link) =>
+        owner.objects.answered({ worker, epoch, sequence, attempt, runMicros, origin, results, borrowed, ackId }, link),
+      )
+    }
+    this.#letGo(task)
+    this.executor.finished(task)
+  }
+
+  #letGo(task: PushedTask): void {
+    for (const ref of task.handles.splice(0)) {
+      if (task.call.behaviour.keepsRefs && this.world.random.next() < 0.5) this.kept.push(ref)
+      else this.objects.release(ref)
+    }
+    if (this.kept.length > 0) this.after(this.world.random.next() * 400, 'drop kept', () => this.dropKept())
+  }
+
+  #hold(task: PushedTask, ref: RefTuple): void {
+    task.handles.push(ref)
+    this.world.checks.held(ref, this.id)
+  }
+
+  #some(refs: readonly RefTuple[]): RefTuple[] {
+    return refs.filter(() => randomInteger(this.world.random, 2) === 0)
+  }
+}

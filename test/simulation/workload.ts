@@ -1,0 +1,127 @@
+/** What the drivers of the simulation do: calls of all kinds, refs passed around, cancels, pinned classes. */
+import { pick, type Random, randomInteger } from '../../runtime/base/random.ts'
+import type { LeaseKind, RefTuple, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import type { TaskTemplate } from '../../runtime/owner/submit-types.ts'
+import type { SimDriver } from './driver.ts'
+import type { SimOwner } from './owner.ts'
+import type { Behaviour, Call } from './tasks.ts'
+
+const one = 10_000
+const sizes: readonly ResourceUnits[] = [
+  [['CPU', one]],
+  [['CPU', one]],
+  [['CPU', one / 2]],
+  [['CPU', 2 * one]],
+  [
+    ['CPU', one],
+    ['gpu', one],
+  ],
+]
+
+export class Workload {
+  readonly #random: Random
+  /** By owner: templates are shared by calls, so that run times are learned. */
+  readonly #templates = new WeakMap<SimOwner, TaskTemplate[]>()
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** A driver does one thing. */
+  step(driver: SimDriver): void {
+    const { objects, handles } = driver
+    const roll = this.#random.next()
+    if (roll < 0.45) this.#burst(driver)
+    else if (roll < 0.55) driver.keep(objects.put(this.#some(handles, 2)))
+    else if (roll < 0.7 && handles.length > 0) {
+      objects.get(pick(this.#random, handles), (refs) => refs.forEach((ref) => driver.keep(ref)))
+    } else if (roll < 0.8 && handles.length > 0) driver.drop(randomInteger(this.#random, handles.length))
+    else if (roll < 0.9 && handles.length > 0) {
+      const [owner, number] = pick(this.#random, handles)
+      if (owner === driver.id) objects.cancel(number, this.#random.next() < 0.3)
+    } else if (roll < 0.93) this.#pinned(driver)
+    else driver.closePinned(this.#random.next() < 0.5)
+  }
+
+  /** A call that a running task makes. */
+  nested(owner: SimOwner, depth: number, handles: readonly RefTuple[]): Call {
+    return this.#call(owner, this.#template(owner), depth, [], this.#some(handles, 1))
+  }
+
+  #burst(driver: SimDriver): void {
+    const { objects, handles } = driver
+    const template = driver.pinned !== undefined && this.#random.next() < 0.3 ? driver.pinned : this.#template(objects)
+    const count = this.#random.next() < 0.3 ? 1 + randomInteger(this.#random, 12) : 1
+    for (let i = 0; i < count; i++) {
+      const call = this.#call(objects, template, 0, this.#some(handles, 2), this.#some(handles, 2))
+      for (const ref of objects.start(call)) driver.keep(ref)
+    }
+  }
+
+  #pinned(driver: SimDriver): void {
+    if (driver.pinned !== undefined) return
+    driver.pinned = this.#newTemplate(driver.objects, 'pinned')
+    driver.objects.submit.openPinned(driver.pinned.classIndex)
+  }
+
+  #call(
+    owner: SimOwner,
+    template: TaskTemplate,
+    depth: number,
+    awaited: readonly RefTuple[],
+    contained: readonly RefTuple[],
+  ): Call {
+    const behaviour = this.#behaviour(depth)
+    const { kind, resources } = owner.submit.classAt(template.classIndex).of
+    // What awaits gives back its CPU and nothing else: it may not wait for those who need what it keeps. And a pinned
+    // worker is one at a time: what waits there for another task of its own would wait for ever.
+    const keeps = kind === 'pinned' || resources.some(([name]) => name !== 'CPU')
+    const waits = keeps ? { getsRefs: false, awaitsChildren: false } : {}
+    return { template, behaviour: { ...behaviour, ...waits }, awaited, contained, depth }
+  }
+
+  #behaviour(depth: number): Behaviour {
+    const random = this.#random
+    const likely = (chance: number): boolean => random.next() < chance
+    const short = likely(0.6)
+    return {
+      durationMs: likely(0.1) ? 0 : random.next() * (short ? 0.3 : 60),
+      children: depth < 2 && likely(0.2) ? 1 + randomInteger(random, 2) : 0,
+      awaitsChildren: likely(0.7),
+      getsRefs: likely(0.3),
+      returnsRefs: likely(0.4),
+      keepsRefs: likely(0.2),
+      throws: likely(0.1) ? 0.5 : 0,
+      heedsAbort: likely(0.7),
+    }
+  }
+
+  #template(owner: SimOwner): TaskTemplate {
+    let templates = this.#templates.get(owner)
+    if (templates === undefined) this.#templates.set(owner, (templates = []))
+    if (templates.length < 4) {
+      const template = this.#newTemplate(owner, 'task')
+      templates.push(template)
+      return template
+    }
+    return pick(this.#random, templates)
+  }
+
+  #newTemplate(owner: SimOwner, kind: LeaseKind): TaskTemplate {
+    const random = this.#random
+    const resources = kind === 'pinned' ? (sizes[2] as ResourceUnits) : pick(random, sizes)
+    const options = {
+      maxRetries: pick(random, [0, 3, 3, -1]),
+      retryExceptions: kind === 'task' && random.next() < 0.3,
+      timeoutMs: random.next() < 0.15 ? 30 : 0,
+      numReturns: random.next() < 0.2 ? 2 : 1,
+    }
+    return owner.template(kind, resources, options, randomInteger(random, 3))
+  }
+
+  #some(refs: readonly RefTuple[], most: number): RefTuple[] {
+    if (refs.length === 0 || this.#random.next() < 0.5) return []
+    const count = 1 + randomInteger(this.#random, most)
+    return Array.from({ length: count }, () => pick(this.#random, refs))
+  }
+}

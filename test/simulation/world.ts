@@ -1,0 +1,250 @@
+/**
+ * A cluster in one thread: a head, node managers, workers and drivers that are made of the very state machines of the
+ * runtime, on virtual time, with seeded links and faults. One seed is one history.
+ *
+ *     drivers work, things go wrong --> everything is whole again --> all work ends --> all refs are dropped --> at rest
+ */
+import type { ProcessId } from '../../runtime/base/ids.ts'
+import { type Random, randomInteger, seededRandom } from '../../runtime/base/random.ts'
+import type { LeaseOptions } from '../../runtime/node/lease-types.ts'
+import { claimWords } from '../../runtime/objects/claim-page.ts'
+import type { SubmitOptions } from '../../runtime/owner/submit-types.ts'
+import type { RefTuple, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import { Checks, demand } from './checks.ts'
+import { SimDriver } from './driver.ts'
+import { scheduleFaults } from './faults.ts'
+import { SimHead } from './head.ts'
+import { type Endpoint, Network } from './network.ts'
+import { SimNode } from './node.ts'
+import { VirtualClock } from './virtual-clock.ts'
+import { SimWorker } from './worker.ts'
+import { Workload } from './workload.ts'
+
+export interface WorldOptions {
+  readonly submit: Partial<SubmitOptions>
+  readonly leases: Partial<LeaseOptions>
+  /** Whether workers have claim pages. */
+  readonly pages: boolean
+  readonly spawnFails: number
+}
+
+type Page = ReturnType<typeof claimWords>
+type Link = Parameters<Network['cut']>[0]
+
+/** Events after which a history that has not come to rest is stuck in a loop. */
+const mostEvents = 200_000
+
+export class World {
+  readonly seed: number
+  readonly random: Random
+  readonly clock: VirtualClock = new VirtualClock()
+  readonly checks: Checks = new Checks()
+  readonly options: WorldOptions
+  readonly network: Network
+  readonly head: SimHead
+  readonly drivers: SimDriver[] = []
+  readonly workload: Workload
+  readonly pages: Map<ProcessId, Page> = new Map<ProcessId, Page>()
+  /** Processes that were killed, or lost a link to a living one: what they passed on may be lost. */
+  readonly #cutOff = new Set<ProcessId>()
+  /** How often what happened. */
+  readonly counts: Map<string, number> = new Map<string, number>()
+  readonly #trace: string[] = []
+  #nextId = 1
+
+  constructor(seed: number) {
+    this.seed = seed
+    this.random = seededRandom(seed)
+    const { random } = this
+    this.options = {
+      submit: { requestsPerClass: 1 + randomInteger(random, 8), cancelGraceMs: 50 },
+      leases: {
+        extraWorkersPerCpu: randomInteger(random, 3),
+        prestart: randomInteger(random, 2),
+        idleReapMs: random.next() < 0.3 ? 50 : 5_000,
+        infeasibleTimeoutMs: 2_000,
+      },
+      pages: random.next() < 0.85,
+      spawnFails: random.next() < 0.2 ? 0.2 : 0,
+    }
+    this.network = new Network(this.clock, random, (where, what) => this.#happened(where, what))
+    this.workload = new Workload(random)
+    this.head = new SimHead(this, this.newId())
+    this.network.processes.set(this.head.id, this.head)
+  }
+
+  /** Runs the whole history. Throws a Violation, or whatever a state machine throws. */
+  run(): void {
+    const { random } = this
+    const homes: SimNode[] = []
+    for (let i = 0; i < 1 + randomInteger(random, 3); i++) homes.push(this.addNode(this.#someResources(i)))
+    for (let i = 0; i < 1 + randomInteger(random, 2); i++) this.#addDriver(homes[i % homes.length] as SimNode)
+    for (const driver of this.drivers) driver.run(5 + randomInteger(random, 45))
+    if (random.next() < 0.8) scheduleFaults(this, random, randomInteger(random, 12), 1_000)
+    this.#untilQuiet('all work is done')
+    for (const driver of this.drivers) if (driver.alive) driver.finish()
+    for (const worker of this.workers()) this.network.run(worker, 'drop kept', () => worker.dropKept())
+    this.#untilQuiet('all refs are dropped')
+    this.#atRest()
+  }
+
+  newId(): ProcessId {
+    return (this.#nextId++).toString(16).padStart(16, '0') as ProcessId
+  }
+
+  /** What happened last, for the report of a violation. */
+  get story(): readonly string[] {
+    return this.#trace
+  }
+
+  addNode(total: ResourceUnits): SimNode {
+    const node = new SimNode(this, this.newId(), total)
+    this.network.processes.set(node.id, node)
+    this.network.run(node, 'starts', () => node.join())
+    return node
+  }
+
+  pageOf(worker: ProcessId): Page {
+    let page = this.pages.get(worker)
+    if (page === undefined) this.pages.set(worker, (page = claimWords()))
+    return page
+  }
+
+  kill(process: Endpoint): void {
+    if (!process.alive) return
+    this.count('dies')
+    this.#cutOff.add(process.id)
+    this.#end(process, 'dies')
+  }
+
+  /** A worker ends that nobody needs: nothing is lost with it. */
+  leave(worker: SimWorker): void {
+    if (worker.alive) this.#end(worker, 'leaves')
+  }
+
+  #end(process: Endpoint, how: string): void {
+    this.#say(process, how)
+    this.network.kill(process)
+    if (!(process instanceof SimWorker)) return
+    const node = this.network.processes.get(process.nodeId)
+    if (node instanceof SimNode) {
+      this.network.after(node, this.network.latencyMs(), `worker ${process.id} exits`, () => node.exited(process))
+    }
+  }
+
+  /** A node manager dies; a guardian ends its workers. */
+  killNode(node: SimNode): void {
+    this.kill(node)
+    for (const worker of node.workers.values()) this.clock.after(this.random.next() * 5, () => this.kill(worker))
+  }
+
+  cut(link: Link): void {
+    this.count('cut')
+    for (const end of link.ends) this.#cutOff.add(end)
+    this.#trace.push(`${this.clock.now().toFixed(3)} cut ${link.ends.map((end) => this.nameOf(end)).join(' - ')}`)
+    this.network.cut(link)
+  }
+
+  /** Everything but the sockets between a node manager and its own workers. */
+  mayBeCut(a: ProcessId, b: ProcessId): boolean {
+    if (a === b) return false
+    const [one, other] = [this.network.processes.get(a), this.network.processes.get(b)]
+    return !(one instanceof SimWorker && one.nodeId === b) && !(other instanceof SimWorker && other.nodeId === a)
+  }
+
+  isNode(process: ProcessId): boolean {
+    return this.network.processes.get(process) instanceof SimNode
+  }
+
+  nodes(): SimNode[] {
+    return this.#living(SimNode)
+  }
+
+  workers(): SimWorker[] {
+    return this.#living(SimWorker)
+  }
+
+  owners(): (SimDriver | SimWorker)[] {
+    return [...this.drivers.filter(({ alive }) => alive), ...this.workers()]
+  }
+
+  /** An owner frees an object: nobody may hold it, unless it was passed on by somebody who is gone. */
+  checkFree(ref: RefTuple): void {
+    const holders = this.checks.holdersOf(ref)
+    for (const id of holders) if (this.#cutOff.has(id)) return
+    if (this.#cutOff.has(ref[0])) return
+    for (const { id, objects } of this.owners()) {
+      // Who was told that the owner's node is dead has lost it, whether or not the owner knows.
+      const lost = objects.deadNodes.has(ref[2])
+      const holds = id !== ref[0] && !lost && objects.refs.isHeld(ref[0], ref[1])
+      demand(!holds, 'never-freed-while-held', () => `${this.nameOf(id)} holds ${ref[0]}:${ref[1]}, which is freed`)
+    }
+  }
+
+  /** A detail for the story. */
+  note(where: Endpoint, what: string): void {
+    this.#say(where, `  ${what}`)
+  }
+
+  nameOf(id: ProcessId): string {
+    const process = this.network.processes.get(id)
+    const kind = process instanceof SimNode ? 'node' : process instanceof SimWorker ? 'worker' : 'process'
+    return `${kind} ${Number.parseInt(id, 16)}`
+  }
+
+  #living<T extends Endpoint>(kind: new (...args: never[]) => T): T[] {
+    const living: T[] = []
+    for (const process of this.network.processes.values()) {
+      if (process.alive && process instanceof kind) living.push(process)
+    }
+    return living
+  }
+
+  #addDriver(home: SimNode): void {
+    const driver = new SimDriver(this, this.newId(), home.id)
+    this.network.processes.set(driver.id, driver)
+    this.drivers.push(driver)
+  }
+
+  #someResources(index: number): ResourceUnits {
+    const cpus = 1 + randomInteger(this.random, 3)
+    const cpu = ['CPU', cpus * 10_000] as const
+    return index > 0 && this.random.next() < 0.5 ? [cpu, ['gpu', 10_000]] : [cpu]
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
+  }
+
+  #happened(where: Endpoint, what: string): void {
+    this.count(what)
+    this.#say(where, what)
+    if (where instanceof SimNode) where.settle()
+    else if (where instanceof SimWorker) where.settle()
+    else if (where instanceof SimDriver) where.objects.refs.validate()
+  }
+
+  #say(where: Endpoint, what: string): void {
+    this.#trace.push(`${this.clock.now().toFixed(3)} ${this.nameOf(where.id)}: ${what}`)
+    if (this.#trace.length > 2_000) this.#trace.splice(0, 1_000)
+  }
+
+  #untilQuiet(why: string): void {
+    while (this.clock.step()) {
+      demand(this.clock.count < mostEvents, 'comes-to-rest', () => `${mostEvents} events, and not until ${why}`)
+    }
+  }
+
+  #atRest(): void {
+    this.checks.allSettled((id, number) =>
+      this.owners()
+        .find((owner) => owner.id === id)
+        ?.objects.whereIs(number),
+    )
+    for (const { id, objects } of this.owners()) objects.atRest(this.nameOf(id))
+    for (const node of this.nodes()) node.atRest()
+    for (const worker of this.workers()) {
+      demand(worker.executor.busy === 0, 'nothing-left', () => `${this.nameOf(worker.id)} is busy for ever`)
+    }
+  }
+}
