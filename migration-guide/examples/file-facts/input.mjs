@@ -15,18 +15,19 @@ export function readInput(args) {
   const options = { dir: { type: 'string', default: nodeModules }, files: { type: 'string' } }
   const { values } = parseArgs({ args, options })
   const directory = resolve(values.dir)
-  const files = [...filesBelow(directory, join(directory, '.cache'))]
-    .sort()
+  const files = filesBelow(directory, join(directory, '.cache'))
+    .sort((a, b) => (a < b ? -1 : 1))
     .slice(0, values.files === undefined ? undefined : Number(values.files))
     .map((path) => ({ path, bytes: statSync(path).size }))
     .sort((a, b) => b.bytes - a.bytes)
   return { directory, files }
 }
 
-function* filesBelow(folder, except) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+/** @returns {string[]} */
+function filesBelow(folder, except) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
-    if (entry.isFile()) yield path
-    else if (entry.isDirectory() && path !== except) yield* filesBelow(path, except)
-  }
+    if (entry.isFile()) return [path]
+    return entry.isDirectory() && path !== except ? filesBelow(path, except) : []
+  })
 }

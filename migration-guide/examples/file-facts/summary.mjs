@@ -19,7 +19,19 @@ const languageOf = new Map(
   Object.entries(languages).flatMap(([language, extensions]) => extensions.map((extension) => [extension, language])),
 )
 
-/** `files`: what `fileFacts` returns for each. `directory`: paths are told relative to it. */
+/**
+ * @typedef {{ files: number, bytes: number, gzipBytes: number, lines: number }} Totals
+ * @typedef {{ sha256: string, copies: number, bytes: number, wastedBytes: number, first: string }} DuplicateSet
+ *
+ * @param {ReturnType<typeof import('./facts.mjs').fileFacts>[]} files
+ * @param {string} directory Paths are told relative to it.
+ * @returns {{
+ *   totals: Totals,
+ *   packages: (Totals & { name: string })[],
+ *   languages: (Totals & { name: string })[],
+ *   duplicates: { sets: number, files: number, wastedBytes: number, most: DuplicateSet[] },
+ * }}
+ */
 export function summarise(files, directory) {
   return {
     totals: sum(files),
