@@ -7,12 +7,12 @@ conformanceSuite({
   name: 'the original, processes',
   load,
   options: { workerType: 'process' },
-  can: { events: true, abortListeners: true, structuredClone: false, forkOptions: true },
+  can: { events: true, abortListeners: true, structuredClone: false, forkOptions: true, processes: true },
 })
 
 conformanceSuite({
   name: 'the original, threads',
   load,
   options: { workerType: 'thread' },
-  can: { events: true, abortListeners: true, structuredClone: true, forkOptions: false },
+  can: { events: true, abortListeners: true, structuredClone: true, forkOptions: false, processes: false },
 })

@@ -5,10 +5,10 @@ import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
 
 const load = async (): Promise<Workerpool> => import('outpool/workerpool')
 
-const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true }
+const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true, processes: true }
 
-conformanceSuite({ name: 'the shim, processes', load, options: { workerType: 'process' }, can })
-conformanceSuite({ name: 'the shim, by default', load, options: {}, can })
+// Every workerType is processes here.
+conformanceSuite({ name: 'the shim', load, options: {}, can })
 
 describe('workerpool: the shim, where it differs from the original', () => {
   let workerpool: Workerpool
@@ -76,6 +76,13 @@ describe('workerpool: the shim, where it differs from the original', () => {
     expect(report.workers.reduce((sum, worker) => sum + worker.items, 0)).to.equal(4)
     for (const worker of report.workers) expect(worker.pid).to.not.equal(process.pid)
   })
+
+  for (const workerType of ['auto', 'thread', 'process'] as const) {
+    it(`runs in a process of its own with workerType ${workerType}`, async () => {
+      const { pid } = (await create(script, { workerType }).exec('where')) as unknown as { pid: number }
+      expect(pid).to.not.equal(process.pid)
+    })
+  }
 
   it('stays with workers of this process where an option needs that, and says so', async () => {
     const pool = create(script, {

@@ -23,6 +23,8 @@ export interface Subject {
     readonly abortListeners: boolean
     readonly structuredClone: boolean
     readonly forkOptions: boolean
+    /** Each worker is a process of its own. */
+    readonly processes: boolean
   }
 }
 
@@ -396,8 +398,7 @@ export function conformanceSuite(subject: Subject): void {
         expect(task.rejected).to.equal(true)
         expect(await rejection(promise)).to.be.instanceOf(workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(1)
-        if (subject.options.workerType === 'process')
-          expect(((await pool.exec('where')) as { pid: number }).pid).to.not.equal(before.pid)
+        if (subject.can.processes) expect(((await pool.exec('where')) as { pid: number }).pid).to.not.equal(before.pid)
       })
 
       it('ends a task that never yields', async () => {
@@ -536,7 +537,7 @@ export function conformanceSuite(subject: Subject): void {
         expect(await pool.exec('count')).to.equal(1)
       })
 
-      if (subject.options.workerType === 'process') {
+      if (subject.can.processes) {
         it('tells the signal', async () => {
           const error = await rejection(create(script, { maxWorkers: 1 }).exec('kill'))
           expect(error).to.be.instanceOf(workerpool.TerminateError)
