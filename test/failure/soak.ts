@@ -1,0 +1,66 @@
+/**
+ * `npm run soak -- NAME ...`: the failure tests in full length. Each soak prints how it goes on, what it found, and
+ * what it had to find; one that found something else makes the command end with exit code 1.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { FailureCluster } from './support.ts'
+import { soaks } from './soaks/index.ts'
+
+const usage = `Usage: npm run soak -- NAME ...
+
+${Object.entries(soaks)
+  .map(([name, { title }]) => `  ${name.padEnd(16)}${title}`)
+  .join('\n')}
+  ${'all'.padEnd(16)}every one of them, one after the other
+`
+
+/** Facts and findings of one soak. */
+async function runOne(name: string): Promise<string[]> {
+  const soak = soaks[name]
+  if (soak === undefined) throw new Error(`there is no soak '${name}'\n\n${usage}`)
+  console.log(`== ${name}: ${soak.title}`)
+  const startedAt = performance.now()
+  const cluster = new FailureCluster()
+  const problems: string[] = []
+  const report = {
+    note: (text: string): void =>
+      console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(1).padStart(7)} s  ${text}`),
+    check: (text: string, holds: boolean): void => {
+      console.log(`  ${holds ? 'ok      ' : 'WRONG   '} ${text}`)
+      if (!holds) problems.push(`${name}: ${text}`)
+    },
+  }
+  try {
+    await soak.run(cluster, report)
+  } catch (error) {
+    problems.push(`${name}: ${(error as Error).stack ?? String(error)}`)
+  } finally {
+    await cluster.close()
+  }
+  console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(1)} s in all, ${problems.length} wrong`)
+  return problems
+}
+
+async function main(names: readonly string[]): Promise<void> {
+  if (names.length === 0 || names.includes('--help')) return console.log(usage)
+  // Everything temporary lives in one folder with a short path: sockets in it may have 107 bytes.
+  const folder = join(tmpdir(), `soak-${process.pid}`)
+  mkdirSync(folder, { mode: 0o700 })
+  process.env['TMPDIR'] = folder
+  try {
+    const problems: string[] = []
+    for (const name of names.includes('all') ? Object.keys(soaks) : names) problems.push(...(await runOne(name)))
+    console.log(problems.length === 0 ? '\nall as it has to be' : `\n${problems.join('\n')}`)
+    if (problems.length > 0) process.exitCode = 1
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error((error as Error).message)
+  process.exitCode = 1
+})

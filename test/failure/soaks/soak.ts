@@ -1,0 +1,21 @@
+/** What a soak is. */
+import type { FailureCluster } from '../support.ts'
+
+export interface SoakReport {
+  /** Something to know, with the time. */
+  note(text: string): void
+  /** Something that has to hold. */
+  check(text: string, holds: boolean): void
+}
+
+export interface Soak {
+  readonly title: string
+  run(cluster: FailureCluster, report: SoakReport): Promise<void>
+}
+
+/** The entries of tables that are not empty, as text; '' when all are. */
+export function leftovers(left: Readonly<Record<string, number>>): string {
+  return Object.entries(left)
+    .map(([name, size]) => `${name}: ${size}`)
+    .join(', ')
+}
