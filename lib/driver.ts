@@ -222,6 +222,7 @@ class Driver implements DriverHandle {
     }
     return {
       kind: 'driver',
+      local: this.#options.address === undefined,
       owner: this.#owner,
       get home() {
         return homeOf()

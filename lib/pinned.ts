@@ -193,6 +193,11 @@ export function isCancelled(error: unknown): error is TaskCancelledError {
   return error instanceof TaskCancelledError
 }
 
+/** Whether there is no cluster: a node in this program, and nothing else. */
+export function isLocal(): boolean {
+  return ensureRuntime().local
+}
+
 /** CPUs of all nodes that are alive; those of this machine's node in local mode. */
 export async function clusterCpus(): Promise<number> {
   const { home } = await joinedRuntime()

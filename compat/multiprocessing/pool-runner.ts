@@ -6,6 +6,7 @@ import {
   type PinnedWorker,
   type PinnedWorkerOptions,
   type WorkerFacts,
+  isLocal,
 } from '../../lib/pinned.ts'
 import { followClusterCpus } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
@@ -214,7 +215,7 @@ export class PoolRunner {
   #workerOptions(): PinnedWorkerOptions {
     const { initializer, initargs, numCpus, resources, name, processes } = this.#options
     return {
-      numCpus: numCpus ?? (processes === undefined ? 1 : cpuShare(processes, this.#cpus)),
+      numCpus: numCpus ?? cpuShare(processes ?? 1, this.#cpus, isLocal()),
       ...(initializer === undefined ? {} : { initializer, initargs }),
       ...(resources === undefined ? {} : { resources }),
       ...(name === undefined ? {} : { name }),

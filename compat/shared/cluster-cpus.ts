@@ -1,10 +1,9 @@
 /** How many CPUs a pool may count on. */
-import process from 'node:process'
-import { clusterCpus, onClusterCpus } from '../../lib/pinned.ts'
+import { clusterCpus, isLocal, onClusterCpus } from '../../lib/pinned.ts'
 
 /** Whether the program works in a cluster, and not on this machine alone. */
 export function hasAddress(): boolean {
-  return (process.env['OUTPOOL_ADDRESS'] ?? '') !== ''
+  return !isLocal()
 }
 
 /**

@@ -1,4 +1,4 @@
-import { explainSymbol } from '../../lib/pinned.ts'
+import { explainSymbol, isLocal } from '../../lib/pinned.ts'
 import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
 import { ClusterWorker, type WorkerTask } from './cluster-worker.ts'
@@ -73,7 +73,7 @@ export class ClusterPool extends OriginalPoolClass {
       workerThreadOpts: overridden.workerThreadOpts ?? own.workerThreadOpts,
       workerTerminateTimeout: this.workerTerminateTimeout,
       // The cluster's CPUs are the number of workers where that was not given: each has one.
-      numCpus: (cpus) => (this.follows ? 1 : cpuShare(this.maxWorkers, cpus)),
+      numCpus: (cpus) => (this.follows && !isLocal() ? 1 : cpuShare(this.maxWorkers, cpus, isLocal())),
       maxRetries: () => this.maxRetries,
       onOrphan: (task) => {
         this.reruns++

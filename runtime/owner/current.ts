@@ -24,6 +24,8 @@ export interface RunningTask {
 
 export interface ProcessRuntime {
   readonly kind: 'driver' | 'worker'
+  /** Whether all of this is on one machine, in and under one program. */
+  readonly local: boolean
   readonly owner: Owner
   readonly home: Home
   readonly job: ProcessId

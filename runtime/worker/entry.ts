@@ -9,15 +9,17 @@ const [runFolder = '', worker = ''] = process.argv.slice(2)
 // User code sees the arguments of a program without any.
 process.argv.splice(2)
 
-function facts(): { readonly id: unknown; readonly token: unknown } {
-  return JSON.parse(readFileSync(join(runFolder, 'node.json'), 'utf8')) as { id: unknown; token: unknown }
+function facts(): { readonly id: unknown; readonly token: unknown; readonly url: unknown } {
+  return JSON.parse(readFileSync(join(runFolder, 'node.json'), 'utf8')) as ReturnType<typeof facts>
 }
 
-const { id, token } = facts()
+const { id, token, url } = facts()
 if (!isProcessId(id) || !isProcessId(worker) || typeof token !== 'string') {
   throw new Error(`not a worker of the node whose run folder is ${JSON.stringify(runFolder)}`)
 }
-startWorker({ worker, node: id, runFolder, token, refCodec: objectRefCodec }).catch((error: unknown) => {
-  console.error(error)
-  process.exit(1)
-})
+startWorker({ worker, node: id, runFolder, token, local: url === '', refCodec: objectRefCodec }).catch(
+  (error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  },
+)

@@ -38,19 +38,25 @@ const longMicros = 200
 const newest = 0.2
 const noRefs: readonly RefTuple[] = []
 
+export interface RunnerEvents {
+  /** A task is about to run, when none did. */
+  working(): void
+  /** The last task has ended. */
+  idle(): void
+}
+
 export class TaskRunner {
   readonly executor: ExecutorState<WorkerTask>
   readonly templates: Templates = new Templates()
   readonly #owner: Owner
-  /** Told when the last task ends. */
-  readonly #idle: () => void
+  readonly #events: RunnerEvents
   /** Tasks that were claimed and have not ended; rarely more than one. */
   readonly #running: WorkerTask[] = []
   #nextLocal = 1
 
-  constructor(owner: Owner, claim: (epoch: number, sequence: number) => boolean, idle: () => void) {
+  constructor(owner: Owner, claim: (epoch: number, sequence: number) => boolean, events: RunnerEvents) {
     this.#owner = owner
-    this.#idle = idle
+    this.#events = events
     this.executor = new ExecutorState<WorkerTask>(
       {
         run: (task) => this.#run(task),
@@ -136,6 +142,7 @@ export class TaskRunner {
   #run(task: WorkerTask): void {
     const { template } = task
     if (template.runMicros < 0 || template.runMicros > longMicros) task.link.flush()
+    if (this.#running.length === 0) this.#events.working()
     this.#running.push(task)
     const startedAt = performance.now()
     try {
@@ -287,7 +294,7 @@ export class TaskRunner {
       this.#owner.flushNodes()
     }
     this.executor.finished(task)
-    if (this.#running.length === 0) this.#idle()
+    if (this.#running.length === 0) this.#events.idle()
   }
 
   readonly #signalOf = (task: WorkerTask): AbortSignal => this.#controllerOf(task).signal

@@ -16,6 +16,7 @@ import { MessageType, type Message } from '../protocol/messages.ts'
 import type { RefCodec } from '../objects/value.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix } from '../transport/listen.ts'
+import { IdleLending } from './idle-lending.ts'
 import { markOutput } from './output-marks.ts'
 import { runningTask } from './task-context.ts'
 import { TaskRunner } from './task-runner.ts'
@@ -24,6 +25,8 @@ import { TaskRunner } from './task-runner.ts'
 const holdsMs = 1_000
 
 export interface WorkerStart {
+  /** Whether the node lives in its one driver's process. */
+  readonly local: boolean
   readonly worker: ProcessId
   readonly node: NodeId
   readonly runFolder: string
@@ -48,6 +51,9 @@ class WorkerProcess {
   /** A worker serves one job until its end; told with its first lease. */
   #job: ProcessId | undefined
   #page: ClaimPage | undefined | null = null
+  readonly #lending = new IdleLending(systemClock, (epoch, lent) => {
+    this.#home.link.send([lent ? MessageType.workerBlocked : MessageType.workerResumed, epoch])
+  })
   #leaving = false
   /** What the node manager was told last. */
   #holds = false
@@ -81,11 +87,10 @@ class WorkerProcess {
     })
     this.#pulling = new Pulling(() => this.#home, this.#store)
     this.#owner = new Owner(this.#host())
-    this.#runner = new TaskRunner(
-      this.#owner,
-      (epoch, sequence) => this.#claim(epoch, sequence),
-      () => this.#idle(),
-    )
+    this.#runner = new TaskRunner(this.#owner, (epoch, sequence) => this.#claim(epoch, sequence), {
+      idle: () => this.#idle(),
+      working: () => this.#lending.working(),
+    })
     this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
     this.#publish()
     this.#home.ref()
@@ -97,6 +102,7 @@ class WorkerProcess {
     const jobOf = (): ProcessId => this.#jobNow()
     setCurrentRuntime({
       kind: 'worker',
+      local: this.#start.local,
       owner: this.#owner,
       home: this.#home,
       get job() {
@@ -165,6 +171,7 @@ class WorkerProcess {
     switch (message[0]) {
       case MessageType.leaseStart:
         this.#job ??= message[3]
+        if (message[4] === 'pinned') this.#lending.pinned(message[1])
         return this.#runner.leaseStart(message[1], message[5])
       case MessageType.workerExit:
         this.#leaving = true
@@ -190,6 +197,7 @@ class WorkerProcess {
   /** No task runs here any more. */
   #idle(): void {
     this.#tellHolds()
+    this.#lending.idle()
     this.#leaveWhenIdle()
   }
 

@@ -66,10 +66,15 @@ describe('ChunkQueue', () => {
 
 describe('cpuShare', () => {
   it('is a whole CPU where there are enough, else an equal part of them', () => {
-    expect(cpuShare(3, 4)).to.equal(1)
-    expect(cpuShare(4, 4)).to.equal(1)
-    expect(cpuShare(8, 4)).to.equal(0.5)
-    expect(cpuShare(3, 1)).to.equal(0.3333)
-    expect(cpuShare(1_000_000, 1)).to.equal(0.0001)
+    expect(cpuShare(3, 4, false)).to.equal(1)
+    expect(cpuShare(4, 4, false)).to.equal(1)
+    expect(cpuShare(8, 4, false)).to.equal(0.5)
+    expect(cpuShare(3, 1, false)).to.equal(0.3333)
+    expect(cpuShare(1_000_000, 1, false)).to.equal(0.0001)
+  })
+
+  it('is nothing on one machine, where pools share the CPUs as processes do', () => {
+    expect(cpuShare(3, 4, true)).to.equal(0)
+    expect(cpuShare(8, 4, true)).to.equal(0)
   })
 })
