@@ -209,7 +209,7 @@ describe('the example of a program on workerpool', () => {
     expect(whySlower(first, { wallMs: 900, cpuMs: 100 })).to.equal('10 % less time than workerpool')
     const slower = { wallMs: 1200, cpuMs: 500, managersMs: 100, workersMs: 4000 }
     expect(whySlower(first, slower)).to.equal(
-      '20 % more time: 0.60 s more CPU to carry calls between processes; 3.8 CPUs were busy against 4.0',
+      '20 % more time: 0.60 s more of CPU\nto carry calls between processes; it had 3.8 CPUs of the machine, workerpool 4.0',
     )
     expect(whySlower(first, { ...slower, killed: true })).match(/^20 % more time: a node was killed/)
   })

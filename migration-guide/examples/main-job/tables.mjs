@@ -70,11 +70,11 @@ export function whySlower(first, program) {
   const totalMs = ({ cpuMs, managersMs = 0, workersMs = 0 }) => cpuMs + managersMs + workersMs
   const extraCpuMs = totalMs(program) - totalMs(first)
   if (Number.isNaN(extraCpuMs)) return `${more} CPU times are not known here`
-  const cpusBusy = totalMs(program) / program.wallMs
-  const busy = `${cpusBusy.toFixed(1)} CPUs were busy against ${(totalMs(first) / first.wallMs).toFixed(1)}`
+  const cpusOf = (which) => (totalMs(which) / which.wallMs).toFixed(1)
+  const had = `it had ${cpusOf(program)} CPUs of the machine, ${first.title} ${cpusOf(first)}`
   return extraCpuMs > 0
-    ? `${more} ${seconds(extraCpuMs)} more CPU to carry calls between processes; ${busy}`
-    : `${more} ${busy}`
+    ? `${more} ${seconds(extraCpuMs)} more of CPU\nto carry calls between processes; ${had}`
+    : `${more} ${had}`
 }
 
 function table(head, rows) {
