@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import workerpool from 'outpool/workerpool'
-import { beginJob, inputFiles, report } from './program.mjs'
+import { beginJob, inputBatches, report } from './program.mjs'
 
 const workers = availableParallelism()
 const pool = workerpool.pool(fileURLToPath(new URL('./worker.mjs', import.meta.url)), { maxWorkers: workers })
@@ -9,16 +9,16 @@ const pool = workerpool.pool(fileURLToPath(new URL('./worker.mjs', import.meta.u
 // Every worker is up before the clock starts.
 await Promise.all(Array.from({ length: workers }, () => pool.exec('ready')))
 
-const files = inputFiles()
-const job = beginJob(files.length)
+const { batches, count } = inputBatches()
+const job = beginJob(count)
 const facts = await Promise.all(
-  files.map(async ({ path }) => {
-    const result = await pool.exec('facts', [path])
-    job.advance(1)
+  batches.map(async (paths) => {
+    const result = await pool.exec('facts', [paths])
+    job.advance(paths.length)
     return result
   }),
 )
 const took = job.end()
 await pool.terminate()
 
-await report(facts, took)
+await report(facts.flat(), took)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { explain } from 'outpool'
 import { moduleFunction, Pool } from 'outpool/multiprocessing'
-import { beginJob, inputFiles, report } from './program.mjs'
+import { beginJob, inputFiles, report, smallFilesPerCall } from './program.mjs'
 
 const module = new URL('./facts.mjs', import.meta.url)
 const fileFacts = moduleFunction(module, 'fileFacts')
@@ -10,18 +10,12 @@ const pool = new Pool({ initializer: moduleFunction(module, 'ready') })
 // Every worker is up before the clock starts.
 while (explain(pool).processes === 0 || explain(pool).workers.length < explain(pool).processes) await sleep(5)
 
-const files = inputFiles()
-const job = beginJob(files.length)
+const { large, small, count } = inputFiles()
+const job = beginJob(count)
 const progress = setInterval(() => job.advanceTo(filesDone(), explain(pool)), 20)
-// Large files one by one, small ones many at a time: the workers are busy with files and not with calls.
-const isLarge = ({ bytes }) => bytes >= 64 * 1024
-const pathsOf = (some) => some.map(({ path }) => path)
-const facts = await Promise.all([
-  pool.map(fileFacts, pathsOf(files.filter(isLarge)), 1),
-  pool.map(fileFacts, pathsOf(files.filter((file) => !isLarge(file))), 16),
-])
+const facts = await Promise.all([pool.map(fileFacts, large, 1), pool.map(fileFacts, small, smallFilesPerCall)])
 clearInterval(progress)
-job.advanceTo(files.length)
+job.advanceTo(count)
 const took = job.end()
 const where = explain(pool)
 await pool.terminate()

@@ -9,9 +9,25 @@ import { summarise } from './summary.mjs'
 
 const { directory, files } = readInput(process.argv.slice(2))
 
-/** The files that the command line names, the largest first. */
+const largeBytes = 64 * 1024
+export const smallFilesPerCall = 16
+
+/** Paths of the files that the command line names, the largest first: a large one is worth a call, a small one is not. */
 export function inputFiles() {
-  return files
+  const pathsOf = (some) => some.map(({ path }) => path)
+  return {
+    large: pathsOf(files.filter(({ bytes }) => bytes >= largeBytes)),
+    small: pathsOf(files.filter(({ bytes }) => bytes < largeBytes)),
+    count: files.length,
+  }
+}
+
+/** The same as lists of paths, one for each call. */
+export function inputBatches() {
+  const { large, small, count } = inputFiles()
+  const batches = large.map((path) => [path])
+  for (let at = 0; at < small.length; at += smallFilesPerCall) batches.push(small.slice(at, at + smallFilesPerCall))
+  return { batches, count }
 }
 
 /** Starts the clock. `advance` and `advanceTo` tell how many files are done (and where), `end` stops the clock. */

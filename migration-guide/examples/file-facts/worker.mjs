@@ -1,4 +1,4 @@
 import workerpool from 'workerpool'
 import { fileFacts, ready } from './facts.mjs'
 
-workerpool.worker({ facts: fileFacts, ready })
+workerpool.worker({ facts: (paths) => paths.map((path) => fileFacts(path)), ready })
