@@ -49,6 +49,10 @@ function addStart(outpool: Command): void {
     .option('--resources <json>', 'resources of your own to offer, as a JSON object of amounts', values.resources)
     .option('--labels <key=value>', 'labels of the node; may be given several times', values.labels)
     .option('--name <name>', 'a name for people, shown by outpool status')
+    .option(
+      '--storage <folder>',
+      'where a head keeps its tables, or memory (default: a folder of its port in ~/.outpool)',
+    )
     .option('--block', 'stay in the foreground')
     .addHelpText(
       'after',

@@ -1,4 +1,5 @@
 /** `outpool start`: a node manager on this machine, as the head of a new cluster or as another node of one. */
+import { resolve } from 'node:path'
 import { isLoopback } from '../../runtime/cluster/daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
 import { startDetached } from '../../runtime/cluster/detach.ts'
@@ -20,6 +21,7 @@ export interface StartFlags {
   readonly labels?: Record<string, string>
   readonly name?: string
   readonly block?: boolean
+  readonly storage?: string
 }
 
 export async function start(flags: StartFlags): Promise<void> {
@@ -42,7 +44,7 @@ export async function start(flags: StartFlags): Promise<void> {
 }
 
 function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
-  const { head = false, address, port, host, numCpus, memory, resources, name } = flags
+  const { head = false, address, port, host, numCpus, memory, resources, name, storage } = flags
   const labels = { ...flags.labels, ...(name !== undefined && { name }) }
   return {
     head,
@@ -50,6 +52,7 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
     ...(address !== undefined && { address: parseClusterAddress(address) }),
     ...(port !== undefined && { port }),
     ...(host !== undefined && { host }),
+    ...(storage !== undefined && { storage: storage === 'memory' ? storage : resolve(storage) }),
     ...(numCpus !== undefined && { numCpus }),
     ...(memory !== undefined && { memory }),
     ...(resources !== undefined && { resources }),

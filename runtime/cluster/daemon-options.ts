@@ -13,6 +13,11 @@ export interface DaemonOptions {
   readonly host?: string
   /** Default 7420 for a head, else 0: any free port. */
   readonly port?: number
+  /**
+   * Where a head keeps its tables: a folder, or `memory` for one that need not survive its process. Default: a folder of
+   * its port in Outpool's folder of this user; `memory` on any free port.
+   */
+  readonly storage?: string
   /** What the node offers. Default: the CPUs of the machine, and its memory less what the system needs. */
   readonly numCpus?: number
   /** Bytes, or a text such as `'2GiB'`. */

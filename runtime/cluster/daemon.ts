@@ -10,11 +10,13 @@
  * The link to the head is dialled again whenever it is lost, for as long as the daemon lives; what runs goes on
  * meanwhile. A head's node manager has its control store in the same process.
  */
+import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
 import { ControlStore } from '../control/control-store.ts'
-import { MemoryPersistence } from '../control/persistence.ts'
+import { LmdbPersistence } from '../control/lmdb-persistence.ts'
+import { MemoryPersistence, type Persistence } from '../control/persistence.ts'
 import { dial } from '../transport/dial.ts'
 import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
@@ -27,7 +29,7 @@ import { defaultHeadPort } from './node-address.ts'
 import { NodeHost, registering } from './node-host.ts'
 import type { NodeHostOptions } from './node-host.ts'
 import { nodeResources } from './node-resources.ts'
-import { findToken } from './token.ts'
+import { findToken, outpoolHome } from './token.ts'
 
 export interface DaemonEvents {
   /** An incarnation is up: at the start, and after the cluster had declared the one before dead. */
@@ -51,7 +53,7 @@ export async function startDaemon(options: DaemonOptions, events: DaemonEvents):
     misses: options.heartbeatMisses ?? defaultHeartbeat.misses,
   }
   const headUrl = options.head ? '' : await findHead(options, token)
-  const store = options.head ? await openStore(heartbeat, events) : undefined
+  const store = options.head ? await openStore(options, heartbeat, events) : undefined
   const daemon = new Daemon({ options, events, token, heartbeat, headUrl, store, total })
   try {
     await daemon.begin()
@@ -71,14 +73,27 @@ async function findHead({ address }: DaemonOptions, token: string): Promise<stri
   return found.head ? found.url : found.headUrl
 }
 
-function openStore(heartbeat: HeartbeatOptions, events: DaemonEvents): Promise<ControlStore> {
+async function openStore(
+  options: DaemonOptions,
+  heartbeat: HeartbeatOptions,
+  events: DaemonEvents,
+): Promise<ControlStore> {
   return ControlStore.open({
     clock: systemClock,
-    persistence: new MemoryPersistence(),
+    persistence: await openPersistence(options),
     heartbeatIntervalMs: heartbeat.intervalMs,
     heartbeatMisses: heartbeat.misses,
     onFailure: (error) => events.onEnd(error),
   })
+}
+
+/**
+ * A head that is started again on the same folder goes on with the tables that it had. One on any free port is nobody's
+ * to come back to.
+ */
+async function openPersistence({ storage, port = defaultHeadPort }: DaemonOptions): Promise<Persistence> {
+  if (storage === 'memory' || (storage === undefined && port === 0)) return new MemoryPersistence()
+  return LmdbPersistence.open(storage ?? join(outpoolHome(), `head-${port}`))
 }
 
 interface DaemonParts {

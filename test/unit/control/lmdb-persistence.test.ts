@@ -1,0 +1,88 @@
+import { expect } from 'chai'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { LmdbPersistence } from '../../../runtime/control/lmdb-persistence.ts'
+import { MemoryPersistence, type Persistence, type SavedTables } from '../../../runtime/control/persistence.ts'
+import type { TableWrite } from '../../../runtime/control/tables-state.ts'
+
+const writer = fileURLToPath(new URL('./fixtures/lmdb-writer.ts', import.meta.url))
+
+function row(key: string, version: number, text: string | undefined): TableWrite {
+  return { table: 'kv', key, version, value: text === undefined ? undefined : new TextEncoder().encode(text) }
+}
+
+function readable({ epoch, writes }: SavedTables): unknown {
+  const text = (value: Uint8Array | undefined): string | undefined =>
+    value === undefined ? undefined : Buffer.from(value).toString()
+  return { epoch, writes: writes.map(({ table, key, version, value }) => [table, key, version, text(value)]) }
+}
+
+describe('runtime/control/lmdb-persistence', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'outpool-lmdb-'))
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  it('keeps what the memory of a process keeps, over being closed and opened again', async () => {
+    const writes = [row('a', 1, 'one'), row('b', 2, 'two'), row('a', 3, undefined), row('ü'.repeat(1_000), 4, 'long')]
+    const fill = async (persistence: Persistence): Promise<void> => {
+      await persistence.saveEpoch(7)
+      await persistence.write(writes.slice(0, 2))
+      await persistence.write(writes.slice(2))
+    }
+    const memory = new MemoryPersistence()
+    await fill(memory)
+    const first = await LmdbPersistence.open(folder)
+    await fill(first)
+    await first.close()
+    const second = await LmdbPersistence.open(folder)
+    expect(readable(await second.load())).to.deep.equal(readable(await memory.load()))
+    await second.close()
+  })
+
+  it('remembers the version of a table whose last write deleted its row', async () => {
+    const first = await LmdbPersistence.open(folder)
+    await first.write([row('a', 1, 'one')])
+    await first.write([row('a', 2, undefined)])
+    await first.close()
+    const second = await LmdbPersistence.open(folder)
+    expect(readable(await second.load())).to.deep.equal({ epoch: 0, writes: [['kv', 'a', 2, undefined]] })
+    await second.close()
+  })
+
+  it('is a folder of this user alone', async () => {
+    const own = join(folder, 'made')
+    const persistence = await LmdbPersistence.open(own)
+    expect((await stat(own)).mode & 0o777).to.equal(0o700)
+    await persistence.close()
+  })
+
+  it('has everything that was acknowledged after each of five kills in the middle of writing', async () => {
+    let acknowledged = 0
+    for (let round = 0; round < 5; round++) {
+      const child = spawn(process.execPath, ['--import', 'tsx', writer, folder, String(acknowledged + 1)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      let out = ''
+      child.stdout.on('data', (chunk: Buffer) => {
+        out += chunk.toString()
+        if (out.split('\n').length > 30) child.kill('SIGKILL')
+      })
+      await once(child, 'close')
+      for (const line of out.split('\n').slice(0, -1)) acknowledged = Math.max(acknowledged, Number(line))
+      const persistence = await LmdbPersistence.open(folder)
+      const { writes } = await persistence.load()
+      await persistence.close()
+      const kept = new Set(writes.map(({ version }) => version))
+      for (let version = 1; version <= acknowledged; version++)
+        expect(kept.has(version), `version ${version}`).to.equal(true)
+      acknowledged = Math.max(...kept)
+    }
+    expect(acknowledged).to.be.greaterThan(100)
+  })
+})
