@@ -6,8 +6,8 @@
  *     tasks   running tasks whose submitter protects the ref until the reply (kept in `arrived`, by task)
  *
  *     1 protected (via empty) --announced--> 2 registered --(count 0)--> refRemove, one per adder --> forgotten
- *               |                                 |
- *               +--(count 0)--> forgotten         +--(owner dies)--> 3 dead --(count 0)--> forgotten
+ *               |                                 |  ^------(announced)------+
+ *               +--(count 0)--> forgotten         +--(owner dies)--> 3 dead -+-(count 0)--> forgotten
  *
  * A ref that is protected only, and still held at the reply, is listed as borrowed there, which announces it.
  */
@@ -78,6 +78,11 @@ export class BorrowedRefs {
   announce(process: ProcessId, number: ObjectNumber, adder: ProcessId): boolean {
     const entry = this.owners.get(process)?.refs.get(number)
     invariant(entry !== undefined, `ref ${process}:${number} is announced and not held`)
+    if (entry.dead) {
+      // It came again from somebody who has it: only the link was lost, and with it what was announced before.
+      entry.dead = false
+      entry.via.clear()
+    }
     if (entry.via.has(adder)) return false
     entry.via.add(adder)
     return true

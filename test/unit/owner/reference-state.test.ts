@@ -300,6 +300,21 @@ describe('reference-state', () => {
     expect(state.size()).to.equal(0)
   })
 
+  it('takes a ref for alive again that comes from its owner after all, and gives it back', () => {
+    const { state, taken } = recorded()
+    state.retainOwned(1)
+    state.decodeInTask(others(4), 1)
+    state.replied({ ...replyOf([], []), results: [{ number: 1, refs: [others(4)] }], ackId: 1 })
+    state.processDead(other.process)
+    expect(taken()).to.include('ownerDied other:4')
+    state.replied({ ...replyOf([], []), worker: other, results: [{ number: 1, refs: [others(4)] }] })
+    state.release(other.process, 4)
+    state.leaveTask(1)
+    state.releaseOwned(1)
+    expect(taken()).to.deep.equal(['free 1', 'unwatch other', 'remove other:4 by other'])
+    expect(state.size()).to.equal(0)
+  })
+
   describe('between processes, in any order of messages', () => {
     it('frees nothing that is held and leaves nothing, when nobody dies', () => {
       fc.assert(
