@@ -36,9 +36,16 @@ export async function idle(id, folder, ms) {
   return id
 }
 
-/** Where it runs. */
-export async function where() {
+/** Says that it began, holds its worker, and tells who did it. */
+export function sign(id, folder, ms) {
+  hold(id, folder, ms)
+  return { id, pid: process.pid }
+}
+
+/** Where it runs; it takes a while, so that many of them need many workers. */
+export async function where(ms) {
   const { context } = await import('outpool')
+  Atomics.wait(cell, 0, 0, ms)
   const { node, pid } = context()
   return { node, pid }
 }

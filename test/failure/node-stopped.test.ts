@@ -1,0 +1,56 @@
+import { expect } from 'chai'
+import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
+import { settledByTheDead, stopNode, unsettled } from './scenarios/node-stopped.ts'
+import { failures } from './scenarios/under-load.ts'
+import { FailureCluster } from './support.ts'
+
+describe('a node manager that is stopped for longer than the detection takes', function () {
+  this.timeout(60_000)
+  let cluster: FailureCluster
+  // Long enough that what ran there runs again elsewhere when the late results come.
+  const load = { leastMs: 400, mostMs: 600, cpusPerNode: 2, more: 2 }
+
+  beforeEach(() => (cluster = new FailureCluster()))
+  afterEach(() => cluster.close())
+
+  it('has its work done elsewhere, its late results refused, and joins again as a new one', async () => {
+    const result = await stopNode(cluster, { ...load, maxRetries: 3 })
+    expect(result.errors).to.deep.equal([])
+    expect(result.tally).to.deep.equal({ succeeded: result.submitted, failed: {} })
+    expect(result.wrong).to.equal(0)
+    expect(result.reason).to.contain('heard nothing')
+    expect(settledByTheDead(cluster, result)).to.deep.equal([])
+    expect(result.again).to.not.equal(result.victim.id)
+    expect(result.left).to.deep.equal({})
+  })
+
+  it('has its work failed by name, where it must not run again', async () => {
+    const result = await stopNode(cluster, { ...load, maxRetries: 0 })
+    expect(unsettled(result)).to.equal(0)
+    expect(failures(result)).to.be.within(1, 8)
+    expect(Object.keys(result.tally.failed)).to.deep.equal(['NodeDiedError'])
+    expect([...cluster.executions()].filter(([, times]) => times > 1)).to.deep.equal([])
+    expect(result.left).to.deep.equal({})
+  })
+})
+
+describe('a driver that computes for longer than the detection takes', function () {
+  this.timeout(60_000)
+  let cluster: FailureCluster
+
+  beforeEach(() => (cluster = new FailureCluster()))
+  afterEach(() => cluster.close())
+
+  it('is not declared dead: its job goes on, and its results are there afterwards', async () => {
+    const [, home] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts]
+    const tasks = 50
+    const driver = cluster.run('loop', { tasks, loopMs: 4_000 }, { address: home.url })
+    await driver.next('looping')
+    const outcomes = await driver.next<{ readonly tally: object; readonly retried: number }>('outcomes')
+    expect(outcomes.tally).to.deep.equal({ succeeded: tasks, failed: {} })
+    expect(outcomes.retried).to.equal(0)
+    expect([...cluster.executions().values()]).to.deep.equal(Array.from({ length: tasks }, () => 1))
+    driver.tell('leave')
+    expect((await driver.next<{ readonly left: object }>('end')).left).to.deep.equal({})
+  })
+})
