@@ -210,6 +210,17 @@ export class MembershipState {
       { kind: 'registered', link, requestId, rows: this.rows() },
       { kind: 'watchHeartbeat', node: row.id, link },
     )
+    this.#replaced(row)
+  }
+
+  /** A port belongs to one process: who is away, and whose address another node has now, does not come back. */
+  #replaced({ id, url }: NodeRow): void {
+    if (url === '') return
+    for (const other of [...this.#members.values()]) {
+      if (other.row.id === id || other.row.url !== url || other.row.state === 'dead' || other.link !== undefined)
+        continue
+      this.#die(other, `another node manager, ${id}, has its address ${url} now`)
+    }
   }
 
   #load(link: LinkId, report: NodeReport): void {

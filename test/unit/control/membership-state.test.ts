@@ -11,7 +11,7 @@ const [a, b] = [idOf(1), idOf(2)]
 function row(id: NodeId, changes: Partial<NodeRow> = {}): NodeRow {
   return {
     id,
-    url: 'ws://127.0.0.1:1',
+    url: `ws://127.0.0.1:${Number.parseInt(id, 16)}`,
     hostname: 'here',
     pid: 1,
     state: 'alive',
@@ -150,6 +150,21 @@ describe('MembershipState', () => {
     expect(kinds(state.handle(register(b, 1)))).to.deep.equal(['declaredDead'])
     expect(kinds(state.handle(timer(a)))).to.include('nodeDown')
     state.validate()
+  })
+
+  it('declares a node dead at once, when it is away and another one has its address', () => {
+    const { state, feed } = member()
+    feed(register(a, 1), lost(1))
+    const out = feed({ kind: 'register', link: 2, requestId: 1, row: row(b, { url: row(a).url }) })
+    expect(out.filter(({ kind }) => kind === 'nodeDown')).to.have.length(1)
+    expect(state.rows().find(({ id }) => id === a)?.reason).to.include(`another node manager, ${b}, has its address`)
+    expect(state.rows().find(({ id }) => id === b)?.state).to.equal('alive')
+  })
+
+  it('leaves a linked node alone whose address another one claims', () => {
+    const { state, feed } = member()
+    feed(register(a, 1), { kind: 'register', link: 2, requestId: 1, row: row(b, { url: row(a).url }) })
+    expect(state.rows().map((one) => one.state)).to.deep.equal(['alive', 'alive'])
   })
 
   it('remembers so many dead nodes, and forgets the oldest first, after they were told', () => {
