@@ -294,7 +294,10 @@ class HomeConnection implements Home {
     const info = this.#job
     if (info === undefined) return
     const build = (id: number): Message => [MessageType.jobStart, id, this.self.process, info]
-    await this.#requests.request(link, build, { what: 'the start of the job', timeoutMs: answerTimeoutMs })
+    await this.#requests.request(link, build, {
+      what: 'the start of the job, of which the head must know,',
+      timeoutMs: answerTimeoutMs,
+    })
   }
 
   async #linked(link: Link): Promise<void> {
