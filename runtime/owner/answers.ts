@@ -2,6 +2,7 @@
 import type { NodeId } from '../base/ids.ts'
 import { type DoneMany, type Failed, MessageType, type Message, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
+import type { LatePins } from './late-pins.ts'
 import type { Leasing } from './leasing.ts'
 import type { Outcome } from './object-table.ts'
 import type { ReferenceState } from './reference-state.ts'
@@ -17,6 +18,7 @@ export interface AnswerContext {
   /** The refs that the task pinned; from then on they are the caller's to let go of. */
   takePins(number: number): readonly RefTuple[]
   pinsOf(number: number): readonly RefTuple[]
+  readonly latePins: LatePins
   finish(number: number, node: NodeId): void
 }
 
@@ -45,7 +47,9 @@ export class Answers {
         return true
       case MessageType.returned: {
         const index = leasing.leaseAt(link, message[1])
-        if (index !== undefined) state.returned(index, message[2])
+        if (index === undefined) return true
+        this.#context.latePins.drop(index, message[2])
+        state.returned(index, message[2])
         return true
       }
       case MessageType.blocked:
@@ -65,6 +69,7 @@ export class Answers {
     const { state, leasing } = this.#context
     const index = leasing.leaseAt(link, epoch)
     if (index === undefined) return
+    this.#context.latePins.drop(index, [sequence])
     const number = state.done(index, sequence, runMicros)
     if (number < 0) return
     this.#context.settleInline(number, value)
@@ -75,11 +80,13 @@ export class Answers {
     const [, epoch, sequence, runMicros, results, borrowed, ackId] = message
     const { state, references, leasing } = this.#context
     const index = leasing.leaseAt(link, epoch)
+    // Taken before the state machine hears of it, which may give the lease back by that.
+    const late = this.#context.latePins.take(index, sequence)
     const number = index === undefined ? -1 : state.done(index, sequence, runMicros)
     const worker = link.peer
     if (number < 0) {
       const orphans = results.map((result) => ({ number: nobody, refs: result[2] }))
-      references.replied({ worker, pins: [], settled: true, borrowed, results: orphans, ackId })
+      references.replied({ worker, pins: late, settled: true, borrowed, results: orphans, ackId })
       return
     }
     // Each result is held while it settles, so that what it contains has a container, and whoever waits can take it.
@@ -106,12 +113,13 @@ export class Answers {
     const [, epoch, sequence, runMicros, error, origin, borrowed] = message
     const { state, references, leasing } = this.#context
     const index = leasing.leaseAt(link, epoch)
+    const late = this.#context.latePins.take(index, sequence)
     const verdict = index === undefined ? undefined : state.failed(index, sequence, runMicros, origin)
     const worker = link.peer
     const settled = verdict?.settle === true
     const pins =
       verdict === undefined
-        ? []
+        ? late
         : settled
           ? this.#context.takePins(verdict.number)
           : this.#context.pinsOf(verdict.number)

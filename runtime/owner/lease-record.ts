@@ -40,9 +40,8 @@ export class LeaseRecord {
   blocked = false
   /** Sequences whose recall has been asked of the node and not been answered. */
   readonly recalling: Set<number> = new Set<number>()
-  /** The sequence that was told to abort, and until when it may run on. */
-  abortSequence: number = nothing
-  killAtMs: number = Number.POSITIVE_INFINITY
+  /** Sequences that were told to abort, and until when each may run on. */
+  readonly aborts: Map<number, number> = new Map<number, number>()
   /** The worker is not to be used again. */
   endWorkerAtReturn = false
   readonly #tasks = new Float64Array(ringSize).fill(nothing)
@@ -80,10 +79,7 @@ export class LeaseRecord {
   remove(sequence: number, nowMs: number): number {
     const number = this.task(sequence)
     if (number === nothing) return nothing
-    if (sequence === this.abortSequence) {
-      this.abortSequence = nothing
-      this.killAtMs = Number.POSITIVE_INFINITY
-    }
+    this.aborts.delete(sequence)
     this.#tasks[sequence % ringSize] = nothing
     this.expectedMicros -= this.#micros[sequence % ringSize] as number
     this.count--

@@ -7,6 +7,7 @@ import { MessageType, type Attachment, type Message } from '../protocol/messages
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
+import type { LatePins } from './late-pins.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { Peers } from './peers.ts'
 import type { SubmitState } from './submit-state.ts'
@@ -21,6 +22,15 @@ export interface LeasingEvents {
   attachments(number: number): readonly Attachment[] | null
   templateBytes(template: TaskTemplate): Uint8Array
   classEnded(classIndex: number, how: Failure): void
+}
+
+export interface LeasingParts {
+  readonly host: OwnerHost
+  readonly nodes: NodeLinks
+  readonly peers: Peers
+  readonly table: TaskTable
+  readonly slab: ByteSlab
+  readonly latePins: LatePins
 }
 
 interface OpenLease {
@@ -45,6 +55,7 @@ export class Leasing implements SubmitEffects {
   readonly #events: LeasingEvents
   readonly #table: TaskTable
   readonly #slab: ByteSlab
+  readonly #latePins: LatePins
   readonly #leases = new Map<number, OpenLease>()
   readonly #links = new WeakMap<Link, WorkerLink>()
   /** Questions to node managers by request id: what to do with the answer. */
@@ -53,19 +64,13 @@ export class Leasing implements SubmitEffects {
   #state!: SubmitState
   #closed = false
 
-  constructor(
-    host: OwnerHost,
-    nodes: NodeLinks,
-    peers: Peers,
-    table: TaskTable,
-    slab: ByteSlab,
-    events: LeasingEvents,
-  ) {
-    this.#host = host
-    this.#nodes = nodes
-    this.#peers = peers
-    this.#table = table
-    this.#slab = slab
+  constructor(parts: LeasingParts, events: LeasingEvents) {
+    this.#host = parts.host
+    this.#nodes = parts.nodes
+    this.#peers = parts.peers
+    this.#table = parts.table
+    this.#slab = parts.slab
+    this.#latePins = parts.latePins
     this.#events = events
   }
 
@@ -134,10 +139,18 @@ export class Leasing implements SubmitEffects {
     if (lease === undefined) return []
     const { epoch, worker, node } = lease.grant
     const page = lease.page
-    if (page !== undefined) return sequences.filter((sequence) => page.recall(epoch, sequence))
+    if (page !== undefined) {
+      const taken = sequences.filter((sequence) => page.recall(epoch, sequence))
+      this.#latePins.drop(index, taken)
+      return taken
+    }
     // Nobody has a page for this worker: what was pushed cannot be had back.
     if (lease.grant.pagePath === '') return []
-    const answer = (message: Message): void => this.#state.recalled(index, sequences, message[2] as readonly number[])
+    const answer = (message: Message): void => {
+      const taken = message[2] as readonly number[]
+      this.#latePins.drop(index, taken)
+      this.#state.recalled(index, sequences, taken)
+    }
     this.#ask(node, answer, (id) => [MessageType.recall, id, worker, epoch, sequences])
     return null
   }
@@ -260,6 +273,7 @@ export class Leasing implements SubmitEffects {
     const lease = this.#leases.get(index)
     if (lease === undefined) return
     this.#leases.delete(index)
+    this.#latePins.dropLease(index)
     lease.page?.close()
     if (lease.link !== undefined) this.#links.get(lease.link)?.leases.delete(lease.grant.epoch)
   }

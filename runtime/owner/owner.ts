@@ -13,6 +13,7 @@ import type { Link } from '../transport/link.ts'
 import { Answers } from './answers.ts'
 import { Borrowing } from './borrowing.ts'
 import type { OwnerHost } from './host.ts'
+import { LatePins } from './late-pins.ts'
 import { Leasing } from './leasing.ts'
 import { NodeLinks } from './node-links.ts'
 import { ObjectAccess } from './object-access.ts'
@@ -59,6 +60,7 @@ export class Owner {
   readonly #leasing: Leasing
   readonly #borrowing: Borrowing
   readonly #answers: Answers
+  readonly #latePins = new LatePins(([owner, number]) => this.values.release(owner, number))
   readonly #templateBytes: (Uint8Array | undefined)[] = []
   /** Pinned classes that have not ended: whom to tell, and which templates end with them. */
   readonly #pinned = new Map<number, { readonly ended: (how: Failure) => void; readonly templates: number[] }>()
@@ -85,7 +87,9 @@ export class Owner {
     const parts = { host, table: this.#table, objects: this.#objects, access: this.access, nodes: this.#nodes }
     this.values = new OwnerValues(parts)
     const limits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
-    this.#submission = new Submission({ ...parts, values: this.values, notes: this.notes, limits })
+    const { notes, values } = this
+    const isLeased = (lease: number): boolean => this.#leasing.grantOf(lease) !== undefined
+    this.#submission = new Submission({ ...parts, values, notes, limits, latePins: this.#latePins, isLeased })
     this.#leasing = this.#makeLeasing()
     this.state = new SubmitState(this.#table, host.clock, this.#leasing, { ...defaultSubmitOptions, ...options.submit })
     this.#borrowing = this.#makeBorrowing()
@@ -97,13 +101,17 @@ export class Owner {
 
   #makeLeasing(): Leasing {
     const { attachments, slab } = this.#submission
-    return new Leasing(this.host, this.#nodes, this.#peers, this.#table, slab, {
-      fail: (number, failure) => this.#submission.fail(number, failure),
-      story: (number, event, lease) => this.notes.add(number, event, this.#leasing.grantOf(lease)),
-      attachments: (number) => (attachments.size === 0 ? null : (attachments.get(number) ?? null)),
-      templateBytes: (template) => this.#templateBytes[template.number] as Uint8Array,
-      classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
-    })
+    const parts = { host: this.host, nodes: this.#nodes, peers: this.#peers, table: this.#table }
+    return new Leasing(
+      { ...parts, slab, latePins: this.#latePins },
+      {
+        fail: (number, failure) => this.#submission.fail(number, failure),
+        story: (number, event, lease) => this.notes.add(number, event, this.#leasing.grantOf(lease)),
+        attachments: (number) => (attachments.size === 0 ? null : (attachments.get(number) ?? null)),
+        templateBytes: (template) => this.#templateBytes[template.number] as Uint8Array,
+        classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
+      },
+    )
   }
 
   #makeBorrowing(): Borrowing {
@@ -129,6 +137,7 @@ export class Owner {
       settleInline: (number, bytes) => this.#objects.settleInline(number, bytes, this.values.isHeld(number)),
       resultsOf: (number) => this.state.templateOf(number).numReturns,
       takePins: (number) => this.#submission.takePins(number),
+      latePins: this.#latePins,
       pinsOf: (number) => pins.get(number) ?? [],
       finish: (number, node) => this.#submission.finish(number, node),
     })
@@ -241,9 +250,9 @@ export class Owner {
     this.#leasing.nodeDead(node, reason)
   }
 
-  /** Whether this process owns objects, which end with it. */
+  /** Whether this process owns objects, which end with it, or has still to hear that refs which it passed on arrived. */
   get holdsObjects(): boolean {
-    return this.#table.size > 0
+    return this.#table.size > 0 || this.#borrowing.state.owes() > 0
   }
 
   /** Writes what node managers are owed, before this process is busy with something else. */
@@ -270,7 +279,7 @@ export class Owner {
       leases: this.#leasing.size,
       requests: this.state.requests.size,
       attachments: this.#submission.attachments.size,
-      pins: this.#submission.pins.size,
+      pins: this.#submission.pins.size + this.#latePins.size,
       references: this.#borrowing.state.size(),
       questions: this.access.size,
       argumentPieces: this.#submission.slab.livePieces,

@@ -213,6 +213,11 @@ export class ReferenceState {
     this.#borrowed.flush((owner, numbers, adder) => this.#effects.sendRemove(owner, numbers, adder))
   }
 
+  /** Acknowledgements that are owed to this process: until they come, refs that it passed on live by its word. */
+  owes(): number {
+    return this.#requests.size + this.#replies.size
+  }
+
   /** Entries of every table that should be empty at rest. */
   size(): number {
     const { borrowers, contents, lost } = this.#owned

@@ -10,6 +10,7 @@ import type { Borrowing } from './borrowing.ts'
 import { ByteSlab } from './byte-slab.ts'
 import { failureError } from './failures.ts'
 import type { OwnerHost } from './host.ts'
+import type { LatePins } from './late-pins.ts'
 import type { ObjectTable, Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
 import type { OwnerValues } from './owner-values.ts'
@@ -30,6 +31,9 @@ export interface SubmissionParts {
   readonly values: OwnerValues
   readonly notes: TaskNotes
   readonly limits: OwnerLimits
+  readonly latePins: LatePins
+  /** Whether this owner holds that lease now. */
+  isLeased(lease: number): boolean
 }
 
 export class Submission {
@@ -44,6 +48,8 @@ export class Submission {
   readonly #values: OwnerValues
   readonly #notes: TaskNotes
   readonly #limits: OwnerLimits
+  readonly #latePins: LatePins
+  readonly #isLeased: (lease: number) => boolean
   readonly #drainWaiters: (() => void)[] = []
   #state!: SubmitState
   #borrowing!: Borrowing
@@ -56,6 +62,8 @@ export class Submission {
     this.#values = parts.values
     this.#notes = parts.notes
     this.#limits = parts.limits
+    this.#latePins = parts.latePins
+    this.#isLeased = (lease) => parts.isLeased(lease)
   }
 
   /** The state machine and the references are made with this among their effects. */
@@ -151,10 +159,21 @@ export class Submission {
     const template = this.#state.templateOf(number)
     const bytes = compactError(failureError(failure, template.name, this.#notes.of(number)))
     const outcome: Outcome = ['error', bytes]
+    this.#keepPins(number)
     // Whoever cancels knows.
     if (failure.kind === 'cancelled') outcome.unread = false
     for (let i = 0; i < template.numReturns; i++) this.#objects.settle(number + i, outcome)
     this.finish(number, undefined)
+  }
+
+  /** A task that is settled from outside may run on: what it refers to is kept until its worker is done with it. */
+  #keepPins(number: number): void {
+    if (this.pins.size === 0) return
+    const page = this.#table.at(number)
+    const lease = page.lease[slotOf(number)] as number
+    if (lease !== 0 && this.#isLeased(lease)) {
+      this.#latePins.keep(lease, page.sequence[slotOf(number)] as number, this.takePins(number))
+    }
   }
 
   /** The task has settled: what was kept for it goes, and its numbers if nobody holds them. */

@@ -152,7 +152,7 @@ export class SubmitLeases extends SubmitQueue {
   protected endWorker(lease: LeaseRecord, reason: string): void {
     if (lease.state === 'ending') return
     lease.state = 'ending'
-    lease.killAtMs = Number.POSITIVE_INFINITY
+    lease.aborts.clear()
     this.classAt(lease.classIndex).idle.delete(lease)
     for (const sequence of lease.all()) {
       const number = lease.task(sequence)

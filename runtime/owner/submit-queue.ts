@@ -239,7 +239,7 @@ export class SubmitQueue {
 
   protected needsTicks(): boolean {
     for (const lease of this.leases.values()) {
-      if (lease.count > 1 || lease.killAtMs < Number.POSITIVE_INFINITY) return true
+      if (lease.count > 1 || lease.aborts.size > 0) return true
       if (lease.count === 1 && lease.state === 'open' && this.headTimeoutMs(lease) > 0) return true
       if (lease.count === 0 && lease.state === 'open' && this.classAt(lease.classIndex).of.kind === 'task') return true
     }
@@ -291,7 +291,7 @@ export class SubmitQueue {
 
   /** Whether a lease may get one more task of that function; an idle one may get any. */
   #takes(lease: LeaseRecord, template: TaskTemplate | undefined): boolean {
-    if (lease.state !== 'open' || lease.blocked || lease.abortSequence >= 0) return false
+    if (lease.state !== 'open' || lease.blocked || lease.aborts.size > 0) return false
     if (lease.count === 0) return true
     if (template === undefined || template.runMicros < 0 || template.timeoutMs > 0) return false
     if (lease.grant.pagePath === '' || lease.count >= this.options.pipelineTasks || lease.full) return false

@@ -178,7 +178,7 @@ export class SubmitState extends SubmitLeases {
     if (timeoutMs > 0 && now - lease.headSinceMs >= timeoutMs) {
       this.#stop(lease.task(lease.first), { kind: 'timeout', timeoutMs }, false, true)
     }
-    if (now >= lease.killAtMs && lease.abortSequence === lease.first) {
+    if (now >= (lease.aborts.get(lease.first) ?? Number.POSITIVE_INFINITY)) {
       this.recallBehind(lease)
       // With the claim page elsewhere the answer is awaited: what is behind may have started by now.
       if (lease.recalling.size === 0) this.endWorker(lease, 'a cancelled task went on after its grace period')
@@ -215,8 +215,7 @@ export class SubmitState extends SubmitLeases {
   /** Nothing more goes to the lease until the aborted task has answered, or its worker has been ended. */
   #abortAt(lease: LeaseRecord, sequence: number, force: boolean): void {
     const killAtMs = this.clock.now() + (force ? 0 : this.options.cancelGraceMs)
-    if (lease.abortSequence < 0 || sequence < lease.abortSequence) lease.abortSequence = sequence
-    lease.killAtMs = Math.min(lease.killAtMs, killAtMs)
+    lease.aborts.set(sequence, killAtMs)
     this.recallBehind(
       lease,
       lease.behind().filter((behind) => behind > sequence),
@@ -224,7 +223,7 @@ export class SubmitState extends SubmitLeases {
     const record = this.classAt(lease.classIndex)
     record.saturated = false
     this.pump(record)
-    if (force && lease.abortSequence === lease.first && lease.recalling.size === 0) {
+    if (force && sequence === lease.first && lease.recalling.size === 0) {
       this.endWorker(lease, 'a task was cancelled with force')
     } else this.keepTicking()
   }
