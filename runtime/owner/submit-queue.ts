@@ -131,7 +131,10 @@ export class SubmitQueue {
   /** Fills one lease, whose worker has just answered. */
   protected refill(record: ClassRecord, lease: LeaseRecord): void {
     record.saturated = false
-    while (record.queued > 0 && this.#takes(lease, this.#headTemplate(record))) this.#pushNext(record, lease)
+    // Not one for one: a worker that has half of its pipeline left is in no hurry, and many tasks share a frame.
+    if (lease.count === 0 || lease.expectedMicros * 2 <= this.options.pipelineMicros) {
+      while (record.queued > 0 && this.#takes(lease, this.#headTemplate(record))) this.#pushNext(record, lease)
+    }
     if (lease.count === 0 && lease.state === 'open') record.idle.add(lease)
     if (record.queued > record.requests.size) this.request(record)
     else if (record.queued === 0 && record.requests.size > 0) this.#cancelRequests(record)
