@@ -186,12 +186,17 @@ export class LeaseGrants {
     const tables = this.#tables
     if (all) tables.view.replace(rows)
     else tables.view.update(rows)
-    for (const request of tables.waiting.values()) {
+    this.#lookAgain()
+    this.#run()
+  }
+
+  /** Other nodes may have something free, those that were asked before included. */
+  #lookAgain(): void {
+    for (const request of this.#tables.waiting.values()) {
       if (!request.home) continue
       request.visitedNow = []
       request.placed = false
     }
-    this.#run()
   }
 
   /** Nothing new runs here: what waits is sent on or refused, all leases are asked back, idle workers leave. */
@@ -214,6 +219,7 @@ export class LeaseGrants {
     refuseInfeasible(this.#tables)
     reapIdle(this.#tables)
     killLate(this.#tables)
+    if (this.#tables.view.expire(this.#tables.now())) this.#lookAgain()
     this.#run()
   }
 
@@ -221,7 +227,7 @@ export class LeaseGrants {
   nextTickAtMs(): number | undefined {
     const { options } = this.#tables.deps
     const now = this.#tables.now()
-    let next = Number.POSITIVE_INFINITY
+    let next = this.#tables.view.nextExpiryAtMs()
     const consider = (atMs: number): void => {
       if (atMs > now) next = Math.min(next, atMs)
     }

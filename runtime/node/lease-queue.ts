@@ -129,7 +129,7 @@ function placeHome(tables: LeaseTables, request: WaitingRequest): void {
   }
   if (target !== undefined) {
     tables.dropWaiting(request)
-    tables.view.redirected(target.id, resources)
+    tables.view.redirected(target.id, resources, tables.now())
     effects.redirect(request.owner, request.requestId, target.id, target.url)
   } else if (tables.draining) {
     tables.dropWaiting(request)

@@ -255,7 +255,7 @@ describe('runtime/node/lease-grants-state', () => {
       for (const worker of node.started.splice(0)) node.grants.workerDied(worker, 'was ended by SIGKILL', true)
       node.grants.validate()
       expect(node.started).to.have.length(0)
-      node.advance(100)
+      node.advance(1_000)
       expect(node.started).to.have.length(1)
     }
     expect(node.take().filter((line) => line.startsWith('refuse'))).to.deep.equal([])
@@ -340,6 +340,21 @@ describe('runtime/node/lease-grants-state', () => {
       expect(node.take()).to.deep.equal([])
       node.grants.viewChanged([nodeRow(2, four)])
       expect(node.take()).to.deep.equal([`redirect a ${busy} 2`])
+    })
+
+    it('sends on what waits, when a node that got nothing of what was sent there does not say so', () => {
+      const node = new LeaseFixture({ numCpus: 1 })
+      node.grants.viewChanged([nodeRow(2, parseResources({ numCpus: 1 }))])
+      node.ask('a', 1)
+      node.ready()
+      node.ask('a', 1)
+      const waits = node.ask('a', 1)
+      node.take()
+      // The redirected one never came there, so the load of that node is what it was.
+      const atMs = node.grants.nextTickAtMs() ?? Number.NaN
+      expect(atMs).to.be.at.most(500)
+      for (let ms = 0; ms < 500; ms += 50) node.advance(50)
+      expect(node.take().filter((line) => line.startsWith('redirect'))).to.deep.equal([`redirect a ${waits} 2`])
     })
 
     it('queues a redirected request only when it is next, else refuses it as busy', () => {

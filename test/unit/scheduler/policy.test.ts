@@ -99,12 +99,26 @@ describe('runtime/scheduler/view-state', () => {
   it('counts a redirect against the view until that node reports', () => {
     const state = new ClusterViewState()
     state.update([row(2, 2, 2), row(1, 1, 0)])
-    state.redirected(id(2), parseResources({ numCpus: 1.5 }))
+    state.redirected(id(2), parseResources({ numCpus: 1.5 }), 0)
     expect(state.rows().map((entry) => entry.id)).to.deep.equal([id(1), id(2)])
     expect(state.row(id(2))?.available).to.deep.equal([['CPU', 5000]])
     expect(state.row(id(2))?.queued).to.equal(1)
     state.update([row(2, 2, 1)])
     expect(state.row(id(2))?.available).to.deep.equal([['CPU', 10_000]])
+  })
+
+  it('gives up a guess that no report has replaced half a second after the last redirect', () => {
+    const state = new ClusterViewState()
+    expect(state.nextExpiryAtMs()).to.equal(Number.POSITIVE_INFINITY)
+    state.update([row(2, 2, 2)])
+    state.redirected(id(2), cpus(1).resources, 100)
+    state.redirected(id(2), cpus(1).resources, 300)
+    expect(state.nextExpiryAtMs()).to.equal(800)
+    expect(state.expire(799)).to.equal(false)
+    expect(state.row(id(2))?.available).to.deep.equal([['CPU', 0]])
+    expect(state.expire(800)).to.equal(true)
+    expect(state.row(id(2))?.available).to.deep.equal([['CPU', 20_000]])
+    expect(state.expire(801)).to.equal(false)
   })
 
   it('spreads a burst over the nodes that were free in one view', () => {
@@ -115,7 +129,7 @@ describe('runtime/scheduler/view-state', () => {
       const decision = place(cpus(1), view(state.rows()))
       const where = decision.kind === 'node' ? decision.node : decision.kind
       counts.set(where, (counts.get(where) ?? 0) + 1)
-      if (decision.kind === 'node') state.redirected(decision.node, cpus(1).resources)
+      if (decision.kind === 'node') state.redirected(decision.node, cpus(1).resources, 0)
     }
     expect(Object.fromEntries(counts)).to.deep.equal({ [id(2)]: 2, [id(3)]: 2, later: 2 })
   })
