@@ -149,6 +149,11 @@ export class FailureCluster {
     mkdirSync(this.traces)
   }
 
+  /** Where node managers have their folders. */
+  get runRoot(): string {
+    return join(this.folder, `outpool-${process.getuid?.() ?? 0}`)
+  }
+
   get #environment(): NodeJS.ProcessEnv {
     const { OUTPOOL_ADDRESS: _, OUTPOOL_TOKEN_FILE: __, NODE_OPTIONS: ___, ...rest } = process.env
     return { ...rest, OUTPOOL_HOME: join(this.folder, 'home'), OUTPOOL_TOKEN: this.token, TMPDIR: this.folder }
@@ -227,7 +232,7 @@ export class FailureCluster {
 
   /** Process ids of the workers, of one node or of all. */
   workers(node?: string): number[] {
-    const mark = node === undefined ? this.folder : join(this.folder, `outpool-${process.getuid?.() ?? 0}`, node)
+    const mark = node === undefined ? this.folder : join(this.runRoot, node)
     const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
     const isWorker = (command: string): boolean => command.includes('/worker/entry') && command.includes(mark)
     return pids.filter((pid) => isWorker(commandLine(pid))).map(Number)
@@ -236,7 +241,7 @@ export class FailureCluster {
   /** The folders of node managers that are there. */
   runFolders(): string[] {
     try {
-      return readdirSync(join(this.folder, `outpool-${process.getuid?.() ?? 0}`))
+      return readdirSync(this.runRoot)
     } catch {
       return []
     }

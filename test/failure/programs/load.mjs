@@ -43,10 +43,13 @@ await say('outcomes', {
   answeredBy: outcomes.flatMap(({ status, value }) => (status === 'fulfilled' ? [[value.id, value.pid]] : [])),
   errors: rejected.slice(0, 20).map(({ number, reason }) => [`t${number}`, reason.message]),
 })
-// More work for whoever is there now, until the test has seen enough of it.
-while (over !== 'leave') {
+// More work for whoever is there now, until the test has seen enough of it; each time by a function that is new, too.
+for (let round = 1; over !== 'leave'; round++) {
+  const fresh = remote(new Function('n', `return n + ${round}`))
   const answers = await Promise.all(Array.from({ length: 40 }, () => where.run(5)))
-  await say('seen', { nodes: [...new Set(answers.map((answer) => answer.node))] })
+  const sums = await Promise.all(Array.from({ length: 40 }, (_, i) => fresh.run(i)))
+  const wrong = sums.filter((value, i) => value !== i + round).length
+  await say('seen', { nodes: [...new Set(answers.map((answer) => answer.node))], wrong })
 }
 const left = await leftInTables(explain)
 await shutdown()

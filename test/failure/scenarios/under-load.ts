@@ -72,10 +72,11 @@ export class Load {
     return this.driver.next<LoadOutcomes>('outcomes')
   }
 
-  /** After `enough`: waits until that node has run tasks of the driver. */
+  /** After `enough`: waits until that node has run tasks of the driver, of functions that were new to it. */
   async ranOn(node: string): Promise<void> {
     await eventually(async () => {
-      const { nodes } = await this.driver.next<{ readonly nodes: readonly string[] }>('seen')
+      const { nodes, wrong } = await this.driver.next<{ nodes: readonly string[]; wrong: number }>('seen')
+      if (wrong > 0) throw new Error(`${wrong} calls of a new function got a wrong value`)
       return nodes.includes(node) || undefined
     })
   }

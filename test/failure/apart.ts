@@ -1,0 +1,62 @@
+/**
+ * Drivers that share nothing with the nodes but a way to their ports: in a mount namespace that hides the nodes'
+ * folders, and, where wanted, in a network namespace of their own.
+ */
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import type { FailureCluster } from './support.ts'
+
+/** Mounts an empty folder over the first argument, then becomes the rest of them. */
+const hideFolder = ['sh', '-c', 'mount -t tmpfs none "$1" && shift && exec "$@"', 'sh'] as const
+
+/** What goes in front of a command so that it does not see the nodes' folders; skips the test where that is forbidden. */
+export function elsewhere(context: Mocha.Context | undefined, cluster: FailureCluster): readonly string[] {
+  // As root itself; as a user, in a namespace in which it is root.
+  for (const unshare of [['unshare', '-m'] as const, ['unshare', '-rm'] as const]) {
+    const [command, ...args] = [...unshare, 'mount', '-t', 'tmpfs', 'none', '/mnt'] as [string, ...string[]]
+    if (spawnSync(command, args, { stdio: 'ignore' }).status === 0) return [...unshare, ...hideFolder, cluster.runRoot]
+  }
+  return unavailable(context, 'mount namespaces (unshare -m)')
+}
+
+export interface Network {
+  /** Of this machine, as the inside reaches it. */
+  readonly address: string
+  /** What goes in front of a command that runs inside, and does not see the nodes' folders. */
+  readonly within: readonly string[]
+  close(): void
+}
+
+/** A network namespace with one cable to this one; undefined, and the test is skipped, where there are none. */
+export function startNetwork(context: Mocha.Context | undefined, cluster: FailureCluster): Network {
+  const name = `op${randomBytes(3).toString('hex')}`
+  const subnet = `10.231.${randomBytes(1)[0]}`
+  const commands = [
+    `ip netns add ${name}`,
+    `ip link add ${name}a type veth peer name ${name}b netns ${name}`,
+    `ip addr add ${subnet}.1/24 dev ${name}a`,
+    `ip link set ${name}a up`,
+    `ip -n ${name} addr add ${subnet}.2/24 dev ${name}b`,
+    `ip -n ${name} link set ${name}b up`,
+    `ip -n ${name} link set lo up`,
+  ]
+  const network = {
+    address: `${subnet}.1`,
+    within: ['ip', 'netns', 'exec', name, ...hideFolder, cluster.runRoot],
+    close: (): void => void spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' }),
+  }
+  for (const line of commands) {
+    const [command, ...args] = line.split(' ') as [string, ...string[]]
+    if (spawnSync(command, args, { stdio: 'ignore' }).status === 0) continue
+    network.close()
+    return unavailable(context, `network namespaces (${line})`)
+  }
+  return network
+}
+
+function unavailable(context: Mocha.Context | undefined, what: string): never {
+  const message = `needs ${what}, which this machine does not allow`
+  if (context === undefined || process.env['CI']) throw new Error(message)
+  console.log(`      skipped: ${message}`)
+  return context.skip()
+}

@@ -1,0 +1,62 @@
+import { expect } from 'chai'
+import { elsewhere, startNetwork } from './apart.ts'
+import { nothingHeld } from './scenarios/scale.ts'
+import { FailureCluster } from './support.ts'
+import type { RunOptions } from './support.ts'
+import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
+
+interface Apart {
+  readonly wrong: readonly string[]
+  readonly retried: number
+  readonly nodes: readonly string[]
+}
+
+/** It owns what nested tasks use, so they have to come to it: it calls back, since nobody can call it. */
+describe('a driver that nobody can reach', function () {
+  this.timeout(60_000)
+  let cluster: FailureCluster
+  const undo: (() => void)[] = []
+
+  beforeEach(() => (cluster = new FailureCluster()))
+  afterEach(async () => {
+    await cluster.close()
+    for (const act of undo.splice(0)) act()
+  })
+
+  const work = async (nodes: readonly DaemonFacts[], how: RunOptions): Promise<void> => {
+    const driver = cluster.run(
+      'apart',
+      { bytes: 4_000_000, times: 2, nodes: nodes.length },
+      { ...how, execArgv: ['--expose-gc'] },
+    )
+    const outcomes = await driver.next<Apart>('outcomes')
+    expect(outcomes.wrong).to.deep.equal([])
+    expect(outcomes.retried).to.equal(0)
+    expect(outcomes.nodes).to.have.members(nodes.map(({ id }) => id))
+    expect((await driver.next<{ readonly left: object }>('end')).left).to.deep.equal({})
+    await nothingHeld(cluster, nodes[0] as DaemonFacts)
+  }
+
+  it('does its work from another network', async function () {
+    const network = startNetwork(this, cluster)
+    undo.push(() => network.close())
+    const nodes = await cluster.startAll(2, { numCpus: 2, host: network.address })
+    await work(nodes, { address: (nodes[1] as DaemonFacts).url, within: network.within })
+  })
+
+  it('does its work from another machine, where only its home can be reached', async function () {
+    const network = startNetwork(this, cluster)
+    undo.push(() => network.close())
+    const head = await cluster.startHead({ numCpus: 2, host: network.address })
+    // The others listen on the loopback of their machine.
+    const others = await Promise.all([1, 2].map(() => cluster.startNode(head.url, { numCpus: 2 })))
+    await cluster.knowEachOther([head, ...others])
+    await work([head, ...others], { address: head.url, within: network.within })
+  })
+
+  it('does its work without a folder in common with its home', async function () {
+    const within = elsewhere(this, cluster)
+    const nodes = await cluster.startAll(2, { numCpus: 2 })
+    await work(nodes, { address: (nodes[1] as DaemonFacts).url, within })
+  })
+})
