@@ -237,6 +237,10 @@ class Driver implements DriverHandle {
   }
 
   #fail(error: Error): void {
+    const { unsettled } = this.#owner.state
+    // Who waits is told by what it waits for.
+    if (!this.#stopped && unsettled > 0 && this.#waits === 0)
+      console.error(`outpool: ${unsettled} tasks were not run to their end: ${error.message}`)
     this.#end(error)
     this.#local?.stopNow()
   }

@@ -48,6 +48,8 @@ export class LogLines {
   #tokens: number
   #refilledAtMs: number
   #dropped = 0
+  /** Whose the first of them was. */
+  #droppedName = ''
 
   constructor(limits: LogLimits = defaultLogLimits, nowMs: number = 0) {
     this.#limits = limits
@@ -124,7 +126,7 @@ export class LogLines {
     this.#tellRepeats(lines)
     this.#refill(nowMs)
     if (this.#tokens < 1) {
-      this.#dropped++
+      if (this.#dropped++ === 0) this.#droppedName = this.#name
       return
     }
     this.#tellDropped(lines)
@@ -145,7 +147,7 @@ export class LogLines {
     if (this.#dropped === 0) return
     const { linesPerSecond } = this.#limits
     lines.push({
-      name: this.#name,
+      name: this.#droppedName,
       text: `... ${this.#dropped} lines dropped (more than ${linesPerSecond} per second)`,
     })
     this.#dropped = 0

@@ -88,8 +88,9 @@ export class WorkerPool {
     return this.#running.get(worker)?.killTimer !== undefined
   }
 
+  /** Also of one that has ended, for a while. */
   pidOf(worker: ProcessId): number {
-    return this.#running.get(worker)?.process.pid ?? 0
+    return this.#running.get(worker)?.process.pid ?? this.#ended.get(worker)?.exit[2] ?? 0
   }
 
   socketPath(worker: ProcessId): string {

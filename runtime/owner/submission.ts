@@ -160,8 +160,8 @@ export class Submission {
     const bytes = compactError(failureError(failure, template.name, this.#notes.of(number)))
     const outcome: Outcome = ['error', bytes]
     this.#keepPins(number)
-    // Whoever cancels knows.
-    if (failure.kind === 'cancelled') outcome.unread = false
+    // Whoever cancels or leaves knows.
+    if (failure.kind === 'cancelled' || failure.kind === 'class-closed') outcome.unread = false
     for (let i = 0; i < template.numReturns; i++) this.#objects.settle(number + i, outcome)
     this.finish(number, undefined)
   }

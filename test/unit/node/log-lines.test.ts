@@ -60,6 +60,14 @@ describe('runtime/node/log-lines', () => {
     expect(lines.feed(bytes('8\n'), 200).map((line) => line.text)).to.deep.equal(['8'])
   })
 
+  it('counts dropped lines to the function that wrote them', () => {
+    const limits = { linesPerSecond: 10, burstLines: 1 }
+    expect(texts('\u001ea\n1\n2\n3\n\u001eb\n4\n', limits)).to.deep.equal([
+      'a: 1',
+      'a: ... 3 lines dropped (more than 10 per second)',
+    ])
+  })
+
   it('gives the same lines however the bytes are cut', () => {
     const piece = fc.constantFrom('a', 'bb\n', '\n', '\u001efn\n', 'é', '😀\n', '\r\n', 'x\n')
     fc.assert(
