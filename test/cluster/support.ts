@@ -1,8 +1,10 @@
 /** Clusters of real daemons on loopback, each test file with an Outpool folder and a token of its own. */
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
@@ -15,6 +17,7 @@ import { runFoldersRoot } from '../../runtime/cluster/run-folder.ts'
 import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
+import { processesMarked } from '../tools/processes.mjs'
 
 const changed = ['OUTPOOL_HOME', 'OUTPOOL_TOKEN', 'OUTPOOL_TOKEN_FILE', 'OUTPOOL_ADDRESS'] as const
 /** Detection in 1.5 s: short for a test, long for a machine with other things to do. */
@@ -141,11 +144,11 @@ export class Trace {
   readonly folder: string = mkdtempSync(join(tmpdir(), 't-'))
   #removed = false
 
-  /** All lines, of all processes. */
-  lines(): string[] {
-    return foldersIn(this.folder).flatMap((name) =>
-      readFileSync(join(this.folder, name), 'utf8').split('\n').filter(Boolean),
-    )
+  /** The lines of all processes, or of one file. */
+  lines(file?: string): string[] {
+    return foldersIn(this.folder)
+      .filter((name) => file === undefined || name === file)
+      .flatMap((name) => readFileSync(join(this.folder, name), 'utf8').split('\n').filter(Boolean))
   }
 
   /** The processes that wrote. */
@@ -173,5 +176,49 @@ export function plainWorkers(): () => void {
   process.execArgv = []
   return () => {
     process.execArgv = before
+  }
+}
+
+const programs = new URL('programs/', import.meta.url)
+
+/** A program of `test/cluster/programs` in a process, a process group and a temporary folder of its own. */
+export class Program {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'p-'))
+  readonly pid: number
+  stdout = ''
+  stderr = ''
+  /** Its exit code and signal, when all that it wrote has been read. */
+  readonly exit: Promise<[code: number | null, signal: NodeJS.Signals | null]>
+
+  constructor(name: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+    const child = spawn(process.execPath, [fileURLToPath(new URL(name, programs)), ...args], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, TMPDIR: this.folder, NODE_OPTIONS: '', ...env },
+    })
+    this.pid = child.pid ?? 0
+    child.stdout.on('data', (bytes: Buffer) => (this.stdout += bytes.toString()))
+    child.stderr.on('data', (bytes: Buffer) => (this.stderr += bytes.toString()))
+    this.exit = new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', (code, signal) => resolve([code, signal]))
+    })
+  }
+
+  /** What every process of it carries in its environment, its command line or its open files. */
+  get mark(): string {
+    return basename(this.folder)
+  }
+
+  /** Ends it if it has not ended. */
+  async remove(): Promise<void> {
+    try {
+      process.kill(-this.pid, 'SIGKILL')
+    } catch {
+      // It has ended.
+    }
+    await this.exit
+    await eventually(() => processesMarked(this.mark).length === 0 || undefined)
+    rmSync(this.folder, { recursive: true, force: true })
   }
 }

@@ -140,7 +140,9 @@ describe('tasks', () => {
       const bad = remote((): number => {
         throw new RangeError('not today')
       }).remote()
-      const error = await rejection(remote<typeof noteAndReturn>(tasks, 'work').remote(trace.folder, bad, 0).get())
+      const error = await rejection(
+        remote<(folder: string, id: number, ms: number) => number>(tasks, 'work').remote(trace.folder, bad, 0).get(),
+      )
       expect(error).to.be.instanceOf(RangeError).with.property('message', 'not today')
       expect(trace.lines()).to.deep.equal([])
     })
@@ -314,22 +316,70 @@ describe('tasks', () => {
       expect(kind).to.equal('driver')
       expect(tasksByNode[node]).to.be.greaterThan(0)
     })
-
-    it('show empty tables once everything was read and let go', async () => {
-      let left: [string, number][] = []
-      const deadlineMs = performance.now() + 20_000
-      do {
-        ;(globalThis as { gc?: () => void }).gc?.()
-        await new Promise((resolve) => setTimeout(resolve, 100))
-        left = Object.entries(explain().tables).filter(([, size]) => size > 0)
-      } while (left.length > 0 && performance.now() < deadlineMs)
-      expect(left).to.deep.equal([])
-    })
   })
 })
 
-/** The type of `work` in the fixture. */
-declare function noteAndReturn(folder: string, id: number, ms: number): number
+describe('an owner', () => {
+  it('has empty tables once everything was read and let go, and told nobody of a failure that was read', async () => {
+    await init({ numCpus: 2 })
+    const complaints: unknown[] = []
+    const { error: toStderr } = console
+    console.error = (text: unknown): void => void complaints.push(text)
+    const disposes = remote(async ({ ref }: { ref: ObjectRef<number> }) => {
+      const value = await ref.get()
+      // A worker that has nothing to do does not collect its garbage.
+      ref[Symbol.dispose]()
+      return value
+    })
+    const use = async (): Promise<void> => {
+      const chain = add.remote(add.remote(1, 2), await put(3))
+      const big = await put(new Uint8Array(1_000_000))
+      const many = remote((bytes: Uint8Array) => [bytes.length, 'x']).options({ numReturns: 2 })
+      const failing = remote((): number => {
+        throw new Error('read')
+      })
+      const cancelled = sleepy.remote(60_000, 1)
+      cancel(cancelled, { force: true })
+      expect(await get([chain, ...many.remoteMany(big)])).to.deep.equal([6, 1_000_000, 'x'])
+      expect(await disposes.run({ ref: add.remote(2, 2) })).to.equal(4)
+      expect((await rejection(failing.options({ numReturns: 3 }).remote().get())).message).to.equal('read')
+      await Promise.all(Array.from({ length: 1_000 }, (_, i) => add.run(i, i)))
+    }
+    await use()
+    let left: [string, number][] = []
+    const deadlineMs = performance.now() + 20_000
+    do {
+      ;(globalThis as { gc?: () => void }).gc?.()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      left = Object.entries(explain().tables).filter(([, size]) => size > 0)
+    } while (left.length > 0 && performance.now() < deadlineMs)
+    console.error = toStderr
+    await shutdown()
+    expect([left, complaints]).to.deep.equal([[], []])
+  })
+
+  it('tells once of a failure that nobody read', async () => {
+    await init({ numCpus: 1 })
+    const complaints: unknown[] = []
+    const { error: toStderr } = console
+    console.error = (text: unknown): void => void complaints.push(text)
+    const failing = remote((): number => {
+      throw new Error('unread')
+    })
+    const drop = (): void => void failing.options({ numReturns: 3 }).remote()
+    drop()
+    await add.run(1, 2)
+    const deadlineMs = performance.now() + 20_000
+    while (explain().tables['numbers'] !== 0 && performance.now() < deadlineMs) {
+      ;(globalThis as { gc?: () => void }).gc?.()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    console.error = toStderr
+    await shutdown()
+    expect(complaints).to.have.length(1)
+    expect(complaints[0]).to.match(/nobody read.*unread/)
+  })
+})
 
 describe('a driver with narrow limits', () => {
   before(() => init({ numCpus: 1, maxQueuedTasks: 20, maxQueuedBytes: 100_000 }))

@@ -1,0 +1,66 @@
+import { expect } from 'chai'
+import { Program } from './support.ts'
+
+describe('what workers print', () => {
+  let on: Program
+  let off: Program
+  let lines: readonly string[]
+  let errors: readonly string[]
+  let who: (name: string) => string
+  let facts: { pid: number; node: string }
+
+  before(async () => {
+    on = new Program('logs.mjs', ['on'])
+    off = new Program('logs.mjs', ['off'])
+    expect(await Promise.all([on.exit, off.exit])).to.deep.equal([
+      [0, null],
+      [0, null],
+    ])
+    lines = on.stdout.split('\n')
+    errors = on.stderr.split('\n')
+    facts = JSON.parse((lines.find((line) => line.startsWith('driver ')) ?? '').slice(7)) as typeof facts
+    who = (name) => `(${name} pid=${facts.pid} node=${facts.node.slice(0, 8)})`
+  })
+  after(async () => {
+    await on.remove()
+    await off.remove()
+  })
+
+  it('appears at the driver, with its function, process and node, on the stream that it was written to', () => {
+    expect(lines)
+      .to.include(`${who('speaks')} hello`)
+      .and.include(`${who('renamed')} bye`)
+    expect(errors)
+      .to.include(`${who('speaks')} not hello`)
+      .and.include(`${who('renamed')} not bye`)
+    expect(lines.filter((line) => line.includes('not hello'))).to.deep.equal([])
+  })
+
+  it('appears as whole lines, also where it was written in pieces or never ended', () => {
+    expect(lines).to.include(`${who('pieces')} one whole line`)
+    expect(lines).to.include(`${who('unfinished')} without an end`)
+  })
+
+  it('is folded where it repeats itself', () => {
+    const again = lines.filter((line) => line.startsWith(who('repeats')))
+    expect(again[0]).to.equal(`${who('repeats')} again`)
+    const counts = again.slice(1).map((line) => Number(/repeated (\d+) times$/.exec(line)?.[1] ?? 1))
+    expect(1 + counts.reduce((sum, count) => sum + count, 0)).to.equal(500)
+    expect(again.length).to.be.lessThan(50)
+  })
+
+  it('is cut to what a person can read where it floods, and says how much is left out', () => {
+    const shown = lines.filter((line) => line.startsWith(`${who('floods')} line `))
+    const dropped = lines
+      .filter((line) => line.startsWith(who('floods')))
+      .map((line) => Number(/\.\.\. (\d+) lines dropped/.exec(line)?.[1] ?? 0))
+    expect(shown[0]).to.equal(`${who('floods')} line 0`)
+    expect(shown.length).to.be.lessThan(20_000)
+    expect(shown.length + dropped.reduce((sum, count) => sum + count, 0)).to.equal(20_000)
+  })
+
+  it('does not appear with logToDriver: false', () => {
+    expect(off.stdout).to.match(/^driver \{.*\}\n$/)
+    expect(off.stderr).to.equal('')
+  })
+})

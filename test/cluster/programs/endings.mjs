@@ -1,0 +1,55 @@
+/** Programs that end in every way, by the first argument; the second is a folder where tasks tell what they did. */
+import { context, get, put, remote } from 'outpool'
+
+const [how, folder] = process.argv.slice(2)
+const work = remote(new URL('../fixtures/tasks.mjs', import.meta.url), 'work')
+const add = remote((a, b) => a + b)
+
+const programs = {
+  /** Awaits what it asked for. */
+  async awaits() {
+    const values = await get(Array.from({ length: 20 }, (_, i) => add.remote(i, 1)))
+    const big = await put(new Uint8Array(1_000_000))
+    const length = await remote((bytes) => bytes.length).run(big)
+    console.log(values.length, length)
+  },
+  /** The first call starts Outpool; its ref travels before anything was awaited. */
+  async first() {
+    const ref = add.remote(1, 2)
+    const reads = remote(async (box) => (await box.ref.get()) + 1)
+    console.log(await reads.remote({ ref }).get(), context().kind)
+  },
+  /** Awaits nothing. */
+  async forgets() {
+    for (let i = 0; i < 10; i++) add.remote(i, 1)
+    console.log('submitted')
+  },
+  /** Waits for one and leaves the other, which would take forever. */
+  async leaves() {
+    work.remote(folder, 'left', 3_600_000)
+    console.log(await add.run(1, 2))
+  },
+  async throws() {
+    await add.run(1, 2)
+    work.remote(folder, 'busy', 3_600_000)
+    throw new Error('the program fails')
+  },
+  async exits() {
+    await add.run(1, 2)
+    work.remote(folder, 'busy', 3_600_000)
+    process.exit(7)
+  },
+  /** Has tasks that never end, with processes of their own. */
+  async hangs() {
+    const spawns = remote(async (folder) => {
+      const { spawn } = await import('node:child_process')
+      const { writeFileSync } = await import('node:fs')
+      const child = spawn('sleep', ['3600'], { stdio: 'ignore' })
+      writeFileSync(`${folder}/grandchild`, `${child.pid}\n`)
+      await new Promise(() => setInterval(() => {}, 1_000))
+    })
+    await Promise.all([work.run(folder, 'busy', 3_600_000), spawns.run(folder)])
+  },
+}
+
+await programs[how]()

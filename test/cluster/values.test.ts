@@ -1,0 +1,181 @@
+import { expect } from 'chai'
+import { createServer } from 'node:net'
+import { init, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
+import { difference } from '../unit/objects/same-value.ts'
+import { plainWorkers, rejection } from './support.ts'
+
+const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
+const identity = remote((value: unknown) => value)
+
+function cyclic(): object {
+  const shared = { shared: true }
+  const value: Record<string, unknown> = { a: shared, b: [shared] }
+  value['self'] = value
+  return value
+}
+
+function withHoles(): unknown[] {
+  const list: unknown[] = [1, , 3] // oxlint-disable-line no-sparse-arrays
+  return Object.assign(list, { named: 'property' })
+}
+
+const sharedBuffer = new ArrayBuffer(16)
+const values: Readonly<Record<string, unknown>> = {
+  undefined: undefined,
+  null: null,
+  booleans: [true, false, Object(true)],
+  'numbers of every kind': [0, -0, 1.5, -1, NaN, Infinity, -Infinity, 2 ** 53, Number.MIN_VALUE],
+  'large integers': [0n, -1n, 2n ** 100n],
+  'texts, lone surrogates among them': ['', 'ä', '𝄞', '\ud800', '\0'],
+  'objects with names that touch prototypes': [
+    JSON.parse('{"__proto__": {"a": 1}, "constructor": 2}'),
+    Object.create(null),
+  ],
+  'arrays with holes and own properties': withHoles(),
+  'cycles and shared parts': cyclic(),
+  dates: [new Date(0), new Date(NaN)],
+  'regular expressions': [/a+/giu],
+  'maps and sets': [new Map<unknown, unknown>([[{ k: 1 }, new Set([1, 'x'])]]), new Set([new Map()])],
+  'views of one buffer': [new Uint8Array(sharedBuffer, 4, 8), new Float64Array(sharedBuffer), sharedBuffer],
+  'typed arrays': [new BigInt64Array([1n, -1n]), new Uint8ClampedArray([300]), new DataView(new ArrayBuffer(3), 1)],
+  'bytes of Node': Buffer.from('bytes'),
+  'a large array of numbers': Array.from({ length: 50_000 }, (_, i) => i / 3),
+  'large bytes': new Uint8Array(1_000_000).fill(7),
+  'deep nesting': JSON.parse('['.repeat(500) + ']'.repeat(500)),
+  addresses: [new URL('https://example.org/a?b#c'), new URLSearchParams('a=1&a=2')],
+  'errors as values': [Object.assign(new RangeError('far', { cause: new Error('near') }), { at: 3 })],
+}
+
+describe('values', () => {
+  let restore: () => void
+  before(async () => {
+    restore = plainWorkers()
+    await init({ numCpus: 1 })
+  })
+  after(async () => {
+    await shutdown()
+    restore()
+  })
+
+  for (const [name, value] of Object.entries(values)) {
+    it(`go to a task and come back as they were: ${name}`, async () => {
+      const back = await identity.run(value)
+      if (name === 'errors as values') {
+        const [error] = back as [RangeError & { at: number; cause: Error }]
+        expect(error).to.be.instanceOf(RangeError).and.include({ message: 'far', at: 3 })
+        expect(error.cause.message).to.equal('near')
+      } else expect(difference(back, value)).to.equal(undefined)
+    })
+  }
+
+  const server = createServer()
+  class Point {
+    x = 1
+  }
+  const refused: Readonly<Record<string, readonly [unknown, RegExp]>> = {
+    'a function': [{ on: { done: () => 1 } }, /args\[0\]\.on\.done.*function/],
+    'a handle': [{ list: [{ conn: server }] }, /args\[0\]\.list\[0\]\.conn.*Server/],
+    'an instance of a class': [new Map([['p', new Point()]]), /args\[0\]\.get\("p"\).*Point/],
+    'a promise': [[Promise.resolve(1)], /args\[0\]\[0\].*await/],
+    'a symbol': [{ s: Symbol('s') }, /args\[0\]\.s.*symbol/],
+    'a weak map': [new WeakMap(), /args\[0\].*WeakMap/],
+    'a proxy': [new Proxy({}, {}), /args\[0\].*Proxy/],
+  }
+  for (const [name, [value, path]] of Object.entries(refused)) {
+    it(`that cannot travel are refused at the call, by path: ${name}`, async () => {
+      expect(() => identity.remote(value))
+        .to.throw(Error, path)
+        .with.property('code', 'ERR_OUTPOOL_SERIALIZATION')
+      expect((await rejection(identity.run(value))).message).to.match(path)
+    })
+  }
+
+  it('that cannot come back fail their task, by path', async () => {
+    const error = await rejection(remote(() => ({ a: { f: () => 1 } })).run())
+    expect(error).to.have.property('code', 'ERR_OUTPOOL_SERIALIZATION')
+    expect(error.message).to.contain('result.a.f')
+  })
+})
+
+describe('errors that a task throws', () => {
+  let restore: () => void
+  before(async () => {
+    restore = plainWorkers()
+    await init({ numCpus: 1 })
+  })
+  after(async () => {
+    await shutdown()
+    restore()
+  })
+
+  it('arrive as instances of their class, with own properties, cause and remote stack', async () => {
+    const fails = remote(function failing() {
+      const cause = new SyntaxError('why', { cause: { deeper: new Map([[1, 'x']]) } })
+      throw Object.assign(new RangeError('too far', { cause }), { code: 'E_FAR', at: new Date(0) })
+    })
+    const error = await rejection(fails.run())
+    expect(error).to.be.instanceOf(RangeError)
+    expect(error).to.include({ name: 'RangeError', message: 'too far', code: 'E_FAR' })
+    expect((error as Error & { at: Date }).at.getTime()).to.equal(0)
+    const cause = error.cause as SyntaxError & { cause: { deeper: Map<number, string> } }
+    expect(cause).to.be.instanceOf(SyntaxError).with.property('message', 'why')
+    expect([...cause.cause.deeper]).to.deep.equal([[1, 'x']])
+    expect(error.stack).to.contain('failing')
+  })
+
+  it('of several at once arrive with all of them', async () => {
+    const error = await rejection(
+      remote(() => {
+        throw new AggregateError([new TypeError('a'), 'b'], 'both')
+      }).run(),
+    )
+    expect(error).to.be.instanceOf(AggregateError).with.property('message', 'both')
+    const { errors } = error as AggregateError
+    expect(errors[0]).to.be.instanceOf(TypeError)
+    expect(errors[1]).to.equal('b')
+  })
+
+  it('of a class that is not known here arrive as TaskError, with the original name and own properties', async () => {
+    const error = await rejection(remote(tasks, 'throwsOwnClass').run())
+    expect(error).to.be.instanceOf(TaskError)
+    expect(error).to.include({ originalName: 'NotRegistered', message: 'of a class of its own' })
+    expect((error as Error & { where: object }).where).to.deep.equal({ line: 7 })
+    expect(error.stack).to.contain('throwsOwnClass')
+  })
+
+  it('of a class that was registered here are instances of it, made without its constructor', async () => {
+    let constructed = 0
+    class NotRegistered extends Error {
+      constructor() {
+        super()
+        constructed++
+      }
+    }
+    registerErrorClass(NotRegistered)
+    const error = await rejection(remote(tasks, 'throwsOwnClass').run())
+    expect(error).to.be.instanceOf(NotRegistered).and.include({ message: 'of a class of its own', code: 'E_OWN' })
+    expect(constructed).to.equal(0)
+  })
+
+  it('that are no errors arrive as what they are', async () => {
+    const throws = remote((value: unknown) => {
+      throw value
+    })
+    for (const value of ['text', 5, null, undefined, { plain: true }]) {
+      const got = await throws.run(value).then(
+        () => 'resolved',
+        (reason: unknown) => ({ reason }),
+      )
+      expect(got).to.deep.equal({ reason: value })
+    }
+  })
+
+  it('and that cannot travel whole still say what they are', async () => {
+    const error = await rejection(
+      remote(() => {
+        throw Object.assign(new TypeError('with a function'), { callback: () => 1, code: 'E_KEPT' })
+      }).run(),
+    )
+    expect(error).to.be.instanceOf(TypeError).and.include({ message: 'with a function', code: 'E_KEPT' })
+  })
+})
