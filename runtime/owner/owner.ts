@@ -255,6 +255,11 @@ export class Owner {
     return this.#table.size > 0 || this.#borrowing.state.owes() > 0
   }
 
+  /** Whether there is an object of this process, or a ref to one of another. */
+  get holdsAnything(): boolean {
+    return this.#table.size > 0 || this.#borrowing.state.size() > 0
+  }
+
   /** Writes what node managers are owed, before this process is busy with something else. */
   flushNodes(): void {
     this.#nodes.flush()

@@ -16,6 +16,7 @@ import { MessageType, type Message } from '../protocol/messages.ts'
 import type { RefCodec } from '../objects/value.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix } from '../transport/listen.ts'
+import { collectGarbage, IdleCollection } from './idle-collection.ts'
 import { IdleLending } from './idle-lending.ts'
 import { markOutput } from './output-marks.ts'
 import { runningTask } from './task-context.ts'
@@ -53,6 +54,12 @@ class WorkerProcess {
   #page: ClaimPage | undefined | null = null
   readonly #lending = new IdleLending(systemClock, (epoch, lent) => {
     this.#home.link.send([lent ? MessageType.workerBlocked : MessageType.workerResumed, epoch])
+  })
+  readonly #collection = new IdleCollection({
+    clock: systemClock,
+    isIdle: () => this.#runner.running === 0,
+    holds: () => this.#owner.holdsAnything,
+    collect: collectGarbage,
   })
   #leaving = false
   /** What the node manager was told last. */
@@ -198,6 +205,7 @@ class WorkerProcess {
   #idle(): void {
     this.#tellHolds()
     this.#lending.idle()
+    this.#collection.idle()
     this.#leaveWhenIdle()
   }
 

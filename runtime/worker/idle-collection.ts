@@ -1,0 +1,69 @@
+/**
+ * Refs that user code has dropped are given back when they are collected, and a process that does nothing collects
+ * nothing: what its last task dropped would live as long as the worker. So a worker that is idle, and still holds refs
+ * or objects, collects garbage itself.
+ *
+ *     1 working --no task runs, something is held--> 2 idle --wait--> collects --still held--> 2, with twice the wait
+ *         ^------------------task--------------------+
+ *
+ * A collection stops the worker for as long as its heap is large, so the next one waits for a hundred times that.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Clock, Timer } from '../base/clock.ts'
+
+export interface IdleCollectionParts {
+  readonly clock: Clock
+  readonly isIdle: () => boolean
+  /** Whether anything is held that a collection could free. */
+  readonly holds: () => boolean
+  readonly collect: () => void
+}
+
+const leastWaitMs = 300
+const mostWaitMs = 60_000
+const waitPerCollection = 100
+
+export class IdleCollection {
+  readonly #parts: IdleCollectionParts
+  #timer: Timer | undefined
+  /** What the timer was set to. */
+  #waitMs = 0
+  #firstWaitMs = leastWaitMs
+
+  constructor(parts: IdleCollectionParts) {
+    this.#parts = parts
+  }
+
+  /** No task runs any more. */
+  idle(): void {
+    if (this.#timer !== undefined && this.#waitMs <= this.#firstWaitMs) return
+    if (this.#parts.holds()) this.#wait(this.#firstWaitMs)
+  }
+
+  #wait(waitMs: number): void {
+    this.#timer?.cancel()
+    this.#waitMs = waitMs
+    this.#timer = this.#parts.clock.after(waitMs, () => {
+      this.#timer = undefined
+      const { clock, isIdle, holds, collect } = this.#parts
+      // `idle` is called again when what runs now has ended.
+      if (!isIdle() || !holds()) return
+      const startedAt = clock.now()
+      collect()
+      this.#firstWaitMs = Math.max(leastWaitMs, (clock.now() - startedAt) * waitPerCollection)
+      this.#wait(Math.min(mostWaitMs, Math.max(2 * waitMs, this.#firstWaitMs)))
+    })
+  }
+}
+
+let collector: (() => void) | undefined
+
+/** A full collection. Node offers none unless it was started with `--expose-gc`; the flag may be set later, too. */
+export function collectGarbage(): void {
+  if (collector === undefined) {
+    setFlagsFromString('--expose-gc')
+    collector = runInNewContext('gc') as () => void
+  }
+  collector()
+}
