@@ -185,7 +185,7 @@ export class FailureCluster {
   }
 
   async #start({ within = [], ...options }: StartOptions & { readonly head: boolean }): Promise<DaemonFacts> {
-    const [command = process.execPath, ...args] = [...within, process.execPath, daemonEntry]
+    const [command, ...args] = [...within, process.execPath, daemonEntry]
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: this.#environment,

@@ -45,6 +45,7 @@ await say('outcomes', {
 })
 // More work for whoever is there now, until the test has seen enough of it; each time by a function that is new, too.
 for (let round = 1; over !== 'leave'; round++) {
+  // oxlint-disable-next-line typescript/no-implied-eval -- a text that no node has seen before
   const fresh = remote(new Function('n', `return n + ${round}`))
   const answers = await Promise.all(Array.from({ length: 40 }, () => where.run(5)))
   const sums = await Promise.all(Array.from({ length: 40 }, (_, i) => fresh.run(i)))

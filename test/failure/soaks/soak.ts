@@ -3,9 +3,9 @@ import type { FailureCluster } from '../support.ts'
 
 export interface SoakReport {
   /** Something to know, with the time. */
-  note(text: string): void
+  readonly note: (text: string) => void
   /** Something that has to hold. */
-  check(text: string, holds: boolean): void
+  readonly check: (text: string, holds: boolean) => void
 }
 
 export interface Soak {
