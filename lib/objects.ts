@@ -69,9 +69,9 @@ export async function wait<T>(
       resolve()
     }
     const timer = Number.isFinite(timeout) ? setTimeout(end, Math.max(0, timeout)) : undefined
-    for (const [i, ref] of refs.entries()) {
+    for (const [i, tuple] of tuples.entries()) {
       if (over) break
-      const stop = owner.values.watch(tupleOf(checked(ref, i, 'wait')), () => {
+      const stop = owner.values.watch(tuple, () => {
         if (over) return
         ready.add(i)
         if (ready.size >= count) end()

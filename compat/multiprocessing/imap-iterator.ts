@@ -27,7 +27,7 @@ interface Reader<R> {
  * What `imap` and `imapUnordered` give: an async iterator whose `next` rejects at the item that failed and goes on
  * behind it when it is called again. The input is read as results are taken, a window of chunks ahead.
  */
-export class IMapIterator<T, R> implements AsyncIterableIterator<R, undefined, number | undefined> {
+export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
   readonly #host: ImapHost<T, R>
   readonly #chunkSize: number
   readonly #source: Iterator<T> | AsyncIterator<T>

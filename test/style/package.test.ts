@@ -43,7 +43,8 @@ describe('the package', () => {
       expect(imported.status, imported.output).equal(0)
       expect(required.status, required.output).equal(0)
       expect(imported.output).not.equal('')
-      expect(required.output).equal(imported.output)
+      // Node's own mark on a module with a default export that is required.
+      expect(required.output.replace('__esModule ', '')).equal(imported.output)
     })
   }
 

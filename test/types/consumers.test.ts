@@ -30,7 +30,8 @@ class Consumer {
     const compilerOptions = {
       ...options,
       target: 'es2022',
-      lib: ['es2022'],
+      // The declarations of workerpool itself, which ours extend, use types of the DOM.
+      lib: ['es2022', 'dom'],
       types: ['node'],
       strict: true,
       noEmit: true,

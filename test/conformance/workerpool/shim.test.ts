@@ -3,7 +3,12 @@ import { expect } from 'chai'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
 
-const load = async (): Promise<Workerpool> => import('outpool/workerpool')
+/** Another suite of this process may have shut Outpool down. */
+const load = async (): Promise<Workerpool> => {
+  const { init } = await import('outpool')
+  await init()
+  return import('outpool/workerpool')
+}
 
 const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true, processes: true }
 
