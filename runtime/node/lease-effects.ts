@@ -35,6 +35,8 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
       const { connections, ports, options } = parts()
       const what = `a worker of node ${options.id} could not start: ${text}`
       ports.events.warn(what)
+      // In local mode that was the driver's own stderr.
+      if (options.url === '') return
       for (const { link } of connections.all())
         if (link.peer.kind === 'driver') link.send([MessageType.log, [['stderr', 0, options.id, 'outpool', what]]])
     },
