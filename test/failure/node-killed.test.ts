@@ -52,14 +52,4 @@ describe('a node manager that is killed under load', function () {
     expect([...cluster.executions()].filter(([, times]) => times > 1)).to.deep.equal([])
     expect(await load0.leave()).to.deep.equal({})
   })
-
-  it('leaves a driver whose home it was without its tasks, and says so', async () => {
-    const work = await underLoad(cluster, { ...load, maxRetries: 3 })
-    const [, home] = work.named
-    await kill(home)
-    // Without its home a driver has no way to anybody. It looks for it for a while first.
-    const result = await work.enough()
-    expect(Object.keys(result.tally.failed)).to.deep.equal(['ConnectionLostError'])
-    expect(result.errors[0]?.[1]).to.contain(home.id)
-  })
 })

@@ -13,6 +13,9 @@ export interface LoadOptions {
   readonly more: number
   /** Of the head; default as the others. */
   readonly headCpus?: number
+  /** Of all nodes; default as `FailureCluster` has it. */
+  readonly heartbeatIntervalMs?: number
+  readonly heartbeatMisses?: number
 }
 
 export interface LoadOutcomes {
@@ -91,9 +94,13 @@ export class Load {
 
 /** Resolves when every node that has CPUs has settled some of the tasks. The driver's home is the second node. */
 export async function underLoad(cluster: FailureCluster, options: LoadOptions): Promise<Load> {
-  const { cpusPerNode, more, headCpus = cpusPerNode, ...work } = options
-  const head = await cluster.startHead({ numCpus: headCpus })
-  const start = (): Promise<DaemonFacts> => cluster.startNode(head.url, { numCpus: cpusPerNode })
+  const { cpusPerNode, more, headCpus = cpusPerNode, heartbeatIntervalMs, heartbeatMisses, ...work } = options
+  const detection = {
+    ...(heartbeatIntervalMs !== undefined && { heartbeatIntervalMs }),
+    ...(heartbeatMisses !== undefined && { heartbeatMisses }),
+  }
+  const head = await cluster.startHead({ ...detection, numCpus: headCpus })
+  const start = (): Promise<DaemonFacts> => cluster.startNode(head.url, { ...detection, numCpus: cpusPerNode })
   const nodes = [head, ...(await Promise.all(Array.from({ length: more }, start)))]
   await cluster.knowEachOther(nodes)
   const inFlight = 4 * (headCpus + more * cpusPerNode)

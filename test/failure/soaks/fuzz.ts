@@ -34,7 +34,10 @@ export const decoded: Soak = {
       tried += count
       check(
         `${decoder.name}: ${count} inputs, ${accepted} of them valid, ${findings.length} handled wrongly` +
-          findings.slice(0, 3).map((text) => `\n${text}`).join(''),
+          findings
+            .slice(0, 3)
+            .map((text) => `\n${text}`)
+            .join(''),
         findings.length === 0 && accepted > 0,
       )
     }

@@ -1,4 +1,7 @@
 /** All soaks by name. */
+import * as apart from './apart.ts'
+import * as fuzz from './fuzz.ts'
+import * as nodes from './nodes.ts'
 import * as scale from './scale.ts'
 import type { Soak } from './soak.ts'
 import * as workersKilled from './workers-killed.ts'
@@ -8,4 +11,11 @@ export const soaks: Readonly<Record<string, Soak>> = {
   million: scale.million,
   'workers-killed': workersKilled.retried,
   'workers-once': workersKilled.notRetried,
+  'node-stopped': nodes.stopped,
+  'nodes-killed': nodes.killed,
+  'home-killed': nodes.homeKilled,
+  'head-stopped': nodes.headStopped,
+  'busy-driver': nodes.busyDriver,
+  netns: apart.netns,
+  fuzz: fuzz.decoded,
 }
