@@ -13,6 +13,8 @@ export interface Unwalk {
   key(): string
   add<T>(value: T): T
   memory(number: number): DecodedBuffer
+  /** Memory that nothing else in the value uses, which is then nobody's any more. */
+  soleMemory(number: number): ArrayBuffer
   enter(): void
   leave(): void
 }
@@ -20,7 +22,9 @@ export interface Unwalk {
 type KindReader = (unwalk: Unwalk) => unknown
 
 /** Arrays longer than this that are mostly holes are kept as dictionaries, which take no memory for holes. */
-const sparseLength = 1024
+const sparseLength = 32
+/** A first item this far from the beginning makes the engine keep an array as a dictionary. */
+const farIndex = 4096
 
 export const kindReaders: ReadonlyMap<number, KindReader> = new Map<number, KindReader>([
   [tag.bigint64, ({ reader }) => reader.bigint64()],
@@ -71,8 +75,10 @@ function readSparseArray(unwalk: Unwalk): unknown[] {
 
 function setLength(array: unknown[], length: number, count: number): void {
   if (length > sparseLength && length / 8 > count) {
-    array[length - 1] = undefined
-    Reflect.deleteProperty(array, length - 1)
+    const far = Math.max(length - 1, farIndex)
+    array[far] = undefined
+    Reflect.deleteProperty(array, far)
+    array.length = length
   } else {
     array.length = length
   }
@@ -83,12 +89,14 @@ function readPacked(unwalk: Unwalk, integers: boolean): number[] {
   const number = reader.varint()
   let memory: ArrayBuffer
   if (number > 0) {
-    memory = unwalk.memory(number - 1).memory
+    // Else a few bytes that name one buffer again and again would make an array of it each time.
+    memory = unwalk.soleMemory(number - 1)
   } else {
     const length = reader.varint()
     const at = reader.take(length)
     memory = copyOf(reader.bytes.subarray(at, at + length))
   }
+  if (memory.byteLength % (integers ? 4 : 8) !== 0) throw malformed('a number is cut short')
   return unwalk.add(unpackNumbers(new Uint8Array(memory), integers))
 }
 

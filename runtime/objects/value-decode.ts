@@ -44,7 +44,7 @@ class Decoder implements Unwalk {
   readonly #refs: RefCodec | undefined
   readonly #objects: unknown[] = []
   readonly #shapes: string[][] = []
-  #buffers: DecodedBuffer[] | undefined
+  #buffers: (DecodedBuffer | undefined)[] | undefined
   #depth = 0
 
   constructor(encoded: EncodedValue, refs: RefCodec | undefined) {
@@ -106,6 +106,12 @@ class Decoder implements Unwalk {
     const found = this.#buffers?.[number]
     if (found === undefined) throw malformed('a reference to a buffer that is not there')
     return found
+  }
+
+  soleMemory(number: number): ArrayBuffer {
+    const { memory } = this.memory(number)
+    if (this.#buffers !== undefined) this.#buffers[number] = undefined
+    return memory
   }
 
   /** Counts a level of nesting while `body` reads it. */

@@ -2,8 +2,9 @@
  * What all calls of one function with one set of options share, as immutable bytes: together with the arguments they
  * are the task's spec. A template is sent once per link and named by its owner's number from then on.
  */
-import { pack, unpack } from 'msgpackr'
 import { ProtocolError } from '../base/errors.ts'
+import { decodeMessages, encodeMessage } from '../protocol/message-codec.ts'
+import type { GrowingBytes } from '../protocol/message-codec.ts'
 
 /** What a task is. `actor-creation` and `actor-call` have their place in the spec from the first day. */
 export type TaskKind = 'task' | 'actor-creation' | 'actor-call'
@@ -30,29 +31,24 @@ export interface TemplateBody {
 const kinds: readonly TaskKind[] = ['task', 'actor-creation', 'actor-call']
 const modes: readonly CallMode[] = ['call', 'map', 'starmap', 'each']
 const version = 1
+/** Room for everything but the definition, most of the time; it grows where that is not enough. */
+const headBytes = 256
 
 export function encodeTemplate(body: TemplateBody): Uint8Array {
   const kind = kinds.indexOf(body.kind)
   const mode = modes.indexOf(body.mode)
-  return pack([
-    version,
-    kind,
-    mode,
-    body.name,
-    body.definition,
-    body.job,
-    body.environment,
-    body.numReturns,
-    body.maxRetries,
-  ])
+  const into: GrowingBytes = { bytes: Buffer.allocUnsafeSlow(body.definition.length + headBytes), length: 0 }
+  const { name, definition, job, environment, numReturns, maxRetries } = body
+  encodeMessage([version, kind, mode, name, definition, job, environment, numReturns, maxRetries], into)
+  return into.bytes.subarray(0, into.length)
 }
 
 /** Throws ProtocolError for bytes that are not a template. */
 export function decodeTemplate(bytes: Uint8Array): TemplateBody {
-  const fields: unknown = unpack(bytes)
-  if (!Array.isArray(fields) || fields[0] !== version)
-    throw new ProtocolError('not a task template of a version known here')
-  const [, kind, mode, name, definition, job, environment, numReturns, maxRetries] = fields as unknown[]
+  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const [fields] = decodeMessages(whole, 0, whole.length, 1)
+  if (fields?.[0] !== version) throw new ProtocolError('not a task template of a version known here')
+  const [, kind, mode, name, definition, job, environment, numReturns, maxRetries] = fields
   const body = {
     kind: kinds[Number(kind)],
     mode: modes[Number(mode)],

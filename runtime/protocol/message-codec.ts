@@ -22,6 +22,11 @@ const copiedBytes = 64
 /** Up to here a loop is faster than a call out of JavaScript. */
 const loopedBytes = 24
 const shortText = 48
+/**
+ * Lists up to this length are made at their size; a longer one grows with what is read. An announced length alone then
+ * costs next to nothing, however deep such lists are nested.
+ */
+const trustedLength = 1024
 
 const float = new DataView(new ArrayBuffer(8))
 const floatBytes = new Uint8Array(float.buffer)
@@ -182,8 +187,7 @@ export function decodeMessages(bytes: Buffer, start: number, stop: number, count
   position = start
   end = stop
   if (count > stop - start) throw malformed('more messages announced than bytes')
-  // Of its final size at once: growing would cost more than the decoding.
-  const messages = new Array<WireMessage>(count)
+  const messages = listFor<WireMessage>(count)
   for (let i = 0; i < count; i++) {
     const message = readValue(0)
     if (!Array.isArray(message) || typeof message[0] !== 'number') throw malformed('a message is not [type, ...fields]')
@@ -304,12 +308,16 @@ function readBytes(length: number): Uint8Array {
 
 function readArray(length: number, depth: number): unknown[] {
   if (depth > maxDepth) throw malformed('it is nested too deep')
-  // Each item takes a byte at least: an announced length cannot make us allocate more than what really came.
+  // Each item takes a byte at least.
   if (length > end - position) throw malformed('it ends inside an array')
-  // Of its final size at once: growing would cost more than the decoding.
-  const items = new Array<unknown>(length)
+  const items = listFor<unknown>(length)
   for (let i = 0; i < length; i++) items[i] = readValue(depth + 1)
   return items
+}
+
+/** Of its final size at once where that is safe: growing would cost more than the decoding. */
+function listFor<T>(length: number): T[] {
+  return length <= trustedLength ? new Array<T>(length) : []
 }
 
 function readPlain(length: number, depth: number): Record<string, unknown> {

@@ -167,7 +167,7 @@ export function parseHello(text: string): Hello {
   if (channel !== 'control' && channel !== 'bulk' && channel !== 'back') throw badHello('channel')
   if (to !== 'any' && !(isPlain(to) && isProcessId(to['node']) && isProcessId(to['process']))) throw badHello('to')
   if (ticket !== undefined && typeof ticket !== 'string') throw badHello('ticket')
-  if (hops !== undefined && typeof hops !== 'number') throw badHello('hops')
+  if (hops !== undefined && !isCount(hops)) throw badHello('hops')
   const rest = { ...(ticket === undefined ? {} : { ticket }), ...(hops === undefined ? {} : { hops }) }
   return { from, to: to as DialTarget, channel, ...rest }
 }
@@ -186,6 +186,11 @@ function parsePeer(value: unknown): PeerHello {
 
 function badHello(field: string): RefusedError {
   return new RefusedError('malformed', `the hello has no valid ${JSON.stringify(field)}`)
+}
+
+/** A negative one would let a connection go round among the nodes for as long as it likes. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

@@ -239,7 +239,8 @@ class Upgrades {
 
   async #relay(request: IncomingMessage, url: string, head: Buffer): Promise<{ socket: Duplex; first: Buffer }> {
     const hops = Number(request.headers[hopsHeader] ?? 0) + 1
-    if (!(hops <= maxRelayHops)) throw new RefusedError('not-found', 'the connection was relayed too often')
+    if (!(hops >= 1 && hops <= maxRelayHops))
+      throw new RefusedError('not-found', 'the connection was relayed too often')
     const { relayTls } = this.#incoming.options
     const socket = await connectTo({ url }, relayTls === undefined ? {} : { tls: relayTls })
     return {

@@ -15,7 +15,7 @@ import { bootstrap } from './bootstrap.mjs'
 import { root } from './build.mjs'
 import { descendantsOf, describeProcess, processesMarked } from './processes.mjs'
 
-const suites = ['style', 'types', 'unit', 'simulation', 'conformance', 'cluster', 'failure']
+const suites = ['style', 'types', 'unit', 'fuzz', 'simulation', 'conformance', 'cluster', 'failure']
 /** Mocha without its wrapper, which would start a second process to pass the options on to Node: one to signal, not two. */
 const mocha = join(root, 'node_modules/mocha/lib/cli/cli.js')
 /** How long one suite may take; a suite that hangs must not take a whole CI run with it. */
