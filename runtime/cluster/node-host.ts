@@ -30,6 +30,7 @@ import { listenUnix, listenWebSocket } from '../transport/listen.ts'
 import type { UnixListener, WebSocketListener } from '../transport/listen.ts'
 import { advertisedHost } from './daemon-options.ts'
 import { nodeInfo } from './node-info.ts'
+import { RefusalLog } from './refusal-log.ts'
 import { createRunFolder, removeRunFolder, writeNodeFile, writeProbe } from './run-folder.ts'
 
 export interface NodeHostOptions {
@@ -163,9 +164,11 @@ function welcomeOf(id: NodeId, runFolder: string, { head, headUrl }: NodeHostOpt
 /** The port is there before the node manager, which must know its address. */
 function serving(manager: () => NodeManager | undefined, self: LocalHello, options: NodeHostOptions): IncomingOptions {
   const nobody = new DialBackTable(options.clock)
+  const refusals = new RefusalLog(options.clock, (line) => options.events.warn(line))
   return {
     self,
     token: options.token,
+    onRefused: refusals.note,
     onLink(link) {
       if (link.peer.info[registering] === true) {
         if (options.onRegistration) return options.onRegistration(link)

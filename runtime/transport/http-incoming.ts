@@ -69,7 +69,7 @@ export async function createHttpIncoming(
     incoming.admission.heard(request.socket)
     const refusal = judgeSource(request, rules) ?? serveRequest(request, response, rules)
     if (refusal === undefined) return
-    incoming.refused(refusal)
+    incoming.refused(refusal, request.socket)
     response.shouldKeepAlive = false
     response.writeHead(httpStatus[refusal.code], { 'content-type': 'application/json' }).end(JSON.stringify(refusal))
   })
@@ -132,7 +132,7 @@ function refused(refusal: Refusal): RefusedError {
 }
 
 function refuseHttp(incoming: Incoming, socket: Duplex, refusal: Refusal): void {
-  incoming.refused(refusal)
+  incoming.refused(refusal, socket)
   answerRefusal(socket, refusal)
 }
 

@@ -17,7 +17,7 @@ import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import type { HttpIncoming } from './http-incoming.ts'
 import type { Link } from './link.ts'
 import { readHead } from './read-head.ts'
-import { endGently, ignore } from './sockets.ts'
+import { endGently, ignore, peerAddress } from './sockets.ts'
 import { connectTo, splice } from './splice.ts'
 import type { ClientTls, ResolveTarget, SpliceTarget } from './splice.ts'
 import { upgradeRaw } from './upgrade.ts'
@@ -36,8 +36,8 @@ export interface IncomingOptions {
   readonly onLink: (link: Link) => void
   /** Bulk channels are refused where this is absent. */
   readonly onBulk?: (channel: BulkChannel) => void
-  /** Told of every connection that was turned away. */
-  readonly onRefused?: (refusal: Refusal) => void
+  /** Told of every connection that was turned away; `from` is its address, '' where it has none. */
+  readonly onRefused?: (refusal: Refusal, from: string) => void
   /** Turns a peer away after its token was right: another job, a version that cannot work with this one. */
   readonly admit?: (hello: Hello) => Refusal | undefined
   /** The way to another process (node managers only). */
@@ -63,6 +63,8 @@ export class Incoming {
   readonly admission: Admission
   #http: Promise<HttpIncoming> | undefined
   readonly #spliced = new Set<Duplex>()
+  /** Connections that are being told that there are too many. */
+  #turnedAway = 0
 
   constructor(options: IncomingOptions) {
     this.options = options
@@ -82,18 +84,27 @@ export class Incoming {
   /** Counts a connection that has yet to authenticate; false when it was turned away. */
   enter(socket: Duplex, refuse: (refusal: Refusal) => void): boolean {
     const turnAway = (refusal: Refusal): void => {
-      this.refused(refusal)
+      this.refused(refusal, socket)
       refuse(refusal)
     }
     const { helloTimeoutMs: timeoutMs, maxUnauthenticated: limit } = this.limits
     const onTimeout = (): void => turnAway({ code: 'timeout', reason: `no hello came within ${timeoutMs} ms` })
     if (this.admission.enter(socket, onTimeout)) return true
-    turnAway({ code: 'busy', reason: `${limit} connections are waiting to authenticate already; try again later` })
+    const reason = `${limit} connections are waiting to authenticate already; try again later`
+    // An answer takes its time, and so memory: above a bound nobody is answered.
+    if (this.#turnedAway >= limit) {
+      this.refused({ code: 'busy', reason }, socket)
+      socket.destroy()
+      return false
+    }
+    this.#turnedAway++
+    socket.once('close', () => this.#turnedAway--)
+    turnAway({ code: 'busy', reason })
     return false
   }
 
-  refused(refusal: Refusal): void {
-    this.options.onRefused?.(refusal)
+  refused(refusal: Refusal, socket: Duplex): void {
+    this.options.onRefused?.(refusal, peerAddress(socket))
   }
 
   isSelf(to: DialTarget): boolean {
@@ -160,7 +171,7 @@ export class Incoming {
       // The timeout has told already.
       if (socket.writableEnded || socket.destroyed) return
       this.admission.heard(socket)
-      this.refused(error.refusal)
+      this.refused(error.refusal, socket)
       refuseRaw(socket, error.refusal)
     }
   }

@@ -1,7 +1,7 @@
 /** Where connections come in: the unix socket of a process, and the one port of a node. */
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { createServer as createNetServer } from 'node:net'
-import type { AddressInfo, Server as NetServer } from 'node:net'
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -9,6 +9,7 @@ import { ConnectionLostError } from '../base/errors.ts'
 import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import { Incoming } from './incoming.ts'
 import type { HttpRules, IncomingOptions } from './incoming.ts'
+import { peerAddress } from './sockets.ts'
 
 /** The longest path of a unix socket on every platform (104 bytes on macOS, with its final zero). */
 const maxSocketPathBytes = 103
@@ -75,6 +76,7 @@ export async function listenWebSocket(options: WebSocketListenerOptions): Promis
   server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Duplex) => {
     incoming.enter(socket, (refusal) => answerRefusal(socket, refusal))
   })
+  if (tls !== undefined) limitTlsHandshakes(server, incoming)
   await listening(server, () => server.listen({ host, port }), `${host}:${port}`)
   const address = server.address() as AddressInfo
   const scheme = tls === undefined ? 'ws' : 'wss'
@@ -89,6 +91,28 @@ export async function listenWebSocket(options: WebSocketListenerOptions): Promis
       return closeServer(server, incoming)
     },
   }
+}
+
+/** What has not finished its TLS handshake holds keys and buffers already: there are as many of them at most. */
+function limitTlsHandshakes(server: NetServer, incoming: Incoming): void {
+  const { maxUnauthenticated: limit } = incoming.limits
+  const pending = new Set<string>()
+  server.on('connection', (socket: Socket) => {
+    const address = peerAddress(socket)
+    if (pending.size >= limit) {
+      incoming.refused({ code: 'busy', reason: `${limit} TLS handshakes are under way already` }, socket)
+      socket.destroy()
+      return
+    }
+    pending.add(address)
+    socket.once('close', () => pending.delete(address))
+  })
+  server.on('secureConnection', (socket: Socket) => pending.delete(peerAddress(socket)))
+  server.on('tlsClientError', (error: Error, socket: Socket) => {
+    const reason = `the TLS handshake failed: ${error.message}`
+    incoming.refused({ code: 'malformed', reason }, socket)
+    socket.destroy()
+  })
 }
 
 function listening(server: NetServer, listen: () => void, where: string): Promise<void> {

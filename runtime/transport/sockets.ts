@@ -19,6 +19,12 @@ export function setKeepAlive(socket: Duplex): void {
   tcp.setKeepAlive?.(true, keepAliveDelayMs)
 }
 
+/** Where a connection comes from, as `address:port`; '' for a unix socket. */
+export function peerAddress(socket: Duplex): string {
+  const { remoteAddress, remotePort } = socket as Duplex & { remoteAddress?: string; remotePort?: number }
+  return remoteAddress === undefined ? '' : `${remoteAddress}:${remotePort ?? ''}`
+}
+
 export function setReferenced(socket: Duplex, referenced: boolean): void {
   const handle = socket as Duplex & MaybeTcp
   if (referenced) handle.ref?.()

@@ -1,0 +1,58 @@
+/**
+ * Connections that were turned away, as lines of the log. Whoever can reach the port decides how many there are: of each
+ * kind a few are told with their reason, the rest is counted and told once in a while.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { Refusal } from '../transport/hello.ts'
+
+/** Lines of one kind in one period. */
+const toldPerPeriod = 5
+const periodMs = 10_000
+const mostCharacters = 300
+/** A process that has just ended, asked for by one that belongs here. */
+const everyday: ReadonlySet<string> = new Set(['gone', 'not-found'])
+
+interface Kind {
+  told: number
+  untold: number
+}
+
+export class RefusalLog {
+  readonly #clock: Clock
+  readonly #write: (line: string) => void
+  /** The codes of refusals, which are few. */
+  readonly #kinds = new Map<string, Kind>()
+  #isWaiting = false
+
+  constructor(clock: Clock, write: (line: string) => void) {
+    this.#clock = clock
+    this.#write = write
+  }
+
+  readonly note = ({ code, reason }: Refusal, from: string): void => {
+    if (everyday.has(code)) return
+    let kind = this.#kinds.get(code)
+    if (kind === undefined) this.#kinds.set(code, (kind = { told: 0, untold: 0 }))
+    if (kind.told < toldPerPeriod) {
+      kind.told++
+      const who = from === '' ? 'a connection' : `a connection from ${from}`
+      this.#write(printable(`refused ${who} (${code}): ${reason}`))
+    } else kind.untold++
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    this.#clock.after(periodMs, () => this.#endPeriod())
+  }
+
+  #endPeriod(): void {
+    this.#isWaiting = false
+    for (const [code, { untold }] of this.#kinds)
+      if (untold > 0) this.#write(`refused ${untold} more connections (${code}) within ${periodMs / 1000} s`)
+    this.#kinds.clear()
+  }
+}
+
+/** Reasons quote what came from outside: nothing in them may look like another line, or tell a terminal what to do. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.slice(0, mostCharacters).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?')
+}
