@@ -17,22 +17,18 @@ describe('a head that is stopped', function () {
   beforeEach(() => (cluster = new FailureCluster()))
   afterEach(() => cluster.close())
 
-  /** Waits until its silence was noticed. */
-  const stop = async (head: DaemonFacts, others: readonly DaemonFacts[]): Promise<void> => {
-    signal(head.pid, 'SIGSTOP')
-    for (const node of others) {
-      await eventually(async () => ((await cluster.status(node)).fromHead ? undefined : true))
-    }
-  }
+  const isMissed = (by: DaemonFacts): Promise<true> =>
+    eventually(async () => ((await cluster.status(by)).fromHead ? undefined : true))
 
   it('is not missed by a driver, but by what needs it, which fails within its time and names it', async () => {
     const work = await underLoad(cluster, load)
     const [head, home, third] = work.named
-    await stop(head, [home, third])
-    const { problem } = await cluster.status(home)
-    expect(problem).to.contain('of the head')
+    signal(head.pid, 'SIGSTOP')
     // A new job is entered in the head's tables; the old one goes on meanwhile, with functions old and new.
     const joining = cluster.run('join', {}, { address: home.url }).next<Joined>('end')
+    for (const node of [home, third]) await isMissed(node)
+    const { problem } = await cluster.status(home)
+    expect(problem).to.contain('of the head')
     await work.more(200)
     const result = await work.enough()
     await work.ranOn(home.id)

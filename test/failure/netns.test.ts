@@ -1,5 +1,7 @@
 import { expect } from 'chai'
+import { availableParallelism } from 'node:os'
 import { elsewhere, startNetwork } from './apart.ts'
+import { runMainJob } from './scenarios/main-job.ts'
 import { nothingHeld } from './scenarios/scale.ts'
 import { FailureCluster } from './support.ts'
 import type { RunOptions } from './support.ts'
@@ -42,6 +44,17 @@ describe('a driver that nobody can reach', function () {
     undo.push(() => network.close())
     const nodes = await cluster.startAll(2, { numCpus: 2, host: network.address })
     await work(nodes, { address: (nodes[1] as DaemonFacts).url, within: network.within })
+  })
+
+  it('runs the main job from another network, with the results of the original', async function () {
+    const network = startNetwork(this, cluster)
+    undo.push(() => network.close())
+    const nodes = await cluster.startAll(2, { numCpus: availableParallelism(), host: network.address })
+    const how = { address: (nodes[1] as DaemonFacts).url, within: network.within }
+    const results = await runMainJob(cluster, 300, how)
+    expect(results.after).to.deep.equal(results.before)
+    expect(results.map).to.deep.equal(results.before)
+    await nothingHeld(cluster, nodes[0] as DaemonFacts)
   })
 
   it('does its work from another machine, where only its home can be reached', async function () {

@@ -66,7 +66,7 @@ export class Program {
   constructor(child: ChildProcess, name: string) {
     this.#child = child
     for (const stream of [child.stdout, child.stderr])
-      stream?.setEncoding('utf8').on('data', (text: string) => (this.#output = (this.#output + text).slice(-16_384)))
+      stream?.setEncoding('utf8').on('data', (more: string) => (this.#output = (this.#output + more).slice(-16_384)))
     child.on('message', (message) => this.#heard(message as Said))
     child.on('error', (error) => this.#over(`${name}: ${error.message}`))
     // Its last words have been read by then.
@@ -143,7 +143,7 @@ export class FailureCluster {
   readonly traces: string = join(this.folder, 'traces')
   readonly token: string = randomBytes(24).toString('hex')
   readonly #programs: Program[] = []
-  readonly #daemons: { readonly facts: DaemonFacts; readonly child: ChildProcess }[] = []
+  readonly #daemons: { readonly facts: DaemonFacts; readonly child: ChildProcess; readonly program: Program }[] = []
 
   constructor() {
     mkdirSync(this.traces)
@@ -199,7 +199,7 @@ export class FailureCluster {
     child.send({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options, logFile: '' })
     const answer = await answered
     if (answer.kind === 'failed') throw new Error(`a node manager did not start: ${answer.message}\n${program.output}`)
-    this.#daemons.push({ facts: answer.facts, child })
+    this.#daemons.push({ facts: answer.facts, child, program })
     this.#programs.push(program)
     return answer.facts
   }
@@ -219,6 +219,30 @@ export class FailureCluster {
     const program = new Program(child, name)
     this.#programs.push(program)
     return program
+  }
+
+  /** Runs an example of the migration guide to its end; resolves with what it printed, as JSON. */
+  async example(
+    name: string,
+    args: readonly string[],
+    { address = '', within = [] }: RunOptions = {},
+  ): Promise<unknown> {
+    const path = join(root, 'migration-guide/examples', name)
+    const [command = process.execPath, ...rest] = [...within, process.execPath, path, ...args]
+    const env = { ...this.#environment, ...(address !== '' && { OUTPOOL_ADDRESS: address }) }
+    const child = spawn(command, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let printed = ''
+    child.stdout.setEncoding('utf8').on('data', (more: string) => (printed += more))
+    const program = new Program(child, name)
+    this.#programs.push(program)
+    const how = await program.ended()
+    if (child.exitCode !== 0) throw new Error(`${how}. Its last lines:\n${program.output}`)
+    return JSON.parse(printed)
+  }
+
+  /** What a node manager has written to its log, the last of it. */
+  logOf(node: DaemonFacts): string {
+    return this.#daemons.find(({ facts }) => facts.id === node.id)?.program.output ?? ''
   }
 
   status(node: DaemonFacts): Promise<ClusterStatus> {

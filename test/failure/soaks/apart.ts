@@ -1,6 +1,8 @@
 /** Drivers that nobody can reach, with a lot to send. */
+import { availableParallelism } from 'node:os'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import { startNetwork } from '../apart.ts'
+import { runMainJob } from '../scenarios/main-job.ts'
 import { nothingHeld } from '../scenarios/scale.ts'
 import { leftovers } from './soak.ts'
 import type { Soak } from './soak.ts'
@@ -10,7 +12,7 @@ export const netns: Soak = {
   async run(cluster, { note, check }) {
     const network = startNetwork(undefined, cluster)
     try {
-      const nodes = await cluster.startAll(2, { numCpus: 2, host: network.address })
+      const nodes = await cluster.startAll(2, { numCpus: availableParallelism(), host: network.address })
       const options = { bytes: 16_000_000, times: 100, nodes: nodes.length }
       const how = { address: (nodes[1] as DaemonFacts).url, within: network.within, execArgv: ['--expose-gc'] }
       const startedAt = performance.now()
@@ -27,6 +29,11 @@ export const netns: Soak = {
       check(`tables of the driver are empty ${left}`, left === '')
       await nothingHeld(cluster, nodes[0] as DaemonFacts)
       check('the nodes have all of their resources back', true)
+      const job = await runMainJob(cluster, 5_000, { address: how.address, within: how.within })
+      check(
+        `the main job of ${job.files} files has the results of the original`,
+        job.before === job.after && job.before === job.map,
+      )
     } finally {
       network.close()
     }

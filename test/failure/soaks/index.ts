@@ -4,6 +4,7 @@ import * as fuzz from './fuzz.ts'
 import * as nodes from './nodes.ts'
 import * as scale from './scale.ts'
 import type { Soak } from './soak.ts'
+import * as uninvited from './uninvited.ts'
 import * as workersKilled from './workers-killed.ts'
 
 export const soaks: Readonly<Record<string, Soak>> = {
@@ -18,4 +19,5 @@ export const soaks: Readonly<Record<string, Soak>> = {
   'busy-driver': nodes.busyDriver,
   netns: apart.netns,
   fuzz: fuzz.decoded,
+  uninvited: uninvited.refused,
 }

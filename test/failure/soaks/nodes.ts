@@ -117,11 +117,10 @@ export const headStopped: Soak = {
     signal(head.pid, 'SIGSTOP')
     await eventually(async () => ((await cluster.status(home)).fromHead ? undefined : true))
     const startedAt = performance.now()
-    await work.until(({ settled }) => {
-      const seconds = Math.floor((performance.now() - startedAt) / 1000)
-      if (seconds % 10 === 0) note(`${settled} settled`)
-      return seconds >= 60
-    })
+    for (let seconds = 10; seconds <= 60; seconds += 10) {
+      const { settled } = await work.until(() => performance.now() - startedAt >= seconds * 1000)
+      note(`${settled} settled`)
+    }
     const result = await work.enough()
     for (const { id } of [home, third]) await work.ranOn(id)
     check(`${result.tally.succeeded} of ${result.submitted} succeeded`, result.tally.succeeded === result.submitted)

@@ -1,0 +1,42 @@
+import { expect } from 'chai'
+import { failures } from './scenarios/under-load.ts'
+import { sendUninvited } from './scenarios/uninvited.ts'
+import { FailureCluster } from './support.ts'
+
+const mebibyte = 1024 * 1024
+
+describe('a port to which anybody can connect', function () {
+  this.timeout(60_000)
+  let cluster: FailureCluster
+
+  beforeEach(() => (cluster = new FailureCluster()))
+  afterEach(() => cluster.close())
+
+  it('refuses whoever has no business there and says so in its log, in bounded memory; its jobs go on', async () => {
+    const floodBytes = 200 * mebibyte
+    const result = await sendUninvited(cluster, { silent: 1_500, floodBytes })
+    const said = Object.fromEntries(result.answers.map(({ what, said: line }) => [what, line]))
+    expect(said).to.include({
+      'no token': 'HTTP/1.1 401 authentication',
+      'a wrong token': 'HTTP/1.1 401 authentication',
+      'a foreign Origin': 'HTTP/1.1 403 origin',
+      'a wrong Host': 'HTTP/1.1 421 host',
+      'another protocol version': 'HTTP/1.1 426 protocol-version',
+      garbage: 'HTTP/1.1 400 malformed',
+      'a first frame of zeros': 'HTTP/1.1 400 malformed',
+      'a header without end': 'HTTP/1.1 431 too-large',
+      'a request byte by byte': 'HTTP/1.1 408 timeout',
+    })
+    const log = result.refusals.join('\n')
+    for (const code of ['authentication', 'origin', 'host', 'protocol-version', 'malformed', 'too-large', 'timeout'])
+      expect(log).to.contain(`(${code}): `)
+    expect(log).to.match(/refused a connection from 127\.0\.0\.1:\d+ \(busy\): 256 connections are waiting/)
+    expect(log).to.not.contain(cluster.token)
+    // Everything that was sent is far more than this.
+    expect(result.rssMost - result.rssBefore).below(100 * mebibyte)
+    expect(failures(result.outcomes)).equal(0)
+    expect(result.outcomes.wrong).equal(0)
+    expect(result.outcomes.tally.succeeded).equal(result.outcomes.submitted)
+    expect(result.left).to.deep.equal({})
+  })
+})
