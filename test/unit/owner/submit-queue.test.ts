@@ -1,0 +1,82 @@
+import { expect } from 'chai'
+import type { Timer } from '../../../runtime/base/clock.ts'
+import { defaultSubmitOptions } from '../../../runtime/owner/submit-types.ts'
+import { ManualClock } from '../control/manual-clock.ts'
+import { SubmitWorld } from './submit-world.ts'
+
+/** The clock of a process whose turns take so long: every timer fires late. */
+class LateClock extends ManualClock {
+  readonly #lateMs: number
+
+  constructor(lateMs: number) {
+    super()
+    this.#lateMs = lateMs
+  }
+
+  override after(delayMs: number, action: () => void): Timer {
+    return super.after(delayMs + this.#lateMs, action)
+  }
+}
+
+/** Two tasks on one lease, the first of which runs on; what the owner does within so long. */
+async function secondIsTakenBack(lateMs: number, passMs: number): Promise<boolean> {
+  const world = new SubmitWorld(() => false, new LateClock(lateMs))
+  const template = world.template({ runMicros: 1 })
+  const [, second] = [world.submit(template), world.submit(template)]
+  world.grant([...world.requests][0] as number, 0)
+  for (const deliver of world.pending.splice(0)) deliver()
+  const worker = [...world.workers.values()][0]
+  if (worker === undefined) throw new Error('no lease')
+  world.start(worker)
+  expect(worker.tasks.map(({ number }) => number)).to.include(second)
+  await world.clock.pass(passMs, () => Promise.resolve())
+  return worker.tasks.some(({ number, state }) => number === second && state === 'over')
+}
+
+describe('submit-queue, what time does', () => {
+  it('takes back what waits behind a task that runs for longer than all of it was expected to', async () => {
+    expect(await secondIsTakenBack(0, defaultSubmitOptions.overdueMicros / 1_000 - 1)).to.equal(false)
+    expect(await secondIsTakenBack(0, defaultSubmitOptions.overdueMicros / 1_000 + 6)).to.equal(true)
+  })
+
+  it('reads what has arrived first, after a long turn of its own process', async () => {
+    // The one look within that time came late: the answer may be here and not be read yet.
+    expect(await secondIsTakenBack(300, 320)).to.equal(false)
+  })
+
+  it('takes it back all the same in a process whose every turn is long', async () => {
+    expect(await secondIsTakenBack(30, 200)).to.equal(true)
+  })
+})
+
+describe('submit-queue, what is sent ahead', () => {
+  /** How many tasks of each function one worker is sent, when these are submitted in this order. */
+  const sentOf = (...runMicros: number[]): number[] => {
+    const world = new SubmitWorld(() => false)
+    for (const micros of runMicros) world.submit(world.template({ runMicros: micros }))
+    world.grant([...world.requests][0] as number, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    const worker = [...world.workers.values()][0]
+    return (worker?.tasks ?? []).map(({ number }) => world.state.templateOf(number).runMicros)
+  }
+  const { pipelineMicros, pipelineTasks } = defaultSubmitOptions
+
+  it('is as much as two milliseconds of expected work', () => {
+    const sent = sentOf(...Array.from({ length: 100 }, () => 100))
+    expect(sent.length * 105).to.be.within(pipelineMicros - 105, pipelineMicros)
+  })
+
+  it('is a bounded number of tasks, however short', () => {
+    expect(sentOf(...Array.from({ length: 1_000 }, () => 0))).to.have.length(pipelineTasks)
+  })
+
+  it('is one task, when that is long', () => {
+    expect(sentOf(1_000_000, 1)).to.deep.equal([1_000_000])
+    expect(sentOf(1, 1_000_000)).to.deep.equal([1])
+  })
+
+  it('is nothing that was never measured, and nothing behind it', () => {
+    expect(sentOf(1, -1)).to.deep.equal([1])
+    expect(sentOf(-1, 1)).to.deep.equal([-1])
+  })
+})
