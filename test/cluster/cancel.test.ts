@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cancel, explain, get, init, ObjectRef, put, remote, shutdown } from 'outpool'
+import { cancel, explain, get, init, type ObjectRef, put, remote, shutdown } from 'outpool'
 import { ended, eventually, plainWorkers, rejection, Trace } from './support.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)

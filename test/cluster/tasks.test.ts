@@ -178,7 +178,7 @@ describe('tasks', () => {
     })
 
     it('name several results of one call, one ref each', async () => {
-      const split = remote((text: string) => [text.length, [...text], { text }]).options({ numReturns: 3 })
+      const split = remote((text: string) => [text.length, text.split(''), { text }]).options({ numReturns: 3 })
       const refs = split.remoteMany('abc')
       expect(refs).to.have.length(3)
       expect(await get(refs)).to.deep.equal([3, ['a', 'b', 'c'], { text: 'abc' }])

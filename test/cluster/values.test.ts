@@ -15,7 +15,7 @@ function cyclic(): object {
 }
 
 function withHoles(): unknown[] {
-  const list: unknown[] = [1, , 3] // oxlint-disable-line no-sparse-arrays
+  const list: unknown[] = [1, , 3]
   return Object.assign(list, { named: 'property' })
 }
 

@@ -99,14 +99,15 @@ describe('worker processes', () => {
   it('that cannot start are reported once, with their last lines, and fail what waits for them', async () => {
     const complaints: string[] = []
     const { error: toConsole } = console
-    const { write: toStderr } = process.stderr
+    const { stderr } = process
+    const toStderr = stderr.write.bind(stderr)
     console.error = (text: string): void => void complaints.push(text)
-    process.stderr.write = ((text: string): boolean => complaints.push(text) > 0) as typeof process.stderr.write
+    stderr.write = (text: string | Uint8Array): boolean => complaints.push(String(text)) > 0
     process.execArgv = ['--require', '/no/such/module.cjs']
     await init({ numCpus: 2 })
     const errors = await Promise.all([1, 2, 3].map((ms) => rejection(pidOf.run(ms))))
     console.error = toConsole
-    process.stderr.write = toStderr
+    stderr.write = toStderr
     for (const error of errors) {
       expect(error).to.have.property('code', 'ERR_OUTPOOL_RUNTIME_ENV_SETUP')
       expect(error.message).to.contain('/no/such/module.cjs')
