@@ -8,7 +8,7 @@ import {
   type SubmitEffects,
   type TaskTemplate,
 } from '../../../runtime/owner/submit-types.ts'
-import { TaskTable } from '../../../runtime/owner/task-table.ts'
+import { slotOf, TaskTable } from '../../../runtime/owner/task-table.ts'
 
 const node = '00000000000000aa' as NodeId
 const worker = '00000000000000bb' as ProcessId
@@ -178,6 +178,20 @@ describe('submit-state', () => {
     fixture.taken()
     const [third] = fixture.submit(1)
     expect(fixture.taken()).to.deep.equal([`push ${third}/0 as 2`])
+  })
+
+  it('gives a task to the worker that became idle last, and to another one while that is busy', () => {
+    const fixture = new Fixture({ runMicros: -1 })
+    fixture.submit(2)
+    const [first, second] = [fixture.grant(1), fixture.grant(2)]
+    fixture.state.done(second, 0, 1)
+    fixture.state.done(first, 0, 1)
+    const leaseOf = (number: number | undefined): number | undefined =>
+      number === undefined ? undefined : fixture.table.at(number).lease[slotOf(number)]
+    expect(leaseOf(fixture.submit(1)[0])).equal(first)
+    expect(leaseOf(fixture.submit(1)[0])).equal(second)
+    fixture.state.done(second, 1, 1)
+    expect(leaseOf(fixture.submit(1)[0])).equal(second)
   })
 
   it('settles a cancelled task once, whatever its worker says later', () => {
