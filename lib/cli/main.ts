@@ -3,10 +3,11 @@
 import { Command, CommanderError } from 'commander'
 import { AuthenticationError, ConnectionLostError } from '../../runtime/base/errors.ts'
 import { packageVersion } from '../../runtime/transport/hello.ts'
+import type { ClusterFlags } from './cluster-address.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
+import { addOperatingCommands } from './operating-commands.ts'
 import * as values from './option-values.ts'
 import type { StartFlags } from './start.ts'
-import type { StatusFlags } from './status.ts'
 import type { StopFlags } from './stop.ts'
 
 const tokenHelp = `
@@ -29,6 +30,7 @@ function program(): Command {
   addStart(outpool)
   addStatus(outpool)
   addStop(outpool)
+  addOperatingCommands(outpool, tokenHelp + exitHelp)
   return outpool
 }
 
@@ -52,6 +54,11 @@ function addStart(outpool: Command): void {
     .option(
       '--storage <folder>',
       'where a head keeps its tables, or memory (default: a folder of its port in ~/.outpool)',
+    )
+    .option(
+      '--drain <time>',
+      'how long SIGTERM (outpool stop) lets work end, such as 30s; 0 for not at all',
+      values.duration,
     )
     .option('--block', 'stay in the foreground')
     .addHelpText(
@@ -82,7 +89,7 @@ Examples:
   outpool status --address ws://192.168.1.10:7420 --json
 ${tokenHelp}${exitHelp}`,
     )
-    .action(async (flags: StatusFlags) => (await import('./status.ts')).status(flags))
+    .action(async (flags: ClusterFlags) => (await import('./status.ts')).status(flags))
 }
 
 function addStop(outpool: Command): void {

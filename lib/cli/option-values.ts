@@ -54,3 +54,21 @@ function checked(parse: () => unknown): void {
     throw new InvalidArgumentError((error as Error).message)
   }
 }
+
+const timeUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+const longestMs = 2 ** 31 - 1
+
+/** In milliseconds; seconds where no unit is said. */
+export function duration(text: string): number {
+  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? []
+  const valueMs = Math.round(Number(amount) * (timeUnitsMs[unit] ?? 0))
+  if (amount === undefined || valueMs > longestMs)
+    throw new InvalidArgumentError('A time is a number with ms, s, m or h, such as 90s; at most 24 days.')
+  return valueMs
+}
+
+export function count(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError('It is a whole number.')
+  return value
+}

@@ -22,6 +22,8 @@ export interface StartFlags {
   readonly name?: string
   readonly block?: boolean
   readonly storage?: string
+  /** In milliseconds. */
+  readonly drain?: number
 }
 
 export async function start(flags: StartFlags): Promise<void> {
@@ -44,7 +46,7 @@ export async function start(flags: StartFlags): Promise<void> {
 }
 
 function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
-  const { head = false, address, port, host, numCpus, memory, resources, name, storage } = flags
+  const { head = false, address, port, host, numCpus, memory, resources, name, storage, drain } = flags
   const labels = { ...flags.labels, ...(name !== undefined && { name }) }
   return {
     head,
@@ -53,6 +55,7 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
     ...(port !== undefined && { port }),
     ...(host !== undefined && { host }),
     ...(storage !== undefined && { storage: storage === 'memory' ? storage : resolve(storage) }),
+    ...(drain !== undefined && { drainMs: drain }),
     ...(numCpus !== undefined && { numCpus }),
     ...(memory !== undefined && { memory }),
     ...(resources !== undefined && { resources }),

@@ -11,7 +11,8 @@ export interface StopFlags {
   readonly force?: boolean
 }
 
-const orderlyMs = 15_000
+/** To stop in order once nothing runs any more. */
+const orderlyMs = 5_000
 const killedMs = 5_000
 const pollMs = 25
 
@@ -33,14 +34,14 @@ export async function stop(flags: StopFlags): Promise<void> {
   removeStaleRunFolders()
   if (left.length > 0)
     throw new CommandError(
-      `still there after ${orderlyMs / 1000} s: ${names(left)}; end ${left.length === 1 ? 'it' : 'them'} with outpool stop --force`,
+      `still there after ${patienceMs(left) / 1000} s: ${names(left)}; end ${left.length === 1 ? 'it' : 'them'} with outpool stop --force`,
     )
 }
 
 /** Returns those that are still there. */
 async function end(records: readonly NodeRecord[], force: boolean): Promise<NodeRecord[]> {
   const signalled = records.filter((record) => signal(record, force ? 'SIGKILL' : 'SIGTERM'))
-  const endsAtMs = performance.now() + (force ? killedMs : orderlyMs)
+  const endsAtMs = performance.now() + (force ? killedMs : patienceMs(signalled))
   let left = signalled.filter(runs)
   while (left.length > 0 && performance.now() < endsAtMs) {
     await sleep(pollMs)
@@ -54,6 +55,11 @@ async function end(records: readonly NodeRecord[], force: boolean): Promise<Node
     )
   }
   return left
+}
+
+/** A node lets its work end first. */
+function patienceMs(records: readonly NodeRecord[]): number {
+  return orderlyMs + Math.max(0, ...records.map(({ drainMs }) => drainMs ?? 10_000))
 }
 
 /** False when it ended by itself meanwhile, or runs where it cannot be signalled. */

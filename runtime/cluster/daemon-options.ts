@@ -27,6 +27,8 @@ export interface DaemonOptions {
   /** Default 1,000 and 5: how the head and its nodes find out that the other is gone. */
   readonly heartbeatIntervalMs?: number
   readonly heartbeatMisses?: number
+  /** How long SIGTERM lets work finish before the node stops, in milliseconds. Default 10,000; 0 stops at once. */
+  readonly drainMs?: number
   /** Where its output goes; '' in the foreground. */
   readonly logFile: string
 }

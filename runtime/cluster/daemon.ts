@@ -107,6 +107,12 @@ interface DaemonParts {
   readonly total: NodeHostOptions['total']
 }
 
+interface DrainRequest {
+  readonly deadlineMs: number
+  readonly reason: string
+  readonly drained: (clean: boolean) => void
+}
+
 export class Daemon {
   readonly #parts: DaemonParts
   #host: NodeHost | undefined
@@ -129,8 +135,9 @@ export class Daemon {
 
   async begin(): Promise<void> {
     const { options, token, total, headUrl, heartbeat, store, events } = this.#parts
-    const host = await NodeHost.start({
+    const host: NodeHost = await NodeHost.start({
       ...{ token, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
+      logFile: options.logFile,
       listen: { host: options.host ?? '127.0.0.1', port: this.#port },
       ...(store && { onRegistration: (link: Link) => store.attach(link) }),
       clock: systemClock,
@@ -138,6 +145,7 @@ export class Daemon {
       events: {
         declaredDead: (reason) => void this.#rejoin(host, reason),
         stopRequested: (reason) => this.#endBy(reason),
+        drainRequested: (deadlineMs, reason, drained) => void this.#drainBy(host, { deadlineMs, reason, drained }),
         warn: (text) => log(text),
       },
     })
@@ -157,6 +165,13 @@ export class Daemon {
     this.#reconnect?.stop()
     await this.#host?.stop(reason)
     await this.#parts.store?.stop()
+  }
+
+  /** Lets what runs here end and what waits go elsewhere; then as `stop`. Resolves with whether nothing was left. */
+  async drain(deadlineMs: number, reason: string): Promise<boolean> {
+    const clean = this.#host === undefined || deadlineMs <= 0 ? false : await this.#host.manager.drain(deadlineMs)
+    await this.stop(reason)
+    return clean
   }
 
   /** Kills the workers and removes what is on disk, synchronously: for an `exit` handler. */
@@ -212,6 +227,14 @@ export class Daemon {
 
   #isStopped(): boolean {
     return this.#mode === 'stopped'
+  }
+
+  async #drainBy(host: NodeHost, { deadlineMs, reason, drained }: DrainRequest): Promise<void> {
+    log(`asked to drain within ${deadlineMs} ms: ${reason}`)
+    const clean = await host.manager.drain(deadlineMs, true)
+    log(clean ? 'drained: nothing runs here any more' : 'the deadline of the drain is over; what is left ends now')
+    drained(clean)
+    if (this.#host === host) this.#endBy(reason)
   }
 
   #endBy(reason: string): void {

@@ -66,6 +66,11 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalNode>
       events: {
         declaredDead: (reason) => console.error(`outpool: the local node was declared dead: ${reason}`),
         stopRequested: (reason) => void stop(reason),
+        // It ends with its program, which is the only one that uses it.
+        drainRequested: (_deadlineMs, reason, drained) => {
+          drained(false)
+          void stop(reason)
+        },
         warn: (text) => console.error(`outpool: ${text}`),
       },
     })

@@ -29,6 +29,7 @@ import type { Link } from '../transport/link.ts'
 import { listenUnix, listenWebSocket } from '../transport/listen.ts'
 import type { UnixListener, WebSocketListener } from '../transport/listen.ts'
 import { advertisedHost } from './daemon-options.ts'
+import { nodeHttp } from './node-http.ts'
 import { nodeInfo } from './node-info.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRunFolder, removeRunFolder, writeNodeFile, writeProbe } from './run-folder.ts'
@@ -43,6 +44,8 @@ export interface NodeHostOptions {
   readonly headUrl: string
   /** The one port of the node; absent in local mode. */
   readonly listen?: { readonly host: string; readonly port: number }
+  /** The log of this process; '' or absent where it has none. */
+  readonly logFile?: string
   /** Links by which other nodes register; a node that is not the head refuses them. */
   readonly onRegistration?: (link: Link) => void
   readonly clock: Clock
@@ -72,9 +75,9 @@ export class NodeHost {
     let port: WebSocketListener | undefined
     let manager: NodeManager | undefined
     try {
-      const store = await FileObjectStore.open(join(runFolder, 'objects'))
+      const store = await FileObjectStore.open(objectsFolderOf(runFolder))
       const welcome = welcomeOf(id, runFolder, options)
-      if (options.listen) port = await openPort(options.listen, () => manager, welcome, options)
+      if (options.listen) port = await openPort({ ...options.listen, runFolder }, () => manager, welcome, options)
       const url = port ? await advertisedUrl(port, options.headUrl) : ''
       // The welcome is written anew for each peer: from here on it says where the head is, also when that is here.
       const headUrl = options.headUrl || url
@@ -192,14 +195,20 @@ function serving(manager: () => NodeManager | undefined, self: LocalHello, optio
 }
 
 function openPort(
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port, runFolder }: { readonly host: string; readonly port: number; readonly runFolder: string },
   manager: () => NodeManager | undefined,
   self: LocalHello,
   options: NodeHostOptions,
 ): Promise<WebSocketListener> {
   // Not spread: `dialBack` is asked for when it is used.
   const incoming = serving(manager, self, options)
-  return listenWebSocket(Object.assign(incoming, { host, port, allowedHosts: [hostname()] }))
+  const { token, head, logFile = '' } = options
+  const onRequest = nodeHttp({ manager, token, head, logFile, runFolder, objectsFolder: objectsFolderOf(runFolder) })
+  return listenWebSocket(Object.assign(incoming, { host, port, onRequest, allowedHosts: [hostname()] }))
+}
+
+function objectsFolderOf(runFolder: string): string {
+  return join(runFolder, 'objects')
 }
 
 async function advertisedUrl({ host, port }: WebSocketListener, headUrl: string): Promise<string> {

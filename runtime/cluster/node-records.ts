@@ -18,6 +18,8 @@ export interface NodeRecord extends ProcessNote {
   readonly head: boolean
   /** '' when it runs in the foreground. */
   readonly logFile: string
+  /** How long it lets work end after SIGTERM, in milliseconds. */
+  readonly drainMs?: number
 }
 
 /** Logs of dead nodes that are kept. */

@@ -6,17 +6,21 @@ import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
 
+/** Less than what a service manager waits for before it kills, and than `outpool stop` does. */
+const defaultDrainMs = 10_000
+
 /**
- * Resolves when the node is ready. From then on this process belongs to it: SIGTERM and SIGINT stop it in order, a
- * second one at once; the process exits when the node has stopped.
+ * Resolves when the node is ready. From then on this process belongs to it: SIGTERM drains it for a while and then stops
+ * it, SIGINT stops it, a second signal ends it at once; the process exits when the node has stopped.
  */
 export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   const home = outpoolHome()
+  const { drainMs = defaultDrainMs } = options
   let recorded: NodeId | undefined
   const record = ({ id, url, headUrl }: DaemonFacts): void => {
     if (recorded) removeRecord(recorded, home)
     recorded = id
-    writeRecord({ id, url, headUrl, head: options.head, logFile: options.logFile }, home)
+    writeRecord({ id, url, headUrl, head: options.head, logFile: options.logFile, drainMs }, home)
   }
   let stopping = false
   const daemon = await startDaemon(options, {
@@ -31,11 +35,12 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
     daemon.stopNow()
     if (recorded) removeRecord(recorded, home)
   })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => {
-      if (stopping) process.exit(1)
-      stopping = true
-      void daemon.stop(`it got ${signal}`).finally(() => process.exit(0))
-    })
+  const stopBy = (signal: string, drainMs: number): void => {
+    if (stopping) process.exit(1)
+    stopping = true
+    void daemon.drain(drainMs, `it got ${signal}`).finally(() => process.exit(0))
+  }
+  process.on('SIGTERM', () => stopBy('SIGTERM', drainMs))
+  process.on('SIGINT', () => stopBy('SIGINT', 0))
   return daemon
 }

@@ -53,6 +53,7 @@ export class ClusterLink {
   /** The highest epoch of a head that was seen; an older head is one that was replaced. */
   #headEpoch = 0
   #nextId = 1
+  #heardAtMs = 0
 
   constructor(options: ClusterLinkOptions) {
     this.#options = options
@@ -60,6 +61,12 @@ export class ClusterLink {
 
   get state(): State {
     return this.#state
+  }
+
+  /** Since this node last heard of the head; undefined without a link, and where the head is in this process. */
+  get silentMs(): number | undefined {
+    if (this.#link === undefined || this.#link.kind === 'memory') return undefined
+    return this.#options.clock.now() - this.#heardAtMs
   }
 
   get headEpoch(): number {
@@ -73,6 +80,7 @@ export class ClusterLink {
     this.#link = link
     before?.close(new ConnectionLostError('another link to the head took over'))
     this.#state = 'registering'
+    this.#heardAtMs = this.#options.clock.now()
     link.onMessage = (message) => this.#onMessage(link, message as unknown as Message)
     link.onClose = (reason) => {
       if (this.#link === link) this.#lost()
@@ -134,7 +142,8 @@ export class ClusterLink {
   }
 
   #onMessage(link: Link, message: Message): void {
-    this.#heartbeat?.handle({ type: 'received', peer: 'head', nowMs: this.#options.clock.now() })
+    this.#heardAtMs = this.#options.clock.now()
+    this.#heartbeat?.handle({ type: 'received', peer: 'head', nowMs: this.#heardAtMs })
     switch (message[0]) {
       case MessageType.ping:
         link.send([MessageType.pong])

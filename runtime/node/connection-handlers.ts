@@ -50,6 +50,14 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
     nodeStop(reason) {
       parts().ports.events.stopRequested(reason)
     },
+    nodeDrain({ link }, requestId, deadlineMs, reason) {
+      // A timer of more than 31 bits would fire at once.
+      const waitMs = Math.min(Math.max(0, deadlineMs), 2 ** 31 - 1)
+      parts().ports.events.drainRequested(waitMs, reason, (clean) => {
+        link.send([MessageType.nodeDrained, requestId, clean])
+        link.flush()
+      })
+    },
   }
 }
 

@@ -41,6 +41,7 @@ export interface ConnectionHandlers {
   jobEnd(connection: Connection, job: ProcessId, reason: string): void
   tableRequest(connection: Connection, message: TableRequest): void
   nodeStop(reason: string): void
+  nodeDrain(connection: Connection, requestId: number, deadlineMs: number, reason: string): void
 }
 
 export class Connections {
@@ -155,6 +156,8 @@ export class Connections {
         return on.tableRequest(connection, message)
       case MessageType.nodeStop:
         return on.nodeStop(message[1])
+      case MessageType.nodeDrain:
+        return on.nodeDrain(connection, message[1], message[2], message[3])
       default:
       // pong; and what a later version may say.
     }

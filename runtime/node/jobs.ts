@@ -34,6 +34,11 @@ export class Jobs {
     this.#options = options
   }
 
+  /** Programs whose home is this node, those included that have lost their link and may come back. */
+  get homes(): number {
+    return this.#home.size
+  }
+
   isHome(job: ProcessId): boolean {
     return this.#home.has(job)
   }

@@ -48,7 +48,11 @@ export interface NodeStats extends LeaseStats {
   readonly connections: number
   readonly processes: number
   readonly pulls: number
+  /** Programs whose home is this node. */
+  readonly jobs: number
   readonly head: ClusterLink['state']
+  /** Since the head was last heard of; undefined without a link to it, and in its own process. */
+  readonly headSilentMs: number | undefined
 }
 
 export class NodeManager {
@@ -175,9 +179,22 @@ export class NodeManager {
   }
 
   stats(): NodeStats {
-    const { grants, connections, pool, puller, cluster } = this.#parts
-    const counts = { connections: connections.size, processes: pool.size, pulls: puller.size }
-    return { ...grants.stats(), ...counts, head: cluster.state }
+    const { grants, connections, pool, puller, cluster, jobs } = this.#parts
+    const counts = { connections: connections.size, processes: pool.size, pulls: puller.size, jobs: jobs.homes }
+    return { ...grants.stats(), ...counts, head: cluster.state, headSilentMs: cluster.silentMs }
+  }
+
+  /** All nodes as this one sees them, itself included. */
+  nodes(): readonly NodeRow[] {
+    return this.#parts.grants.rows()
+  }
+
+  /** Why this node takes no work now; '' when it does. */
+  notReady(): string {
+    const { cluster, grants } = this.#parts
+    if (this.#mode !== 'running') return `the node is ${this.#mode}`
+    if (grants.draining) return 'the node is draining'
+    return cluster.state === 'member' ? '' : `the node is not registered with the head (${cluster.state})`
   }
 
   /** Throws when an invariant of the lease machine is broken. */
@@ -187,9 +204,9 @@ export class NodeManager {
 
   /**
    * Takes nothing new, sends away what waits, and asks for every lease back. Resolves with true when all are returned and
-   * the workers are gone, with false after `deadlineMs`.
+   * the workers are gone (with `untilHomeless` also the programs whose home this is), with false after `deadlineMs`.
    */
-  drain(deadlineMs: number): Promise<boolean> {
+  drain(deadlineMs: number, untilHomeless = false): Promise<boolean> {
     this.#change(() => this.#parts.grants.drain())
     this.#parts.cluster.tellNow()
     return new Promise((resolve) => {
@@ -199,7 +216,9 @@ export class NodeManager {
         resolve(done)
       }
       const check = (): void => {
-        if (this.#parts.grants.stats().leases === 0 && this.#parts.pool.size === 0) finish(true)
+        const { grants, pool, jobs } = this.#parts
+        if (grants.stats().leases > 0 || pool.size > 0 || (untilHomeless && jobs.homes > 0)) return
+        finish(true)
       }
       const timer = this.#ports.clock.after(deadlineMs, () => finish(false), true)
       this.#drainWaiters.add(check)

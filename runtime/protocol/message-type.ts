@@ -56,4 +56,6 @@ export const MessageType = {
   tableEvent: 82,
   nodeStop: 83,
   workerHolds: 84,
+  nodeDrain: 85,
+  nodeDrained: 86,
 } as const

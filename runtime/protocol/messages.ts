@@ -269,6 +269,10 @@ export type JobStarted = readonly [type: T['jobStarted'], requestId: number]
 export type JobEnd = readonly [type: T['jobEnd'], job: ProcessId, reason: string]
 /** Stop this node in order. */
 export type NodeStop = readonly [type: T['nodeStop'], reason: string]
+/** Take nothing new, let what runs here end and what waits go elsewhere, then stop: within `deadlineMs` in any case. */
+export type NodeDrain = readonly [type: T['nodeDrain'], requestId: number, deadlineMs: number, reason: string]
+/** `clean`: nothing was left; otherwise the deadline was over. The node stops after it has said so. */
+export type NodeDrained = readonly [type: T['nodeDrained'], requestId: number, clean: boolean]
 
 export type Message =
   | Ping
@@ -319,6 +323,8 @@ export type Message =
   | JobStarted
   | JobEnd
   | NodeStop
+  | NodeDrain
+  | NodeDrained
   | NodeRegister
   | NodeRegistered
   | NodeLoad

@@ -1,0 +1,51 @@
+/** Which cluster a command is about, and which of its nodes. */
+import { listRecords } from '../../runtime/cluster/node-records.ts'
+import { clusterStatus } from '../../runtime/cluster/status.ts'
+import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
+import { findToken } from '../../runtime/cluster/token.ts'
+import { CommandError, exitCodes } from './exit-codes.ts'
+
+export interface ClusterFlags {
+  readonly address?: string
+  readonly json?: boolean
+}
+
+export interface FoundCluster {
+  readonly address: string
+  readonly token: string
+  readonly status: ClusterStatus
+}
+
+/** What was said, OUTPOOL_ADDRESS, the head that was started here, else any node that was. Throws CommandError. */
+export function clusterAddress({ address }: ClusterFlags): string {
+  const found = address ?? process.env['OUTPOOL_ADDRESS'] ?? localAddress()
+  if (found) return found
+  throw new CommandError(
+    'no cluster is known here: start one with outpool start --head, or name a node with --address or OUTPOOL_ADDRESS',
+    exitCodes.noCluster,
+  )
+}
+
+function localAddress(): string | undefined {
+  const records = listRecords()
+  return (records.find((record) => record.head) ?? records[0])?.url
+}
+
+export async function findCluster(flags: ClusterFlags): Promise<FoundCluster> {
+  const address = clusterAddress(flags)
+  const { token } = findToken()
+  return { address, token, status: await clusterStatus(address, token) }
+}
+
+/** The living node of that name, or whose id begins so. Throws CommandError when it is none, or several. */
+export function chosenNode(nodes: readonly NodeSummary[], wanted: string): NodeSummary {
+  const living = nodes.filter(({ state }) => state !== 'dead')
+  const named = living.filter(({ labels }) => labels['name'] === wanted)
+  const chosen = named.length > 0 ? named : living.filter(({ id }) => id.startsWith(wanted))
+  const [only] = chosen
+  if (only !== undefined && chosen.length === 1) return only
+  const list = (rows: readonly NodeSummary[]): string => rows.map(({ id }) => id).join(', ')
+  throw only === undefined
+    ? new CommandError(`there is no living node ${wanted}; there are: ${list(living)}`, exitCodes.failure)
+    : new CommandError(`${wanted} is not one node but ${chosen.length}: ${list(chosen)}`, exitCodes.usage)
+}

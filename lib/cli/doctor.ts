@@ -1,0 +1,40 @@
+/** `outpool doctor`: looks for what keeps a machine or a cluster from working, and says what to do. */
+import { findCluster } from './cluster-address.ts'
+import type { ClusterFlags } from './cluster-address.ts'
+import { clusterFindings } from './doctor-cluster.ts'
+import { machineFindings } from './doctor-machine.ts'
+import type { Finding } from './doctor-machine.ts'
+import { CommandError, exitCodes } from './exit-codes.ts'
+import { coloured } from './tables.ts'
+
+export interface DoctorFlags extends ClusterFlags {
+  /** false with --no-cluster: this machine alone. */
+  readonly cluster: boolean
+}
+
+const tones = { ok: 'green', warning: 'yellow', failure: 'red' } as const
+
+export async function doctor(flags: DoctorFlags): Promise<void> {
+  const findings = [...machineFindings(), ...(flags.cluster ? await aboutCluster(flags) : [])]
+  const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length
+  if (flags.json)
+    console.log(JSON.stringify({ failures: count('failure'), warnings: count('warning'), findings }, undefined, 2))
+  else {
+    for (const { state, check, found, advice } of findings) {
+      console.log(`${coloured(tones[state], state.padEnd(7))}  ${check}: ${found}`)
+      if (advice !== '') console.log(`         ${advice}`)
+    }
+    console.log(`\n${findings.length} checks: ${count('failure')} failed, ${count('warning')} with a warning.`)
+  }
+  if (count('failure') > 0) process.exitCode = exitCodes.failure
+}
+
+async function aboutCluster(flags: DoctorFlags): Promise<Finding[]> {
+  try {
+    return await clusterFindings(await findCluster(flags))
+  } catch (error) {
+    const found = (error as Error).message
+    const nothingToCheck = error instanceof CommandError && error.exitCode === exitCodes.noCluster
+    return [{ check: 'cluster', state: nothingToCheck ? 'ok' : 'failure', found, advice: '' }]
+  }
+}

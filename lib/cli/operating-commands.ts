@@ -1,0 +1,132 @@
+/** The words, examples and exit codes of the commands that look at a running cluster and take care of it. */
+import type { Command } from 'commander'
+import type { ClusterFlags } from './cluster-address.ts'
+import type { DoctorFlags } from './doctor.ts'
+import type { DrainFlags } from './drain.ts'
+import type { LogsFlags } from './logs.ts'
+import type { MemoryFlags } from './memory.ts'
+import * as values from './option-values.ts'
+
+const addressHelp = 'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)'
+
+/** `after` ends the help of each: the token and the exit codes. */
+export function addOperatingCommands(outpool: Command, after: string): void {
+  addNodes(outpool, after)
+  addDrain(outpool, after)
+  addLogs(outpool, after)
+  addMemory(outpool, after)
+  addDoctor(outpool, after)
+}
+
+function addNodes(outpool: Command, after: string): void {
+  outpool
+    .command('nodes')
+    .description('show the nodes of a cluster with hosts, versions, uptime, resources and labels')
+    .option('--address <url>', addressHelp)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Where the table is wider than the terminal, each node is a paragraph.
+
+Examples:
+  outpool nodes
+  outpool nodes --json | jq '.nodes[] | select(.health.ready | not) | .id'
+${after}`,
+    )
+    .action(async (flags: ClusterFlags) => (await import('./nodes.ts')).nodes(flags))
+}
+
+function addDrain(outpool: Command, after: string): void {
+  outpool
+    .command('drain <node>')
+    .description('let the work of a node finish elsewhere, then stop it')
+    .option('--deadline <time>', 'end what is left after this: 90s, 5m, 1h', values.duration, 60_000)
+    .option('--address <url>', addressHelp)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+The node takes nothing new. What waits there moves to other nodes, what runs there may end. It stops as soon as it is
+empty and no program has it as its home (the node that OUTPOOL_ADDRESS names), or when the deadline is over. Values in
+its object store are lost with it. SIGTERM does the same to a node within 10 s (outpool start --drain), a second signal
+kills it. NODE is its name, or the beginning of its id.
+
+Examples:
+  outpool drain 3f9a
+  outpool drain worker-7 --deadline 10m
+${after}The exit code is 1 when the deadline ended work.
+`,
+    )
+    .action(async (node: string, flags: DrainFlags) => (await import('./drain.ts')).drain(node, flags))
+}
+
+function addLogs(outpool: Command, after: string): void {
+  outpool
+    .command('logs')
+    .description('show what workers and node managers print')
+    .option('--node <id>', 'the log of this node manager; with --worker, look on this node alone')
+    .option('--worker <id>', 'what this worker prints; the beginning of its id is enough')
+    .option('-f, --follow', 'go on until the worker or its node ends')
+    .option('-n, --lines <number>', 'of each file, so many of the last lines', values.count, 100)
+    .option('--address <url>', addressHelp)
+    .option('--json', 'list the files as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Without --node and --worker the files are listed. They are read through the port of their node, which must be reachable
+from here. A worker's files are cut at 8 MiB and go with the run of their node; the log of a node that stopped stays in
+the folder nodes of Outpool's folder on its machine.
+
+Examples:
+  outpool logs
+  outpool logs --node 3f9a --lines 20
+  outpool logs --worker 81c0 --follow
+${after}`,
+    )
+    .action(async (flags: LogsFlags) => (await import('./logs.ts')).logs(flags))
+}
+
+function addMemory(outpool: Command, after: string): void {
+  outpool
+    .command('memory')
+    .description('show what lies in the object stores, by node and by owner')
+    .option('--node <id>', 'this node alone')
+    .option('--owners <number>', 'of each node, so many of the largest owners', values.count, 10)
+    .option('--address <url>', addressHelp)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+An owner is the process that made the values: a program (its id names its job), or a worker. Small values lie in the
+memory of their owner and are not shown.
+
+Examples:
+  outpool memory
+  outpool memory --node 3f9a --owners 3
+${after}`,
+    )
+    .action(async (flags: MemoryFlags) => (await import('./memory.ts')).memory(flags))
+}
+
+function addDoctor(outpool: Command, after: string): void {
+  outpool
+    .command('doctor')
+    .description('check this machine and the cluster, and say what to do')
+    .option('--no-cluster', 'this machine alone')
+    .option('--address <url>', addressHelp)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Checked: Node, the platform, shared memory, limits on files and processes, the temporary folder, the token and who may
+read it; of the cluster: the head, each node from here and from every other node, versions, clocks.
+
+Examples:
+  outpool doctor
+  outpool doctor --address ws://192.168.1.10:7420 --json
+${after}The exit code is 1 when a check failed; a warning does not count.
+`,
+    )
+    .action(async (flags: DoctorFlags) => (await import('./doctor.ts')).doctor(flags))
+}

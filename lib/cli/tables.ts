@@ -1,0 +1,57 @@
+/** Tables for people: as wide as the terminal at most, with colours only on one. */
+import { stripVTControlCharacters, styleText } from 'node:util'
+import Table from 'cli-table3'
+
+export interface Column {
+  readonly name: string
+  readonly align?: 'left' | 'right'
+}
+
+type Tone = 'green' | 'yellow' | 'red' | 'dim' | 'bold'
+
+/** As it is where stdout is no terminal, or NO_COLOR is set to anything. */
+export function coloured(tone: Tone, text: string): string {
+  const wanted = process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+  return wanted ? styleText(tone, text) : text
+}
+
+/** Where a table does not fit, each row becomes a paragraph with a line for each column. */
+export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width?: number): string {
+  const terminal = width ?? (process.stdout.isTTY ? process.stdout.columns : undefined)
+  const table = new Table({
+    head: columns.map(({ name }) => name),
+    style: { head: [], border: [] },
+    colAligns: columns.map(({ align = 'left' }) => align),
+  })
+  for (const row of rows) table.push([...row])
+  const text = table.toString()
+  const widest = Math.max(...text.split('\n').map((line) => stripVTControlCharacters(line).length))
+  if (terminal === undefined || widest <= terminal) return text
+  return rows.map((row) => paragraph(columns, row)).join('\n\n')
+}
+
+function paragraph(columns: readonly Column[], row: readonly string[]): string {
+  const labelWidth = Math.max(...columns.map(({ name }) => name.length))
+  return columns
+    .map(({ name }, i) => {
+      const lines = (row[i] ?? '').split('\n')
+      return `${coloured('dim', name.padEnd(labelWidth))}  ${lines.join(`\n${' '.repeat(labelWidth + 2)}`)}`
+    })
+    .join('\n')
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+export function byteText(bytes: number): string {
+  let amount = bytes
+  let unit = 0
+  for (; amount >= 1024 && unit < units.length - 1; unit++) amount /= 1024
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit]}`
+}
+
+export function durationText(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`
+  return `${Math.round(seconds / 86_400)} days`
+}

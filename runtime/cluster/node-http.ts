@@ -1,0 +1,206 @@
+/**
+ * Plain requests at the one port of a node:
+ *
+ *   /healthz   200 while the process answers: who it is, its versions, its clock
+ *   /readyz    200 when it is registered with the head and accepts leases, else 503 with the reason
+ *   /metrics   for Prometheus (node-metrics.ts)
+ *   /reach     which other nodes it can connect to, tried now
+ *   /memory    what lies in its object store, by owner
+ *   /logs      the output files of its workers; with ?worker= and ?stream= one of them, from ?from= on
+ *
+ * The first three are open to this machine; everything else, and everybody else, shows the token as `Authorization:
+ * Bearer`. A connection serves one request: until it is closed it counts among those that have not authenticated.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { NodeManager } from '../node/node-manager.ts'
+import { storeUsage } from '../objects/store-usage.ts'
+import { protocolVersion } from '../protocol/version.ts'
+import { packageVersion, tokenMatches, tokenText } from '../transport/hello.ts'
+import { findNode } from './join.ts'
+import { listLogs, readLog } from './node-logs.ts'
+import { NodeMetrics } from './node-metrics.ts'
+
+export interface NodeHttpOptions {
+  /** undefined while it starts. */
+  readonly manager: () => NodeManager | undefined
+  readonly token: string
+  readonly head: boolean
+  readonly runFolder: string
+  readonly objectsFolder: string
+  /** The log of the daemon; '' where it has none. */
+  readonly logFile: string
+}
+
+/** What `/healthz` says. */
+export interface NodeHealth {
+  readonly node: string
+  readonly pid: number
+  readonly head: boolean
+  readonly version: string
+  readonly protocol: number
+  readonly nodeVersion: string
+  /** The wall clock there, in milliseconds since 1970. */
+  readonly nowMs: number
+  readonly uptimeSeconds: number
+  readonly ready: boolean
+  /** '' when it is. */
+  readonly reason: string
+}
+
+/** One row of `/reach`. */
+export interface Reached {
+  readonly node: string
+  readonly url: string
+  readonly ms: number
+  /** '' when it was reached. */
+  readonly error: string
+}
+
+interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly body: string | Buffer
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** How many nodes one request makes this one connect to, and how many of them at once. */
+const mostReached = 200
+const reachedAtOnce = 16
+const openToThisMachine = new Set(['/healthz', '/readyz', '/metrics'])
+
+export function nodeHttp(options: NodeHttpOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  const serving = new NodeHttp(options)
+  return (request, response) => void serving.serve(request, response)
+}
+
+class NodeHttp {
+  readonly #options: NodeHttpOptions
+  #metrics: Promise<NodeMetrics> | undefined
+  /** Shared by those who ask at the same time. */
+  #scrape: Promise<Answer> | undefined
+
+  constructor(options: NodeHttpOptions) {
+    this.#options = options
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let answer: Answer
+    try {
+      answer = await this.#answer(request)
+    } catch (error) {
+      answer = json(500, { error: (error as Error).message })
+    }
+    response.shouldKeepAlive = false
+    response.writeHead(answer.status, { ...answer.headers, 'content-type': answer.type, 'cache-control': 'no-store' })
+    response.end(request.method === 'HEAD' ? undefined : answer.body)
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    const url = new URL(request.url ?? '/', 'http://node')
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return json(405, { error: `there is no ${request.method} here` }, { allow: 'GET, HEAD' })
+    if (!this.#mayAsk(request, url.pathname))
+      return json(401, { code: 'authentication', reason: tokenText }, { 'www-authenticate': 'Bearer realm="outpool"' })
+    const manager = this.#options.manager()
+    if (manager === undefined) return json(503, { error: 'the node is starting' })
+    switch (url.pathname) {
+      case '/healthz':
+        return json(200, this.#health(manager))
+      case '/readyz': {
+        const reason = manager.notReady()
+        return json(reason === '' ? 200 : 503, { ready: reason === '', reason })
+      }
+      case '/metrics':
+        return (this.#scrape ??= this.#measure(manager).finally(() => (this.#scrape = undefined)))
+      case '/reach':
+        return json(200, await this.#reach(manager))
+      case '/memory':
+        return json(200, await storeUsage(this.#options.objectsFolder))
+      case '/logs':
+        return this.#logs(url.searchParams)
+      default:
+        return json(404, { code: 'not-found', reason: `there is nothing at ${url.pathname}` })
+    }
+  }
+
+  #mayAsk(request: IncomingMessage, path: string): boolean {
+    if (openToThisMachine.has(path) && isOwnMachine(request.socket.remoteAddress)) return true
+    const shown = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
+    return tokenMatches(shown, this.#options.token)
+  }
+
+  #health(manager: NodeManager): NodeHealth {
+    const reason = manager.notReady()
+    return {
+      node: manager.id,
+      pid: process.pid,
+      head: this.#options.head,
+      version: packageVersion,
+      protocol: protocolVersion,
+      nodeVersion: process.version,
+      nowMs: Date.now(),
+      uptimeSeconds: Math.round(process.uptime()),
+      ready: reason === '',
+      reason,
+    }
+  }
+
+  async #measure(manager: NodeManager): Promise<Answer> {
+    const metrics = await (this.#metrics ??= NodeMetrics.open())
+    const body = await metrics.render({
+      stats: manager.stats(),
+      notReady: manager.notReady(),
+      nodes: manager.nodes(),
+      own: manager.row(),
+      store: await storeUsage(this.#options.objectsFolder),
+    })
+    return { status: 200, type: metrics.contentType, body }
+  }
+
+  async #reach(manager: NodeManager): Promise<Reached[]> {
+    const others = manager.nodes().filter(({ id, state, url }) => id !== manager.id && state !== 'dead' && url !== '')
+    const left = others.slice(0, mostReached)
+    const reached: Reached[] = []
+    const next = async (): Promise<void> => {
+      for (let row = left.shift(); row !== undefined; row = left.shift())
+        reached.push(await this.#tryNode(row.id, row.url))
+    }
+    await Promise.all(Array.from({ length: reachedAtOnce }, next))
+    return reached
+  }
+
+  async #tryNode(node: string, url: string): Promise<Reached> {
+    const begun = performance.now()
+    const row = (error: string): Reached => ({ node, url, ms: Math.round(performance.now() - begun), error })
+    try {
+      const found = await findNode(url, this.#options.token)
+      return row(found.id === node ? '' : `node ${found.id} answers there`)
+    } catch (error) {
+      return row((error as Error).message)
+    }
+  }
+
+  async #logs(query: URLSearchParams): Promise<Answer> {
+    const { runFolder, logFile } = this.#options
+    const worker = query.get('worker')
+    if (worker === null) return json(200, await listLogs(runFolder, logFile))
+    const part = await readLog({
+      runFolder,
+      logFile,
+      name: worker,
+      stream: query.get('stream'),
+      from: query.get('from'),
+    })
+    if (part === undefined) return json(404, { code: 'not-found', reason: `there is no output of ${worker} here` })
+    const headers = { 'outpool-from': String(part.from), 'outpool-size': String(part.sizeBytes) }
+    return { status: 200, type: 'text/plain; charset=utf-8', body: part.bytes, headers }
+  }
+}
+
+function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { status, type: 'application/json', body: `${JSON.stringify(value)}\n`, headers }
+}
+
+function isOwnMachine(address: string | undefined): boolean {
+  return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address ?? '')
+}
