@@ -53,6 +53,5 @@ export class RefusalLog {
 
 /** Reasons quote what came from outside: nothing in them may look like another line, or tell a terminal what to do. */
 function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
   return text.slice(0, mostCharacters).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?')
 }
