@@ -33,6 +33,8 @@ export interface ClassRecord {
   readonly leases: LeaseRecord[]
   /** Open leases with nothing to do. */
   readonly idle: Set<LeaseRecord>
+  /** The one that became idle last, perhaps busy again: its worker is still awake, so it takes the next task soonest. */
+  lastIdle: LeaseRecord | undefined
   readonly requests: Set<number>
   /** Nobody could take a task when last asked; cleared by whatever changes that. */
   saturated: boolean
@@ -87,6 +89,7 @@ export class SubmitQueue {
       queued: 0,
       leases: [],
       idle: new Set(),
+      lastIdle: undefined,
       requests: new Set(),
       saturated: false,
       turn: 0,
@@ -136,7 +139,10 @@ export class SubmitQueue {
     if (lease.count === 0 || lease.expectedMicros * 2 <= this.options.pipelineMicros) {
       while (record.queued > 0 && this.#takes(lease, this.#headTemplate(record))) this.#pushNext(record, lease)
     }
-    if (lease.count === 0 && lease.state === 'open') record.idle.add(lease)
+    if (lease.count === 0 && lease.state === 'open') {
+      record.idle.add(lease)
+      record.lastIdle = lease
+    }
     if (record.queued > record.requests.size) this.request(record)
     else if (record.queued === 0 && record.requests.size > 0) this.#cancelRequests(record)
   }
@@ -182,6 +188,7 @@ export class SubmitQueue {
     const record = this.classAt(lease.classIndex)
     this.leases.delete(lease.index)
     record.idle.delete(lease)
+    if (record.lastIdle === lease) record.lastIdle = undefined
     const at = record.leases.indexOf(lease)
     if (at >= 0) record.leases.splice(at, 1)
     return record
@@ -286,7 +293,9 @@ export class SubmitQueue {
 
   /** The lease that the next task goes to: an idle one, else the next in turn with room. */
   #taker(record: ClassRecord): LeaseRecord | undefined {
-    for (const lease of record.idle) if (this.#takes(lease, undefined)) return lease
+    const { idle, lastIdle } = record
+    if (lastIdle !== undefined && idle.has(lastIdle) && this.#takes(lastIdle, undefined)) return lastIdle
+    for (const lease of idle) if (this.#takes(lease, undefined)) return lease
     const template = this.#headTemplate(record)
     for (let i = 0; i < record.leases.length; i++) {
       const lease = record.leases[(record.turn + i) % record.leases.length] as LeaseRecord
