@@ -1,6 +1,6 @@
 /** The options of `init`: as given, checked, with what the environment says. */
 import { maxPendingArgumentBytes, maxQueuedTasks } from '../runtime/base/limits.ts'
-import { checkNames } from './options.ts'
+import { checkNames, integer, positive } from './options.ts'
 
 export interface InitOptions {
   /** `ws://host:port` of any node of a cluster. Default: OUTPOOL_ADDRESS; without either, a node in this process. */
@@ -53,9 +53,13 @@ const known: readonly (keyof InitOptions)[] = [
   'infeasibleTimeout',
 ]
 
-/** Throws TypeError for options that do not exist, or that do not go with an address. */
+/** What describes a local node; of these, `LocalNodeOptions` is made. */
+const nodeWords = ['numCpus', 'numGpus', 'memory', 'resources', 'infeasibleTimeout'] as const
+
+/** Throws TypeError or RangeError for options that do not exist, mean nothing, or do not go with an address. */
 export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv = process.env): CompiledInit {
   checkNames(options, known, 'init')
+  checkKinds(options)
   const address = options.address ?? (environment['OUTPOOL_ADDRESS'] || undefined)
   const { numCpus, numGpus, memory, resources, infeasibleTimeout } = options
   const node: LocalNodeOptions = {
@@ -63,10 +67,12 @@ export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv
     ...(numGpus !== undefined && { numGpus }),
     ...(memory !== undefined && { memory }),
     ...(resources !== undefined && { resources }),
-    ...(infeasibleTimeout !== undefined && { infeasibleTimeoutMs: infeasibleTimeout }),
+    ...(infeasibleTimeout !== undefined && {
+      infeasibleTimeoutMs: positive(infeasibleTimeout, 'infeasibleTimeout', 'init'),
+    }),
   }
   if (options.address !== undefined && Object.keys(node).length > 0) {
-    const names = Object.keys(node).join(', ')
+    const names = nodeWords.filter((name) => options[name] !== undefined).join(', ')
     throw new TypeError(
       `init: ${names} describe a local node; with an address the nodes have what they were started with`,
     )
@@ -77,8 +83,20 @@ export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv
     node,
     logToDriver: options.logToDriver ?? true,
     limits: {
-      maxQueuedTasks: options.maxQueuedTasks ?? maxQueuedTasks,
-      maxQueuedBytes: options.maxQueuedBytes ?? maxPendingArgumentBytes,
+      maxQueuedTasks: atLeastOne(options.maxQueuedTasks ?? maxQueuedTasks, 'maxQueuedTasks'),
+      maxQueuedBytes: atLeastOne(options.maxQueuedBytes ?? maxPendingArgumentBytes, 'maxQueuedBytes'),
     },
   }
+}
+
+function atLeastOne(value: number, name: string): number {
+  return value === Number.POSITIVE_INFINITY ? value : integer(value, name, 1, Number.MAX_SAFE_INTEGER, 'init')
+}
+
+function checkKinds({ address, token, logToDriver }: InitOptions): void {
+  for (const [name, value] of Object.entries({ address, token })) {
+    if (value !== undefined && typeof value !== 'string') throw new TypeError(`init: ${name} must be a string`)
+  }
+  if (logToDriver !== undefined && typeof logToDriver !== 'boolean')
+    throw new TypeError('init: logToDriver must be true or false')
 }

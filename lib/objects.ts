@@ -1,4 +1,5 @@
 /** Values and refs: put, get, wait, cancel, drained. */
+import { longestTimerMs } from '../runtime/base/clock.ts'
 import { isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { checkNames } from './options.ts'
 import { ensureRuntime } from './runtime.ts'
@@ -55,6 +56,7 @@ export async function wait<T>(
       `wait: count must be an integer from 1 to the number of refs (${refs.length}), not ${String(count)}`,
     )
   }
+  if (!(timeout >= 0)) throw new RangeError(`wait: timeout must be a number of milliseconds, not ${String(timeout)}`)
   const tuples = refs.map((ref, i) => tupleOf(checked(ref, i, 'wait')))
   const { owner } = ensureRuntime()
   const ready = new Set<number>()
@@ -68,7 +70,7 @@ export async function wait<T>(
       for (const stop of unwatch) stop()
       resolve()
     }
-    const timer = Number.isFinite(timeout) ? setTimeout(end, Math.max(0, timeout)) : undefined
+    const timer = timeout > longestTimerMs ? undefined : setTimeout(end, timeout)
     for (const [i, tuple] of tuples.entries()) {
       if (over) break
       const stop = owner.values.watch(tuple, () => {

@@ -112,12 +112,13 @@ function pickResources({
   }
 }
 
-function integer(value: unknown, name: string, least: number, most: number, caller: string): number {
+export function integer(value: unknown, name: string, least: number, most: number, caller: string): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
   throw new RangeError(`${caller}: ${name} must be an integer from ${least} to ${most}, not ${String(value)}`)
 }
 
-function positive(value: unknown, name: string, caller: string): number {
+/** Milliseconds, above 0. */
+export function positive(value: unknown, name: string, caller: string): number {
   if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value
   throw new RangeError(`${caller}: ${name} must be a positive number of milliseconds, not ${String(value)}`)
 }

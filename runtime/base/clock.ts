@@ -13,10 +13,13 @@ export interface Clock {
   after(delayMs: number, action: () => void, keepAlive?: boolean): Timer
 }
 
+/** Node fires timers that are set for longer than this at once: 24.8 days. */
+export const longestTimerMs: number = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(delayMs, action, keepAlive = false) {
-    const handle = setTimeout(action, delayMs)
+    const handle = setTimeout(action, Math.min(delayMs, longestTimerMs))
     if (!keepAlive) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },

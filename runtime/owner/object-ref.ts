@@ -1,5 +1,6 @@
 /** The handle of an object, as user code holds it. */
 import { inspect } from 'node:util'
+import { longestTimerMs } from '../base/clock.ts'
 import { GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
 import { onAbort } from '../base/on-abort.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
@@ -82,6 +83,8 @@ export class ObjectRef<T = unknown> {
       )
     }
     const { timeout, signal } = options
+    if (timeout !== undefined && !(timeout >= 0))
+      return Promise.reject(new RangeError(`get: timeout must be a number of milliseconds, not ${String(timeout)}`))
     if (timeout === undefined && signal === undefined) return held.runtime.owner.values.get(this.#tuple) as Promise<T>
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return held.runtime.owner.values.get(this.#tuple, (stop) => {
@@ -92,8 +95,7 @@ export class ObjectRef<T = unknown> {
             details: { timeoutMs: timeout },
           }),
         )
-      const timer =
-        timeout === undefined || timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(expire, timeout)
+      const timer = timeout === undefined || timeout > longestTimerMs ? undefined : setTimeout(expire, timeout)
       return () => {
         clearTimeout(timer)
         deaf?.()

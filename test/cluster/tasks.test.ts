@@ -240,6 +240,18 @@ describe('tasks', () => {
       expect(await ref.get({ timeout: 60_000 })).to.equal('late')
     })
 
+    it('take a timeout of any length, and none that is no number', async () => {
+      const ref = sleepy.remote(50, 'late')
+      const long = { timeout: 2 ** 40 }
+      expect(await Promise.all([ref.get(long), get([ref], long), wait([ref], long)])).to.deep.equal([
+        ...['late', ['late'], [[ref], []]],
+      ])
+      for (const timeout of [NaN, -1, 'soon' as never]) {
+        expect(await rejection(ref.get({ timeout }))).to.be.instanceOf(RangeError)
+        expect(await rejection(wait([ref], { timeout }))).to.be.instanceOf(RangeError)
+      }
+    })
+
     it('leave no timer behind by a get of what is ready', async () => {
       const ref = await put(1)
       const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
