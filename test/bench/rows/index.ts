@@ -1,4 +1,4 @@
-/** The rows in the order of the table. */
+/** The rows in the order of the table; what takes longest comes last, where a slow machine runs out of time. */
 import type { Row } from '../stage.ts'
 import { argument } from './argument.ts'
 import { even, uneven } from './balance.ts'
@@ -22,11 +22,11 @@ export const rows: readonly Row[] = [
   poolMap,
   start,
   memory,
-  queue,
   threeNodes,
   shimNoop,
   shimWork,
   argument,
   install,
   load,
+  queue,
 ]
