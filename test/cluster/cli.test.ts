@@ -1,44 +1,13 @@
 import { expect } from 'chai'
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import type { ClusterStatus } from '../../runtime/cluster/status.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
+import { Command, run } from './command.ts'
 import { eventually, recordedIds, TestCluster } from './support.ts'
-
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
-class Command {
-  readonly child: ChildProcess
-  out = ''
-  err = ''
-
-  constructor(args: readonly string[], environment: Record<string, string>) {
-    const env = { ...process.env, ...environment }
-    this.child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-    this.child.stdout?.on('data', (text) => (this.out += String(text)))
-    this.child.stderr?.on('data', (text) => (this.err += String(text)))
-  }
-
-  async ended(): Promise<Ended> {
-    const [code] = (await once(this.child, 'close')) as [number | null]
-    return { code, out: this.out, err: this.err }
-  }
-}
 
 describe('outpool', () => {
   let cluster: TestCluster
-  const run = (args: string, environment: Record<string, string> = {}): Promise<Ended> =>
-    new Command(args.split(' '), environment).ended()
 
   beforeEach(() => (cluster = new TestCluster()))
   afterEach(async () => {
@@ -135,6 +104,9 @@ describe('outpool', () => {
     ['wss is asked for', 'status --address wss://127.0.0.1:1', {}, 1, /not supported yet/],
     ['the token is too short', 'start --head', { OUTPOOL_TOKEN: 'x' }, 1, /not a token/],
     ['a node is unknown', 'stop --node ffff', {}, 3, /no node ffff/],
+    ['a deadline is none', 'drain a --deadline soon', {}, 2, /90s/],
+    ['a count is none', 'logs --lines few', {}, 2, /whole number/],
+    ['there is nothing to drain', 'drain a', {}, 3, /outpool start --head/],
   ]
   for (const [title, args, environment, code, message] of failures)
     it(`ends with exit code ${code}, when ${title}`, async () => {
@@ -145,7 +117,7 @@ describe('outpool', () => {
     })
 
   it('explains each command with examples, and exits with 0', async () => {
-    for (const name of ['start', 'status', 'stop']) {
+    for (const name of ['start', 'status', 'stop', 'nodes', 'drain', 'logs', 'memory', 'doctor']) {
       const { code, out } = await run(`${name} --help`)
       expect(code).to.equal(0)
       expect(out).to.contain('Examples:').and.contain(`outpool ${name}`).and.contain('Exit codes')

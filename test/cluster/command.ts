@@ -1,0 +1,36 @@
+/** The command line, run from its sources as a process of its own. */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export class Command {
+  readonly child: ChildProcess
+  out = ''
+  err = ''
+
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    const env = { ...process.env, ...environment }
+    this.child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child.stdout?.on('data', (text) => (this.out += String(text)))
+    this.child.stderr?.on('data', (text) => (this.err += String(text)))
+  }
+
+  async ended(): Promise<Ended> {
+    const [code] = (await once(this.child, 'close')) as [number | null]
+    return { code, out: this.out, err: this.err }
+  }
+}
+
+/** `args` are separated by single blanks. */
+export function run(args: string, environment: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return new Command(args.split(' '), environment).ended()
+}
