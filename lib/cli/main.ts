@@ -46,6 +46,11 @@ function addStart(outpool: Command): void {
       values.port,
     )
     .option('--host <host>', 'listen on this address; 0.0.0.0 is every network', '127.0.0.1')
+    .option('--advertise <host>', 'the name or address under which others reach this node')
+    .option('--allowed-hosts <names>', 'further names by which it may be asked for, separated by commas', values.names)
+    .option('--tls-cert <file>', 'listen with TLS (wss://): the certificate and its chain, PEM')
+    .option('--tls-key <file>', 'the key of that certificate, PEM')
+    .option('--tls-ca <file>', 'whom to trust at other nodes, PEM (default: OUTPOOL_TLS_CA, else what Node trusts)')
     .option('--num-cpus <number>', 'CPUs to offer (default: those of the machine)', values.cpus)
     .option('--memory <size>', "memory to offer, in bytes or as '2GiB' (default: most of the machine's)", values.memory)
     .option('--resources <json>', 'resources of your own to offer, as a JSON object of amounts', values.resources)
@@ -69,6 +74,8 @@ Examples:
   outpool start --head --host 0.0.0.0                    one that other machines can join
   outpool start --address ws://192.168.1.10:7420 --host 0.0.0.0
                                                          join it from another machine
+  outpool start --head --host 0.0.0.0 --tls-cert node.pem --tls-key node.key --tls-ca ca.pem
+                                                         the same with TLS; programs set OUTPOOL_TLS_CA=ca.pem
   outpool start --address ws://127.0.0.1:7420 --num-cpus 2 --resources '{"scanner": 1}'
 ${tokenHelp}${exitHelp}`,
     )

@@ -1,11 +1,12 @@
 /** `outpool start`: a node manager on this machine, as the head of a new cluster or as another node of one. */
 import { resolve } from 'node:path'
-import { isLoopback } from '../../runtime/cluster/daemon-options.ts'
+import { clearTextWarning, isLoopback } from '../../runtime/cluster/daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
 import { startDetached } from '../../runtime/cluster/detach.ts'
 import { findNode } from '../../runtime/cluster/join.ts'
 import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
 import { runDaemon } from '../../runtime/cluster/run-daemon.ts'
+import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
 import type { Token } from '../../runtime/cluster/token.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
@@ -24,6 +25,11 @@ export interface StartFlags {
   readonly storage?: string
   /** In milliseconds. */
   readonly drain?: number
+  readonly advertise?: string
+  readonly allowedHosts?: string[]
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly tlsCa?: string
 }
 
 export async function start(flags: StartFlags): Promise<void> {
@@ -32,21 +38,34 @@ export async function start(flags: StartFlags): Promise<void> {
       'say either --head, to begin a cluster, or --address URL, to join one (outpool start --help)',
       exitCodes.usage,
     )
+  const tls = tlsFiles(flags)
+  // For this process; the daemon does the same for its own.
+  if (flags.tlsCa !== undefined) process.env['OUTPOOL_TLS_CA'] = resolve(flags.tlsCa)
+  else if (tls) process.env['OUTPOOL_TLS_CA'] ??= 'system'
   const token = findToken({ make: flags.head === true })
   if (token.made) console.log(`Made the cluster token: ${token.source} (only you can read it)`)
   // Asked here first: the answer of a process in the background would come late and with less detail.
   if (flags.address !== undefined) await findNode(flags.address, token.token)
-  const options = daemonOptions(flags)
+  const options = { ...daemonOptions(flags), ...(tls && { tls }) }
   if (flags.block) {
     const { facts } = await runDaemon({ ...options, logFile: '' })
     return print(facts, flags, token, '')
   }
   const { logFile, ...facts } = await startDetached(options)
+  const warning = clearTextWarning(options)
+  if (warning !== '') console.error(`outpool: ${warning}`)
   print(facts, flags, token, logFile)
 }
 
+function tlsFiles({ tlsCert, tlsKey, tlsCa }: StartFlags): TlsFiles | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new CommandError('--tls-cert and --tls-key belong together (outpool start --help)', exitCodes.usage)
+  return { cert: resolve(tlsCert), key: resolve(tlsKey), ...(tlsCa !== undefined && { ca: resolve(tlsCa) }) }
+}
+
 function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
-  const { head = false, address, port, host, numCpus, memory, resources, name, storage, drain } = flags
+  const { head = false, address, port, host, numCpus, memory, resources, name, storage, drain, advertise } = flags
   const labels = { ...flags.labels, ...(name !== undefined && { name }) }
   return {
     head,
@@ -56,6 +75,8 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
     ...(host !== undefined && { host }),
     ...(storage !== undefined && { storage: storage === 'memory' ? storage : resolve(storage) }),
     ...(drain !== undefined && { drainMs: drain }),
+    ...(advertise !== undefined && { advertise }),
+    ...(flags.allowedHosts && { allowedHosts: flags.allowedHosts }),
     ...(numCpus !== undefined && { numCpus }),
     ...(memory !== undefined && { memory }),
     ...(resources !== undefined && { resources }),

@@ -1,5 +1,6 @@
 /** Plain requests to the one port of a node: the other side is node-http.ts. */
 import { AuthenticationError, ConnectionLostError, OutpoolError, RequestTimeoutError } from '../base/errors.ts'
+import { environmentTls } from '../transport/tls-environment.ts'
 
 export interface NodeAnswer {
   readonly status: number
@@ -22,9 +23,11 @@ export async function askNode(
   timeoutMs: number = askTimeoutMs,
 ): Promise<NodeAnswer> {
   const target = new URL(path, url.replace(/^ws/, 'http'))
+  const trusted = environmentTls(target.href)
   const { request } = target.protocol === 'https:' ? await import('node:https') : await import('node:http')
   const answer = await new Promise<NodeAnswer>((resolve, reject) => {
-    const asking = request(target, { agent: false, headers: { authorization: `Bearer ${token}` } }, (response) => {
+    const headers = { authorization: `Bearer ${token}` }
+    const asking = request(target, { agent: false, headers, ...trusted }, (response) => {
       const chunks: Buffer[] = []
       let size = 0
       response.on('data', (chunk: Buffer) => {

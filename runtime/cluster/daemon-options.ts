@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { NodeId } from '../base/ids.ts'
+import type { TlsFiles } from './tls-files.ts'
 
 export interface DaemonOptions {
   /** Whether this node is the head: it then has the control store too. */
@@ -13,6 +14,12 @@ export interface DaemonOptions {
   readonly host?: string
   /** Default 7420 for a head, else 0: any free port. */
   readonly port?: number
+  /** Listens with TLS, `wss://`; every connection of this node must then use it too. */
+  readonly tls?: TlsFiles
+  /** The name or address under which others reach this node. Default: see `advertisedHost`. */
+  readonly advertise?: string
+  /** Further names that a request may give for this node in its `Host` header. */
+  readonly allowedHosts?: readonly string[]
   /**
    * Where a head keeps its tables: a folder, or `memory` for one that need not survive its process. Default: a folder of
    * its port in Outpool's folder of this user; `memory` on any free port.
@@ -66,6 +73,15 @@ function addressTowards(host: string): Promise<string | undefined> {
     socket.once('connect', () => finish(socket.address().address))
     socket.connect(9, bare)
   })
+}
+
+/** What to tell people about a port that others reach, and that they can read along; '' where there is nothing to tell. */
+export function clearTextWarning({ host = '127.0.0.1', tls }: Pick<DaemonOptions, 'host' | 'tls'>): string {
+  if (tls !== undefined || isLoopback(host)) return ''
+  return (
+    `warning: ${host} is listened on without TLS: whoever can read along on that network gets the token and can run ` +
+    'code. Use --tls-cert and --tls-key, or a network that you trust.'
+  )
 }
 
 export function isLoopback(host: string): boolean {

@@ -27,8 +27,9 @@ import { findNode } from './join.ts'
 import { linkHead } from './local.ts'
 import { defaultHeadPort } from './node-address.ts'
 import { NodeHost, registering } from './node-host.ts'
-import type { NodeHostOptions } from './node-host.ts'
+import type { NodeHostOptions, NodePort } from './node-host.ts'
 import { nodeResources } from './node-resources.ts'
+import { readTlsFiles } from './tls-files.ts'
 import { findToken, outpoolHome } from './token.ts'
 
 export interface DaemonEvents {
@@ -138,7 +139,7 @@ export class Daemon {
     const host: NodeHost = await NodeHost.start({
       ...{ token, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
       logFile: options.logFile,
-      listen: { host: options.host ?? '127.0.0.1', port: this.#port },
+      listen: await portOf(options, this.#port),
       ...(store && { onRegistration: (link: Link) => store.attach(link) }),
       clock: systemClock,
       random: systemRandom,
@@ -245,6 +246,18 @@ export class Daemon {
       () => events.onEnd(),
       (error: unknown) => events.onEnd(error as Error),
     )
+  }
+}
+
+async function portOf(
+  { host = '127.0.0.1', tls, advertise, allowedHosts }: DaemonOptions,
+  port: number,
+): Promise<NodePort> {
+  return {
+    ...{ host, port },
+    ...(tls && { tls: await readTlsFiles(tls) }),
+    ...(advertise !== undefined && { advertise }),
+    ...(allowedHosts && { allowedHosts }),
   }
 }
 

@@ -32,6 +32,7 @@ import { advertisedHost } from './daemon-options.ts'
 import { nodeHttp } from './node-http.ts'
 import { nodeInfo } from './node-info.ts'
 import { RefusalLog } from './refusal-log.ts'
+import type { ServerTls } from './tls-files.ts'
 import { createRunFolder, removeRunFolder, writeNodeFile, writeProbe } from './run-folder.ts'
 
 export interface NodeHostOptions {
@@ -43,7 +44,7 @@ export interface NodeHostOptions {
   /** Of the head's port; '' in local mode, and for the head itself, whose own it is. */
   readonly headUrl: string
   /** The one port of the node; absent in local mode. */
-  readonly listen?: { readonly host: string; readonly port: number }
+  readonly listen?: NodePort
   /** The log of this process; '' or absent where it has none. */
   readonly logFile?: string
   /** Links by which other nodes register; a node that is not the head refuses them. */
@@ -53,6 +54,15 @@ export interface NodeHostOptions {
   readonly heartbeat?: HeartbeatOptions
   readonly manager?: Partial<Pick<NodeManagerOptions, 'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment'>>
   readonly events: NodeManagerEvents
+}
+
+/** The one port of a node, as it is asked for. */
+export interface NodePort {
+  readonly host: string
+  readonly port: number
+  readonly tls?: ServerTls
+  readonly advertise?: string
+  readonly allowedHosts?: readonly string[]
 }
 
 export class NodeHost {
@@ -78,7 +88,7 @@ export class NodeHost {
       const store = await FileObjectStore.open(objectsFolderOf(runFolder))
       const welcome = welcomeOf(id, runFolder, options)
       if (options.listen) port = await openPort({ ...options.listen, runFolder }, () => manager, welcome, options)
-      const url = port ? await advertisedUrl(port, options.headUrl) : ''
+      const url = port ? await advertisedUrl(port, options) : ''
       // The welcome is written anew for each peer: from here on it says where the head is, also when that is here.
       const headUrl = options.headUrl || url
       welcome.info['headUrl'] = headUrl
@@ -195,7 +205,7 @@ function serving(manager: () => NodeManager | undefined, self: LocalHello, optio
 }
 
 function openPort(
-  { host, port, runFolder }: { readonly host: string; readonly port: number; readonly runFolder: string },
+  { runFolder, advertise, allowedHosts = [], ...place }: NodePort & { readonly runFolder: string },
   manager: () => NodeManager | undefined,
   self: LocalHello,
   options: NodeHostOptions,
@@ -204,16 +214,21 @@ function openPort(
   const incoming = serving(manager, self, options)
   const { token, head, logFile = '' } = options
   const onRequest = nodeHttp({ manager, token, head, logFile, runFolder, objectsFolder: objectsFolderOf(runFolder) })
-  return listenWebSocket(Object.assign(incoming, { host, port, onRequest, allowedHosts: [hostname()] }))
+  const names = [hostname(), ...(advertise === undefined ? [] : [advertise]), ...allowedHosts]
+  return listenWebSocket(Object.assign(incoming, { ...place, onRequest, allowedHosts: names }))
 }
 
 function objectsFolderOf(runFolder: string): string {
   return join(runFolder, 'objects')
 }
 
-async function advertisedUrl({ host, port }: WebSocketListener, headUrl: string): Promise<string> {
-  const shown = await advertisedHost(host, headUrl === '' ? '' : new URL(headUrl).hostname)
-  return `ws://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
+async function advertisedUrl(
+  { host, port, url }: WebSocketListener,
+  { headUrl, listen }: NodeHostOptions,
+): Promise<string> {
+  const towards = headUrl === '' ? '' : new URL(headUrl).hostname
+  const shown = listen?.advertise ?? (await advertisedHost(host, towards))
+  return `${new URL(url).protocol}//${shown.includes(':') ? `[${shown}]` : shown}:${port}`
 }
 
 function managerOptions(

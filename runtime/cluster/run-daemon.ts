@@ -2,6 +2,7 @@
 import { startDaemon } from './daemon.ts'
 import type { Daemon } from './daemon.ts'
 import type { NodeId } from '../base/ids.ts'
+import { clearTextWarning } from './daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
@@ -15,6 +16,10 @@ const defaultDrainMs = 10_000
  */
 export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   const home = outpoolHome()
+  // For every connection of this process and of its workers.
+  if (options.tls) process.env['OUTPOOL_TLS_CA'] = options.tls.ca ?? process.env['OUTPOOL_TLS_CA'] ?? 'system'
+  const warning = clearTextWarning(options)
+  if (warning !== '') console.error(`outpool: ${warning}`)
   const { drainMs = defaultDrainMs } = options
   let recorded: NodeId | undefined
   const record = ({ id, url, headUrl }: DaemonFacts): void => {

@@ -3,8 +3,17 @@
  * of its parent, run its `--eval`, or carry its secrets into other people's code.
  */
 
-/** Variables that a worker gets from the process that starts it. */
-const passedVariables = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'OUTPOOL_TEST_RUN'] as const
+/** Variables that a worker gets from the process that starts it. Whom to trust is no secret, and holds for all of a node. */
+const passedVariables = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'TMPDIR',
+  'OUTPOOL_TLS_CA',
+  'OUTPOOL_TEST_RUN',
+] as const
 
 export function childEnvironment(
   source: Readonly<Record<string, string | undefined>>,

@@ -6,6 +6,7 @@ import { ConnectionLostError } from '../base/errors.ts'
 import { dialTimeoutMs, lastBytesMs } from '../base/limits.ts'
 import type { DialTarget, Refusal } from './hello.ts'
 import { ignore, setKeepAlive } from './sockets.ts'
+import { environmentTls } from './tls-environment.ts'
 
 /** Where a connection that is meant for another process goes on. */
 export type SpliceTarget =
@@ -18,7 +19,7 @@ export type SpliceTarget =
 
 export type ResolveTarget = (to: Exclude<DialTarget, 'any'>) => SpliceTarget | Promise<SpliceTarget>
 
-/** Trust settings for `wss://` addresses; see `tls.connect`. */
+/** Trust settings for `wss://` addresses, see `tls.connect`; where they are left out, `tls-environment.ts` says. */
 export interface ClientTls {
   readonly ca?: string | Buffer
   readonly servername?: string
@@ -99,9 +100,10 @@ export function hostAndPort(url: string): { readonly host: string; readonly port
 
 async function connectUrl(url: string, tls: ClientTls | undefined): Promise<Socket> {
   const { host, port } = hostAndPort(url)
+  const trusted = tls ?? environmentTls(url)
   if (!isSecure(url)) return connectNet({ host, port, allowHalfOpen: true, noDelay: true })
   const { connect } = await import('node:tls')
-  return connect({ host, port, ...tls, ALPNProtocols: ['http/1.1'] })
+  return connect({ host, port, ...trusted, ALPNProtocols: ['http/1.1'] })
 }
 
 function connectHint(cause: Error): string {

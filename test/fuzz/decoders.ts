@@ -342,7 +342,7 @@ export function fileDecoders(folder: string): Decoder[] {
 const plainTexts: Decoder[] = [
   {
     name: 'address of a cluster',
-    samples: ['ws://127.0.0.1:7420', 'host', '[::1]:80'].map((text) => Buffer.from(text)),
+    samples: ['ws://127.0.0.1:7420', 'host', '[::1]:80', 'wss://a.example'].map((text) => Buffer.from(text)),
     decode: (bytes) => parseClusterAddress(bytes.toString('utf8')),
     documented: (error) => error instanceof OutpoolError,
   },

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { networkInterfaces } from 'node:os'
-import { advertisedHost, isLoopback } from '../../../runtime/cluster/daemon-options.ts'
+import { advertisedHost, isLoopback, clearTextWarning } from '../../../runtime/cluster/daemon-options.ts'
 
 describe('advertisedHost', () => {
   const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
@@ -26,4 +26,14 @@ describe('isLoopback', () => {
     ['127.example.com', false],
   ] as const)
     it(`says ${loopback} of ${host}`, () => expect(isLoopback(host)).to.equal(loopback))
+})
+
+describe('clearTextWarning', () => {
+  it('warns of a port that others reach without TLS, and of no other', () => {
+    for (const host of ['0.0.0.0', '10.0.0.7', '::'])
+      expect(clearTextWarning({ host })).to.match(/^warning: .* without TLS/)
+    for (const host of ['127.0.0.1', '::1', 'localhost']) expect(clearTextWarning({ host })).equal('')
+    expect(clearTextWarning({})).equal('')
+    expect(clearTextWarning({ host: '0.0.0.0', tls: { cert: 'a', key: 'b' } })).equal('')
+  })
 })

@@ -10,12 +10,16 @@ describe('parseClusterAddress', () => {
     ['10.0.0.1:8000', 'ws://10.0.0.1:8000'],
     ['ws://[::1]:7420', 'ws://[::1]:7420'],
     ['ws://head:80', 'ws://head:80'],
+    ['wss://head', 'wss://head:7420'],
+    ['wss://head:443/', 'wss://head:443'],
   ]
   for (const [text, url] of good)
-    it(`reads ${JSON.stringify(text)} as ${url}`, () => expect(parseClusterAddress(text)).to.equal(url))
+    it(`reads ${JSON.stringify(text)} as ${url}`, () => expect(parseClusterAddress(text, false)).to.equal(url))
+
+  it('means TLS by a name alone, where TLS is required', () =>
+    expect(parseClusterAddress('head:80', true)).to.equal('wss://head:80'))
 
   const bad: [string, RegExp][] = [
-    ['wss://head:7420', /wss:\/\/ is not supported yet/],
     ['http://head:7420', /begins with ws:/],
     ['redis://head', /begins with ws:/],
     ['ws://head:7420/path', /nothing more/],
