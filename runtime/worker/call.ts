@@ -80,5 +80,6 @@ function portable(error: unknown): unknown {
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return typeof (value as PromiseLike<unknown>).then === 'function'
 }
