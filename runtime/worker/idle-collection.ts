@@ -6,7 +6,7 @@
  *     1 working --no task runs, something is held--> 2 idle --wait--> collects --still held--> 2, with twice the wait
  *         ^------------------task--------------------+
  *
- * A collection stops the worker for as long as its heap is large, so the next one waits for a hundred times that.
+ * A collection stops the worker, for longer the larger its heap is, so the next one waits for twenty times that.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -21,8 +21,10 @@ export interface IdleCollectionParts {
 }
 
 const leastWaitMs = 300
+/** For the first collection after a task: others may wait for what that gives back. */
+const mostFirstWaitMs = 5_000
 const mostWaitMs = 60_000
-const waitPerCollection = 100
+const waitPerCollection = 20
 
 export class IdleCollection {
   readonly #parts: IdleCollectionParts
@@ -51,8 +53,9 @@ export class IdleCollection {
       if (!isIdle() || !holds()) return
       const startedAt = clock.now()
       collect()
-      this.#firstWaitMs = Math.max(leastWaitMs, (clock.now() - startedAt) * waitPerCollection)
-      this.#wait(Math.min(mostWaitMs, Math.max(2 * waitMs, this.#firstWaitMs)))
+      const pauseMs = (clock.now() - startedAt) * waitPerCollection
+      this.#firstWaitMs = Math.min(mostFirstWaitMs, Math.max(leastWaitMs, pauseMs))
+      this.#wait(Math.min(mostWaitMs, Math.max(2 * waitMs, pauseMs)))
     })
   }
 }

@@ -49,7 +49,7 @@ export function tally(outcomes) {
 }
 
 /** Waits until every table of this process's owner is empty; returns those that are not when it takes too long. */
-export async function leftInTables(explain, limitMs = 10_000) {
+export async function leftInTables(explain, limitMs = 30_000) {
   const until = performance.now() + limitMs
   for (;;) {
     globalThis.gc?.()

@@ -61,11 +61,21 @@ describe('runtime/worker/idle-collection', () => {
     expect(state.collections).to.have.length.below(25)
   })
 
-  it('takes one part in a hundred of the time of a large worker at the most', () => {
+  it('takes one part in twenty of the time of a large worker at the most', () => {
     const { clock, state, collection } = clockOf(50)
     collection.idle()
     clock.advance(60_000)
-    expect(state.collections.length * 50).to.be.at.most(600)
+    expect(state.collections.length * 50).to.be.at.most(3_000)
+  })
+
+  it('lets nobody wait for longer than five seconds after a task, however large it is', () => {
+    const { clock, state, collection } = clockOf(1_000)
+    collection.idle()
+    clock.advance(5_000)
+    collection.idle()
+    const before = state.collections.length
+    clock.advance(6_000)
+    expect(state.collections.length).to.be.above(before)
   })
 
   it('lets finalizers of dropped objects run', async () => {
