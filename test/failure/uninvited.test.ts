@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { failures } from './scenarios/under-load.ts'
-import { sendUninvited } from './scenarios/uninvited.ts'
+import { knock, sendUninvited } from './scenarios/uninvited.ts'
 import { FailureCluster } from './support.ts'
 
 const mebibyte = 1024 * 1024
@@ -38,5 +38,24 @@ describe('a port to which anybody can connect', function () {
     expect(result.outcomes.wrong).equal(0)
     expect(result.outcomes.tally.succeeded).equal(result.outcomes.submitted)
     expect(result.left).to.deep.equal({})
+  })
+})
+
+describe('a port with a name', () => {
+  let cluster: FailureCluster
+
+  beforeEach(() => (cluster = new FailureCluster()))
+  afterEach(() => cluster.close())
+
+  it('is told to others by the name that it advertises, and takes no other but those that are allowed', async () => {
+    const head = await cluster.startHead({ advertise: 'localhost', allowedHosts: ['node.example'] })
+    const { hostname, port } = new URL(head.url)
+    expect(hostname).equal('localhost')
+    // Without a token: who gets as far as being asked for it has passed with that name.
+    const answer = (host: string): Promise<string> => knock(Number(port), host)
+    expect(await answer('node.example')).equal('HTTP/1.1 401 authentication')
+    expect(await answer(`NODE.example:${port}`)).equal('HTTP/1.1 401 authentication')
+    expect(await answer('other.example')).equal('HTTP/1.1 421 host')
+    expect((await cluster.status(head)).nodes).to.have.length(1)
   })
 })

@@ -57,6 +57,12 @@ export async function sendUninvited(cluster: FailureCluster, options: UninvitedO
   return { answers, refusals, rssBefore, rssMost, outcomes, left: await work.leave() }
 }
 
+/** What the port says first to an upgrade without a token, under that name. */
+export function knock(port: number, host: string): Promise<string> {
+  const head = `GET /v1/process/any HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+  return exchange(port, Buffer.from(head))
+}
+
 /** Each of them by itself; the slow one meanwhile. */
 async function speakWrongly(cluster: FailureCluster, node: DaemonFacts, floodBytes: number): Promise<Answer[]> {
   const { port, host } = new URL(node.url)

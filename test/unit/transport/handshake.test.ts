@@ -125,6 +125,7 @@ describe('the handshake on a unix socket', () => {
     ['no sender', '{"to":"any","channel":"control"}'],
     ['a foreign kind', JSON.stringify({ ...goodHello, from: { ...goodHello.from, kind: 'x' } })],
     ['an id that is none', JSON.stringify({ ...goodHello, to: { node: 'a', process: '../../x' } })],
+    ['hops that never end', JSON.stringify({ ...goodHello, hops: -1e9 })],
     ['a key for a prototype', JSON.stringify(goodHello).replace('"test"', '"__proto__"')],
   ] as const)
     it(`refuses a hello that holds ${what}`, async () => {
