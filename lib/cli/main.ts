@@ -30,7 +30,7 @@ function program(): Command {
   addStart(outpool)
   addStatus(outpool)
   addStop(outpool)
-  addOperatingCommands(outpool, tokenHelp + exitHelp)
+  addOperatingCommands(outpool, tokenHelp + exitHelp, exitHelp)
   return outpool
 }
 

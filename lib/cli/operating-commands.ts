@@ -5,17 +5,19 @@ import type { DoctorFlags } from './doctor.ts'
 import type { DrainFlags } from './drain.ts'
 import type { LogsFlags } from './logs.ts'
 import type { MemoryFlags } from './memory.ts'
+import { addEventCommands } from './event-commands.ts'
 import * as values from './option-values.ts'
 
 const addressHelp = 'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)'
 
-/** `after` ends the help of each: the token and the exit codes. */
-export function addOperatingCommands(outpool: Command, after: string): void {
+/** `after` ends the help of each: the token and the exit codes; `exits` are the exit codes alone. */
+export function addOperatingCommands(outpool: Command, after: string, exits: string): void {
   addNodes(outpool, after)
   addDrain(outpool, after)
   addLogs(outpool, after)
   addMemory(outpool, after)
   addDoctor(outpool, after)
+  addEventCommands(outpool, exits)
 }
 
 function addNodes(outpool: Command, after: string): void {

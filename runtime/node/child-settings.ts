@@ -3,7 +3,10 @@
  * of its parent, run its `--eval`, or carry its secrets into other people's code.
  */
 
-/** Variables that a worker gets from the process that starts it. Whom to trust is no secret, and holds for all of a node. */
+/**
+ * Variables that a worker gets from the process that starts it. Whom to trust, and where to
+ * write down what happens, is no secret and holds for all of a node.
+ */
 const passedVariables = [
   'PATH',
   'HOME',
@@ -12,6 +15,9 @@ const passedVariables = [
   'TZ',
   'TMPDIR',
   'OUTPOOL_TLS_CA',
+  'OUTPOOL_EVENTS',
+  'OUTPOOL_HOME',
+  'XDG_CONFIG_HOME',
   'OUTPOOL_TEST_RUN',
 ] as const
 

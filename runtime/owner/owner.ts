@@ -30,6 +30,8 @@ import {
   type TaskTemplate,
 } from './submit-types.ts'
 import { slotOf, TaskTable } from './task-table.ts'
+import { recordedSubmit } from './recorded-submit.ts'
+import { eventsFolder, TaskEvents } from './task-events.ts'
 import { TaskNotes } from './task-notes.ts'
 import { encodeTemplate, type TemplateBody } from './template.ts'
 
@@ -69,6 +71,7 @@ export class Owner {
   /** Messages of other node managers that are not about leases: output of workers. */
   nodeMessages: ((message: Message) => void) | undefined
   #closed: Error | undefined
+  #events: TaskEvents | undefined
 
   constructor(host: OwnerHost, options: OwnerOptions = {}) {
     this.host = host
@@ -91,12 +94,22 @@ export class Owner {
     const isLeased = (lease: number): boolean => this.#leasing.grantOf(lease) !== undefined
     this.#submission = new Submission({ ...parts, values, notes, limits, latePins: this.#latePins, isLeased })
     this.#leasing = this.#makeLeasing()
-    this.state = new SubmitState(this.#table, host.clock, this.#leasing, { ...defaultSubmitOptions, ...options.submit })
+    this.state = this.#makeState({ ...defaultSubmitOptions, ...options.submit })
     this.#borrowing = this.#makeBorrowing()
     this.#leasing.serve(this.state)
     this.values.serve(this.#borrowing)
     this.#submission.serve(this.state, this.#borrowing)
     this.#answers = this.#makeAnswers()
+  }
+
+  /** Written down where the environment says so; otherwise nothing of that is in the way of a task. */
+  #makeState(submit: SubmitOptions): SubmitState {
+    const folder = eventsFolder()
+    const { clock } = this.host
+    if (folder === undefined) return new SubmitState(this.#table, clock, this.#leasing, submit)
+    this.#events = new TaskEvents(folder, this.host)
+    const parts = { table: this.#table, clock, leasing: this.#leasing, options: submit, events: this.#events }
+    return recordedSubmit(parts)
   }
 
   #makeLeasing(): Leasing {
@@ -274,6 +287,7 @@ export class Owner {
     this.access.close(error)
     this.#leasing.close()
     this.#submission.close(error)
+    this.#events?.close()
   }
 
   /** Entries of every table that is empty when nothing is under way and nothing is held. */

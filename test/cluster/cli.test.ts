@@ -119,7 +119,7 @@ describe('outpool', () => {
     })
 
   it('explains each command with examples, and exits with 0', async () => {
-    for (const name of ['start', 'status', 'stop', 'nodes', 'drain', 'logs', 'memory', 'doctor']) {
+    for (const name of ['start', 'status', 'stop', 'nodes', 'drain', 'logs', 'memory', 'doctor', 'tasks', 'timeline']) {
       const { code, out } = await run(`${name} --help`)
       expect(code).to.equal(0)
       expect(out).to.contain('Examples:').and.contain(`outpool ${name}`).and.contain('Exit codes')

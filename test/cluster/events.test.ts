@@ -1,0 +1,164 @@
+import { expect } from 'chai'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cancel, init, remote, shutdown } from '../../lib/index.ts'
+import { run } from './command.ts'
+import { eventually } from './support.ts'
+
+interface Story {
+  readonly task: string
+  readonly steps: readonly { readonly atMs: number; readonly event: string; readonly text: string }[]
+}
+
+interface Listed {
+  readonly id: string
+  readonly name: string
+  readonly state: string
+  readonly attempts: number
+  readonly moved: number
+}
+
+interface Span {
+  readonly name: string
+  readonly ph: string
+  readonly ts: number
+  readonly dur?: number
+  readonly cat?: string
+  readonly args: { readonly task?: string }
+}
+
+/** One function, so that what was measured of its quick calls holds for the others too. */
+const act = remote(
+  async function act(how: string, folder: string) {
+    const { existsSync: isThere, writeFileSync } = await import('node:fs')
+    if (how === 'quick') return
+    if (how === 'long') {
+      // Nothing else runs in this worker meanwhile: what was sent there waits.
+      for (const endsAt = performance.now() + 200; performance.now() < endsAt;);
+      return
+    }
+    if (!isThere(`${folder}/first`)) {
+      writeFileSync(`${folder}/first`, '')
+      process.kill(process.pid, 'SIGKILL')
+    }
+    writeFileSync(`${folder}/second`, '')
+    while (!isThere(`${folder}/cancelled`)) await new Promise((resolve) => setTimeout(resolve, 10))
+  },
+  { maxRetries: 1 },
+)
+
+describe('what owners write down about their tasks', function () {
+  this.timeout(120_000)
+  let folder: string
+  let events: string
+  /** Recalled, run again after its worker died, cancelled, and answered too late. */
+  let odd: Listed | undefined
+
+  const listed = async (): Promise<Listed[]> =>
+    (JSON.parse((await run('tasks --json --limit 100000')).out) as { tasks: Listed[] }).tasks
+
+  async function oddTask(own: string): Promise<Listed | undefined> {
+    mkdirSync(own)
+    for (let i = 0; i < 200; i++) await act.run('quick', own)
+    const long = act.remote('long', own)
+    const ref = act.remote('odd', own)
+    const failure = ref.get().catch((error: Error) => error)
+    await long.get()
+    await eventually(() => existsSync(join(own, 'second')) || undefined)
+    cancel(ref)
+    await failure
+    writeFileSync(join(own, 'cancelled'), '')
+    // The same worker is asked only after it has answered, which is too late.
+    await act.run('quick', own)
+    return eventually(async () => (await listed()).findLast(({ state }) => state === 'cancelled'))
+  }
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'e-'))
+    events = join(folder, 'events')
+    process.env['OUTPOOL_EVENTS'] = events
+    await init({ numCpus: 1 })
+    // On a machine that has other things to do a call may look slow, and then nothing is sent ahead that could be recalled.
+    for (let attempt = 0; (odd?.moved ?? 0) === 0; attempt++) odd = await oddTask(join(folder, String(attempt)))
+    await shutdown()
+  })
+  after(async () => {
+    await shutdown()
+    delete process.env['OUTPOOL_EVENTS']
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('tells the story of a task that was recalled, run again, cancelled and fenced, in order and with causes', async () => {
+    expect(odd).to.include({ attempts: 2, name: 'act' })
+    const { code, out } = await run(`why ${odd?.id} --json`)
+    expect(code).to.equal(0)
+    const { steps, task } = JSON.parse(out) as Story
+    expect(task).to.equal(odd?.id)
+    const told = steps.map(({ event }) => event)
+    const order = ['queued', 'pushed', 'recalled', 'pushed', 'worker ended', 'retried', 'pushed', 'cancelled', 'fenced']
+    let at = -1
+    for (const event of order) {
+      const next = told.indexOf(event, at + 1)
+      expect(next, `${event} after ${told[at] ?? 'nothing'} in ${told.join(', ')}`).to.be.greaterThan(at)
+      at = next
+    }
+    expect(steps.find(({ event }) => event === 'recalled')?.text).to.contain('ran for longer than expected')
+    expect(steps.find(({ event }) => event === 'retried')?.text).to.contain('SIGKILL')
+    expect(steps.find(({ event }) => event === 'fenced')?.text).to.contain('late answer')
+    expect(steps.map(({ atMs }) => atMs)).to.deep.equal(steps.map(({ atMs }) => atMs).toSorted((a, b) => a - b))
+    const shown = await run(`why ${odd?.id}`)
+    expect(shown.out).to.contain('act').and.contain('taken back unstarted')
+  })
+
+  it('draws every task that ran, within a lease of its worker, in the trace event format', async () => {
+    const { code, out } = await run('timeline')
+    expect(code).to.equal(0)
+    const { traceEvents } = JSON.parse(out) as { traceEvents: (Span & { pid: number; tid: number })[] }
+    for (const event of traceEvents) {
+      expect(event.ph).to.be.oneOf(['X', 'i', 'M'])
+      for (const field of [event.ts, event.pid, event.tid]) expect(field).to.be.a('number').and.satisfy(Number.isFinite)
+      if (event.ph === 'X') expect(event.dur).to.be.at.least(0)
+    }
+    const spans = traceEvents.filter(({ ph }) => ph === 'X')
+    const leases = spans.filter(({ cat }) => cat === 'lease')
+    const tasks = spans.filter(({ cat }) => cat === 'task')
+    expect(tasks).to.have.length((await listed()).filter(({ state }) => state === 'finished').length)
+    const end = ({ ts, dur = 0 }: Span): number => ts + dur
+    for (const task of tasks)
+      expect(leases.some((lease) => lease.ts <= task.ts && end(task) <= end(lease) + 1)).to.equal(true)
+  })
+
+  it('is private to the user, and nothing at all without the variable', async () => {
+    expect(statSync(events).mode & 0o077).to.equal(0)
+    const before = readdirSync(events)
+    expect(before).to.have.length(1)
+    delete process.env['OUTPOOL_EVENTS']
+    await init({ numCpus: 1 })
+    await act.run('quick', folder)
+    await shutdown()
+    expect(readdirSync(events)).to.deep.equal(before)
+    const nothing = await run(`tasks --events ${join(folder, 'none')}`)
+    expect([nothing.code, nothing.out]).to.deep.equal([1, ''])
+    expect(nothing.err).to.contain('OUTPOOL_EVENTS=1')
+    process.env['OUTPOOL_EVENTS'] = events
+  })
+
+  it('has what tasks submit as well, written down by their workers', async () => {
+    const outer = remote(async function outer(entry: string) {
+      const { remote: make } = (await import(entry)) as typeof import('../../lib/index.ts')
+      return make(function inner() {
+        return process.pid
+      }).run()
+    })
+    await init({ numCpus: 2 })
+    await outer.run(new URL('../../lib/index.ts', import.meta.url).href)
+    // Before the worker is ended: what happened in its last quarter of a second may be lost with it.
+    const names = await eventually(async () => {
+      const found = (await listed()).map(({ name, state }) => `${name} ${state}`)
+      return found.length === 2 && found.every((text) => text.endsWith('finished')) ? found : undefined
+    })
+    expect(names).to.have.members(['outer finished', 'inner finished'])
+    await shutdown()
+  })
+})
