@@ -5,8 +5,6 @@
 import { createRequire } from 'node:module'
 import type * as workerpool from 'workerpool'
 
-export type { WorkerPoolOptions } from 'workerpool'
-
 // By `require`: what `import` has loaded once, it gives to everybody, and in a worker the name is to lead to the shim.
 export const original: typeof workerpool = createRequire(import.meta.url)('workerpool') as typeof workerpool
 

@@ -45,11 +45,6 @@ function loadLibc(): Libc | undefined {
   return libc
 }
 
-/** Whether files can be mapped here at all. */
-export function canMapFiles(): boolean {
-  return loadLibc() !== undefined
-}
-
 /** Maps the first `sizeBytes` of a file, for reading and writing, shared with every other process that does. */
 export function mapFile(path: string, sizeBytes: number): Mapping | undefined {
   const native = loadLibc()

@@ -1,6 +1,6 @@
 /** The words that the owner's submission is written in: classes, templates, leases, and what it asks of the outside. */
 import type { NodeId, ProcessId } from '../base/ids.ts'
-import type { ExitReport, LeaseKind, RefusalCode, ResourceUnits } from '../protocol/messages.ts'
+import type { ExitReport, LeaseKind, ResourceUnits } from '../protocol/messages.ts'
 
 /** Tasks that may share leases: same kind, resources, strategy, priority and environment. */
 export interface SchedulingClass {
@@ -108,5 +108,3 @@ export const defaultSubmitOptions: SubmitOptions = {
   requestsPerClass: 64,
   busyRetryMs: 20,
 }
-
-export type { ExitReport, RefusalCode }

@@ -11,7 +11,6 @@ import { maxTaskNumber } from '../base/ids.ts'
 
 /** The life of a task, in its owner's eyes. The transitions are in `submit-state.ts`. */
 export const TaskState = { none: 0, waiting: 1, queued: 2, pushed: 3, ending: 4, settled: 5 } as const
-export type TaskStateValue = (typeof TaskState)[keyof typeof TaskState]
 
 const pageBits = 12
 const pageSize = 1 << pageBits

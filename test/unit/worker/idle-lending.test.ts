@@ -14,7 +14,7 @@ function manualClock() {
         return { cancel: () => void (timers = timers.filter((other) => other !== timer)) }
       },
     },
-    advance(ms: number) {
+    advance: (ms: number): void => {
       now += ms
       const due = timers.filter((timer) => timer.at <= now)
       timers = timers.filter((timer) => timer.at > now)
