@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cancel, explain, get, init, type ObjectRef, put, remote, shutdown } from 'outpool'
-import { ended, eventually, plainWorkers, rejection, Trace } from './support.ts'
+import { ended, eventually, rejection, Trace, usePlainWorkers } from './support.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const work = remote<(folder: string, id: string, ms: number) => number>(tasks, 'work')
@@ -11,17 +11,15 @@ const code = 'ERR_OUTPOOL_TASK_CANCELLED'
 const minute = 60_000
 
 describe('cancel', () => {
+  usePlainWorkers()
   let trace: Trace
-  let restore: () => void
   before(async () => {
-    restore = plainWorkers()
     await init({ numCpus: 2 })
   })
   beforeEach(() => (trace = new Trace()))
   afterEach(() => trace.remove())
   after(async () => {
     await shutdown()
-    restore()
   })
 
   /** Measures `work`, so that what follows it is expected to be short and is sent ahead. */
@@ -189,17 +187,15 @@ describe('cancel', () => {
 })
 
 describe('a retry', () => {
+  usePlainWorkers()
   let trace: Trace
-  let restore: () => void
   before(async () => {
-    restore = plainWorkers()
     await init({ numCpus: 1 })
   })
   beforeEach(() => (trace = new Trace()))
   afterEach(() => trace.remove())
   after(async () => {
     await shutdown()
-    restore()
   })
 
   const fails = remote<(folder: string, times: number, message: string) => number>(tasks, 'failsUntil')
@@ -237,16 +233,14 @@ describe('a retry', () => {
 })
 
 describe('priority', () => {
+  usePlainWorkers()
   let trace: Trace
-  let restore: () => void
   before(async () => {
     trace = new Trace()
-    restore = plainWorkers()
     await init({ numCpus: 1 })
   })
   after(async () => {
     await shutdown()
-    restore()
     trace.remove()
   })
 

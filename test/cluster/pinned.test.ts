@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { context } from '../../lib/context.ts'
-import { explain } from '../../lib/explain.ts'
-import { init, shutdown } from '../../lib/init.ts'
+import { context } from '../../dist/lib/context.js'
+import { explain } from '../../dist/lib/explain.js'
+import { init, shutdown } from '../../dist/lib/init.js'
 import {
   acquireWorker,
   clusterCpus,
@@ -11,9 +11,9 @@ import {
   type PinnedWorker,
   type PinnedWorkerOptions,
   type WorkerExit,
-} from '../../lib/pinned.ts'
-import { remote } from '../../lib/remote.ts'
-import { ended, eventually, rejection, Trace } from './support.ts'
+} from '../../dist/lib/pinned.js'
+import { remote } from '../../dist/lib/remote.js'
+import { ended, eventually, rejection, Trace, usePlainWorkers } from './support.ts'
 
 const stateful = new URL('fixtures/stateful.mjs', import.meta.url)
 const setState = moduleFunction(stateful, 'setState')
@@ -26,6 +26,7 @@ const busy = moduleFunction(stateful, 'busy')
 const half = moduleFunction(stateful, 'half')
 
 describe('a pinned worker', () => {
+  usePlainWorkers()
   let trace: Trace
   const workers: PinnedWorker[] = []
 

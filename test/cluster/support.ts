@@ -151,9 +151,9 @@ export class Trace {
       .flatMap((name) => readFileSync(join(this.folder, name), 'utf8').split('\n').filter(Boolean))
   }
 
-  /** The processes that wrote. */
-  files(): string[] {
-    return foldersIn(this.folder)
+  /** The processes that wrote, or that wrote this line. */
+  files(line?: string): string[] {
+    return foldersIn(this.folder).filter((name) => line === undefined || this.lines(name).includes(line))
   }
 
   /** Waits for a line, for as long as the test may take. */
@@ -177,6 +177,15 @@ export function plainWorkers(): () => void {
   return () => {
     process.execArgv = before
   }
+}
+
+/** The same for all tests of a `describe`. */
+export function usePlainWorkers(): void {
+  let restore: () => void
+  before(() => {
+    restore = plainWorkers()
+  })
+  after(() => restore())
 }
 
 const programs = new URL('programs/', import.meta.url)

@@ -14,7 +14,7 @@ import {
   shutdown,
   wait,
 } from 'outpool'
-import { plainWorkers, rejection, Trace } from './support.ts'
+import { rejection, Trace, usePlainWorkers } from './support.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const add = remote((a: number, b: number) => a + b)
@@ -25,16 +25,14 @@ const sleepy = remote(async (ms: number, value: unknown) => {
 })
 
 describe('tasks', () => {
+  usePlainWorkers()
   let trace: Trace
-  let restore: () => void
   before(async () => {
     trace = new Trace()
-    restore = plainWorkers()
     await init({ numCpus: 2 })
   })
   after(async () => {
     await shutdown()
-    restore()
     trace.remove()
   })
 
@@ -332,6 +330,7 @@ describe('tasks', () => {
 })
 
 describe('an owner', () => {
+  usePlainWorkers()
   it('has empty tables once everything was read and let go, and told nobody of a failure that was read', async () => {
     await init({ numCpus: 2 })
     const complaints: unknown[] = []
@@ -394,6 +393,7 @@ describe('an owner', () => {
 })
 
 describe('a driver with narrow limits', () => {
+  usePlainWorkers()
   before(() => init({ numCpus: 1, maxQueuedTasks: 20, maxQueuedBytes: 100_000 }))
   after(() => shutdown())
 
@@ -425,6 +425,7 @@ describe('a driver with narrow limits', () => {
 })
 
 describe('a driver', () => {
+  usePlainWorkers()
   it('refuses calls after shutdown, and starts again by init', async () => {
     await init({ numCpus: 1 })
     expect(await rejection(init({ numCpus: 1 }))).to.have.property('code', 'ERR_OUTPOOL_NOT_INITIALIZED')
@@ -445,7 +446,7 @@ describe('a driver', () => {
 
   it('runs tasks that wait for each other far deeper than it may have workers', async () => {
     await init({ numCpus: 1 })
-    expect(await remote<(n: number) => Promise<number>>(tasks, 'depth').run(9)).to.equal(9)
+    expect(await remote<(n: number) => Promise<number>>(tasks, 'depth').run(7)).to.equal(7)
     await shutdown()
   })
 })

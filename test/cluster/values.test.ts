@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createServer } from 'node:net'
 import { init, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
 import { difference } from '../unit/objects/same-value.ts'
-import { plainWorkers, rejection } from './support.ts'
+import { rejection, usePlainWorkers } from './support.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const identity = remote((value: unknown) => value)
@@ -47,14 +47,12 @@ const values: Readonly<Record<string, unknown>> = {
 }
 
 describe('values', () => {
-  let restore: () => void
+  usePlainWorkers()
   before(async () => {
-    restore = plainWorkers()
     await init({ numCpus: 1 })
   })
   after(async () => {
     await shutdown()
-    restore()
   })
 
   for (const [name, value] of Object.entries(values)) {
@@ -98,14 +96,12 @@ describe('values', () => {
 })
 
 describe('errors that a task throws', () => {
-  let restore: () => void
+  usePlainWorkers()
   before(async () => {
-    restore = plainWorkers()
     await init({ numCpus: 1 })
   })
   after(async () => {
     await shutdown()
-    restore()
   })
 
   it('arrive as instances of their class, with own properties, cause and remote stack', async () => {
