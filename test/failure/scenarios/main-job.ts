@@ -19,5 +19,6 @@ export async function runMainJob(cluster: FailureCluster, files: number, how: Ru
   const after = await run('after', how)
   const map = await run('map', how)
   const asText = (facts: object): string => JSON.stringify(facts, undefined, 1)
-  return { files: Number(before['files']), before: asText(before), after: asText(after), map: asText(map) }
+  const { files: count } = before['totals'] as { readonly files: number }
+  return { files: count, before: asText(before), after: asText(after), map: asText(map) }
 }
