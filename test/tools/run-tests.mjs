@@ -135,7 +135,9 @@ async function runSuite({ name, files }, options) {
       { cwd: root, env, stdio },
       { onTick },
     )
-    const totals = readTotals(totalsFile) ?? { passed: 0, failed: 0, skipped: 0, failures: [], pending: [] }
+    const reported = readTotals(totalsFile)
+    const totals = reported ?? { passed: 0, failed: 0, skipped: 0, failures: [], pending: [] }
+    if (reported === undefined && problems.length === 0) problems.push('ended without telling its totals')
     const exit = result.signal ?? `exit code ${result.code}`
     if (problems.length === 0 && result.code !== 0 && totals.failed === 0) problems.push(`ended with ${exit}`)
     problems.push(...(await endLeftovers(mark)))
