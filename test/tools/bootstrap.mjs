@@ -3,7 +3,7 @@
  * changed. Plain Node with nothing to install, because it runs first. Everything it says goes to stderr.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, root } from './build.mjs'
 import { withLock } from './lock.mjs'
@@ -41,6 +41,11 @@ async function install() {
   await withLock(join(root, '.cache/install.lock'), () => {
     const missing = firstMissing()
     if (missing === undefined) return
+    // npm would delete the packages of the tree that it links to.
+    if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink())
+      throw new Error(
+        `${missing} is missing or of another version, and node_modules is a link: install where it leads to`,
+      )
     console.error(`installing: ${missing} is missing or of another version`)
     const [command, ...start] = npmCommand()
     // No package here needs its install script (all prebuilt), and development packages are needed whatever NODE_ENV is.
