@@ -1,4 +1,5 @@
-import { TimeoutError, ValueError } from './errors.ts'
+import { TimeoutError, ValueError } from '../shared/python-errors.ts'
+import { withTimeout } from '../shared/with-timeout.ts'
 
 export type Callback<R> = (value: R) => void
 export type ErrorCallback = (error: unknown) => void
@@ -95,21 +96,4 @@ export class AsyncResult<R> implements PromiseLike<R> {
 /** A callback that throws harms neither the pool nor the result: it surfaces as an uncaught exception of its own. */
 function callBack<V>(callback: ((value: V) => void) | null | undefined, value: V): void {
   if (callback !== undefined && callback !== null) queueMicrotask(() => callback(value))
-}
-
-/** `promise`, or what `onTimeout` gives after `seconds`. The timer is gone as soon as either is there. */
-export function withTimeout<R>(
-  promise: Promise<R>,
-  seconds: number | null | undefined,
-  onTimeout: (seconds: number) => R,
-): Promise<R> {
-  if (seconds === undefined || seconds === null || seconds === Infinity) return promise
-  if (typeof seconds !== 'number' || Number.isNaN(seconds))
-    return Promise.reject(new TypeError('timeout must be a number of seconds'))
-  const delayMs = Math.min(Math.max(0, seconds) * 1000, 2 ** 31 - 1)
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, delayMs)
-  }).then(() => onTimeout(seconds))
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

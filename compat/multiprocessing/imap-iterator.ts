@@ -1,5 +1,5 @@
-import { TimeoutError } from './errors.ts'
-import { withTimeout } from './async-result.ts'
+import { TimeoutError } from '../shared/python-errors.ts'
+import { withTimeout } from '../shared/with-timeout.ts'
 import { ImapBuffer, type Entry } from './imap-buffer.ts'
 import { isAsyncIterable } from '../shared/chunks.ts'
 

@@ -8,11 +8,12 @@ import { availableParallelism } from 'node:os'
 
 export { moduleFunction, type RemoteModuleFunction } from '../../lib/pinned.ts'
 export { AsyncResult, type Callback, type ErrorCallback } from './async-result.ts'
-export { PoolTerminatedError, TimeoutError, ValueError } from './errors.ts'
+export { TimeoutError, ValueError } from '../shared/python-errors.ts'
+export { PoolTerminatedError } from './errors.ts'
 export { IMapIterator } from './imap-iterator.ts'
 export { Pool, type ApplyAsyncOptions, type KeywordArguments, type MapAsyncOptions, type PoolReport } from './pool.ts'
 export type { PoolOptions } from './pool-options.ts'
-export type { PoolWorkerReport } from './pool-runner.ts'
+export type { PoolWorkerReport } from '../shared/pool-runner.ts'
 
 /** The CPUs of this machine that the process may use. A pool without `processes` uses those of the whole cluster. */
 export function cpuCount(): number {

@@ -1,6 +1,7 @@
 import type { Callable } from '../../lib/pinned.ts'
 import { checkNames } from '../../lib/options.ts'
-import { ValueError } from './errors.ts'
+import { isCallable } from '../shared/callable.ts'
+import { ValueError } from '../shared/python-errors.ts'
 
 export interface PoolOptions {
   /** How many workers. Default: one for each CPU of the cluster (of this machine without an address), and it follows the cluster. */
@@ -54,11 +55,6 @@ export function compilePoolOptions(options: PoolOptions): CompiledPoolOptions {
     resources,
     name,
   }
-}
-
-/** A function, or what `moduleFunction` gives. */
-export function isCallable(value: unknown): value is Callable {
-  return typeof value === 'function' || (typeof value === 'object' && value !== null && 'definition' in value)
 }
 
 /** A chunk size as the caller gave it: a positive integer. */

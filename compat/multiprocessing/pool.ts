@@ -1,15 +1,15 @@
-import { explainSymbol, type Callable, type RemoteModuleFunction } from '../../lib/pinned.ts'
+import { explainSymbol, type Callable } from '../../lib/pinned.ts'
+import { isCallable, type FunctionOf } from '../shared/callable.ts'
 import { chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
 import { AsyncResult, type Callback, type ErrorCallback, type ResultSettler } from './async-result.ts'
-import { ValueError } from './errors.ts'
+import { ValueError } from '../shared/python-errors.ts'
+import { PoolTerminatedError } from './errors.ts'
 import type { Entry } from './imap-buffer.ts'
 import { IMapIterator, type ImapHost } from './imap-iterator.ts'
-import { checkChunkSize, compilePoolOptions, isCallable, type PoolOptions } from './pool-options.ts'
-import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolRunnerReport } from './pool-runner.ts'
+import { checkChunkSize, compilePoolOptions, type PoolOptions } from './pool-options.ts'
+import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolRunnerReport } from '../shared/pool-runner.ts'
 
 type Input<T> = Iterable<T> | AsyncIterable<T>
-/** A function of the program, or one of a module: `moduleFunction(url, exportName)`. It may return a promise. */
-type FunctionOf<A extends readonly unknown[], R> = ((...args: A) => R | PromiseLike<R>) | RemoteModuleFunction
 
 /** Arguments by name. JavaScript has none: they arrive as one object behind the positional arguments. */
 export type KeywordArguments = Readonly<Record<string, unknown>>
@@ -62,7 +62,10 @@ export class Pool implements AsyncDisposable {
       typeof first === 'object' && first !== null
         ? first
         : { processes: first, initializer, initargs, maxtasksperchild }
-    this.#runner = new PoolRunner(compilePoolOptions(options))
+    this.#runner = new PoolRunner({
+      ...compilePoolOptions(options),
+      terminated: (what) => new PoolTerminatedError(what),
+    })
   }
 
   /** `fn(...args)` on a worker. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { AsyncResult, type ResultSettler } from '../../../compat/multiprocessing/async-result.ts'
-import { TimeoutError, ValueError } from '../../../compat/multiprocessing/errors.ts'
+import { TimeoutError, ValueError } from '../../../compat/shared/python-errors.ts'
 
 function pending<R>(
   callback?: (value: R) => void,

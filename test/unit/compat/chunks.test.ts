@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { ChunkQueue } from '../../../compat/multiprocessing/chunk-queue.ts'
+import { ChunkQueue } from '../../../compat/shared/chunk-queue.ts'
 import { cpuShare } from '../../../compat/shared/cpu-share.ts'
 import { chunksOf, collect, defaultChunkSize } from '../../../compat/shared/chunks.ts'
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { TimeoutError } from '../../../compat/multiprocessing/errors.ts'
+import { TimeoutError } from '../../../compat/shared/python-errors.ts'
 import type { Entry } from '../../../compat/multiprocessing/imap-buffer.ts'
 import { IMapIterator, type ImapHost } from '../../../compat/multiprocessing/imap-iterator.ts'
 

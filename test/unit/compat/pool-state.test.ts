@@ -1,11 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import {
-  PoolState,
-  type PoolEvent,
-  type PoolInstruction,
-  type WorkerId,
-} from '../../../compat/multiprocessing/pool-state.ts'
+import { PoolState, type PoolEvent, type PoolInstruction, type WorkerId } from '../../../compat/shared/pool-state.ts'
 
 /** Instructions as words, in the order in which they were given. */
 function words(instructions: readonly PoolInstruction[]): string[] {

@@ -40,8 +40,9 @@ export type PoolInstruction =
   | { readonly type: 'release'; readonly worker: WorkerId }
   /** End the worker now. */
   | { readonly type: 'kill'; readonly worker: WorkerId }
-  /** The chunk will not run (again). Without an error: because the pool was terminated. */
-  | { readonly type: 'fail'; readonly chunk: ChunkId; readonly error?: unknown }
+  /** The chunk will not run (again). */
+  | { readonly type: 'fail'; readonly chunk: ChunkId; readonly why: 'start' | 'lost'; readonly error: unknown }
+  | { readonly type: 'fail'; readonly chunk: ChunkId; readonly why: 'terminated'; readonly error?: undefined }
   /** Closed or terminated, and no worker left. Said once. */
   | { readonly type: 'finished' }
 
@@ -166,7 +167,8 @@ export class PoolState {
     this.#forget(id)
     this.#startFailures = retryable ? this.#startFailures + 1 : Infinity
     if (this.#mayStart() || this.#living() > 0) return
-    for (const chunk of this.#queue.clear()) if (this.#chunks.delete(chunk)) out.push({ type: 'fail', chunk, error })
+    for (const chunk of this.#queue.clear())
+      if (this.#chunks.delete(chunk)) out.push({ type: 'fail', chunk, why: 'start', error })
   }
 
   #done(id: WorkerId): void {
@@ -188,7 +190,7 @@ export class PoolState {
     chunk.worker = undefined
     if (chunk.reruns >= this.#maxReruns) {
       this.#chunks.delete(worker.chunk)
-      out.push({ type: 'fail', chunk: worker.chunk, error })
+      out.push({ type: 'fail', chunk: worker.chunk, why: 'lost', error })
       return
     }
     chunk.reruns++
@@ -200,7 +202,7 @@ export class PoolState {
     if (this.mode === 'terminated') return
     this.mode = 'terminated'
     this.#queue.clear()
-    for (const chunk of this.#chunks.keys()) out.push({ type: 'fail', chunk })
+    for (const chunk of this.#chunks.keys()) out.push({ type: 'fail', chunk, why: 'terminated' })
     this.#chunks.clear()
     this.#idle.length = 0
     for (const [id, worker] of this.#workers) {

@@ -8,10 +8,8 @@ import {
   type WorkerFacts,
   isLocal,
 } from '../../lib/pinned.ts'
-import { followClusterCpus } from '../shared/cluster-cpus.ts'
-import { cpuShare } from '../shared/cpu-share.ts'
-import { PoolTerminatedError } from './errors.ts'
-import type { CompiledPoolOptions } from './pool-options.ts'
+import { followClusterCpus } from './cluster-cpus.ts'
+import { cpuShare } from './cpu-share.ts'
 import { PoolState, type ChunkId, type PoolEvent, type PoolInstruction, type WorkerId } from './pool-state.ts'
 
 /** How a worker goes through the items of a chunk: up to the first that fails, or all of them. */
@@ -24,13 +22,37 @@ export interface ChunkAnswer {
   readonly failures: readonly (readonly [index: number, error: unknown])[]
 }
 
+/**
+ * Why a chunk has no answer: no worker could be started for it, its workers died too often, its call failed (the
+ * function or a value cannot travel), or the pool was terminated.
+ */
+export type ChunkFailure = 'start' | 'lost' | 'call' | 'terminated'
+
 export interface Chunk {
   readonly fn: Callable
   readonly items: readonly unknown[]
   readonly mode: ChunkMode
+  /** A worker takes it; again for each time that it runs again. */
+  started?(): void
   answered(answer: ChunkAnswer): void
-  /** It did not run, or its workers died too often, or the function or a value cannot travel. */
-  failed(error: unknown): void
+  failed(error: unknown, why: ChunkFailure): void
+}
+
+export interface PoolRunnerOptions {
+  /** undefined: as many as the cluster has CPUs, following it. */
+  readonly processes: number | undefined
+  readonly initializer: Callable | undefined
+  readonly initargs: readonly unknown[]
+  /** A worker is replaced after so many chunks. */
+  readonly maxTasksPerChild: number | undefined
+  /** CPUs that each worker holds; by default 1, or an equal share where `processes` is more than there are. */
+  readonly numCpus: number | undefined
+  readonly resources: Readonly<Record<string, number>> | undefined
+  readonly name: string | undefined
+  /** How often a chunk is run again when its worker or node died. Default 3. */
+  readonly maxReruns?: number
+  /** What chunks fail with that were still to come when the pool was terminated. */
+  readonly terminated: (what: string) => Error
 }
 
 /** One worker of the pool, past or present. */
@@ -70,7 +92,7 @@ const maxRemembered = 1000
 export class PoolRunner {
   /** Resolves when the pool has ended and every worker of it is gone. */
   readonly finished: Promise<void>
-  readonly #options: CompiledPoolOptions
+  readonly #options: PoolRunnerOptions
   readonly #state: PoolState
   readonly #workers = new Map<WorkerId, PoolWorker>()
   readonly #gone: PoolWorkerReport[] = []
@@ -86,9 +108,10 @@ export class PoolRunner {
   #sizedWaiters: (() => void)[] = []
   readonly #stopFollowing: () => void
 
-  constructor(options: CompiledPoolOptions) {
+  constructor(options: PoolRunnerOptions) {
     this.#options = options
-    this.#state = new PoolState({ maxTasksPerWorker: options.maxTasksPerChild })
+    const { maxTasksPerChild, maxReruns } = options
+    this.#state = new PoolState({ maxTasksPerWorker: maxTasksPerChild, ...(maxReruns !== undefined && { maxReruns }) })
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
     })
@@ -112,15 +135,16 @@ export class PoolRunner {
     return new Promise((resolve) => this.#sizedWaiters.push(resolve))
   }
 
-  submit(chunk: Chunk): () => void {
+  /** Returns how to give the chunk up; that tells whether it had not started, so that it never will. */
+  submit(chunk: Chunk): () => boolean {
     if (this.#state.mode !== 'running')
-      throw new PoolTerminatedError('The pool was terminated before this call could start')
+      throw this.#options.terminated('The pool was terminated before this call could start')
     const id = this.#nextChunk++
     this.#chunks.set(id, chunk)
     this.#dispatch({ type: 'submit', chunk: id })
     return () => {
       this.#dispatch({ type: 'abandon', chunk: id })
-      if (!this.#state.has(id)) this.#take(id)
+      return !this.#state.has(id) && this.#take(id) !== undefined
     }
   }
 
@@ -167,7 +191,8 @@ export class PoolRunner {
         return this.#end(instruction.worker, (pinned) => pinned.terminate())
       case 'fail':
         this.#take(instruction.chunk)?.failed(
-          instruction.error ?? new PoolTerminatedError('The pool was terminated before this result was there'),
+          instruction.error ?? this.#options.terminated('The pool was terminated before this result was there'),
+          instruction.why,
         )
         return
       case 'finished':
@@ -228,6 +253,7 @@ export class PoolRunner {
     worker.busy = true
     if (this.#begun.has(chunkId)) this.#rerunItems += chunk.items.length
     this.#begun.add(chunkId)
+    chunk.started?.()
     // Asynchronous, because a function or an item that cannot travel throws at once: that is the chunk's own failure.
     const call = async (): Promise<ChunkAnswer> =>
       worker.pinned.run<WorkerAnswer>(chunk.fn, [chunk.items], { mode: chunk.mode }).promise.then(answerOf)
@@ -240,7 +266,7 @@ export class PoolRunner {
       (error: unknown) => {
         worker.busy = false
         if (isSystemFailure(error) || !worker.alive) this.#lost(id, worker, error)
-        else this.#free(id, worker, chunkId, (answered) => answered.failed(error))
+        else this.#free(id, worker, chunkId, (answered) => answered.failed(error, 'call'))
       },
     )
   }
