@@ -1,29 +1,25 @@
 /**
- * `npm test`: makes the clone ready, then runs the suites one after the other, each in a mocha of its own, and sums up.
+ * `npm test`: makes the clone ready, then runs the suites, each in a mocha of its own, two at a time, and sums up.
  *
- * Usage: npm test -- [suite or file ...] [mocha options]
- * Without suites or files all suites run. A suite that dies, that does not end after its last test, or that leaves a
- * process behind counts as one failure more. With OUTPOOL_TEST_SUMMARY the totals are also written to that file, as JSON.
+ * Usage: npm test -- [suite or file ...] [--lanes=N] [mocha options]
+ * Without suites or files all suites run. What each prints stays in one piece. A suite that dies, that does not end
+ * after its last test, that does not tell its totals, or that leaves a process behind counts as one failure more. The
+ * last line is `N passed, N failed, N skipped`; with OUTPOOL_TEST_SUMMARY the totals are also written to that file, as
+ * JSON.
  */
-import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { bootstrap } from './bootstrap.mjs'
 import { root } from './build.mjs'
-import { descendantsOf, describeProcess, processesMarked } from './processes.mjs'
+import { Stage } from './stage.mjs'
+import { runSuite } from './suite.mjs'
 
 const suites = ['style', 'types', 'unit', 'fuzz', 'simulation', 'conformance', 'cluster', 'failure']
-/** Mocha without its wrapper, which would start a second process to pass the options on to Node: one to signal, not two. */
-const mocha = join(root, 'node_modules/mocha/lib/cli/cli.js')
-/** How long one suite may take; a suite that hangs must not take a whole CI run with it. */
-const suiteLimitMs = 30 * 60_000
-/** How long a suite's process may live after its last test, until what keeps it alive is called a leak. */
-const endLimitMs = 20_000
-/** How long processes of a suite may take to end after it. */
-const leftoverLimitMs = 10_000
+/** Begun first, because they take longest: what is short fills the other lane. */
+const longFirst = ['failure']
+/** Suites at the same time. Most of their time is waiting for processes to start, to end and to be missed. */
+const defaultLanes = 2
 
 function testFiles(suite) {
   const folder = join(root, 'test', suite)
@@ -36,132 +32,71 @@ function testFiles(suite) {
 function plan(args) {
   const named = args.filter((arg) => suites.includes(arg))
   const files = args.filter((arg) => !suites.includes(arg) && !arg.startsWith('-') && existsSync(join(root, arg)))
-  const options = args.filter((arg) => !named.includes(arg) && !files.includes(arg))
+  const lanes = args.filter((arg) => /^--lanes=[1-9]\d?$/.test(arg))
+  const options = args.filter((arg) => ![...named, ...files, ...lanes].includes(arg))
   if (process.env['CI']) options.push('--forbid-only')
+  if (process.stdout.isTTY && !process.env['NO_COLOR']) options.push('--color')
   const groups = files.length > 0 ? [{ name: 'files', files }] : []
   const wanted = named.length > 0 ? named : files.length > 0 ? [] : suites
   for (const name of wanted) groups.push({ name, files: testFiles(name) })
-  return { groups, options }
+  return { groups, options, lanes: Number(lanes.at(-1)?.split('=')[1] ?? defaultLanes) }
 }
 
-/**
- * Runs a child to its end and passes signals on: those that a terminal sends to its whole foreground group reach the
- * child by themselves.
- */
-async function runChild(command, options, { onTick }) {
-  const child = spawn(process.execPath, command, options)
-  const ended = new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, signal) => resolve({ code, signal }))
-  })
-  let interrupted
-  const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => {
-    const handler = () => {
-      interrupted ??= signal
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+/** Passes signals on to the suites that run; those that a terminal sends to its whole foreground group reach them by themselves. */
+function passSignalsOn(children) {
+  const interruption = { signal: undefined }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => {
+      interruption.signal ??= signal
+      if (signal === 'SIGINT' && process.stdin.isTTY) return
+      for (const child of children) child.kill(signal)
+    })
+  return interruption
+}
+
+/** Results in the order of `groups`; those that were not begun, because of a signal or `--bail`, are missing. */
+async function runAll({ groups, options, lanes }) {
+  const children = new Set()
+  const interruption = passSignalsOn(children)
+  const stage = new Stage((chunk) => process.stdout.write(chunk))
+  const results = new Map()
+  const waiting = [...groups].sort((a, b) => longFirst.indexOf(b.name) - longFirst.indexOf(a.name))
+  let bailed = false
+  const lane = async () => {
+    while (interruption.signal === undefined && !bailed) {
+      const group = waiting.shift()
+      if (group === undefined) return
+      const act = stage.enter(`\n== ${group.name}: ${group.files.length} files\n`)
+      try {
+        if (group.files.length === 0) continue
+        const result = await runSuite(group, { options, children, write: (chunk) => act.write(chunk) })
+        results.set(group, result)
+        if (options.includes('--bail') && result.failed + result.problems.length > 0) bailed = true
+      } finally {
+        act.end()
+      }
     }
-    process.on(signal, handler)
-    return [signal, handler]
-  })
-  const timer = setInterval(() => onTick(child), 1000)
-  try {
-    return { ...(await ended), interrupted }
-  } finally {
-    clearInterval(timer)
-    for (const [signal, handler] of handlers) process.off(signal, handler)
   }
-}
-
-function readTotals(file) {
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
-}
-
-function endNow(pid) {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It ended by itself meanwhile.
-  }
-}
-
-/** Ends a suite's process that hangs, and remembers why. */
-function watchdog(totalsFile, problems) {
-  const startedAt = performance.now()
-  let finishedAt
-  return (child) => {
-    const now = performance.now()
-    if (finishedAt === undefined && existsSync(totalsFile)) finishedAt = now
-    let problem
-    if (finishedAt !== undefined && now - finishedAt > endLimitMs) {
-      problem = `the process did not end within ${endLimitMs / 1000} s after its last test: a handle was left open`
-    } else if (now - startedAt > suiteLimitMs) problem = `the suite took longer than ${suiteLimitMs / 60_000} minutes`
-    if (problem === undefined || problems.length > 0) return
-    problems.push(problem)
-    for (const pid of [child.pid, ...descendantsOf(child.pid)]) endNow(pid)
-  }
-}
-
-/** What the suite left running, after it had time to go; ended here, so that it cannot disturb the next suite. */
-async function endLeftovers(mark) {
-  const deadline = performance.now() + leftoverLimitMs
-  let pids = processesMarked(mark)
-  while (pids.length > 0 && performance.now() < deadline) {
-    await sleep(100)
-    pids = processesMarked(mark)
-  }
-  const problems = pids.map((pid) => `left a process behind: ${describeProcess(pid)}`)
-  for (const pid of pids) endNow(pid)
-  return problems
-}
-
-function nodeOptions() {
-  return JSON.parse(readFileSync(join(root, '.mocharc.json'), 'utf8'))['node-option'].map((option) => `--${option}`)
-}
-
-async function runSuite({ name, files }, options) {
-  const mark = `ot-${randomBytes(4).toString('hex')}`
-  // Everything temporary of this suite lives here. The path is short, because unix sockets in it may have 107 bytes.
-  const folder = join(tmpdir(), mark)
-  mkdirSync(folder, { mode: 0o700 })
-  const totalsFile = join(folder, 'totals.json')
-  const env = { ...process.env, TMPDIR: folder, OUTPOOL_TEST_RUN: mark, OUTPOOL_TEST_TOTALS: totalsFile }
-  const problems = []
-  console.log(`\n== ${name}: ${files.length} files`)
-  try {
-    const stdio = ['ignore', 'inherit', 'inherit']
-    const onTick = watchdog(totalsFile, problems)
-    const result = await runChild(
-      [...nodeOptions(), mocha, ...options, ...files],
-      { cwd: root, env, stdio },
-      { onTick },
-    )
-    const reported = readTotals(totalsFile)
-    const totals = reported ?? { passed: 0, failed: 0, skipped: 0, failures: [], pending: [] }
-    if (reported === undefined && problems.length === 0) problems.push('ended without telling its totals')
-    const exit = result.signal ?? `exit code ${result.code}`
-    if (problems.length === 0 && result.code !== 0 && totals.failed === 0) problems.push(`ended with ${exit}`)
-    problems.push(...(await endLeftovers(mark)))
-    return { name, ...totals, problems, interrupted: result.interrupted }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  return { results: groups.flatMap((group) => results.get(group) ?? []), signal: interruption.signal }
 }
 
 function summarise(results) {
   const total = { passed: 0, failed: 0, skipped: 0, failures: [], pending: [] }
   console.log('\n== summary')
-  for (const { name, passed, failed, skipped, failures, pending, problems } of results) {
+  for (const { name, passed, failed, skipped, failures, pending, problems, tookMs } of results) {
     const own = [...failures, ...problems].map((failure) => `${name}: ${failure}`)
     total.passed += passed
     total.failed += failed + problems.length
     total.skipped += skipped
     total.failures.push(...own)
     total.pending.push(...pending.map((title) => `${name}: ${title}`))
-    console.log(`  ${name}: ${passed} passed, ${failed + problems.length} failed, ${skipped} skipped`)
+    const counts = `${passed} passed, ${failed + problems.length} failed, ${skipped} skipped`
+    console.log(`  ${name}: ${counts} (${Math.round(tookMs / 1000)} s)`)
   }
   for (const title of total.pending) console.log(`  skipped  ${title}`)
   for (const title of total.failures) console.log(`  FAILED   ${title}`)
-  console.log(`  total: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
   const file = process.env['OUTPOOL_TEST_SUMMARY']
   if (file !== undefined) writeFileSync(file, JSON.stringify(total))
   return total
@@ -169,23 +104,10 @@ function summarise(results) {
 
 async function main() {
   await bootstrap()
-  const { groups, options } = plan(process.argv.slice(2))
-  const results = []
-  for (const group of groups) {
-    if (group.files.length === 0) {
-      console.log(`\n== ${group.name}: no tests yet`)
-      continue
-    }
-    const result = await runSuite(group, options)
-    results.push(result)
-    if (result.interrupted !== undefined) {
-      process.exitCode = 128 + constants.signals[result.interrupted]
-      break
-    }
-    if (options.includes('--bail') && result.failed + result.problems.length > 0) break
-  }
+  const { results, signal } = await runAll(plan(process.argv.slice(2)))
   const total = summarise(results)
-  if (total.failed > 0) process.exitCode ??= 1
+  if (signal !== undefined) process.exitCode = 128 + constants.signals[signal]
+  else if (total.failed > 0) process.exitCode = 1
 }
 
 main().catch((error) => {
