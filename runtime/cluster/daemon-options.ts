@@ -36,6 +36,8 @@ export interface DaemonOptions {
   readonly heartbeatMisses?: number
   /** How long SIGTERM lets work finish before the node stops, in milliseconds. Default 10,000; 0 stops at once. */
   readonly drainMs?: number
+  /** Whether it obeys `outpool chaos`: faults in links, signals. Default: whether OUTPOOL_CHAOS is 1. */
+  readonly allowChaos?: boolean
   /** Where its output goes; '' in the foreground. */
   readonly logFile: string
 }

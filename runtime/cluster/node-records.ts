@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import type { DaemonOptions } from './daemon-options.ts'
 import { noteProcess, stateOfProcess } from './process-identity.ts'
 import type { ProcessNote } from './process-identity.ts'
 import { outpoolHome } from './token.ts'
@@ -20,6 +21,8 @@ export interface NodeRecord extends ProcessNote {
   readonly logFile: string
   /** How long it lets work end after SIGTERM, in milliseconds. */
   readonly drainMs?: number
+  /** What it was started with, so that it can be started again. */
+  readonly options?: DaemonOptions
 }
 
 /** Logs of dead nodes that are kept. */

@@ -1,4 +1,5 @@
 /** A daemon as a process: its record, its signals, its end. The daemon itself, without a process around it, is `daemon.ts`. */
+import { chaosVariable } from '../transport/link-wrap.ts'
 import { startDaemon } from './daemon.ts'
 import type { Daemon } from './daemon.ts'
 import type { NodeId } from '../base/ids.ts'
@@ -18,6 +19,11 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   const home = outpoolHome()
   // For every connection of this process and of its workers.
   if (options.tls) process.env['OUTPOOL_TLS_CA'] = options.tls.ca ?? process.env['OUTPOOL_TLS_CA'] ?? 'system'
+  if (options.allowChaos ?? process.env[chaosVariable] === '1') {
+    process.env[chaosVariable] = '1'
+    const { allowChaos } = await import('../transport/chaos.ts')
+    allowChaos()
+  }
   const warning = clearTextWarning(options)
   if (warning !== '') console.error(`outpool: ${warning}`)
   const { drainMs = defaultDrainMs } = options
@@ -25,7 +31,8 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   const record = ({ id, url, headUrl }: DaemonFacts): void => {
     if (recorded) removeRecord(recorded, home)
     recorded = id
-    writeRecord({ id, url, headUrl, head: options.head, logFile: options.logFile, drainMs }, home)
+    const { head, logFile } = options
+    writeRecord({ id, url, headUrl, head, logFile, drainMs, options }, home)
   }
   let stopping = false
   const daemon = await startDaemon(options, {

@@ -16,6 +16,7 @@ const passedVariables = [
   'TMPDIR',
   'OUTPOOL_TLS_CA',
   'OUTPOOL_EVENTS',
+  'OUTPOOL_CHAOS',
   'OUTPOOL_HOME',
   'XDG_CONFIG_HOME',
   'OUTPOOL_TEST_RUN',

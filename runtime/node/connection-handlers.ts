@@ -14,8 +14,9 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
     ...objectHandlers(parts),
     ...jobHandlers(parts),
     isOwnWorker: (worker) => parts().pool.has(worker),
-    workerLinked({ process }) {
-      const { change, grants } = parts()
+    workerLinked({ process, link }) {
+      const { change, grants, chaos } = parts()
+      chaos.workerLinked(link)
       change(() => grants.workerReady(process))
     },
     linked({ link, process }) {
@@ -57,6 +58,9 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
         link.send([MessageType.nodeDrained, requestId, clean])
         link.flush()
       })
+    },
+    chaos({ link }, requestId, order) {
+      void parts().chaos.order(link, requestId, order)
     },
   }
 }

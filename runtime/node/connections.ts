@@ -42,6 +42,7 @@ export interface ConnectionHandlers {
   tableRequest(connection: Connection, message: TableRequest): void
   nodeStop(reason: string): void
   nodeDrain(connection: Connection, requestId: number, deadlineMs: number, reason: string): void
+  chaos(connection: Connection, requestId: number, order: Readonly<Record<string, unknown>>): void
 }
 
 export class Connections {
@@ -158,6 +159,8 @@ export class Connections {
         return on.nodeStop(message[1])
       case MessageType.nodeDrain:
         return on.nodeDrain(connection, message[1], message[2], message[3])
+      case MessageType.chaos:
+        return on.chaos(connection, message[1], message[2])
       default:
       // pong; and what a later version may say.
     }

@@ -22,6 +22,7 @@ import { openBulk } from '../transport/dial.ts'
 import type { LocalHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
 import type { SpliceTarget } from '../transport/splice.ts'
+import { NodeChaos } from './chaos.ts'
 import { childEnvironment, childExecArgv } from './child-settings.ts'
 import { ClusterLink } from './cluster-link.ts'
 import { Connections } from './connections.ts'
@@ -121,6 +122,10 @@ export class NodeManager {
       puller: new ObjectPuller({
         ...{ store, clock },
         open: ([node, process]) => reach(parts, { node, process }, openBulk),
+      }),
+      chaos: new NodeChaos(clock, {
+        pids: () => pool.pids(),
+        links: () => parts.connections.all().flatMap(({ link, ownWorker }) => (ownWorker ? [link] : [])),
       }),
       change: (event) => this.#change(event),
       hello: this.hello,

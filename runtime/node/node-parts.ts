@@ -1,6 +1,7 @@
 /** The parts of a node manager, as they see each other; node-manager.ts puts them together. */
 import type { DialBackTable } from '../transport/dial-back.ts'
 import type { LocalHello } from '../transport/hello.ts'
+import type { NodeChaos } from './chaos.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { Connections } from './connections.ts'
 import type { Jobs } from './jobs.ts'
@@ -23,6 +24,7 @@ export interface NodeParts {
   readonly logs: LogRouter
   readonly puller: ObjectPuller
   readonly dialBacks: DialBackTable
+  readonly chaos: NodeChaos
   /** Tells the lease machine something; then its timer is set again and the load is told. */
   readonly change: (event: () => void) => void
   /** What this process says of itself in a hello. */

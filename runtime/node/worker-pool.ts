@@ -88,6 +88,11 @@ export class WorkerPool {
     return this.#running.get(worker)?.killTimer !== undefined
   }
 
+  /** Of the processes that run, the oldest first. */
+  pids(): number[] {
+    return [...this.#running.values()].map(({ process }) => process.pid).filter((pid) => pid > 0)
+  }
+
   /** Also of one that has ended, for a while. */
   pidOf(worker: ProcessId): number {
     return this.#running.get(worker)?.process.pid ?? this.#ended.get(worker)?.exit[2] ?? 0

@@ -58,4 +58,6 @@ export const MessageType = {
   workerHolds: 84,
   nodeDrain: 85,
   nodeDrained: 86,
+  chaos: 87,
+  chaosDone: 88,
 } as const

@@ -274,6 +274,11 @@ export type NodeDrain = readonly [type: T['nodeDrain'], requestId: number, deadl
 /** `clean`: nothing was left; otherwise the deadline was over. The node stops after it has said so. */
 export type NodeDrained = readonly [type: T['nodeDrained'], requestId: number, clean: boolean]
 
+/** To a node manager (and from it to its workers, with id 0): let something go wrong. See runtime/node/chaos.ts. */
+export type Chaos = readonly [type: T['chaos'], requestId: number, order: Readonly<Record<string, unknown>>]
+/** `error` is '' when it was done; `text` says what. */
+export type ChaosDone = readonly [type: T['chaosDone'], requestId: number, error: string, text: string]
+
 export type Message =
   | Ping
   | Pong
@@ -325,6 +330,8 @@ export type Message =
   | NodeStop
   | NodeDrain
   | NodeDrained
+  | Chaos
+  | ChaosDone
   | NodeRegister
   | NodeRegistered
   | NodeLoad

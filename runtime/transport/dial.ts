@@ -24,6 +24,7 @@ import type { Channel, DialTarget, Hello, LocalHello, PeerHello } from './hello.
 import { Incoming } from './incoming.ts'
 import type { IncomingOptions } from './incoming.ts'
 import type { Link } from './link.ts'
+import { madeLink } from './link-wrap.ts'
 import { readHead } from './read-head.ts'
 import { connectTo } from './splice.ts'
 import type { ClientTls } from './splice.ts'
@@ -48,8 +49,8 @@ export interface DialOptions {
  */
 export function dial(options: DialOptions): Promise<Link> {
   return connect<Link>(options, 'control', {
-    onStream: (socket, peer) => new StreamLink(socket, peer),
-    onWebSocket: (webSocket, socket, peer) => new WebSocketLink(webSocket, socket, peer),
+    onStream: (socket, peer) => madeLink(new StreamLink(socket, peer)),
+    onWebSocket: (webSocket, socket, peer) => madeLink(new WebSocketLink(webSocket, socket, peer)),
   })
 }
 

@@ -29,6 +29,7 @@ import {
 } from './hello.ts'
 import type { DialTarget, Hello, Refusal } from './hello.ts'
 import type { HttpRules, Incoming } from './incoming.ts'
+import { madeLink } from './link-wrap.ts'
 import { endGently, ignore } from './sockets.ts'
 import { connectTo } from './splice.ts'
 import { httpStatus } from './upgrade.ts'
@@ -214,7 +215,7 @@ class Upgrades {
     const server = await (this.#webSockets ??= this.#makeWebSocketServer())
     server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
       if (hello.channel === 'bulk') onBulk?.(new WebSocketBulk(webSocket, socket, hello.from))
-      else onLink(new WebSocketLink(webSocket, socket, hello.from))
+      else onLink(madeLink(new WebSocketLink(webSocket, socket, hello.from)))
     })
   }
 

@@ -16,6 +16,7 @@ import type { DialTarget, Hello, LocalHello, Refusal } from './hello.ts'
 import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import type { HttpIncoming } from './http-incoming.ts'
 import type { Link } from './link.ts'
+import { madeLink } from './link-wrap.ts'
 import { readHead } from './read-head.ts'
 import { endGently, ignore, peerAddress } from './sockets.ts'
 import { connectTo, splice } from './splice.ts'
@@ -195,7 +196,7 @@ export class Incoming {
     this.judge(hello)
     socket.write(encodeWelcome(self))
     if (hello.channel === 'bulk') onBulk?.(new StreamBulk(socket, hello.from))
-    else onLink(new StreamLink(socket, hello.from, this.limits.maxFrameBytes))
+    else onLink(madeLink(new StreamLink(socket, hello.from, this.limits.maxFrameBytes)))
     socket.resume()
   }
 

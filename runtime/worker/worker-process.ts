@@ -184,6 +184,8 @@ class WorkerProcess {
         this.#leaving = true
         this.#runner.executor.closeAll()
         return this.#leaveWhenIdle()
+      case MessageType.chaos:
+        return void import('../transport/chaos.ts').then(({ orderLinks }) => orderLinks(message[2]))
       default:
         if (!this.#owner.fromHome(message)) this.#pulling.received(message)
     }
