@@ -65,6 +65,7 @@ function addStart(outpool: Command): void {
       'how long SIGTERM (outpool stop) lets work end, such as 30s; 0 for not at all',
       values.duration,
     )
+    .option('--allow-chaos', 'for clusters that are there to be harmed: obey outpool chaos')
     .option('--block', 'stay in the foreground')
     .addHelpText(
       'after',

@@ -1,5 +1,6 @@
 /** The words, examples and exit codes of the commands that look at a running cluster and take care of it. */
 import type { Command } from 'commander'
+import { addChaosCommand } from './chaos-command.ts'
 import type { ClusterFlags } from './cluster-address.ts'
 import type { DoctorFlags } from './doctor.ts'
 import type { DrainFlags } from './drain.ts'
@@ -18,6 +19,7 @@ export function addOperatingCommands(outpool: Command, after: string, exits: str
   addMemory(outpool, after)
   addDoctor(outpool, after)
   addEventCommands(outpool, exits)
+  addChaosCommand(outpool, after)
 }
 
 function addNodes(outpool: Command, after: string): void {

@@ -22,6 +22,7 @@ export interface StartFlags {
   readonly labels?: Record<string, string>
   readonly name?: string
   readonly block?: boolean
+  readonly allowChaos?: boolean
   readonly storage?: string
   /** In milliseconds. */
   readonly drain?: number
@@ -75,6 +76,7 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
     ...(host !== undefined && { host }),
     ...(storage !== undefined && { storage: storage === 'memory' ? storage : resolve(storage) }),
     ...(drain !== undefined && { drainMs: drain }),
+    ...(flags.allowChaos && { allowChaos: true }),
     ...(advertise !== undefined && { advertise }),
     ...(flags.allowedHosts && { allowedHosts: flags.allowedHosts }),
     ...(numCpus !== undefined && { numCpus }),

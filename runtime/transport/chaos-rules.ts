@@ -36,10 +36,10 @@ export interface ChaosRules {
   readonly forMs: number
 }
 
-/** Of all links to `peer`: another node manager, or any process. `in` is what comes from there. */
+/** Of all links to `peer`: a node with its processes, one process, or all programs. `in` is what comes from there. */
 export interface ChaosCut {
   readonly kind: 'cut'
-  readonly peer: ProcessId
+  readonly peer: ProcessId | 'drivers'
   readonly direction: 'in' | 'out'
   readonly forMs: number
   /** Whether the links break at the end, with what was held; otherwise it comes. */
@@ -62,7 +62,7 @@ export function parseChaosRules(value: Readonly<Record<string, unknown>>): Chaos
 
 export function parseChaosCut(value: Readonly<Record<string, unknown>>): ChaosCut {
   const { peer, direction, forMs, breaks } = value
-  if (!isProcessId(peer)) throw wrong('peer', 'the id of a process', peer)
+  if (peer !== 'drivers' && !isProcessId(peer)) throw wrong('peer', "the id of a node or process, or 'drivers'", peer)
   if (direction !== 'in' && direction !== 'out') throw wrong('direction', "'in' or 'out'", direction)
   return { kind: 'cut', peer, direction, forMs: duration('forMs', forMs), breaks: breaks === true }
 }

@@ -67,7 +67,8 @@ export class LinkChaos implements ChaosState {
 }
 
 function leadsTo({ peer }: Link, cut: ChaosCut): boolean {
-  return peer.process === cut.peer || peer.node === cut.peer
+  if (cut.peer === 'drivers') return peer.kind === 'driver'
+  return peer.process === cut.peer || (peer.node === cut.peer && peer.kind !== 'driver')
 }
 
 function compile({ types, ...rule }: ChaosRule): CompiledRule {
