@@ -36,8 +36,11 @@ export class TestCluster {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'c-'))
   readonly #before: Map<string, string | undefined> = new Map()
   readonly #daemons: ProcessNote[] = []
+  readonly #startDaemon: typeof startDetached
 
-  constructor() {
+  /** `startDaemon`: that of the sources, or of the built package. */
+  constructor(startDaemon: typeof startDetached = startDetached) {
+    this.#startDaemon = startDaemon
     for (const name of changed) {
       this.#before.set(name, process.env[name])
       delete process.env[name]
@@ -50,7 +53,7 @@ export class TestCluster {
   }
 
   async start(options: Omit<DaemonOptions, 'logFile'>): Promise<DaemonFacts & { readonly logFile: string }> {
-    const facts = await startDetached({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options })
+    const facts = await this.#startDaemon({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options })
     this.#daemons.push(noteProcess(facts.pid))
     return facts
   }

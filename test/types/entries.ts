@@ -1,6 +1,7 @@
 /** Every entry, imported by its name, as a program would. What each exports has programs of its own beside this one. */
 import * as outpool from 'outpool'
+import * as executor from 'outpool/executor'
 import * as multiprocessing from 'outpool/multiprocessing'
 import * as workerpool from 'outpool/workerpool'
 
-export const entries: readonly object[] = [outpool, multiprocessing, workerpool]
+export const entries: readonly object[] = [outpool, executor, multiprocessing, workerpool]

@@ -1,0 +1,37 @@
+/** Clusters of the built package: what the conformance suites of the shims run on, beside this machine. */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { startDetached } from '../../runtime/cluster/detach.ts'
+import { TestCluster } from '../cluster/support.ts'
+import { root } from '../tools/tree.ts'
+
+type Outpool = typeof import('outpool')
+
+export interface Place {
+  readonly name: string
+  /** 0: this machine, without daemons. */
+  readonly nodes: number
+}
+
+export const places: readonly Place[] = [
+  { name: 'on this machine', nodes: 0 },
+  { name: 'on three nodes', nodes: 3 },
+]
+
+/** Starts Outpool in this process at a place; returns what ends it, and the nodes behind it. */
+export async function joinPlace({ nodes }: Place): Promise<() => Promise<void>> {
+  const outpool: Outpool = await import('outpool')
+  const cluster = nodes === 0 ? undefined : await builtCluster()
+  const [head] = cluster === undefined ? [] : await cluster.startAll(nodes - 1)
+  await outpool.init(head === undefined || cluster === undefined ? {} : { address: head.url, token: cluster.token })
+  return async () => {
+    await outpool.shutdown()
+    await cluster?.close()
+  }
+}
+
+export async function builtCluster(): Promise<TestCluster> {
+  const detach = pathToFileURL(join(root, 'dist/runtime/cluster/detach.js')).href
+  const built = (await import(detach)) as { startDetached: typeof startDetached }
+  return new TestCluster(built.startDetached)
+}

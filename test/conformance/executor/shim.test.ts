@@ -1,0 +1,96 @@
+/** The scenarios on the shim, as a program has it: from the built package; on this machine, and on three nodes. */
+import { expect } from 'chai'
+import type { ExecutorReport } from '../../../compat/executor/index.ts'
+import { usePlainWorkers } from '../../cluster/support.ts'
+import { joinPlace, places } from '../built-cluster.ts'
+import { scenarios, type ExecutorModule } from './suite.ts'
+
+type Outpool = typeof import('outpool')
+
+for (const place of places) {
+  const { nodes } = place
+  describe(`executor: the shim, ${place.name}`, () => {
+    let futures: ExecutorModule
+    let outpool: Outpool
+    let leave: () => Promise<void>
+    usePlainWorkers()
+
+    before(async () => {
+      futures = await import('outpool/executor')
+      outpool = await import('outpool')
+      leave = await joinPlace(place)
+    })
+    after(() => leave())
+
+    for (const [name, scenario] of Object.entries(scenarios)) {
+      it(name, async () => {
+        expect(await scenario.play(futures)).to.deep.equal(scenario.expected)
+      })
+    }
+
+    const report = (executor: object): ExecutorReport => outpool.explain(executor) as ExecutorReport
+
+    it('has a worker for each CPU by default, on each node, and tells what each has done', async () => {
+      await using executor = new futures.Executor()
+      const wanted = nodes === 0 ? 1 : nodes
+      const seen = (): Set<string> => new Set(report(executor).workers.map(({ node }) => node))
+      do {
+        for await (const _ of executor.map((n: number) => n, Array<number>(20).fill(1))) void _
+      } while (seen().size < wanted)
+      const { kind, processes, workers } = report(executor)
+      expect(kind).to.equal('executor')
+      expect(seen().size).to.equal(wanted)
+      if (nodes > 0) expect(processes).to.equal(nodes)
+      expect(workers.reduce((sum, worker) => sum + worker.items, 0) % 20).to.equal(0)
+    })
+
+    it('fails only the future whose worker ended, starts nothing twice, and goes on', async () => {
+      await using executor = new futures.Executor(1)
+      const crashed = executor.submit(() => process.kill(process.pid, 'SIGKILL'))
+      const behind = executor.submit((n: number) => n + 1, 1)
+      const error = (await crashed.exception()) as Error
+      expect(error).to.be.instanceOf(futures.BrokenProcessPool)
+      expect(error).to.be.instanceOf(futures.BrokenExecutor)
+      expect((error.cause as Error).name).to.equal('WorkerCrashedError')
+      expect(await behind.result()).to.equal(2)
+      expect(report(executor).reruns).to.equal(0)
+    })
+
+    it('cancels what has not started when a loop over map is left', async () => {
+      await using executor = new futures.Executor(1)
+      const sleep = (ms: number): Promise<number> => new Promise((resolve) => setTimeout(() => resolve(ms), ms))
+      for await (const first of executor.map(sleep, [10, 50, 60_000, 60_000])) {
+        expect(first).to.equal(10)
+        break
+      }
+    })
+  })
+}
+
+describe('executor: what goes wrong', () => {
+  let futures: ExecutorModule
+
+  before(async () => {
+    futures = await import('outpool/executor')
+    await (await import('outpool')).init()
+  })
+  after(async () => (await import('outpool')).shutdown())
+
+  it('refuses an option that it does not have, and names the nearest', () => {
+    expect(() => new futures.Executor({ maxWorker: 3 } as never)).to.throw(TypeError, /maxWorker.*maxWorkers/)
+  })
+
+  it('refuses what is no function, and what is not iterable, at once', async () => {
+    await using executor = new futures.Executor(1)
+    expect(() => executor.submit('add' as never)).to.throw(TypeError, 'not callable')
+    expect(() => executor.map((n: number) => n, 3 as never)).to.throw(TypeError)
+  })
+
+  it('fails an argument that cannot travel by its path, and the worker stays', async () => {
+    await using executor = new futures.Executor(1)
+    const error = (await executor.submit((value: unknown) => typeof value, { callback: () => 1 }).exception()) as Error
+    expect(error.name).to.equal('SerializationError')
+    expect(error.message).to.contain('callback')
+    expect(await executor.submit(() => 1).result()).to.equal(1)
+  })
+})
