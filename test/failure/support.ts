@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
 import type { DaemonAnswer } from '../../runtime/cluster/detach.ts'
+import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
 
@@ -104,6 +105,11 @@ export class Program {
     return this.#said.findLast((said) => said.event === event) as unknown as T | undefined
   }
 
+  /** All events of that name that nobody has asked for yet. */
+  all<T extends object = Said>(event: string): T[] {
+    return this.#said.filter((said) => said.event === event) as unknown as T[]
+  }
+
   tell(event: string): void {
     this.#child.send({ event })
   }
@@ -154,7 +160,11 @@ export class FailureCluster {
     return join(this.folder, `outpool-${process.getuid?.() ?? 0}`)
   }
 
-  get #environment(): NodeJS.ProcessEnv {
+  /** The built command. */
+  readonly commandLine: string = join(root, 'dist/lib/cli/main.js')
+
+  /** Of all processes of this cluster. */
+  get environment(): NodeJS.ProcessEnv {
     const { OUTPOOL_ADDRESS: _, OUTPOOL_TOKEN_FILE: __, NODE_OPTIONS: ___, ...rest } = process.env
     return { ...rest, OUTPOOL_HOME: join(this.folder, 'home'), OUTPOOL_TOKEN: this.token, TMPDIR: this.folder }
   }
@@ -188,7 +198,7 @@ export class FailureCluster {
     const [command, ...args] = [...within, process.execPath, daemonEntry]
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: this.#environment,
+      env: this.environment,
       detached: true,
     })
     const program = new Program(child, 'the node manager')
@@ -207,7 +217,7 @@ export class FailureCluster {
   /** Starts a program of `programs/` as a driver of this cluster. */
   run(name: string, options: object, { address = '', within, execArgv = [], environment }: RunOptions = {}): Program {
     const path = fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url))
-    const env = { ...this.#environment, ...environment, ...(address !== '' && { OUTPOOL_ADDRESS: address }) }
+    const env = { ...this.environment, ...environment, ...(address !== '' && { OUTPOOL_ADDRESS: address }) }
     const args = [JSON.stringify({ folder: this.traces, ...options })]
     const child =
       within === undefined
@@ -229,7 +239,7 @@ export class FailureCluster {
   ): Promise<unknown> {
     const path = join(root, 'migration-guide/examples', name)
     const [command = process.execPath, ...rest] = [...within, process.execPath, path, ...args]
-    const env = { ...this.#environment, ...(address !== '' && { OUTPOOL_ADDRESS: address }) }
+    const env = { ...this.environment, ...(address !== '' && { OUTPOOL_ADDRESS: address }) }
     const child = spawn(command, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     let printed = ''
     child.stdout.setEncoding('utf8').on('data', (more: string) => (printed += more))
@@ -282,6 +292,11 @@ export class FailureCluster {
     return times
   }
 
+  /** Node managers that live, those that a command started included. */
+  daemonPids(): number[] {
+    return listRecords(join(this.folder, 'home')).map(({ pid }) => pid)
+  }
+
   /** Ends everything that is still there, and what it left on disk. */
   async close(): Promise<void> {
     for (const program of this.#programs) {
@@ -290,6 +305,9 @@ export class FailureCluster {
       signal(program.pid, 'SIGTERM')
     }
     for (const program of this.#programs) await program.ended()
+    // What a command started is nobody's child here.
+    for (const pid of this.daemonPids()) signal(pid, 'SIGKILL')
+    await eventually(() => this.daemonPids().length === 0 || undefined)
     // A guardian of a killed node manager ends its workers and removes its folder a little later.
     await eventually(() => (this.workers().length === 0 && this.runFolders().length === 0) || undefined)
     rmSync(this.folder, { recursive: true, force: true })

@@ -80,3 +80,18 @@ export function sum(values, id, folder) {
 export function fill(bytes, value) {
   return new Uint8Array(bytes).fill(value)
 }
+
+/** Has three children, each with a child of its own: counts those that came back right. */
+export async function family(id, folder, ms) {
+  const { get, remote } = await import('outpool')
+  const parent = remote(import.meta.url, 'parent', { maxRetries: -1 })
+  const names = [0, 1, 2].map((i) => `${id}-${i}`)
+  const answers = await get(names.map((name) => parent.remote(name, folder, ms)))
+  return `${id}: ${answers.filter((answer, i) => answer === `${names[i]} of ${names[i]}`).length}`
+}
+
+export async function parent(id, folder, ms) {
+  const { remote } = await import('outpool')
+  const child = await remote(import.meta.url, 'hold', { maxRetries: -1 }).run(id, folder, ms)
+  return `${child} of ${id}`
+}

@@ -1,5 +1,6 @@
 /** All soaks by name. */
 import * as apart from './apart.ts'
+import * as chaos from './chaos.ts'
 import * as fuzz from './fuzz.ts'
 import * as nodes from './nodes.ts'
 import * as scale from './scale.ts'
@@ -17,6 +18,7 @@ export const soaks: Readonly<Record<string, Soak>> = {
   'home-killed': nodes.homeKilled,
   'head-stopped': nodes.headStopped,
   'busy-driver': nodes.busyDriver,
+  chaos: chaos.everything,
   netns: apart.netns,
   fuzz: fuzz.decoded,
   uninvited: uninvited.refused,

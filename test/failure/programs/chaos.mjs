@@ -1,0 +1,161 @@
+/**
+ * Works while things go wrong: tasks, tasks that must not run again, nested ones, cancelled ones, large values and
+ * Pool.map's, in several streams, by a seed. When its home is gone for good, everything under way has to fail by name;
+ * it then joins another node and goes on. Options: addresses, seed, streams, least, most, folder.
+ */
+import { readdirSync } from 'node:fs'
+import { cancel, explain, init, remote, shutdown } from 'outpool'
+import { Pool } from 'outpool/multiprocessing'
+import { end, leftInTables, options, say, told } from './report.mjs'
+
+const { addresses, seed, streams, leastMs, mostMs, folder } = options
+const url = new URL('./tasks.mjs', import.meta.url)
+const sign = remote(url, 'sign', { maxRetries: -1 })
+const once = remote(url, 'sign', { maxRetries: 0 })
+const family = remote(url, 'family', { maxRetries: -1 })
+const fill = remote(url, 'fill', { maxRetries: -1 })
+const bytes = 200_000
+
+/** mulberry32: a stream of numbers for each stream of work. */
+function numbers(from) {
+  let state = from | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** What may be told of a call of each kind when it fails; whatever fails may do so because the home is gone. */
+const lost = ['WorkerCrashedError', 'NodeDiedError']
+const mayFail = {
+  task: [],
+  once: lost,
+  nested: [],
+  cancelled: ['TaskCancelledError', ...lost],
+  large: ['ObjectLostError', ...lost],
+  map: lost,
+}
+const homeGone = 'ConnectionLostError'
+
+let over = false
+void told('enough').then(() => (over = true))
+
+let next = 0
+const counts = Object.fromEntries(Object.keys(mayFail).map((kind) => [kind, { accepted: 0, succeeded: 0, failed: {} }]))
+const wrong = []
+const succeededOnce = []
+let retried = 0
+
+function complain(text) {
+  if (wrong.length < 50) wrong.push(text)
+}
+
+/** One call of that kind; resolves with what is wrong with its value, '' for nothing. */
+const kinds = {
+  async task(id, ms) {
+    const value = await sign.run(id, folder, ms)
+    return value.id === id ? '' : `got ${value.id}`
+  },
+  async once(id, ms) {
+    const value = await once.run(id, folder, ms)
+    succeededOnce.push(id)
+    return value.id === id ? '' : `got ${value.id}`
+  },
+  async nested(id, ms) {
+    const value = await family.run(id, folder, ms / 4)
+    return value === `${id}: 3` ? '' : `got ${value}`
+  },
+  async cancelled(id, ms, random) {
+    const ref = once.remote(id, folder, ms)
+    const value = ref.get()
+    // Not told as unhandled while the call waits to be cancelled.
+    value.catch(() => {})
+    await new Promise((resolve) => setTimeout(resolve, random() * ms))
+    cancel(ref)
+    return (await value).id === id ? '' : 'got another value'
+  },
+  async large(id, ms) {
+    const value = await fill.run(bytes, ms % 256)
+    return value.length === bytes && value[0] === ms % 256 && value.at(-1) === ms % 256 ? '' : 'other bytes'
+  },
+  async map() {
+    const pool = new Pool(2)
+    try {
+      const squares = await pool.map((x) => x * x, Array.from({ length: 40 }, (_, i) => i), 5)
+      return squares.every((square, i) => square === i * i) ? '' : `got ${squares.join()}`
+    } finally {
+      pool.terminate()
+    }
+  },
+}
+const drawn = [...Array(8).fill('task'), ...Array(5).fill('once'), 'nested', 'nested', 'cancelled', 'cancelled', 'large']
+
+/** Whether the life goes on. */
+async function call(kind, random) {
+  const id = `${seed}-${kind}-${next++}`
+  const count = counts[kind]
+  count.accepted++
+  try {
+    const ms = Math.round(leastMs + random() * (mostMs - leastMs))
+    const problem = await kinds[kind](id, ms, random)
+    count.succeeded++
+    if (problem !== '') complain(`${id} ${problem}`)
+    return true
+  } catch (error) {
+    const name = error?.name ?? String(error)
+    count.failed[name] = (count.failed[name] ?? 0) + 1
+    if (name === homeGone) return false
+    if (!mayFail[kind].includes(name)) complain(`${id} failed: ${error?.stack ?? String(error)}`)
+    return true
+  }
+}
+
+/** Joins one of the nodes; those that are away just now are tried again. */
+async function join(random) {
+  for (let at = Math.floor(random() * addresses.length); ; at++) {
+    try {
+      return await init({ address: addresses[at % addresses.length] })
+    } catch (error) {
+      if (over) return undefined
+      void say('waits', { reason: error.message })
+      await shutdown()
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
+async function work(random) {
+  // Until the home is gone, which every call is told of.
+  for (let alive = true; alive && !over; ) alive = await call(drawn[Math.floor(random() * drawn.length)], random)
+}
+
+/** One after the other: each takes workers of its own. */
+async function maps(random) {
+  for (let alive = true; alive && !over; ) alive = await call('map', random)
+}
+
+function held() {
+  globalThis.gc()
+  const { heapUsed, external } = process.memoryUsage()
+  const files = readdirSync('/proc/self/fd').length
+  return { bytes: heapUsed + external, files, handles: process.getActiveResourcesInfo().length }
+}
+
+const random = numbers(seed)
+const watch = setInterval(() => void say('progress', { next, retried: retried + explain().retried, counts }), 250)
+for (let life = 1; !over; life++) {
+  const joined = await join(random)
+  if (joined === undefined) break
+  void say('life', { life, node: joined.node })
+  const all = Array.from({ length: streams }, (_, i) => work(numbers(seed * 1_000 + life * 100 + i)))
+  await Promise.all([...all, maps(numbers(seed * 1_000 + life * 100 + 99))])
+  retried += explain().retried
+  const left = await leftInTables(explain)
+  await shutdown()
+  await say('lived', { life, left, held: held() })
+}
+clearInterval(watch)
+await say('outcomes', { counts, wrong, succeededOnce, retried, held: held() })
+await end({})

@@ -1,0 +1,56 @@
+/** What has to hold after chaos, whatever went wrong: each sentence that does not is a problem. */
+import type { ChaosResult, DaemonSample } from './chaos.ts'
+
+const mebibyte = 1024 * 1024
+/** Garbage that a collection left for the next one, caches that fill up once. */
+const mostGrowthBytes = 24 * mebibyte
+const mostMoreHandles = 20
+
+export function problemsOf(result: ChaosResult): string[] {
+  const { startedTwice, neverStarted, drivers, daemons } = result
+  const problems = [
+    ...startedTwice.map((id) => `${id} must not run again and was started more than once`),
+    ...neverStarted.map((id) => `${id} succeeded and was never started`),
+    ...drivers.flatMap(({ wrong }) => wrong),
+  ]
+  for (const [number, { counts, lives }] of drivers.entries()) {
+    const name = `program ${number + 1}`
+    for (const [kind, { accepted, succeeded, failed }] of Object.entries(counts)) {
+      const failures = Object.values(failed).reduce((sum, count) => sum + count, 0)
+      if (succeeded + failures !== accepted)
+        problems.push(`${name}: of ${accepted} calls (${kind}), ${succeeded} succeeded and ${failures} failed`)
+    }
+    for (const { left } of lives)
+      for (const [table, size] of Object.entries(left)) problems.push(`${name}: ${size} left in its table ${table}`)
+    const [first, last] = [lives[0]?.held, lives.at(-1)?.held]
+    if (first === undefined || last === undefined) problems.push(`${name}: it did not live`)
+    else {
+      if (last.bytes - first.bytes > mostGrowthBytes)
+        problems.push(`${name}: holds ${last.bytes} bytes at the end, ${first.bytes} after its first life`)
+      for (const what of ['files', 'handles'] as const)
+        if (last[what] - first[what] > mostMoreHandles)
+          problems.push(`${name}: has ${last[what]} ${what} at the end, ${first[what]} after its first life`)
+    }
+  }
+  for (const [pid, samples] of daemons) problems.push(...growthOf(pid, samples))
+  return problems
+}
+
+/** Samples of a node manager that lived for less say nothing. */
+const leastSamples = 30
+const mostDaemonBytes = 64 * mebibyte
+
+/** Between its second quarter and its last one: a heap that is new grows. */
+function growthOf(pid: number, samples: readonly DaemonSample[]): string[] {
+  if (samples.length < leastSamples) return []
+  const quarter = Math.floor(samples.length / 4)
+  const least = (part: readonly DaemonSample[], what: 'rssBytes' | 'files'): number =>
+    Math.min(...part.map((sample) => sample[what]))
+  const [before, after] = [samples.slice(quarter, 2 * quarter), samples.slice(-quarter)]
+  const problems: string[] = []
+  const bytes = least(after, 'rssBytes') - least(before, 'rssBytes')
+  if (bytes > mostDaemonBytes) problems.push(`node manager ${pid} grew by ${bytes} bytes`)
+  const files = least(after, 'files') - least(before, 'files')
+  if (files > mostMoreHandles) problems.push(`node manager ${pid} has ${files} open files more than before`)
+  return problems
+}

@@ -1,0 +1,175 @@
+/**
+ * Three node managers and a head under `outpool chaos`, while two programs work. Everything is done by the command as a
+ * user would run it; what has to hold is counted outside of Outpool.
+ */
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
+import type { FailureCluster, Program } from '../support.ts'
+import { eventually } from '../support.ts'
+
+export interface ChaosOptions {
+  readonly seed: number
+  readonly seconds: number
+  /** The pause between two acts, in seconds: `0.5-2`. */
+  readonly every: string
+  readonly drivers: number
+  readonly note?: (text: string) => void
+}
+
+/** What is held after everything under way has ended. */
+export interface Held {
+  readonly bytes: number
+  readonly files: number
+  readonly handles: number
+}
+
+interface KindCounts {
+  readonly accepted: number
+  readonly succeeded: number
+  readonly failed: Readonly<Record<string, number>>
+}
+
+export interface ChaosOutcomes {
+  readonly counts: Readonly<Record<string, KindCounts>>
+  /** Values that are another's, and errors that nothing can have caused. */
+  readonly wrong: readonly string[]
+  /** Ids of tasks with `maxRetries: 0` that succeeded. */
+  readonly succeededOnce: readonly string[]
+  readonly retried: number
+  /** After each life of the program: a life ends when its home is gone. */
+  readonly lives: readonly { readonly held: Held; readonly left: Readonly<Record<string, number>> }[]
+}
+
+export interface DaemonSample {
+  readonly atMs: number
+  readonly rssBytes: number
+  readonly files: number
+}
+
+export interface ChaosResult {
+  readonly acts: Readonly<Record<string, number>>
+  readonly drivers: readonly ChaosOutcomes[]
+  /** How often each task with `maxRetries: 0` began that began more than once, and those that succeeded without. */
+  readonly startedTwice: readonly string[]
+  readonly neverStarted: readonly string[]
+  /** By process id, of the node managers that were there. */
+  readonly daemons: ReadonlyMap<number, readonly DaemonSample[]>
+}
+
+interface Act {
+  readonly atMs: number
+  readonly what: string
+  readonly node: string
+  readonly text: string
+}
+
+const sampleMs = 2_000
+
+export async function underChaos(cluster: FailureCluster, options: ChaosOptions): Promise<ChaosResult> {
+  const { seed, seconds, every, drivers: count, note = () => {} } = options
+  const common = { numCpus: 2, allowChaos: true }
+  const head = await cluster.startHead({ ...common, storage: join(cluster.folder, 'head') })
+  const others = await Promise.all([1, 2, 3].map(() => cluster.startNode(head.url, common)))
+  const nodes = [head, ...others]
+  await cluster.knowEachOther(nodes)
+  const drivers = Array.from({ length: count }, (_, i) => startDriver(cluster, nodes, seed + i))
+  for (const driver of drivers) await driver.next('life')
+  const daemons = new Map<number, DaemonSample[]>()
+  const sampling = setInterval(() => sample(cluster, daemons), sampleMs)
+  const acts: Record<string, number> = {}
+  try {
+    await chaosCommand(cluster, head, ['--seed', seed, '--seconds', seconds, '--every', every], (act) => {
+      acts[act.what] = (acts[act.what] ?? 0) + 1
+      note(`${(act.atMs / 1000).toFixed(1)} ${act.what} ${act.node} ${act.text}`)
+    })
+  } finally {
+    clearInterval(sampling)
+  }
+  note('nothing goes wrong any more')
+  const outcomes = await Promise.all(drivers.map((driver) => outcomesOf(driver)))
+  await allFree(cluster, head)
+  sample(cluster, daemons)
+  return { acts, drivers: outcomes, ...startedWrong(cluster, outcomes), daemons }
+}
+
+function startDriver(cluster: FailureCluster, nodes: readonly DaemonFacts[], seed: number): Program {
+  const addresses = nodes.map(({ url }) => url)
+  const work = { addresses, seed, streams: 6, leastMs: 1, mostMs: 50 }
+  return cluster.run('chaos', work, { execArgv: ['--expose-gc'] })
+}
+
+/** Resolves when the command has ended; rejects with what it said when it failed. */
+function chaosCommand(
+  cluster: FailureCluster,
+  head: DaemonFacts,
+  args: readonly (string | number)[],
+  onAct: (act: Act) => void,
+): Promise<void> {
+  const all = ['chaos', '--address', head.url, '--restart', '--json', ...args].map(String)
+  const child = spawn(process.execPath, [cluster.commandLine, ...all], {
+    env: cluster.environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let line = ''
+  let errors = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (line + text).split('\n')
+    line = lines.pop() ?? ''
+    for (const one of lines) {
+      const act = JSON.parse(one) as Act
+      if (act.what !== 'plan') onAct(act)
+    }
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+  return new Promise((resolve, reject) => {
+    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`outpool chaos: ${code}\n${errors}`))))
+  })
+}
+
+async function outcomesOf(driver: Program): Promise<ChaosOutcomes> {
+  driver.tell('enough')
+  const outcomes = await driver.next<Omit<ChaosOutcomes, 'lives'>>('outcomes')
+  const lives = driver.all<ChaosOutcomes['lives'][number]>('lived')
+  await driver.next('end')
+  return { ...outcomes, lives }
+}
+
+/** At most once, counted by the tasks themselves. */
+function startedWrong(
+  cluster: FailureCluster,
+  outcomes: readonly ChaosOutcomes[],
+): Pick<ChaosResult, 'startedTwice' | 'neverStarted'> {
+  const executions = cluster.executions()
+  const mustNotRepeat = (id: string): boolean => /^\d+-(once|cancelled)-/.test(id)
+  const startedTwice = [...executions].filter(([id, times]) => times > 1 && mustNotRepeat(id)).map(([id]) => id)
+  const neverStarted = outcomes.flatMap(({ succeededOnce }) => succeededOnce.filter((id) => !executions.has(id)))
+  return { startedTwice, neverStarted }
+}
+
+/** Every node that is there has all of its resources back. */
+async function allFree(cluster: FailureCluster, head: DaemonFacts): Promise<void> {
+  await eventually(async () => {
+    const { nodes, fromHead } = await cluster.status(head).catch(() => ({ nodes: [], fromHead: false }))
+    const alive = nodes.filter(({ state }) => state === 'alive')
+    const free = alive.every(
+      ({ queued, resources }) => queued === 0 && Object.values(resources).every(({ used }) => used === 0),
+    )
+    return (fromHead && alive.length === 4 && free) || undefined
+  })
+}
+
+function sample(cluster: FailureCluster, daemons: Map<number, DaemonSample[]>): void {
+  for (const pid of cluster.daemonPids()) {
+    try {
+      const rss = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
+      const files = readdirSync(`/proc/${pid}/fd`).length
+      const before = daemons.get(pid) ?? []
+      daemons.set(pid, [...before, { atMs: performance.now(), rssBytes: rss * 1024, files }])
+    } catch {
+      // It has just been killed.
+    }
+  }
+}

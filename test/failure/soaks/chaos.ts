@@ -1,0 +1,22 @@
+/** Three node managers and a head that are killed, stopped and cut off at random, under programs that go on. */
+import { underChaos } from '../scenarios/chaos.ts'
+import { problemsOf } from '../scenarios/chaos-checks.ts'
+import type { Soak } from './soak.ts'
+
+/** `OUTPOOL_SOAK_SECONDS` and `OUTPOOL_SEED` say otherwise. */
+const seconds = Number(process.env['OUTPOOL_SOAK_SECONDS'] ?? 1_800)
+const seed = Number(process.env['OUTPOOL_SEED'] ?? Date.now() % 1_000_000)
+
+export const everything: Soak = {
+  title: 'three nodes and the head killed, stopped and cut off every 0.5 to 2 s under two programs, for 30 minutes',
+  async run(cluster, { note, check }) {
+    note(`seed ${seed}, ${seconds} s (again: OUTPOOL_SEED=${seed} OUTPOOL_SOAK_SECONDS=${seconds})`)
+    const result = await underChaos(cluster, { seed, seconds, every: '0.5-2', drivers: 2, note })
+    note(`acts: ${JSON.stringify(result.acts)}`)
+    for (const { counts, retried, lives } of result.drivers)
+      note(`${lives.length} lives, ${retried} run again: ${JSON.stringify(counts)}`)
+    const problems = problemsOf(result)
+    for (const problem of problems) check(problem, false)
+    check('every call settled once, with its own value or an error by name', problems.length === 0)
+  },
+}
