@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import { systemClock } from '../runtime/base/clock.ts'
 import { ConnectionLostError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
+import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { joinCluster } from '../runtime/cluster/join.ts'
 import { type LocalNode, startLocal } from '../runtime/cluster/local.ts'
-import { findToken } from '../runtime/cluster/token.ts'
 import { FileObjectStore } from '../runtime/objects/file-store.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
@@ -132,7 +132,7 @@ class Driver implements DriverHandle {
   }
 
   #join(address: string): Promise<Home> {
-    const token = this.#options.token ?? findToken().token
+    const token = this.#options.token ?? new ClusterTokens()
     return joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
   }
 

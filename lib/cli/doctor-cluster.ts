@@ -36,7 +36,7 @@ async function aboutNode(node: NodeSummary, token: string): Promise<Finding[]> {
   const wallBeforeMs = Date.now()
   let health: NodeHealth
   try {
-    health = await askNodeJson<NodeHealth>(node.url, '/healthz', token, askTimeoutMs)
+    health = await askNodeJson<NodeHealth>(node.url, '/healthz', token, { timeoutMs: askTimeoutMs })
   } catch (error) {
     const advice = `It listens at ${node.url}: start it with a --host that this machine reaches, and open that port.`
     return [{ check: `${check} from here`, state: 'failure', found: (error as Error).message, advice }]
@@ -79,7 +79,7 @@ function clock(check: string, offsetMs: number, roundTripMs: number): Finding {
 
 async function reach(check: string, node: NodeSummary, token: string): Promise<Finding[]> {
   try {
-    const reached = await askNodeJson<Reached[]>(node.url, '/reach', token, reachTimeoutMs)
+    const reached = await askNodeJson<Reached[]>(node.url, '/reach', token, { timeoutMs: reachTimeoutMs })
     const failed = reached.filter(({ error }) => error !== '')
     if (failed.length === 0) {
       const found = reached.length === 0 ? 'there is no other node' : `all ${reached.length}`

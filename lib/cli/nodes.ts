@@ -37,7 +37,7 @@ export async function nodes(flags: ClusterFlags): Promise<void> {
 async function reportOf(node: NodeSummary, token: string): Promise<NodeReport> {
   if (node.state === 'dead') return { ...node, health: null, problem: '' }
   try {
-    const health = await askNodeJson<NodeHealth>(node.url, '/healthz', token, healthTimeoutMs)
+    const health = await askNodeJson<NodeHealth>(node.url, '/healthz', token, { timeoutMs: healthTimeoutMs })
     return { ...node, health, problem: '' }
   } catch (error) {
     return { ...node, health: null, problem: (error as Error).message }

@@ -8,6 +8,7 @@ import type { LogsFlags } from './logs.ts'
 import type { MemoryFlags } from './memory.ts'
 import { addEventCommands } from './event-commands.ts'
 import * as values from './option-values.ts'
+import { addTokenCommands } from './token-commands.ts'
 
 const addressHelp = 'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)'
 
@@ -18,6 +19,7 @@ export function addOperatingCommands(outpool: Command, after: string, exits: str
   addLogs(outpool, after)
   addMemory(outpool, after)
   addDoctor(outpool, after)
+  addTokenCommands(outpool, after)
   addEventCommands(outpool, exits)
   addChaosCommand(outpool, after)
 }

@@ -1,11 +1,20 @@
 /** Plain requests to the one port of a node: the other side is node-http.ts. */
 import { AuthenticationError, ConnectionLostError, OutpoolError, RequestTimeoutError } from '../base/errors.ts'
 import { environmentTls } from '../transport/tls-environment.ts'
+import { shownToken } from '../transport/tokens.ts'
+import type { TokenSource } from '../transport/tokens.ts'
 
 export interface NodeAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: Buffer
+}
+
+export interface AskOptions {
+  /** Default 10,000. */
+  readonly timeoutMs?: number
+  /** Makes it a POST. */
+  readonly body?: string
 }
 
 const askTimeoutMs = 10_000
@@ -19,15 +28,16 @@ const mostBytes = 16 * 1024 * 1024
 export async function askNode(
   url: string,
   path: string,
-  token: string,
-  timeoutMs: number = askTimeoutMs,
+  token: TokenSource,
+  { timeoutMs = askTimeoutMs, body }: AskOptions = {},
 ): Promise<NodeAnswer> {
   const target = new URL(path, url.replace(/^ws/, 'http'))
   const trusted = environmentTls(target.href)
   const { request } = target.protocol === 'https:' ? await import('node:https') : await import('node:http')
   const answer = await new Promise<NodeAnswer>((resolve, reject) => {
-    const headers = { authorization: `Bearer ${token}` }
-    const asking = request(target, { agent: false, headers, ...trusted }, (response) => {
+    const headers = { authorization: `Bearer ${shownToken(token)}` }
+    const method = body === undefined ? 'GET' : 'POST'
+    const asking = request(target, { method, agent: false, headers, ...trusted }, (response) => {
       const chunks: Buffer[] = []
       let size = 0
       response.on('data', (chunk: Buffer) => {
@@ -50,7 +60,7 @@ export async function askNode(
       if (cause instanceof OutpoolError) return reject(cause)
       reject(new ConnectionLostError(`${url} cannot be asked for ${path}: ${cause.message}`, { cause }))
     })
-    asking.end()
+    asking.end(body)
   })
   if (answer.status === 401)
     throw new AuthenticationError(`${url} refused the token; set OUTPOOL_TOKEN to that of the cluster`)
@@ -58,8 +68,13 @@ export async function askNode(
 }
 
 /** As `askNode`, for what answers with JSON. Rejects with OutpoolError for any status but 200 and 503. */
-export async function askNodeJson<T>(url: string, path: string, token: string, timeoutMs?: number): Promise<T> {
-  const { status, body } = await askNode(url, path, token, timeoutMs)
+export async function askNodeJson<T>(
+  url: string,
+  path: string,
+  token: TokenSource,
+  options: AskOptions = {},
+): Promise<T> {
+  const { status, body } = await askNode(url, path, token, options)
   if (status !== 200 && status !== 503)
     throw new OutpoolError(`${url} answers ${path} with status ${status}: ${body.toString('utf8').slice(0, 200)}`)
   return JSON.parse(body.toString('utf8')) as T

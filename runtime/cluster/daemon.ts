@@ -12,6 +12,7 @@
  */
 import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
+import type { Timer } from '../base/clock.ts'
 import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
 import { ControlStore } from '../control/control-store.ts'
@@ -22,15 +23,19 @@ import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import type { Link } from '../transport/link.ts'
 import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
+import type { TokenRing, TokenSource } from '../transport/tokens.ts'
+import { ClusterTokens, sameRing } from './cluster-tokens.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { findNode } from './join.ts'
 import { linkHead } from './local.ts'
 import { defaultHeadPort } from './node-address.ts'
 import { NodeHost, registering } from './node-host.ts'
 import type { NodeHostOptions, NodePort } from './node-host.ts'
+import type { ReplaceTokens } from './node-http.ts'
 import { nodeResources } from './node-resources.ts'
 import { readTlsFiles } from './tls-files.ts'
-import { findToken, outpoolHome } from './token.ts'
+import { fingerprint } from './token-requests.ts'
+import { outpoolHome } from './token.ts'
 
 export interface DaemonEvents {
   /** An incarnation is up: at the start, and after the cluster had declared the one before dead. */
@@ -44,18 +49,20 @@ const mostBackoffMs = 1_000
 const dialTimeoutMs = 5_000
 const registrationTimeoutMs = 15_000
 const registrationPollMs = 5
+/** How often the file of the token is looked at. */
+const tokenPollMs = 1_000
 
 /** Resolves when the node is a member of the cluster. Rejects with why it cannot be; nothing is then left behind. */
 export async function startDaemon(options: DaemonOptions, events: DaemonEvents): Promise<Daemon> {
   const total = nodeResources(options)
-  const { token } = findToken({ make: options.head })
+  const tokens = new ClusterTokens({ make: options.head }, (error) => log(`the token stays: ${error.message}`))
   const heartbeat: HeartbeatOptions = {
     intervalMs: options.heartbeatIntervalMs ?? defaultHeartbeat.intervalMs,
     misses: options.heartbeatMisses ?? defaultHeartbeat.misses,
   }
-  const headUrl = options.head ? '' : await findHead(options, token)
+  const headUrl = options.head ? '' : await findHead(options, tokens)
   const store = options.head ? await openStore(options, heartbeat, events) : undefined
-  const daemon = new Daemon({ options, events, token, heartbeat, headUrl, store, total })
+  const daemon = new Daemon({ options, events, tokens, heartbeat, headUrl, store, total })
   try {
     await daemon.begin()
     return daemon
@@ -66,7 +73,7 @@ export async function startDaemon(options: DaemonOptions, events: DaemonEvents):
 }
 
 /** The head's url, out of that of any node. */
-async function findHead({ address }: DaemonOptions, token: string): Promise<string> {
+async function findHead({ address }: DaemonOptions, token: TokenSource): Promise<string> {
   if (address === undefined)
     throw new OutpoolError('a node that is not the head needs the address of one that is there')
   const found = await findNode(address, token)
@@ -100,7 +107,7 @@ async function openPersistence({ storage, port = defaultHeadPort }: DaemonOption
 interface DaemonParts {
   readonly options: DaemonOptions
   readonly events: DaemonEvents
-  readonly token: string
+  readonly tokens: ClusterTokens
   readonly heartbeat: HeartbeatOptions
   /** '' for the head. */
   readonly headUrl: string
@@ -118,6 +125,9 @@ export class Daemon {
   readonly #parts: DaemonParts
   #host: NodeHost | undefined
   #reconnect: Reconnect | undefined
+  /** The tokens that the processes of this node know of. */
+  #told: TokenRing | undefined
+  #tokenTimer: Timer | undefined
   /** Kept for the next incarnation: others know this node's address. */
   #port: number
   #mode: 'starting' | 'up' | 'leaving' | 'stopped' = 'starting'
@@ -135,9 +145,10 @@ export class Daemon {
   }
 
   async begin(): Promise<void> {
-    const { options, token, total, headUrl, heartbeat, store, events } = this.#parts
+    const { options, tokens, total, headUrl, heartbeat, store, events } = this.#parts
     const host: NodeHost = await NodeHost.start({
-      ...{ token, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
+      ...{ token: tokens, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
+      tokens: this.#replaceTokens(tokens),
       logFile: options.logFile,
       listen: await portOf(options, this.#port),
       ...(store && { onRegistration: (link: Link) => store.attach(link) }),
@@ -152,6 +163,8 @@ export class Daemon {
     })
     if (this.#mode === 'stopped') return host.stop('the daemon stops')
     this.#host = host
+    this.#told = tokens.ring
+    this.#watchTokens()
     this.#port = Number(new URL(host.url).port)
     if (store) linkHead(host, store)
     else await this.#joinHead(host)
@@ -163,6 +176,7 @@ export class Daemon {
   /** Ends the node in order, and with a head the control store: what runs there is ended. */
   async stop(reason: string): Promise<void> {
     this.#mode = 'stopped'
+    this.#tokenTimer?.cancel()
     this.#reconnect?.stop()
     await this.#host?.stop(reason)
     await this.#parts.store?.stop()
@@ -182,9 +196,37 @@ export class Daemon {
     this.#parts.store?.close()
   }
 
+  /** Looks whether there are other tokens; from its return on the processes of this node know them. */
+  readTokens(): void {
+    const { ring } = this.#parts.tokens
+    if (this.#host === undefined || this.#mode === 'stopped') return
+    if (this.#told !== undefined && sameRing(ring, this.#told)) return
+    this.#told = ring
+    this.#host.tokensChanged(ring)
+    log(`shows token ${fingerprint(ring.shown)} and accepts ${ring.accepted.map(fingerprint).join(' and ')}`)
+  }
+
+  #replaceTokens(tokens: ClusterTokens): ReplaceTokens {
+    return {
+      areKept: tokens.areKept,
+      replace: (ring) => {
+        tokens.replace(ring)
+        this.readTokens()
+      },
+    }
+  }
+
+  #watchTokens(): void {
+    this.#tokenTimer?.cancel()
+    this.#tokenTimer = systemClock.after(tokenPollMs, () => {
+      this.readTokens()
+      this.#watchTokens()
+    })
+  }
+
   /** Resolves with the first link; later ones are made behind it. Rejects when the head refuses for good. */
   #joinHead(host: NodeHost): Promise<void> {
-    const { headUrl, token, events } = this.#parts
+    const { headUrl, tokens: token, events } = this.#parts
     const { hello } = host.manager
     const from = { ...hello, info: { [registering]: true } }
     return new Promise((resolve, reject) => {

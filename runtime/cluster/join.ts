@@ -14,6 +14,7 @@ import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
 import { nodeSocketOf, openHome } from '../owner/home.ts'
 import type { Home, HomeHandlers } from '../owner/home.ts'
 import { dial } from '../transport/dial.ts'
+import type { TokenSource } from '../transport/tokens.ts'
 import { parseClusterAddress } from './node-address.ts'
 import { parseNodeInfo } from './node-info.ts'
 import type { NodeInfo } from './node-info.ts'
@@ -22,7 +23,7 @@ import { probeMatches } from './run-folder.ts'
 export interface JoinOptions extends HomeHandlers {
   /** `ws://host:port` of any node manager of the cluster. */
   readonly address: string
-  readonly token: string
+  readonly token: TokenSource
   /** This driver's incarnation, which is also the id of its job. */
   readonly process: ProcessId
   /** Said in the hello: a few hundred bytes of plain data. */
@@ -66,7 +67,7 @@ export async function joinCluster(options: JoinOptions): Promise<Home> {
 }
 
 /** Asks who is at an address, and leaves. Rejects as `joinCluster` does. */
-export async function findNode(address: string, token: string): Promise<FoundNode> {
+export async function findNode(address: string, token: TokenSource): Promise<FoundNode> {
   const url = parseClusterAddress(address)
   // Not the asker's own id: this link is nobody's, and its end must not look like that of a driver.
   const nobody = newProcessId()

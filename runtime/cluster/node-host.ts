@@ -28,15 +28,20 @@ import type { IncomingOptions } from '../transport/incoming.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix, listenWebSocket } from '../transport/listen.ts'
 import type { UnixListener, WebSocketListener } from '../transport/listen.ts'
+import { ringOf } from '../transport/tokens.ts'
+import type { TokenRing, TokenSource } from '../transport/tokens.ts'
 import { advertisedHost } from './daemon-options.ts'
 import { nodeHttp } from './node-http.ts'
+import type { ReplaceTokens } from './node-http.ts'
 import { nodeInfo } from './node-info.ts'
 import { RefusalLog } from './refusal-log.ts'
 import type { ServerTls } from './tls-files.ts'
-import { createRunFolder, removeRunFolder, writeNodeFile, writeProbe } from './run-folder.ts'
+import { createRunFolder, removeRunFolder, replaceNodeTokens, writeNodeFile, writeProbe } from './run-folder.ts'
 
 export interface NodeHostOptions {
-  readonly token: string
+  readonly token: TokenSource
+  /** How the source of `token` is given others; absent where they stay. */
+  readonly tokens?: ReplaceTokens
   readonly total: ResourceUnits
   readonly labels: Readonly<Record<string, string>>
   /** Whether the control store is in this process. */
@@ -100,7 +105,8 @@ export class NodeHost {
         events,
       })
       const unix = await listenUnix({ ...serving(() => manager, welcome, options), path: nodeSocketOf(runFolder) })
-      writeNodeFile(runFolder, { id, token: options.token, url, headUrl })
+      const { shown, accepted } = ringOf(options.token)
+      writeNodeFile(runFolder, { id, token: shown, accepted, url, headUrl })
       manager.start()
       return new NodeHost(manager, { runFolder, url, headUrl, unix, port })
     } catch (error) {
@@ -125,6 +131,12 @@ export class NodeHost {
   attachHead(link: Link, onLost: (reason: Error) => void = () => {}): void {
     this.#headLink = link
     this.manager.attachHead(link, onLost)
+  }
+
+  /** The source of tokens has others from now on: tells the workers and the drivers of this node. */
+  tokensChanged(ring: TokenRing): void {
+    replaceNodeTokens(this.runFolder, ring)
+    this.manager.tellDrivers([MessageType.tokens, ring.shown, ring.accepted])
   }
 
   /** The listeners alone do not keep this process alive from now on. */
@@ -212,8 +224,9 @@ function openPort(
 ): Promise<WebSocketListener> {
   // Not spread: `dialBack` is asked for when it is used.
   const incoming = serving(manager, self, options)
-  const { token, head, logFile = '' } = options
-  const onRequest = nodeHttp({ manager, token, head, logFile, runFolder, objectsFolder: objectsFolderOf(runFolder) })
+  const { token, tokens, head, logFile = '' } = options
+  const files = { runFolder, objectsFolder: objectsFolderOf(runFolder), logFile }
+  const onRequest = nodeHttp({ manager, token, head, ...files, ...(tokens && { tokens }) })
   const names = [hostname(), ...(advertise === undefined ? [] : [advertise]), ...allowedHosts]
   return listenWebSocket(Object.assign(incoming, { ...place, onRequest, allowedHosts: names }))
 }

@@ -6,6 +6,7 @@
  *   /metrics   for Prometheus (node-metrics.ts)
  *   /reach     which other nodes it can connect to, tried now
  *   /memory    what lies in its object store, by owner
+ *   /token     fingerprints of the tokens that it shows and accepts; POST replaces them
  *   /logs      the output files of its workers; with ?worker= and ?stream= one of them, from ?from= on
  *
  * The first three are open to this machine; everything else, and everybody else, shows the token as `Authorization:
@@ -16,19 +17,30 @@ import type { NodeManager } from '../node/node-manager.ts'
 import { storeUsage } from '../objects/store-usage.ts'
 import { protocolVersion } from '../protocol/version.ts'
 import { packageVersion, tokenMatches, tokenText } from '../transport/hello.ts'
+import { ringOf } from '../transport/tokens.ts'
+import type { TokenRing, TokenSource } from '../transport/tokens.ts'
 import { findNode } from './join.ts'
 import { listLogs, readLog } from './node-logs.ts'
 import { NodeMetrics } from './node-metrics.ts'
+import { tokenFacts, wantedTokens } from './token-requests.ts'
 
 export interface NodeHttpOptions {
   /** undefined while it starts. */
   readonly manager: () => NodeManager | undefined
-  readonly token: string
+  readonly token: TokenSource
+  /** Absent where they cannot be replaced. */
+  readonly tokens?: ReplaceTokens
   readonly head: boolean
   readonly runFolder: string
   readonly objectsFolder: string
   /** The log of the daemon; '' where it has none. */
   readonly logFile: string
+}
+
+export interface ReplaceTokens {
+  /** Whether the next start of the node finds them. */
+  readonly areKept: boolean
+  replace(ring: TokenRing): void
 }
 
 /** What `/healthz` says. */
@@ -97,13 +109,16 @@ class NodeHttp {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const url = new URL(request.url ?? '/', 'http://node')
-    if (request.method !== 'GET' && request.method !== 'HEAD')
+    const isTokenStep = request.method === 'POST' && url.pathname === '/token'
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !isTokenStep)
       return json(405, { error: `there is no ${request.method} here` }, { allow: 'GET, HEAD' })
     if (!this.#mayAsk(request, url.pathname))
       return json(401, { code: 'authentication', reason: tokenText }, { 'www-authenticate': 'Bearer realm="outpool"' })
     const manager = this.#options.manager()
     if (manager === undefined) return json(503, { error: 'the node is starting' })
     switch (url.pathname) {
+      case '/token':
+        return this.#tokens(isTokenStep ? request : undefined)
       case '/healthz':
         return json(200, this.#health(manager))
       case '/readyz': {
@@ -143,6 +158,19 @@ class NodeHttp {
       ready: reason === '',
       reason,
     }
+  }
+
+  async #tokens(step: IncomingMessage | undefined): Promise<Answer> {
+    const { token, tokens } = this.#options
+    if (tokens === undefined) return json(404, { code: 'not-found', reason: 'the token of this node is its own' })
+    if (step !== undefined) {
+      try {
+        tokens.replace(await wantedTokens(step, ringOf(token)))
+      } catch (error) {
+        return json(409, { error: (error as Error).message })
+      }
+    }
+    return json(200, tokenFacts(ringOf(token), tokens.areKept))
   }
 
   async #measure(manager: NodeManager): Promise<Answer> {

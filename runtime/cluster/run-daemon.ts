@@ -13,7 +13,8 @@ const defaultDrainMs = 10_000
 
 /**
  * Resolves when the node is ready. From then on this process belongs to it: SIGTERM drains it for a while and then stops
- * it, SIGINT stops it, a second signal ends it at once; the process exits when the node has stopped.
+ * it, SIGINT stops it, a second signal ends it at once; the process exits when the node has stopped. SIGHUP makes it look
+ * at the file of the token at once, unless it comes from a terminal that is closed.
  */
 export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   const home = outpoolHome()
@@ -54,5 +55,6 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   }
   process.on('SIGTERM', () => stopBy('SIGTERM', drainMs))
   process.on('SIGINT', () => stopBy('SIGINT', 0))
+  process.on('SIGHUP', () => (process.stdin.isTTY ? stopBy('SIGHUP', 0) : daemon.readTokens()))
   return daemon
 }

@@ -21,6 +21,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -30,13 +31,17 @@ import { dirname, join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import type { TokenRing } from '../transport/tokens.ts'
 import { noteProcess, stateOfProcess } from './process-identity.ts'
 import type { ProcessNote } from './process-identity.ts'
 
 /** What node.json says. */
 export interface NodeFile extends ProcessNote {
   readonly id: NodeId
+  /** The one to show. */
   readonly token: string
+  /** All that are accepted, that one included; see runtime/transport/tokens.ts. */
+  readonly accepted: readonly string[]
   /** Where the node's one port is reached; '' in local mode. */
   readonly url: string
   /** Of the head's one port; '' in local mode. */
@@ -101,8 +106,21 @@ function assertOwn(folder: string): void {
 
 /** Written once, exclusively: a second node of that id is a mistake. */
 export function writeNodeFile(folder: string, file: Omit<NodeFile, keyof ProcessNote>): void {
-  const complete: NodeFile = { ...file, ...noteProcess(process.pid) }
-  writeFileSync(join(folder, 'node.json'), `${JSON.stringify(complete)}\n`, { flag: 'wx', mode: 0o600 })
+  writeWhole(join(folder, 'node.json'), { ...file, ...noteProcess(process.pid) })
+}
+
+/** Tells the workers of a node about other tokens: they look at its file when they make or take a link. */
+export function replaceNodeTokens(folder: string, { shown, accepted }: TokenRing): void {
+  const file = readNodeFile(folder)
+  if (file === undefined) throw new OutpoolError(`there is no node file in ${folder} any more`)
+  const draft = join(folder, 'node.json.new')
+  rmSync(draft, { force: true })
+  writeWhole(draft, { ...file, token: shown, accepted })
+  renameSync(draft, join(folder, 'node.json'))
+}
+
+function writeWhole(path: string, file: NodeFile): void {
+  writeFileSync(path, `${JSON.stringify(file)}\n`, { flag: 'wx', mode: 0o600 })
 }
 
 /** undefined where there is no (valid) node file. */
@@ -111,12 +129,13 @@ export function readNodeFile(folder: string): NodeFile | undefined {
     const value = JSON.parse(readFileSync(join(folder, 'node.json'), 'utf8')) as Partial<
       Record<keyof NodeFile, unknown>
     >
-    const { id, token, url, pid, pidStart, pidSpace, headUrl } = value
+    const { id, token, accepted, url, pid, pidStart, pidSpace, headUrl } = value
     if (!isProcessId(id) || typeof token !== 'string' || typeof url !== 'string' || typeof pid !== 'number')
       return undefined
     return {
       id,
       token,
+      accepted: Array.isArray(accepted) && accepted.every((one) => typeof one === 'string') ? accepted : [token],
       url,
       pid,
       pidStart: typeof pidStart === 'string' ? pidStart : '',

@@ -4,6 +4,7 @@ import type { NodeId } from '../base/ids.ts'
 import type { NodeStatus } from '../control/control-store.ts'
 import type { NodeRow, ResourceUnits } from '../protocol/messages.ts'
 import { unitsOf, unitsPerOne } from '../scheduler/resources.ts'
+import type { TokenSource } from '../transport/tokens.ts'
 import { joinCluster } from './join.ts'
 
 export interface NodeSummary {
@@ -36,7 +37,7 @@ export interface ClusterStatus {
 const headTimeoutMs = 3_000
 
 /** Rejects as `joinCluster` does, and with RequestTimeoutError when the node itself does not answer. */
-export async function clusterStatus(address: string, token: string): Promise<ClusterStatus> {
+export async function clusterStatus(address: string, token: TokenSource): Promise<ClusterStatus> {
   const home = await joinCluster({
     address,
     token,

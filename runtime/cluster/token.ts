@@ -5,6 +5,9 @@
  * In this order: `OUTPOOL_TOKEN`, the file that `OUTPOOL_TOKEN_FILE` names, the file `token` in Outpool's folder
  * (`OUTPOOL_HOME`, else `$XDG_CONFIG_HOME/outpool` where `XDG_CONFIG_HOME` is set, else `~/.outpool`). The first
  * `outpool start --head` makes that file.
+ *
+ * A file has one line, or two while the cluster moves to another token: the first is shown to others, the second is
+ * accepted too. Processes read it again when it changes; see `ClusterTokens`.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -16,17 +19,23 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AuthenticationError } from '../base/errors.ts'
+import type { TokenRing } from '../transport/tokens.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Token {
+  /** The one to show. */
   readonly token: string
+  readonly ring: TokenRing
+  /** Where it is kept; undefined when a variable holds it. */
+  readonly file: string | undefined
   /** Where it came from, for messages: the name of a variable, or a path. */
   readonly source: string
   /** Whether this call made it. */
@@ -35,6 +44,7 @@ export interface Token {
 
 const tokenBytes = 32
 const minTokenLength = 16
+const mostTokens = 2
 
 /** Outpool's folder of this user: the token, and what is known of the nodes that were started on this machine. */
 export function outpoolHome(environment: Environment = process.env): string {
@@ -56,21 +66,35 @@ export function defaultTokenFile(environment: Environment = process.env): string
 export function findToken(options: { readonly make?: boolean; readonly environment?: Environment } = {}): Token {
   const environment = options.environment ?? process.env
   const direct = environment['OUTPOOL_TOKEN']
-  if (direct) return { token: checked(direct, 'OUTPOOL_TOKEN'), source: 'OUTPOOL_TOKEN', made: false }
+  if (direct) return found([checkedToken(direct, 'OUTPOOL_TOKEN')], 'OUTPOOL_TOKEN')
   const named = environment['OUTPOOL_TOKEN_FILE']
   if (named) {
-    const token = readTokenFile(named)
-    if (token !== undefined) return { token, source: named, made: false }
+    const tokens = readTokenFile(named)
+    if (tokens !== undefined) return found(tokens, named, named)
     throw new AuthenticationError(`OUTPOOL_TOKEN_FILE names ${named}, which does not exist`)
   }
   const path = defaultTokenFile(environment)
-  const token = readTokenFile(path)
-  if (token !== undefined) return { token, source: path, made: false }
+  const tokens = readTokenFile(path)
+  if (tokens !== undefined) return found(tokens, path, path)
   if (options.make) return makeTokenFile(path)
   throw new AuthenticationError(
     `there is no cluster token: neither OUTPOOL_TOKEN nor OUTPOOL_TOKEN_FILE is set, and ${path} does not exist; ` +
       'copy that file from the head, or set one of the variables',
   )
+}
+
+type Tokens = readonly [shown: string, ...also: string[]]
+
+function found(tokens: Tokens, source: string, file?: string, made = false): Token {
+  const [token] = tokens
+  return { token, ring: { shown: token, accepted: tokens }, source, file, made }
+}
+
+/** The tokens of a file. Throws AuthenticationError when it is not there or must not be used, see `findToken`. */
+export function readRing(path: string): TokenRing {
+  const tokens = readTokenFile(path)
+  if (tokens === undefined) throw new AuthenticationError(`the token file ${path} does not exist any more`)
+  return { shown: tokens[0], accepted: tokens }
 }
 
 /** A token that is worth its name: 32 random bytes, printable. */
@@ -79,7 +103,7 @@ export function newToken(): string {
 }
 
 /** undefined when the file does not exist. */
-function readTokenFile(path: string): string | undefined {
+function readTokenFile(path: string): Tokens | undefined {
   let file: number
   try {
     file = openSync(path, 'r')
@@ -100,13 +124,21 @@ function readTokenFile(path: string): string | undefined {
     const user = process.getuid?.()
     if (user !== undefined && user !== 0 && uid !== user)
       throw new AuthenticationError(`the token file ${path} belongs to user ${uid}, not to you`)
-    return checked(readFileSync(file, 'utf8').trim(), path)
+    const lines = readFileSync(file, 'utf8')
+      .trim()
+      .split(/\s*\n\s*/)
+    if (lines.length > mostTokens)
+      throw new AuthenticationError(
+        `the token file ${path} has ${lines.length} lines: the first is the token, a second one is accepted too`,
+      )
+    const [shown = '', ...also] = lines.map((line) => checkedToken(line, path))
+    return [shown, ...also]
   } finally {
     closeSync(file)
   }
 }
 
-function checked(token: string, source: string): string {
+export function checkedToken(token: string, source: string): string {
   if (token.length < minTokenLength || !/^[\x21-\x7e]+$/.test(token))
     throw new AuthenticationError(
       `what ${source} holds is not a token: it has at least ${minTokenLength} printable characters without blanks`,
@@ -117,25 +149,41 @@ function checked(token: string, source: string): string {
 /** Written beside its place and linked there: of two heads that start at once both get the same, complete token. */
 function makeTokenFile(path: string): Token {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   const token = newToken()
-  const file = openSync(draft, 'wx', 0o600)
-  try {
-    fchmodSync(file, 0o600)
-    writeSync(file, `${token}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+  const draft = writeDraft(path, [token])
   try {
     linkSync(draft, path)
-    return { token, source: path, made: true }
+    return found([token], path, path, true)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     const theirs = readTokenFile(path)
     if (theirs === undefined) throw error
-    return { token: theirs, source: path, made: false }
+    return found(theirs, path, path)
   } finally {
     rmSync(draft, { force: true })
   }
+}
+
+/** Replaces what a token file holds, as a whole: whoever reads it sees the old tokens or the new ones. */
+export function writeTokenFile(path: string, { shown, accepted }: TokenRing): void {
+  const draft = writeDraft(path, [shown, ...accepted.filter((token) => token !== shown)])
+  try {
+    renameSync(draft, path)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+/** A new file, made exclusively and for this user alone, whose bytes are on the disk. */
+function writeDraft(path: string, tokens: readonly string[]): string {
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+  const file = openSync(draft, 'wx', 0o600)
+  try {
+    fchmodSync(file, 0o600)
+    writeSync(file, tokens.map((token) => `${token}\n`).join(''))
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  return draft
 }

@@ -15,7 +15,7 @@ import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../objects/claim-page.ts'
 import { serveObjects } from '../objects/transfer.ts'
 import { MessageType } from '../protocol/messages.ts'
-import type { ExitReport, LogLine, NodeRow } from '../protocol/messages.ts'
+import type { ExitReport, LogLine, Message, NodeRow } from '../protocol/messages.ts'
 import type { BulkChannel } from '../transport/bulk.ts'
 import { DialBackTable } from '../transport/dial-back.ts'
 import { openBulk } from '../transport/dial.ts'
@@ -131,6 +131,12 @@ export class NodeManager {
       hello: this.hello,
     }
     return parts
+  }
+
+  /** To every driver whose home this is. */
+  tellDrivers(message: Message): void {
+    for (const { link } of this.#parts.connections.all())
+      if (link.peer.kind === 'driver' && link.peer.node === this.id) link.send(message)
   }
 
   /** What this process says of itself in a hello. */

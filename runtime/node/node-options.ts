@@ -7,6 +7,7 @@ import type { ResourceUnits } from '../protocol/messages.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
 import type { ClientTls } from '../transport/splice.ts'
+import type { TokenSource } from '../transport/tokens.ts'
 import { defaultLeaseOptions } from './lease-types.ts'
 import type { LeaseOptions } from './lease-types.ts'
 import type { ClaimPages } from './worker-pool.ts'
@@ -14,7 +15,7 @@ import type { ClaimPages } from './worker-pool.ts'
 export interface NodeManagerOptions {
   /** The incarnation of this node manager, which names the node. */
   readonly id: NodeId
-  readonly token: string
+  readonly token: TokenSource
   /** Made by the host, 0700, with the folders `logs`, `pages` and `objects`; removed when the node ends. */
   readonly runFolder: string
   /** Where the node's one port is reached; '' in local mode. */

@@ -20,6 +20,7 @@ import type { Address, DialOptions } from '../transport/dial.ts'
 import type { BulkChannel } from '../transport/bulk.ts'
 import type { LocalHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
+import type { TokenSource } from '../transport/tokens.ts'
 
 /** What a node is known to be right now. `url` '' is a node without a port (local mode). */
 export interface KnownNode {
@@ -30,7 +31,7 @@ export interface KnownNode {
 
 export interface ProcessDialerOptions {
   readonly self: LocalHello
-  readonly token: string
+  readonly token: TokenSource
   readonly clock: Clock
   /** Our home, for relays: its unix socket when it is on this machine, else its url. */
   readonly home: () => Address

@@ -9,7 +9,7 @@
  * What dies with a link stays dead: leases that were granted over it are gone (`onLost`), requests reject. The job of a
  * driver goes on when the link is there again in time; it is announced again before `onRestored`.
  *
- * Answered here: `nodes`, `nodeEvent`, `jobStarted`, `tableReply`, `dialBack`, `ping`. Everything else that the home
+ * Answered here: `nodes`, `nodeEvent`, `jobStarted`, `tableReply`, `dialBack`, `tokens`, `ping`. Everything else that the home
  * says goes to `onMessage`.
  */
 import { join } from 'node:path'
@@ -34,6 +34,8 @@ import { listenUnix } from '../transport/listen.ts'
 import type { UnixListener } from '../transport/listen.ts'
 import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
 import { Requests } from '../transport/rpc.ts'
+import { LearnedTokens } from '../transport/tokens.ts'
+import type { TokenSource } from '../transport/tokens.ts'
 import { KnownNodes } from './known-nodes.ts'
 import { ProcessDialer } from './dial-process.ts'
 
@@ -64,7 +66,8 @@ export interface HomeOptions extends HomeHandlers {
   readonly node: NodeId
   /** Where the home listens: relays and calls back go there, and the home link unless `connect` makes it. */
   readonly address: Address
-  readonly token: string
+  /** What the home tells of tokens later counts from then on. */
+  readonly token: TokenSource
   /** The home's run folder, when it is on this machine: then its store and its unix sockets are used. */
   readonly runFolder?: string
   /** Said in the hello: a few hundred bytes of plain data. */
@@ -129,13 +132,14 @@ const mostBackoffMs = 1_000
  * is in its own process listens on a socket in the home's run folder: its workers then need no relay to reach it.
  */
 export async function openHome(options: HomeOptions): Promise<Home> {
-  const { kind, process, node, info = {}, address, token } = options
+  const { kind, process, node, info = {}, address } = options
+  const token = new LearnedTokens(options.token)
   const self: LocalHello = { kind, node, process, info }
   const connect =
     options.connect ??
     (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs: connectTimeoutMs }))
   const first = await connect()
-  const home = new HomeConnection(options, self, connect, first)
+  const home = new HomeConnection({ ...options, token }, self, connect, first)
   if (first.kind === 'memory' && options.runFolder !== undefined) await home.listen(options.runFolder)
   return home
 }
@@ -145,10 +149,12 @@ export function nodeSocketOf(runFolder: string): string {
   return join(runFolder, 'node.sock')
 }
 
+type ConnectionOptions = HomeOptions & { readonly token: LearnedTokens }
+
 class HomeConnection implements Home {
   readonly self: ProcessAddress
   readonly incoming: IncomingOptions
-  readonly #options: HomeOptions
+  readonly #options: ConnectionOptions
   readonly #hello: LocalHello
   readonly #requests: Requests
   readonly #dialer: ProcessDialer
@@ -164,7 +170,7 @@ class HomeConnection implements Home {
   #refed = false
   #job: Readonly<Record<string, unknown>> | undefined
 
-  constructor(options: HomeOptions, hello: LocalHello, connect: () => Promise<Link>, first: Link) {
+  constructor(options: ConnectionOptions, hello: LocalHello, connect: () => Promise<Link>, first: Link) {
     const { clock = systemClock, random = systemRandom, node, process, token, onBulk } = options
     this.#options = options
     this.#hello = hello
@@ -369,6 +375,8 @@ class HomeConnection implements Home {
         return
       case MessageType.dialBack:
         return this.#callBack(message[1])
+      case MessageType.tokens:
+        return this.#options.token.learn({ shown: message[1], accepted: message[2] })
       case MessageType.nodeEvent:
         return this.#nodeEvent(message[1], message[2], message[3])
       default:

@@ -60,4 +60,5 @@ export const MessageType = {
   nodeDrained: 86,
   chaos: 87,
   chaosDone: 88,
+  tokens: 89,
 } as const

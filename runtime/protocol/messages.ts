@@ -267,6 +267,8 @@ export type JobStart = readonly [
 export type JobStarted = readonly [type: T['jobStarted'], requestId: number]
 /** The driver leaves in order; or, node to node by way of the head, a job is over. */
 export type JobEnd = readonly [type: T['jobEnd'], job: ProcessId, reason: string]
+/** To a driver, from its home: the tokens of the cluster have changed. */
+export type Tokens = readonly [type: T['tokens'], shown: string, accepted: readonly string[]]
 /** Stop this node in order. */
 export type NodeStop = readonly [type: T['nodeStop'], reason: string]
 /** Take nothing new, let what runs here end and what waits go elsewhere, then stop: within `deadlineMs` in any case. */
@@ -332,6 +334,7 @@ export type Message =
   | NodeDrained
   | Chaos
   | ChaosDone
+  | Tokens
   | NodeRegister
   | NodeRegistered
   | NodeLoad

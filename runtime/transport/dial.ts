@@ -28,6 +28,8 @@ import { madeLink } from './link-wrap.ts'
 import { readHead } from './read-head.ts'
 import { connectTo } from './splice.ts'
 import type { ClientTls } from './splice.ts'
+import { shownToken } from './tokens.ts'
+import type { TokenSource } from './tokens.ts'
 import { refusalOfStatus, upgradeRaw } from './upgrade.ts'
 
 /** A unix socket on this machine, or a node's port: `ws://host:port` or `wss://host:port`. */
@@ -37,7 +39,7 @@ export interface DialOptions {
   readonly address: Address
   readonly to: DialTarget
   readonly from: LocalHello
-  readonly token: string
+  readonly token: TokenSource
   /** For connecting and for the handshake, each. Default 10,000 ms. */
   readonly timeoutMs?: number
   readonly tls?: ClientTls
@@ -70,7 +72,8 @@ export interface CallBackOptions extends Omit<DialOptions, 'to'> {
 
 /** A driver calls its home back: the connection it opens is from then on one that came in. Rejects as `dial` does. */
 export async function callBack(options: CallBackOptions): Promise<void> {
-  const { address, ticket, token, from, incoming, tls, timeoutMs = dialTimeoutMs } = options
+  const { address, ticket, from, incoming, tls, timeoutMs = dialTimeoutMs } = options
+  const token = shownToken(options.token)
   let socket: Duplex
   if ('unix' in address) {
     const hello: Hello = { from: peerHello(from), to: 'any', channel: 'back', ticket }
@@ -96,7 +99,8 @@ interface Makers<T> {
 }
 
 async function connect<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {
-  const { address, to, token, timeoutMs = dialTimeoutMs } = options
+  const { address, to, timeoutMs = dialTimeoutMs } = options
+  const token = shownToken(options.token)
   if (token === '')
     throw new AuthenticationError(
       'there is no token to show; set OUTPOOL_TOKEN or OUTPOOL_TOKEN_FILE to that of the cluster',
@@ -132,8 +136,8 @@ async function dialStream(
 }
 
 async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions, makers: Makers<T>): Promise<T> {
-  const { token, to, tls, timeoutMs = dialTimeoutMs } = options
-  const headers = { authorization: `Bearer ${token}`, [helloHeader]: toHeader(helloText(hello)) }
+  const { to, tls, timeoutMs = dialTimeoutMs } = options
+  const headers = { authorization: `Bearer ${shownToken(options.token)}`, [helloHeader]: toHeader(helloText(hello)) }
   const socket = await connectTo({ url }, { timeoutMs, ...(tls && { tls }) })
   const { WebSocket: Client } = await import('ws')
   const path = to === 'any' ? 'any' : `${to.node}/${to.process}`

@@ -16,6 +16,8 @@ import { isProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { maxHelloBytes } from '../base/limits.ts'
 import { protocolVersion } from '../protocol/version.ts'
+import { ringOf } from './tokens.ts'
+import type { TokenSource } from './tokens.ts'
 
 /** The version of this package; a test compares it with package.json. */
 export const packageVersion = '0.1.0'
@@ -101,8 +103,16 @@ function tokenDigest(token: string): Buffer {
 }
 
 /** Compares without telling by its duration how much was right. An empty expected token fits nothing. */
-export function tokenMatches(shown: string, expected: string): boolean {
-  return expected !== '' && timingSafeEqual(tokenDigest(shown), tokenDigest(expected))
+export function tokenMatches(shown: string, expected: TokenSource): boolean {
+  return digestMatches(tokenDigest(shown), expected)
+}
+
+/** With every accepted token, also after one that fits. */
+function digestMatches(digest: Buffer, expected: TokenSource): boolean {
+  let matches = false
+  for (const token of ringOf(expected).accepted)
+    if (timingSafeEqual(digest, tokenDigest(token)) && token !== '') matches = true
+  return matches
 }
 
 /** `local` with the facts that every hello carries. */
@@ -132,7 +142,7 @@ export function helloText(hello: Hello | { readonly from: PeerHello }): string {
 /** Reads the hello at the start of a stream; undefined while it is incomplete. Throws RefusedError. */
 export function decodeHello(
   bytes: Buffer,
-  token: string,
+  token: TokenSource,
   limitBytes: number,
 ): { hello: Hello; used: number } | undefined {
   const compared = Math.min(bytes.length, magic.length)
@@ -143,7 +153,7 @@ export function decodeHello(
   if (version !== protocolVersion) throw new RefusedError('protocol-version', versionText(version, protocolVersion))
   if (bytes.length < headBytes) return undefined
   const shown = bytes.subarray(magic.length + 2, magic.length + 2 + digestBytes)
-  if (token === '' || !timingSafeEqual(shown, tokenDigest(token))) throw new RefusedError('authentication', tokenText)
+  if (!digestMatches(shown, token)) throw new RefusedError('authentication', tokenText)
   const length = bytes.readUInt32BE(headBytes - 4)
   if (headBytes + length > limitBytes)
     throw new RefusedError('too-large', `the hello announces ${length} bytes, the limit is ${limitBytes - headBytes}`)

@@ -21,6 +21,8 @@ import { readHead } from './read-head.ts'
 import { endGently, ignore, peerAddress } from './sockets.ts'
 import { connectTo, splice } from './splice.ts'
 import type { ClientTls, ResolveTarget, SpliceTarget } from './splice.ts'
+import { shownToken } from './tokens.ts'
+import type { TokenSource } from './tokens.ts'
 import { upgradeRaw } from './upgrade.ts'
 
 export interface IncomingLimits {
@@ -33,7 +35,7 @@ export interface IncomingLimits {
 export interface IncomingOptions {
   readonly self: LocalHello
   /** The token of the cluster; an empty one admits nobody. */
-  readonly token: string
+  readonly token: TokenSource
   readonly onLink: (link: Link) => void
   /** Bulk channels are refused where this is absent. */
   readonly onBulk?: (channel: BulkChannel) => void
@@ -201,7 +203,8 @@ export class Incoming {
   }
 
   async #relay(url: string, hello: Hello): Promise<{ socket: Duplex; first: Buffer }> {
-    const { relayTls, token } = this.options
+    const { relayTls } = this.options
+    const token = shownToken(this.options.token)
     const hops = (hello.hops ?? 0) + 1
     if (hops > maxRelayHops) throw new RefusedError('not-found', 'the connection was relayed too often')
     const path = '/v1/process/any'

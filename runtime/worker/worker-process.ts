@@ -16,6 +16,7 @@ import { MessageType, type Message } from '../protocol/messages.ts'
 import type { RefCodec } from '../objects/value.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix } from '../transport/listen.ts'
+import type { TokenSource } from '../transport/tokens.ts'
 import { collectGarbage, IdleCollection } from './idle-collection.ts'
 import { IdleLending } from './idle-lending.ts'
 import { markOutput } from './output-marks.ts'
@@ -31,7 +32,7 @@ export interface WorkerStart {
   readonly worker: ProcessId
   readonly node: NodeId
   readonly runFolder: string
-  readonly token: string
+  readonly token: TokenSource
   /** How the class of object refs takes part in values. */
   readonly refCodec: RefCodec
 }

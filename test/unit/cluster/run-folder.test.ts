@@ -23,6 +23,7 @@ import {
   readNodeFile,
   removeRunFolder,
   removeStaleRunFolders,
+  replaceNodeTokens,
   runFolderOf,
   runFoldersRoot,
   writeNodeFile,
@@ -32,7 +33,13 @@ import {
 describe('run folders', () => {
   const before = process.env['TMPDIR']
   let folder: string
-  const facts = (id = newProcessId()) => ({ id, token: 'secret', url: 'ws://h:1', headUrl: 'ws://h:2' })
+  const facts = (id = newProcessId()) => ({
+    id,
+    token: 'secret',
+    accepted: ['secret'],
+    url: 'ws://h:1',
+    headUrl: 'ws://h:2',
+  })
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'rf-'))
@@ -61,6 +68,12 @@ describe('run folders', () => {
     expect(statSync(join(path, 'node.json')).mode & 0o777).to.equal(0o600)
     expect(readNodeFile(path)).to.deep.equal({ ...file, ...noteProcess(process.pid) })
     expect(() => writeNodeFile(path, file)).to.throw(/EEXIST/)
+    replaceNodeTokens(path, { shown: 'new', accepted: ['new', 'secret'] })
+    expect(statSync(join(path, 'node.json')).mode & 0o777).to.equal(0o600)
+    expect(readNodeFile(path))
+      .to.include({ id: file.id, token: 'new' })
+      .and.deep.include({ accepted: ['new', 'secret'] })
+    expect(readdirSync(path).sort()).to.deep.equal(['logs', 'node.json', 'objects', 'pages'])
   })
 
   it('are removed when their node is dead, and left alone while it lives or starts', async () => {

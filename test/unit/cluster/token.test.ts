@@ -1,9 +1,9 @@
 import { expect } from 'chai'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AuthenticationError } from '../../../runtime/base/errors.ts'
-import { defaultTokenFile, findToken, outpoolHome } from '../../../runtime/cluster/token.ts'
+import { defaultTokenFile, findToken, outpoolHome, readRing, writeTokenFile } from '../../../runtime/cluster/token.ts'
 
 describe('findToken', () => {
   let folder: string
@@ -28,7 +28,24 @@ describe('findToken', () => {
     const two = environment({ OUTPOOL_TOKEN_FILE: named })
     expect(findToken({ environment: two })).to.include({ token: 'from-the-named-file', source: named })
     const one = { token: 'from-the-default-file', source: join(home(), 'token'), made: false }
-    expect(findToken({ environment: environment() })).to.deep.equal(one)
+    expect(findToken({ environment: environment() })).to.include({ ...one, file: one.source })
+  })
+
+  it('takes two lines of a file: the token to show, and one that is accepted too', () => {
+    const named = file('named', 'the-first-of-two-lines\n\n  the-second-of-two-lines\n')
+    const { token, ring } = findToken({ environment: environment({ OUTPOOL_TOKEN_FILE: named }) })
+    expect(token).to.equal('the-first-of-two-lines')
+    expect(ring).to.deep.equal({ shown: token, accepted: [token, 'the-second-of-two-lines'] })
+    expect(readRing(named)).to.deep.equal(ring)
+  })
+
+  it('replaces what a file holds as a whole, and leaves nothing beside it', () => {
+    const named = file('named', 'the-token-from-before\n')
+    const ring = { shown: 'the-token-from-now-on', accepted: ['the-token-from-before', 'the-token-from-now-on'] }
+    writeTokenFile(named, ring)
+    expect(readFileSync(named, 'utf8')).to.equal('the-token-from-now-on\nthe-token-from-before\n')
+    expect(statSync(named).mode & 0o777).to.equal(0o600)
+    expect(readdirSync(folder)).to.deep.equal(['named'])
   })
 
   it('makes the default file once, readable by its owner alone, and finds it again', () => {
@@ -56,6 +73,16 @@ describe('findToken', () => {
     ],
     ['it is too short', () => environment({ OUTPOOL_TOKEN: 'short' }), /not a token/],
     ['it holds a line break', () => environment({ OUTPOOL_TOKEN: 'a token with blanks\nin it' }), /not a token/],
+    [
+      'its file has three lines',
+      () => environment({ OUTPOOL_TOKEN_FILE: file('t', `${'x'.repeat(40)}\n`.repeat(3)) }),
+      /3 lines/,
+    ],
+    [
+      'a line of its file is none',
+      () => environment({ OUTPOOL_TOKEN_FILE: file('t', `${'x'.repeat(40)}\nshort`) }),
+      /not a token/,
+    ],
     ['its file is empty', () => environment({ OUTPOOL_TOKEN_FILE: file('t', '') }), /not a token/],
   ]
   for (const [title, make, message] of refused)
