@@ -149,6 +149,12 @@ export function nodeSocketOf(runFolder: string): string {
   return join(runFolder, 'node.sock')
 }
 
+/** A node manager listens on its unix socket from its beginning to its end, and nobody else ever does. */
+function nobodyListens({ cause }: Error): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ECONNREFUSED'
+}
+
 type ConnectionOptions = HomeOptions & { readonly token: LearnedTokens }
 
 class HomeConnection implements Home {
@@ -199,6 +205,7 @@ class HomeConnection implements Home {
       },
       onLink: (link) => void this.#linked(link),
       onGiveUp: (error) => this.#giveUp(error),
+      isFinal: (error) => 'unix' in options.address && nobodyListens(error),
       clock,
       random,
       backoff: { ...defaultBackoff, mostMs: mostBackoffMs },

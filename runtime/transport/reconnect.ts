@@ -38,6 +38,8 @@ export interface ReconnectOptions {
   readonly clock: Clock
   readonly random: Random
   readonly backoff?: Backoff
+  /** Whether no attempt can succeed after this error either, beside a wrong token and another version. */
+  readonly isFinal?: (error: Error) => boolean
   /** Time without a link until it gives up. Default Infinity. */
   readonly giveUpAfterMs?: number
 }
@@ -94,8 +96,9 @@ export class Reconnect {
 
   #failed(error: Error): void {
     if (this.#mode !== 'dialling') return
-    const { clock, giveUpAfterMs = Infinity, onGiveUp } = this.#options
-    const permanent = error instanceof AuthenticationError || error instanceof ProtocolVersionError
+    const { clock, giveUpAfterMs = Infinity, onGiveUp, isFinal } = this.#options
+    const permanent =
+      error instanceof AuthenticationError || error instanceof ProtocolVersionError || isFinal?.(error) === true
     if (permanent || clock.now() - this.#withoutSinceMs >= giveUpAfterMs) {
       this.#mode = 'given-up'
       return onGiveUp(error)

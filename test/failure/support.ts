@@ -132,6 +132,8 @@ export class Program {
 export interface StartOptions extends Partial<Omit<DaemonOptions, 'logFile' | 'head'>> {
   /** Put in front of the command: `ip netns exec ...`. */
   readonly within?: readonly string[]
+  /** Environment beside that of the cluster. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export interface RunOptions {
@@ -194,11 +196,11 @@ export class FailureCluster {
     })
   }
 
-  async #start({ within = [], ...options }: StartOptions & { readonly head: boolean }): Promise<DaemonFacts> {
+  async #start({ within = [], environment = {}, ...options }: StartOptions & { readonly head: boolean }): Promise<DaemonFacts> {
     const [command, ...args] = [...within, process.execPath, daemonEntry]
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: this.environment,
+      env: { ...this.environment, ...environment },
       detached: true,
     })
     const program = new Program(child, 'the node manager')

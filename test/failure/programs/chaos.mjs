@@ -39,6 +39,13 @@ const mayFail = {
 }
 const homeGone = 'ConnectionLostError'
 
+/** Holds its worker for some milliseconds. */
+function square(x) {
+  const until = performance.now() + (x % 4)
+  while (performance.now() < until);
+  return x * x
+}
+
 let over = false
 void told('enough').then(() => (over = true))
 
@@ -72,7 +79,7 @@ const kinds = {
     const value = ref.get()
     // Not told as unhandled while the call waits to be cancelled.
     value.catch(() => {})
-    await new Promise((resolve) => setTimeout(resolve, random() * ms))
+    await new Promise((resolve) => setTimeout(resolve, random() * 2 * ms))
     cancel(ref)
     return (await value).id === id ? '' : 'got another value'
   },
@@ -80,33 +87,28 @@ const kinds = {
     const value = await fill.run(bytes, ms % 256)
     return value.length === bytes && value[0] === ms % 256 && value.at(-1) === ms % 256 ? '' : 'other bytes'
   },
-  async map() {
-    const pool = new Pool(2)
-    try {
-      const squares = await pool.map((x) => x * x, Array.from({ length: 40 }, (_, i) => i), 5)
-      return squares.every((square, i) => square === i * i) ? '' : `got ${squares.join()}`
-    } finally {
-      pool.terminate()
-    }
+  async map(_id, _ms, _random, pool) {
+    const squares = await pool.map(square, Array.from({ length: 40 }, (_, i) => i), 5)
+    return squares.every((result, i) => result === i * i) ? '' : `got ${squares.join()}`
   },
 }
 const drawn = [...Array(8).fill('task'), ...Array(5).fill('once'), 'nested', 'nested', 'cancelled', 'cancelled', 'large']
 
 /** Whether the life goes on. */
-async function call(kind, random) {
+async function call(kind, random, pool) {
   const id = `${seed}-${kind}-${next++}`
   const count = counts[kind]
   count.accepted++
   try {
     const ms = Math.round(leastMs + random() * (mostMs - leastMs))
-    const problem = await kinds[kind](id, ms, random)
+    const problem = await kinds[kind](id, ms, random, pool)
     count.succeeded++
     if (problem !== '') complain(`${id} ${problem}`)
     return true
   } catch (error) {
     const name = error?.name ?? String(error)
     count.failed[name] = (count.failed[name] ?? 0) + 1
-    if (name === homeGone) return false
+    if (name === homeGone && /home node \w+ at .* is gone|was shut down|already/.test(error.message)) return false
     if (!mayFail[kind].includes(name)) complain(`${id} failed: ${error?.stack ?? String(error)}`)
     return true
   }
@@ -131,9 +133,13 @@ async function work(random) {
   for (let alive = true; alive && !over; ) alive = await call(drawn[Math.floor(random() * drawn.length)], random)
 }
 
-/** One after the other: each takes workers of its own. */
+/** One after the other, and a new pool now and then: each takes workers of its own. */
 async function maps(random) {
-  for (let alive = true; alive && !over; ) alive = await call('map', random)
+  for (let alive = true; alive && !over; ) {
+    const pool = new Pool(1)
+    for (let i = 0; i < 20 && alive && !over; i++) alive = await call('map', random, pool)
+    pool.terminate()
+  }
 }
 
 function held() {
@@ -144,14 +150,20 @@ function held() {
 }
 
 const random = numbers(seed)
-const watch = setInterval(() => void say('progress', { next, retried: retried + explain().retried, counts }), 250)
+/** Once its home is gone, a program has nothing to explain. */
+let newest = 0
+const watch = setInterval(() => {
+  newest = explain().retried || newest
+  void say('progress', { next, retried: retried + newest, counts })
+}, 250)
 for (let life = 1; !over; life++) {
   const joined = await join(random)
   if (joined === undefined) break
   void say('life', { life, node: joined.node })
   const all = Array.from({ length: streams }, (_, i) => work(numbers(seed * 1_000 + life * 100 + i)))
   await Promise.all([...all, maps(numbers(seed * 1_000 + life * 100 + 99))])
-  retried += explain().retried
+  retried += explain().retried || newest
+  newest = 0
   const left = await leftInTables(explain)
   await shutdown()
   await say('lived', { life, left, held: held() })

@@ -77,6 +77,17 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
   await cluster.knowEachOther(nodes)
   const drivers = Array.from({ length: count }, (_, i) => startDriver(cluster, nodes, seed + i))
   for (const driver of drivers) await driver.next('life')
+  let told = 0
+  const telling = setInterval(() => {
+    for (const [i, driver] of drivers.entries()) {
+      const { next, retried } = driver.latest<{ next: number; retried: number }>('progress') ?? { next: 0, retried: 0 }
+      note(`program ${i + 1}: ${next} calls, ${retried} run again, ${driver.all('lived').length} lives over`)
+    }
+    for (const { reason } of drivers.flatMap((driver) => driver.all<{ reason: string }>('waits')).slice(told)) {
+      told++
+      note(`cannot join: ${reason}`)
+    }
+  }, 5_000)
   const daemons = new Map<number, DaemonSample[]>()
   const sampling = setInterval(() => sample(cluster, daemons), sampleMs)
   const acts: Record<string, number> = {}
@@ -87,6 +98,7 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
     })
   } finally {
     clearInterval(sampling)
+    clearInterval(telling)
   }
   note('nothing goes wrong any more')
   const outcomes = await Promise.all(drivers.map((driver) => outcomesOf(driver)))
@@ -97,7 +109,7 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
 
 function startDriver(cluster: FailureCluster, nodes: readonly DaemonFacts[], seed: number): Program {
   const addresses = nodes.map(({ url }) => url)
-  const work = { addresses, seed, streams: 6, leastMs: 1, mostMs: 50 }
+  const work = { addresses, seed, streams: 8, leastMs: 1, mostMs: 50 }
   return cluster.run('chaos', work, { execArgv: ['--expose-gc'] })
 }
 
