@@ -1,10 +1,15 @@
 /** Why things are where they are, in words and as data. */
+import { analyse } from '../runtime/code/analysis/verdict.ts'
+import type { Reason, Verdict } from '../runtime/code/analysis/reasons.ts'
 import { describeFunction } from '../runtime/code/function-source.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
 import type { ObjectRef } from '../runtime/owner/object-ref.ts'
 import { isObjectRef, tupleOf } from '../runtime/owner/object-ref.ts'
 import { explainSymbol } from './pinned.ts'
 import { RemoteFunction } from './remote.ts'
+
+export { analyse, type AnalyseOptions } from '../runtime/code/analysis/verdict.ts'
+export type { FunctionVerdict, Reason, Verdict } from '../runtime/code/analysis/reasons.ts'
 
 /** What `explain()` says of this process and the cluster as it sees it. */
 export interface ProcessExplanation {
@@ -27,6 +32,13 @@ export interface FunctionExplanation {
   /** As the export of a module, or as text. */
   readonly how: 'module' | 'source' | undefined
   readonly reasons: readonly string[]
+  /**
+   * Whether it would do the same there: `ship`, it only computes; `keep`, it does something whose effect would be lost;
+   * `maybe`, that could not be told. Pools with placement 'auto' move what is `ship`, and nothing else.
+   */
+  readonly verdict: Verdict
+  /** What speaks against it, with the line of its text and the variable. */
+  readonly behaviour: readonly Reason[]
 }
 
 export interface RefExplanation {
@@ -50,13 +62,20 @@ export function explain(target?: unknown): unknown {
   if (target === undefined) return explainProcess()
   if (isObjectRef(target)) return explainRef(target)
   if (target instanceof RemoteFunction)
-    return { runs: 'worker', how: undefined, reasons: [`${target.name} is a remote function`] }
+    return {
+      runs: 'worker',
+      how: undefined,
+      reasons: [`${target.name} is a remote function`],
+      verdict: 'ship',
+      behaviour: [],
+    }
   if (typeof target === 'object' && target !== null && explainSymbol in target) {
     return (target as { [explainSymbol](): unknown })[explainSymbol]()
   }
   if (typeof target === 'function') {
     const { ships, how, reasons } = describeFunction(target)
-    return { runs: ships ? 'worker' : 'caller', how, reasons }
+    const { verdict, reasons: behaviour } = analyse(target)
+    return { runs: ships ? 'worker' : 'caller', how, reasons, verdict, behaviour }
   }
   throw new TypeError('explain: expected nothing, a function, an ObjectRef or a pool')
 }

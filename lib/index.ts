@@ -9,7 +9,14 @@ export type { TaskOptions } from './options.ts'
 export { put, get, wait, cancel, drained, type ValuesOf, type WaitOptions, type CancelOptions } from './objects.ts'
 export { ObjectRef, type GetOptions } from '../runtime/owner/object-ref.ts'
 export { context, type Context } from './context.ts'
-export { explain, type ProcessExplanation, type FunctionExplanation, type RefExplanation } from './explain.ts'
+export {
+  explain,
+  type FunctionExplanation,
+  type ProcessExplanation,
+  type Reason,
+  type RefExplanation,
+  type Verdict,
+} from './explain.ts'
 export {
   ActorAlreadyExistsError,
   ActorDiedError,

@@ -60,6 +60,13 @@ export function findOutsideUses(root: FunctionNode, strict: boolean): OutsideUse
   return { names: walk.names.sort(byStart), syntax: walk.syntax.sort(byStart) }
 }
 
+/** What a class uses from outside, its heritage and its members together. */
+export function findClassUses(root: Class): OutsideUses {
+  const walk = new Walk(true)
+  walk.class(root, { scope: childScope(undefined), ownThis: false, ownSuper: false, privateNames: undefined })
+  return { names: walk.names.sort(byStart), syntax: walk.syntax.sort(byStart) }
+}
+
 function byStart(a: { readonly start: number }, b: { readonly start: number }): number {
   return a.start - b.start
 }
@@ -108,7 +115,7 @@ class Walk {
         return this.function(node, place, false)
       case 'ClassExpression':
       case 'ClassDeclaration':
-        return this.#class(node, place)
+        return this.class(node, place)
       case 'BlockStatement':
         return this.#block(node.body, place)
       case 'SwitchStatement': {
@@ -246,7 +253,7 @@ class Walk {
     }
   }
 
-  #class(node: Class, outer: Place): void {
+  class(node: Class, outer: Place): void {
     const scope = childScope(outer.scope, node.id ? [node.id.name] : [])
     const privateNames = childScope(outer.privateNames)
     for (const member of node.body.body) {

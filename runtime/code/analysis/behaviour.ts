@@ -1,0 +1,37 @@
+/** What a text does, with lines, kept by text. */
+import { analyseFunction, type FunctionAnalysis } from '../free-variables.ts'
+import { BoundedCache } from '../bounded-cache.ts'
+import { lineStarts, parseFunction, position } from '../parse-function.ts'
+import { walkFunction } from './alias-walk.ts'
+import type { Source } from './sources.ts'
+import type { BehaviourEvent, Call } from './walker.ts'
+
+export interface TextBehaviour {
+  readonly analysis: FunctionAnalysis
+  /** Each with the line of the text that it stands in, from 1. */
+  readonly events: readonly { readonly event: BehaviourEvent; readonly line: number }[]
+  readonly calls: ReadonlyMap<number, Call>
+  readonly returned: readonly Source[]
+  /** Of the names of globals in it, which are variables around it; filled in when they are looked for. */
+  readonly shadowed: Map<string, boolean>
+}
+
+const cache = new BoundedCache<TextBehaviour>(4096, 16 * 1024 * 1024)
+
+export function behaviourOf(text: string): TextBehaviour {
+  let known = cache.get(text)
+  if (known === undefined) cache.set(text, (known = look(text)), text.length)
+  return known
+}
+
+function look(text: string): TextBehaviour {
+  const analysis = analyseFunction(text)
+  const parsed = parseFunction(text)
+  if (parsed.kind !== 'function' && parsed.kind !== 'class')
+    return { analysis, events: [], calls: new Map(), returned: [], shadowed: new Map() }
+  const { events, returned } = walkFunction(parsed.node, parsed.strict)
+  const starts = lineStarts(text)
+  const placed = events.map((event) => ({ event, line: position(starts, event.start - parsed.prefixLength).line }))
+  const calls = new Map(events.flatMap((event) => (event.kind === 'call' ? [[event.end, event] as const] : [])))
+  return { analysis, events: placed, calls, returned, shadowed: new Map() }
+}

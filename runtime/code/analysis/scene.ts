@@ -1,0 +1,272 @@
+/** Judges one function: each thing that its text does, by the values that it does it to. */
+import { types } from 'node:util'
+import { changesFirstArgument, changesReceiver, isHarmless } from './known-methods.ts'
+import { builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
+import type { Reason } from './reasons.ts'
+import { isShared, own, resolve, resolveAll, unknown, type Environment, type Resolved } from './resolve.ts'
+import type { Source } from './sources.ts'
+import type { BehaviourEvent, Call, Mutation } from './walker.ts'
+
+/** The whole analysis, as one function of it sees it. */
+export interface Judgement {
+  add(reason: Reason): void
+  /** Looks into a function that is called, with what it is given. */
+  look(fn: Function, args: readonly Resolved[], self: Resolved | undefined, within: string): void
+  /** The variable of that name around `fn`; undefined for a global. */
+  captured(fn: Function, name: string): { readonly value: unknown } | undefined
+}
+
+export class Scene {
+  readonly #judge: Judgement
+  readonly #fn: Function
+  readonly #environment: Environment
+  readonly #within: string | undefined
+
+  constructor(judge: Judgement, fn: Function, environment: Environment, within: string | undefined) {
+    this.#judge = judge
+    this.#fn = fn
+    this.#environment = environment
+    this.#within = within
+  }
+
+  judge(event: BehaviourEvent, line: number): void {
+    switch (event.kind) {
+      case 'use':
+        return this.#use(event.name, line)
+      case 'assign':
+        return this.#add(
+          'keep',
+          `it assigns to '${event.name}' (line ${line}), which would only change in the worker`,
+          line,
+          event.name,
+        )
+      case 'mutate':
+        return this.#mutation(event, line)
+      case 'escape':
+        return this.#escape(event.sources, event.how, line)
+      case 'call':
+        return this.#call(event, line)
+      case 'import':
+        if (computes(event.specifier)) return
+        return this.#add('maybe', `it imports '${event.specifier}' (line ${line}), which is not looked into`, line)
+    }
+  }
+
+  #add(verdict: 'maybe' | 'keep', message: string, line: number, variable?: string): void {
+    const within = this.#within
+    const text = within === undefined ? message : `in ${within}: ${message}`
+    this.#judge.add({
+      verdict,
+      message: text,
+      line,
+      ...(variable !== undefined && { variable }),
+      ...(within !== undefined && { within }),
+    })
+  }
+
+  #use(name: string, line: number): void {
+    const captured = this.#judge.captured(this.#fn, name)
+    const value = captured?.value
+    if (name === '__name') return
+    if (captured === undefined || value === globalThis.process || value === globalThis.console) {
+      const known = captured === undefined ? name : value === globalThis.process ? 'process' : 'console'
+      const effect = globalEffect(known)
+      if (effect !== undefined) this.#add('maybe', `it uses '${name}' (line ${line}), which ${effect}`, line)
+      return
+    }
+    if (isAsyncLocalStorage(value)) {
+      this.#add(
+        'keep',
+        `it uses '${name}' (line ${line}), an AsyncLocalStorage, whose store is that of a call in this process`,
+        line,
+        name,
+      )
+    }
+  }
+
+  #mutation({ sources, certain, how }: Mutation, line: number): void {
+    for (const source of sources) {
+      const { values, unknown: more } = resolve(source, this.#environment)
+      const shared = [...values].some(isShared)
+      if (!shared && !more) continue
+      const certainly = certain && shared && !more && source.root !== '@this'
+      const what = describe(source)
+      const message = `it ${how} of ${what} (line ${line}), which would only change in the worker`
+      this.#add(certainly ? 'keep' : 'maybe', message, line, variableOf(source))
+    }
+  }
+
+  #escape(sources: readonly Source[], how: string, line: number): void {
+    if (this.#within !== undefined) return
+    for (const source of sources) {
+      const { values, unknown: more } = resolve(source, this.#environment)
+      if (!more && ![...values].some((value) => isShared(value) && intrinsicName(value) === undefined)) continue
+      this.#add(
+        'maybe',
+        `it ${how} ${describe(source)} (line ${line}), of which the caller would get a copy`,
+        line,
+        variableOf(source),
+      )
+    }
+  }
+
+  #call(call: Call, line: number): void {
+    const receiver = resolveAll(call.receiver, this.#environment)
+    const args = call.args.map((sources) => resolveAll(sources, this.#environment))
+    const callee = resolveAll(call.callee, this.#environment)
+    if ([...receiver.values].some(isAsyncLocalStorage)) return
+    for (const value of callee.values) this.#callee(value, call, receiver, args, line)
+    if (call.callee.length > 0 && callee.values.size > 0 && !callee.unknown) return
+    if (call.callee.length === 0 && call.local) return
+    this.#unknownCallee(call, callee.unknown, receiver, args, line)
+  }
+
+  #unknownCallee(call: Call, isShown: boolean, receiver: Resolved, args: readonly Resolved[], line: number): void {
+    const { name } = call
+    if (call.isMember && changesReceiver(name) && isSharedSome(receiver)) {
+      return this.#add(
+        'maybe',
+        `it calls .${name}() of ${describeAll(call.receiver)} (line ${line}), which may change it`,
+        line,
+        variableOf(call.receiver[0]),
+      )
+    }
+    if (call.isMember && isHarmless(name)) return
+    const passed = call.args.findIndex((_, index) => isSharedSome(args[index] as Resolved))
+    const mark = isSharedSome(receiver) ? call.receiver : passed < 0 ? undefined : call.args[passed]
+    if (mark !== undefined && !(call.isMember && changesReceiver(name))) {
+      this.#add(
+        'maybe',
+        `it passes ${describeAll(mark)} to ${name} (line ${line}), which is not known`,
+        line,
+        variableOf(mark[0]),
+      )
+    } else if (
+      isShown ||
+      (!call.isMember && call.callee.some(({ root, path }) => root.startsWith('@') && path.length === 0))
+    ) {
+      this.#add('maybe', `it calls ${name} (line ${line}), which is not known`, line)
+    }
+  }
+
+  #callee(value: unknown, call: Call, receiver: Resolved, args: readonly Resolved[], line: number): void {
+    if (typeof value !== 'function') return
+    const { name } = call
+    const variable = variableOf(call.callee[0])
+    if (types.isProxy(value)) return this.#add('maybe', `it calls ${name} (line ${line}), a Proxy`, line, variable)
+    const intrinsic = intrinsicName(value)
+    if (intrinsic !== undefined) return this.#intrinsic(intrinsic, call, receiver, args, line)
+    const builtIn = builtInExport(value)
+    if (builtIn !== undefined) {
+      if (computes(builtIn.module)) return this.#callbacks(args, receiver)
+      return this.#add(
+        'maybe',
+        `it calls ${name} (line ${line}) of ${builtIn.module}, which reaches outside of the function`,
+        line,
+      )
+    }
+    if (Function.prototype.toString.call(value).endsWith('{ [native code] }')) {
+      return this.#add(
+        'maybe',
+        `it calls ${name} (line ${line}), a native or bound function, which cannot be looked into`,
+        line,
+        variable,
+      )
+    }
+    if (call.callback) this.#callbackTo(call, line)
+    this.#judge.look(value, args, call.isNew ? undefined : receiver, value.name || name)
+    const parent: unknown = Object.getPrototypeOf(value)
+    if (
+      call.isNew &&
+      typeof parent === 'function' &&
+      intrinsicName(parent) === undefined &&
+      parent !== Function.prototype
+    ) {
+      this.#callee(parent, call, receiver, [], line)
+    }
+  }
+
+  /** A helper may hand its own variables to a function that it is given. */
+  #callbackTo({ name, callee }: Call, line: number): void {
+    this.#add(
+      'maybe',
+      `it passes a function to ${name} (line ${line}), which may do anything with it`,
+      line,
+      variableOf(callee[0]),
+    )
+  }
+
+  #intrinsic(path: string, call: Call, receiver: Resolved, args: readonly Resolved[], line: number): void {
+    const [first = '', ...rest] = path.split('.')
+    const name = rest.at(-1) ?? first
+    if (path === 'Function' || path === 'Proxy')
+      return this.#add('maybe', `it calls ${path} (line ${line}), whose result cannot be looked into`, line)
+    if (
+      path === 'Function.prototype.call' ||
+      path === 'Function.prototype.apply' ||
+      path === 'Function.prototype.bind'
+    ) {
+      const given = path.endsWith('call') || path.endsWith('bind') ? args.slice(1) : []
+      for (const value of receiver.values)
+        if (typeof value === 'function') this.#judge.look(value, given, args[0], value.name)
+      return
+    }
+    const isMethod = rest[0] === 'prototype'
+    if (isMethod && changesReceiver(name) && isSharedSome(receiver))
+      return this.#changedBy(name, call.receiver, receiver, line)
+    if (isMethod && name === 'exec' && isSharedSome(receiver)) return
+    const changesArgument =
+      !isMethod && ['Object', 'Reflect', 'Atomics', 'crypto'].includes(first) && changesFirstArgument(name)
+    const target = args[0]
+    if (changesArgument && target !== undefined && isSharedSome(target))
+      this.#changedBy(name, call.args[0] ?? [], target, line)
+    this.#callbacks(args, receiver)
+  }
+
+  #changedBy(name: string, sources: readonly Source[], target: Resolved, line: number): void {
+    const root = sources[0]?.root ?? ''
+    const certainly = sources.length === 1 && !target.unknown && root !== '@this'
+    const message = `it calls ${name}() on ${describeAll(sources)} (line ${line}), which would only change in the worker`
+    this.#add(certainly ? 'keep' : 'maybe', message, line, variableOf(sources[0]))
+  }
+
+  /** Functions given to one of the engine's are called with elements of what it works on. */
+  #callbacks(args: readonly Resolved[], receiver: Resolved): void {
+    for (const { values } of args) {
+      for (const value of values) {
+        if (typeof value !== 'function' || intrinsicName(value) !== undefined) continue
+        const elements = isSharedSome(receiver) ? unknown : own
+        this.#judge.look(value, [elements, elements, elements], undefined, value.name || 'a callback')
+      }
+    }
+  }
+}
+
+function isSharedSome({ values, unknown: more }: Resolved): boolean {
+  if (more) return true
+  for (const value of values) if (isShared(value) && intrinsicName(value) === undefined) return true
+  return false
+}
+
+function variableOf(source: Source | undefined): string | undefined {
+  return source === undefined || /^[@#]/.test(source.root) ? undefined : source.root
+}
+
+/** As it would be written: `'config.rates'`, `its argument`, `'this'`. */
+function describe({ root, path }: Source): string {
+  const way = path.map((step) => (step === '*' ? '[...]' : step === '**' ? '...' : `.${step}`)).join('')
+  if (root.startsWith('#')) return `what a call returns${way}`
+  if (root === '@this') return `'this${way}'`
+  if (root === '@class') return 'its own class'
+  return root.startsWith('@') ? `argument ${Number(root.slice(1)) + 1}` : `'${root}${way}'`
+}
+
+function describeAll(sources: readonly Source[]): string {
+  const [first] = sources
+  return first === undefined ? 'something' : describe(first)
+}
+
+function isAsyncLocalStorage(value: unknown): boolean {
+  if (!isShared(value) || types.isProxy(value)) return false
+  return (value as { constructor?: { name?: unknown } }).constructor?.name === 'AsyncLocalStorage'
+}

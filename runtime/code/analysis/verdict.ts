@@ -1,0 +1,174 @@
+/**
+ * Would a function behave the same in another process? Its text says what it does (`behaviour.ts`), the values around it
+ * say to what: an escape of a number is none, a call of a helper is as harmless as the helper.
+ *
+ * `ship`: it only computes, and leaves what it shares with others as it is. `keep`: it certainly does something whose
+ * effect would be lost. `maybe`: that could not be told. Functions that are called are looked into, with what they are
+ * given; nothing is run.
+ */
+import { findVariable, readScopes, type FunctionScopes } from '../captures/scopes.ts'
+import { isStandardGlobal } from '../standard-globals.ts'
+import { behaviourOf, type TextBehaviour } from './behaviour.ts'
+import { resultOf } from './known-methods.ts'
+import { builtInExport, globalEffect, intrinsicName } from './known-values.ts'
+import type { FunctionVerdict, Reason } from './reasons.ts'
+import { own, resolveAll, type Environment, type Resolved } from './resolve.ts'
+import { Scene, type Judgement } from './scene.ts'
+import type { Call } from './walker.ts'
+
+export interface AnalyseOptions {
+  /**
+   * The arguments of a call, where the caller goes on using them: a change of one counts as of a captured variable.
+   * Without this arguments belong to the call.
+   */
+  readonly args?: readonly unknown[]
+}
+
+/** Functions that are looked into for one verdict, and calls within calls. */
+const maxFunctions = 64
+const maxDepth = 20
+
+/** Throws nothing. */
+export function analyse(fn: Function, options: AnalyseOptions = {}): FunctionVerdict {
+  const judge = new Judge()
+  const args = options.args?.map((value) => ({ values: new Set([value]), unknown: false }))
+  try {
+    judge.look(fn, args ?? [], undefined, undefined)
+  } catch (error) {
+    judge.add({ verdict: 'maybe', message: `it could not be looked into: ${String(error)}`, line: 1 })
+  }
+  return judge.verdict()
+}
+
+class Judge implements Judgement {
+  readonly #reasons = new Map<string, Reason>()
+  readonly #path: Function[] = []
+  readonly #scopes = new Map<Function, FunctionScopes | undefined>()
+  readonly #resolving = new Set<Call>()
+  #looked = 0
+
+  verdict(): FunctionVerdict {
+    const reasons = [...this.#reasons.values()]
+    const keep = reasons.some(({ verdict }) => verdict === 'keep')
+    return { verdict: keep ? 'keep' : reasons.length > 0 ? 'maybe' : 'ship', reasons }
+  }
+
+  add(reason: Reason): void {
+    const key = `${reason.message} ${reason.within ?? ''}`
+    if (!this.#reasons.has(key)) this.#reasons.set(key, reason)
+  }
+
+  /** `within`: the name that a reason gives, when the function is not the analysed one itself. */
+  look(fn: Function, args: readonly Resolved[], self: Resolved | undefined, within: string | undefined): void {
+    if (this.#path.includes(fn)) return
+    if (++this.#looked > maxFunctions) {
+      return this.add({ verdict: 'maybe', message: 'it calls more code than is looked into', line: 1 })
+    }
+    const { analysis, events } = behaviourOf(Function.prototype.toString.call(fn))
+    if (analysis.kind !== 'function' && analysis.kind !== 'class') {
+      const what = analysis.kind === 'unparsable' ? 'that cannot be parsed' : `that is ${analysis.kind}`
+      return this.add({
+        verdict: 'maybe',
+        message: `it calls code ${what}`,
+        line: 1,
+        ...(within !== undefined && { within }),
+      })
+    }
+    this.#path.push(fn)
+    try {
+      const scene = new Scene(this, fn, this.#environment(fn, args, self), within)
+      for (const { event, line } of events) scene.judge(event, line)
+    } finally {
+      this.#path.pop()
+    }
+  }
+
+  #environment(fn: Function, args: readonly Resolved[], self: Resolved | undefined): Environment {
+    const environment: Environment = {
+      variable: (name) => this.#variable(fn, name),
+      argument: (index) => args[index],
+      self,
+      subject: fn,
+      result: (end) => this.#resultOf(fn, end, environment),
+    }
+    return environment
+  }
+
+  /** Whether the name is a variable around the function; the global of that name otherwise. */
+  captured(fn: Function, name: string): { readonly value: unknown } | undefined {
+    const text = behaviourOf(Function.prototype.toString.call(fn))
+    if (isStandardGlobal(name) && !this.#isShadowed(fn, name, text)) return undefined
+    if (!this.#scopes.has(fn)) this.#scopes.set(fn, readScopes(fn))
+    const scopes = this.#scopes.get(fn)
+    return scopes === undefined ? undefined : findVariable(scopes, name)
+  }
+
+  /** A variable of a global's name is looked for once a text. */
+  #isShadowed(fn: Function, name: string, text: TextBehaviour): boolean {
+    let known = text.shadowed.get(name)
+    if (known === undefined) {
+      const scopes = readScopes(fn)
+      known = scopes !== undefined && findVariable(scopes, name) !== undefined
+      text.shadowed.set(name, known)
+    }
+    return known
+  }
+
+  #variable(fn: Function, name: string): { readonly value: unknown } | undefined {
+    const captured = this.captured(fn, name)
+    if (captured !== undefined) return captured
+    const isKnown = isStandardGlobal(name) && globalEffect(name) === undefined
+    return isKnown ? { value: (globalThis as Record<string, unknown>)[name] } : undefined
+  }
+
+  /** What a call in the text of `fn` hands out of what is shared. */
+  #resultOf(fn: Function, end: number, environment: Environment): Resolved {
+    const { calls } = behaviourOf(Function.prototype.toString.call(fn))
+    const call = calls.get(end)
+    // A variable that is given what a call of itself returns is what else it may be.
+    if (call === undefined || this.#resolving.has(call) || this.#path.length > maxDepth) return own
+    this.#resolving.add(call)
+    try {
+      return this.#resultOfCall(call, environment)
+    } finally {
+      this.#resolving.delete(call)
+    }
+  }
+
+  #resultOfCall(call: Call, environment: Environment): Resolved {
+    const receiver = resolveAll(call.receiver, environment)
+    const args = call.args.map((sources) => resolveAll(sources, environment))
+    const callee = resolveAll(call.callee, environment)
+    const results: Resolved[] = []
+    for (const value of callee.values)
+      if (typeof value === 'function') results.push(this.#returned(value, args, receiver))
+    const isKnown = callee.values.size > 0 && !callee.unknown
+    // A method of well-known name has been counted by its name.
+    if (!isKnown && !call.local && resultOf(call.name) === 'unknown') results.push(...args, receiver)
+    return merge(results)
+  }
+
+  #returned(fn: Function, args: readonly Resolved[], receiver: Resolved): Resolved {
+    const intrinsic = intrinsicName(fn)
+    if (intrinsic !== undefined)
+      return /^(JSON|Math|Number|String|Date|Object\.(keys|getOwnPropertyNames)$)/.test(intrinsic) ||
+        intrinsic.includes('.prototype.')
+        ? own
+        : merge(args)
+    if (builtInExport(fn) !== undefined || this.#path.includes(fn)) return own
+    const { analysis, returned } = behaviourOf(Function.prototype.toString.call(fn))
+    if (analysis.kind !== 'function') return analysis.kind === 'class' ? own : merge([...args, receiver])
+    if (returned.length === 0) return own
+    this.#path.push(fn)
+    try {
+      return resolveAll(returned, this.#environment(fn, args, receiver))
+    } finally {
+      this.#path.pop()
+    }
+  }
+}
+
+function merge(all: readonly Resolved[]): Resolved {
+  if (all.length === 0) return own
+  return { values: new Set(all.flatMap(({ values }) => [...values])), unknown: all.some((one) => one.unknown) }
+}
