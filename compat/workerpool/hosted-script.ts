@@ -11,7 +11,6 @@ import type { HostSettings } from './script-host.ts'
 const host = new URL('./script-host.js', import.meta.url)
 const loadScript = moduleFunction(host, 'loadScript')
 const callMethod = moduleFunction(host, 'callMethod')
-const takeEvents = moduleFunction(host, 'takeEvents')
 const hasCleanedUp = moduleFunction(host, 'hasCleanedUp')
 const runTerminationHandler = moduleFunction(host, 'runTerminationHandler')
 
@@ -60,7 +59,8 @@ export class HostedScript {
       let outcome: Outcome
       try {
         const items = [[method, params ?? null, on !== undefined]]
-        call = this.#worker.run<StarmapAnswer>(callMethod, [items], { name: method, mode: 'starmap' })
+        const heard = on === undefined ? undefined : { heard: (payload: unknown) => void on(payload) }
+        call = this.#worker.run<StarmapAnswer>(callMethod, [items], { name: method, mode: 'starmap', ...heard })
         const { values, failedAt, error } = await call.promise
         outcome = failedAt < 0 ? { ok: true, value: values[0] } : { ok: false, error }
       } catch (error) {
@@ -68,7 +68,6 @@ export class HostedScript {
         // A parameter or the result cannot travel.
         outcome = { ok: false, error }
       }
-      if (on !== undefined) for (const payload of await this.#worker.run<unknown[]>(takeEvents, []).promise) on(payload)
       return outcome
     }
     const outcome = run()

@@ -6,6 +6,7 @@ import { isAbsolute } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { context } from '../../lib/context.ts'
+import { taskTeller } from '../../lib/pinned.ts'
 import { provideModule } from '../shared/provide-module.ts'
 import {
   addMethod,
@@ -46,18 +47,26 @@ export async function loadScript(script: string | null, settings: HostSettings):
 }
 
 /**
- * One call of a registered method. `listening`: somebody waits for what it emits; see `takeEvents`. Synchronous where
+ * One call of a registered method. `listening`: somebody waits for what it emits. Synchronous where
  * the method is: such a call makes no promise, and cannot be told that it was given up.
  */
 export function callMethod(name: string, params: readonly unknown[] | null | undefined, listening: boolean): unknown {
   const registry = workerRegistry()
   const method = registry?.methods.get(name)
   if (registry === undefined || method === undefined) throw new Error(`Unknown method "${name}"`)
-  registry.events = listening ? [] : undefined
+  registry.tell = listening ? taskTeller() : undefined
   if (registry.abortListeners.length > 0) registry.abortListeners = []
   cleanedUp = false
-  const result: unknown = method.apply(method, [...(params ?? [])])
-  return isPromise(result) ? settled(registry, result) : withoutTransfer(registry, result)
+  let result: unknown
+  try {
+    result = method.apply(method, [...(params ?? [])])
+  } catch (error) {
+    registry.tell = undefined
+    throw error
+  }
+  if (isPromise(result)) return settled(registry, result)
+  registry.tell = undefined
+  return withoutTransfer(registry, result)
 }
 
 /** The original's measure. */
@@ -68,15 +77,13 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 }
 
 async function settled(registry: WorkerRegistry, result: PromiseLike<unknown>): Promise<unknown> {
-  return withoutTransfer(registry, await Promise.race([result, abortOf(registry)]))
-}
-
-/** What the last task has emitted. */
-export function takeEvents(): readonly unknown[] {
-  const registry = workerRegistry()
-  const events = registry?.events ?? []
-  if (registry !== undefined) registry.events = undefined
-  return events
+  const { tell } = registry
+  try {
+    return withoutTransfer(registry, await Promise.race([result, abortOf(registry)]))
+  } finally {
+    // Not that of a later one, which may have begun.
+    if (registry.tell === tell) registry.tell = undefined
+  }
 }
 
 let cleanedUp = false

@@ -17,8 +17,8 @@ export interface WorkerRegistry {
   abortListeners: AbortListener[]
   /** Called by the first `worker()`: the script is ready for calls. */
   registered: () => void
-  /** What the running task has emitted; undefined when it has no listener, or when no task runs. */
-  events: unknown[] | undefined
+  /** Tells the pool what the running task emits; undefined when it has no listener, or when no task runs. */
+  tell: ((payload: unknown) => void) | undefined
   /** The original's class for results that name what they transfer; known when a script was loaded. */
   Transfer: (new (message: object, transfer: object[]) => object) | undefined
 }
@@ -38,7 +38,7 @@ export function createWorkerRegistry(): WorkerRegistry {
     abortListenerTimeoutMs: 1000,
     abortListeners: [],
     registered: () => undefined,
-    events: undefined,
+    tell: undefined,
     Transfer: undefined,
   }
   holder[registryKey] = registry
@@ -78,7 +78,7 @@ export function publicWorker(registry: WorkerRegistry): PublicWorker {
 
 /** `workerpool.workerEmit(payload)` in a worker. Outside of a task, and without a listener, it does nothing. */
 export function emit(registry: WorkerRegistry, payload: unknown): void {
-  registry.events?.push(withoutTransfer(registry, payload))
+  registry.tell?.(withoutTransfer(registry, payload))
 }
 
 /** Values travel as copies: of a Transfer its message. */

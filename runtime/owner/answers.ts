@@ -20,6 +20,8 @@ export interface AnswerContext {
   pinsOf(number: number): readonly RefTuple[]
   readonly latePins: LatePins
   finish(number: number, node: NodeId): void
+  /** The task says something before its end. */
+  event(number: number, value: Uint8Array): void
 }
 
 /** A number that no object has: results of a task that has ended already belong to nobody. */
@@ -60,6 +62,9 @@ export class Answers {
         else state.resumed(index)
         return true
       }
+      case MessageType.taskEvent:
+        if (leasing.leaseAt(link, message[1]) !== undefined) this.#context.event(message[2], message[3])
+        return true
       default:
         return false
     }

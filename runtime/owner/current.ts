@@ -16,6 +16,8 @@ export interface RunningTask {
   readonly node: NodeId
   /** Raised when the task is cancelled or its time is over. */
   readonly signal: AbortSignal
+  /** Tells its caller something before its end: an encoded value. */
+  tell(value: Uint8Array): void
   /** Waits for values from elsewhere that are under way in it. */
   waits: number
   /** Tasks that it submitted. */

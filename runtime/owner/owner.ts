@@ -8,6 +8,7 @@
  */
 import { maxPendingArgumentBytes, maxQueuedTasks } from '../base/limits.ts'
 import type { NodeId, ObjectNumber, ProcessId } from '../base/ids.ts'
+import { decodeCompact } from '../objects/compact.ts'
 import { MessageType, type Message, type RefTuple, type ResourceUnits } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { Answers } from './answers.ts'
@@ -70,6 +71,8 @@ export class Owner {
   extraMessages: ((link: Link, message: Message) => void) | undefined
   /** Messages of other node managers that are not about leases: output of workers. */
   nodeMessages: ((message: Message) => void) | undefined
+  /** Who hears what a running task says before its end, by the task's number. */
+  readonly #taskListeners = new Map<number, (value: unknown) => void>()
   #closed: Error | undefined
   #events: TaskEvents | undefined
 
@@ -153,6 +156,7 @@ export class Owner {
       latePins: this.#latePins,
       pinsOf: (number) => pins.get(number) ?? [],
       finish: (number, node) => this.#submission.finish(number, node),
+      event: (number, value) => this.#taskListeners.get(number)?.(decodeCompact(value)),
     })
   }
 
@@ -202,14 +206,23 @@ export class Owner {
     return refs
   }
 
-  /** Submits a call whose only reader is the returned promise. `cancel` is by the number that `started` gets. */
-  run(template: TaskTemplate, args: readonly unknown[], started?: (number: number) => void): Promise<unknown> {
+  /**
+   * Submits a call whose only reader is the returned promise. `cancel` is by the number that `started` gets; `heard` gets
+   * what the task says before its end.
+   */
+  run(
+    template: TaskTemplate,
+    args: readonly unknown[],
+    started?: (number: number) => void,
+    heard?: (value: unknown) => void,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const leave = this.host.enterWait()
       let number: number
       try {
         number = this.#submission.start(template, args, false, (outcome) => {
           leave()
+          if (heard !== undefined) this.#taskListeners.delete(number)
           this.values.deliver([this.host.self.process, number, this.host.self.node], outcome, resolve, reject)
         })
       } catch (error) {
@@ -217,6 +230,7 @@ export class Owner {
         // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is what was thrown
         return reject(error)
       }
+      if (heard !== undefined) this.#taskListeners.set(number, heard)
       started?.(number)
     })
   }
@@ -304,6 +318,7 @@ export class Owner {
       argumentPieces: this.#submission.slab.livePieces,
       stories: this.notes.size,
       pinned: this.#pinned.size,
+      taskListeners: this.#taskListeners.size,
     }
   }
 

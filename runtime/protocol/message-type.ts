@@ -27,6 +27,7 @@ export const MessageType = {
   abort: 37,
   blocked: 38,
   resumed: 39,
+  taskEvent: 40,
   objectGet: 50,
   objectValue: 51,
   refAdd: 52,

@@ -214,6 +214,8 @@ export type Failed = readonly [
 export type Returned = readonly [type: T['returned'], epoch: number, sequences: readonly number[]]
 export type Blocked = readonly [type: T['blocked'], epoch: number, sequence: number]
 export type Resumed = readonly [type: T['resumed'], epoch: number, sequence: number]
+/** What a running task tells its caller before its end: an encoded value, in the order in which they were told. */
+export type TaskEvent = readonly [type: T['taskEvent'], epoch: number, task: TaskNumber, value: Uint8Array]
 
 // Any process -> owner of an object, and back.
 /** Answered when the object is ready. */
@@ -311,6 +313,7 @@ export type Message =
   | Returned
   | Blocked
   | Resumed
+  | TaskEvent
   | ObjectGet
   | ObjectValue
   | RefAdd

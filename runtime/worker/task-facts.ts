@@ -1,6 +1,7 @@
 /** What a running task may ask about itself. A class, because one is made for every task: most never ask. */
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { RunningTask } from '../owner/current.ts'
+import { MessageType } from '../protocol/messages.ts'
 import type { WorkerTask } from './task-runner.ts'
 
 export class TaskFacts implements RunningTask {
@@ -34,6 +35,15 @@ export class TaskFacts implements RunningTask {
 
   get job(): ProcessId {
     return this.#task.template.body.job as ProcessId
+  }
+
+  tell(value: Uint8Array): void {
+    const { link, epoch, message, state } = this.#task
+    // Its caller has its answer already.
+    if (state === 'gone') return
+    link.send([MessageType.taskEvent, epoch, message[4], value])
+    // The task may not yield for long.
+    link.flush()
   }
 
   get signal(): AbortSignal {

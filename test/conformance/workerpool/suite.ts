@@ -3,7 +3,7 @@
  * what differs on purpose is in `shim.test.ts`.
  */
 import { expect } from 'chai'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -385,6 +385,21 @@ export function conformanceSuite(subject: Subject): void {
           expect(result).to.equal(2)
           expect(seen).to.deep.equal([1, { two: 2 }])
         })
+
+        for (const blocking of subject.name === 'the original, threads' ? [false] : [false, true]) {
+          it(`brings it while the task runs${blocking ? ', though that never yields' : ''}, and nothing after its end`, async () => {
+            const pool = create(script, { maxWorkers: 1 })
+            const file = join(folder, `seen-${blocking}`)
+            const seen: unknown[] = []
+            const on = (payload: unknown): void => {
+              seen.push(payload)
+              if (payload === 'waiting') writeFileSync(file, '')
+            }
+            expect(await pool.exec('emitAndWait', [file, blocking], { on })).to.equal('done')
+            await pool.exec('sleep', [60])
+            expect(seen).to.deep.equal(['waiting', 'seen'])
+          })
+        }
       })
     }
 

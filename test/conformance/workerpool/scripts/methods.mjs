@@ -1,5 +1,5 @@
 // A worker script as users of the original write it: it must run unchanged under both.
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import workerpool, { isMainThread, worker } from 'workerpool'
 
 let calls = 0
@@ -36,6 +36,14 @@ worker(
     emit(payloads) {
       for (const payload of payloads) workerpool.workerEmit(payload)
       return payloads.length
+    },
+    /** Ends only after its listener has made the file. `blocking`: without giving anything else a chance to run. */
+    async emitAndWait(file, blocking) {
+      workerpool.workerEmit('waiting')
+      while (!existsSync(file)) if (!blocking) await new Promise((resolve) => setTimeout(resolve, 5))
+      workerpool.workerEmit('seen')
+      setTimeout(() => workerpool.workerEmit('too late'), 20)
+      return 'done'
     },
     emitThis() {
       this.worker.emit('from this')
