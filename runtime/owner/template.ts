@@ -10,10 +10,11 @@ import type { GrowingBytes } from '../protocol/message-codec.ts'
 export type TaskKind = 'task' | 'actor-creation' | 'actor-call'
 
 /**
- * How the function meets its arguments. `call`: fn(...args). The others take one array of items and answer for all of
- * them: `map` calls fn(item), `starmap` fn(...item) and stop at the first that throws; `each` settles every item.
+ * How the function meets its arguments. `call`: fn(...args). `signal`: fn({ signal }), where the one argument says whether
+ * there is a signal; it is the task's own. The others take one array of items and answer for all of them: `map` calls
+ * fn(item), `starmap` fn(...item) and stop at the first that throws; `each` settles every item.
  */
-export type CallMode = 'call' | 'map' | 'starmap' | 'each'
+export type CallMode = 'call' | 'map' | 'starmap' | 'each' | 'signal'
 
 export interface TemplateBody {
   readonly kind: TaskKind
@@ -29,7 +30,7 @@ export interface TemplateBody {
 }
 
 const kinds: readonly TaskKind[] = ['task', 'actor-creation', 'actor-call']
-const modes: readonly CallMode[] = ['call', 'map', 'starmap', 'each']
+const modes: readonly CallMode[] = ['call', 'map', 'starmap', 'each', 'signal']
 const version = 1
 /** Room for everything but the definition, most of the time; it grows where that is not enough. */
 const headBytes = 256

@@ -1,6 +1,7 @@
 /** Calling the user's function, in each of the ways in which it can meet its arguments. */
 import { decodeValue, encodeThrown, encodeValue } from '../objects/value.ts'
 import type { LoadedFunction } from '../code/load.ts'
+import type { RunningTask } from '../owner/current.ts'
 import type { CallMode } from '../owner/template.ts'
 
 /** What `map` and `starmap` answer: the values so far, and where it stopped. */
@@ -15,8 +16,14 @@ export interface MapResult {
 export type ItemResult =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 
-export function callFunction(fn: LoadedFunction, mode: CallMode, args: readonly unknown[]): unknown {
+export function callFunction(
+  fn: LoadedFunction,
+  mode: CallMode,
+  args: readonly unknown[],
+  task?: Pick<RunningTask, 'signal'>,
+): unknown {
   if (mode === 'call') return fn(...args)
+  if (mode === 'signal') return fn({ signal: args[0] === true ? task?.signal : undefined })
   const items = args[0] as readonly unknown[]
   if (mode === 'each') return settleEach(fn, items)
   return mapItems(mode === 'map' ? fn : (item) => fn(...(item as unknown[])), items)

@@ -165,7 +165,7 @@ export class TaskRunner {
     const { body, fn } = task.template
     const context = this.#contextOf(task)
     task.context = context
-    return runWithin(context, () => callFunction(fn as NonNullable<typeof fn>, body.mode, args))
+    return runWithin(context, () => callFunction(fn as NonNullable<typeof fn>, body.mode, args, context))
   }
 
   async #callLater(task: WorkerTask, parts: readonly (Uint8Array | Attachment)[]): Promise<unknown> {

@@ -17,6 +17,13 @@ const mixed: Fn = (n) => ((n as number) > 4 ? halfLater(n) : half(n))
 const kinds = { synchronous: half, asynchronous: halfLater, mixed }
 
 describe('callFunction', () => {
+  it('hands the signal of the task to a function that takes one, where its caller gave one', () => {
+    const { signal } = new AbortController()
+    const given = (options: unknown): unknown => options
+    expect(callFunction(given, 'signal', [true], { signal })).to.deep.equal({ signal })
+    expect(callFunction(given, 'signal', [false], { signal })).to.deep.equal({ signal: undefined })
+  })
+
   it('calls with all arguments, and returns what comes, promises too', async () => {
     expect(callFunction((a, b) => [a, b], 'call', [1, [2]])).to.deep.equal([1, [2]])
     expect(await callFunction(halfLater, 'call', [4])).to.equal(2)
