@@ -11,18 +11,19 @@ import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.t
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { joinCluster } from '../runtime/cluster/join.ts'
 import { type LocalNode, startLocal } from '../runtime/cluster/local.ts'
-import { FileObjectStore } from '../runtime/objects/file-store.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
 import { currentRuntime, type ProcessRuntime, setCurrentRuntime } from '../runtime/owner/current.ts'
 import { type Home, type HomeHandlers, openHome } from '../runtime/owner/home.ts'
 import type { OwnerHost } from '../runtime/owner/host.ts'
+import { type NodeStore, openNodeStore } from '../runtime/owner/node-store.ts'
 import { objectRefCodec } from '../runtime/owner/object-ref.ts'
 import { Owner } from '../runtime/owner/owner.ts'
 import { Pulling } from '../runtime/owner/pulling.ts'
 import type { Message } from '../runtime/protocol/messages.ts'
 import type { Link } from '../runtime/transport/link.ts'
+import { setDefaultRuntimeEnv } from './carry.ts'
 import { compileInit, type CompiledInit, type InitOptions } from './init-options.ts'
 import { LogPrinter } from './log-printer.ts'
 
@@ -65,6 +66,8 @@ class Driver implements DriverHandle {
   #home: Home | undefined
   #local: LocalNode | undefined
   #store: ObjectStore | undefined
+  /** The store of a node on this machine that is in another process. */
+  #nodeStore: NodeStore | undefined
   #pulling!: Pulling
   #waits = 0
   #keepAlive: NodeJS.Timeout | undefined
@@ -76,6 +79,7 @@ class Driver implements DriverHandle {
     this.#owner = new Owner(this.#host(), { limits: options.limits })
     this.#owner.nodeMessages = (message) => this.#logs.received(message)
     this.runtime = this.#publish()
+    setDefaultRuntimeEnv(this.runtime, options.runtimeEnv)
     setCurrentRuntime(this.runtime)
     process.once('beforeExit', this.#onBeforeExit)
     this.ready = this.#connect()
@@ -104,15 +108,19 @@ class Driver implements DriverHandle {
   async #connect(): Promise<void> {
     const home = await (this.#options.address === undefined ? this.#startLocal() : this.#join(this.#options.address))
     this.#self.node = home.node
-    this.#store =
-      home.runFolder === undefined
-        ? new MemoryObjectStore()
-        : await FileObjectStore.open(join(home.runFolder, 'objects'))
+    this.#store = await this.#openStore(home)
     this.#pulling = new Pulling(() => home, this.#store)
     this.#home = home
     if (this.#stopped) return home.close()
     if (this.#waits > 0) home.ref()
     await home.startJob({ pid: process.pid, cwd: process.cwd() })
+  }
+
+  async #openStore(home: Home): Promise<ObjectStore> {
+    if (this.#local !== undefined) return this.#local.openStore(this.#self.process)
+    if (home.runFolder === undefined) return new MemoryObjectStore()
+    this.#nodeStore = await openNodeStore(home.runFolder, this.#self.process, () => home)
+    return this.#nodeStore.store
   }
 
   async #startLocal(): Promise<Home> {
@@ -150,6 +158,7 @@ class Driver implements DriverHandle {
       },
       onLost: (reason) => {
         this.#pulling.homeLost(reason)
+        this.#nodeStore?.homeLost(reason)
         this.#owner.homeLost()
       },
       onClosed: (reason) => this.#fail(reason),
@@ -157,6 +166,7 @@ class Driver implements DriverHandle {
   }
 
   #fromHome(message: Message): void {
+    if (this.#nodeStore?.received(message) === true) return
     if (this.#owner.fromHome(message) || this.#pulling.received(message)) return
     this.#logs.received(message)
   }
@@ -228,6 +238,8 @@ class Driver implements DriverHandle {
         return homeOf()
       },
       job: this.#self.process,
+      environment: '',
+      locate: (url) => Promise.resolve(url),
       runningTask: () => undefined,
       onNodes: (listener) => {
         this.#nodeListeners.add(listener)

@@ -1,6 +1,7 @@
 /** The options of `init`: as given, checked, with what the environment says. */
 import { maxPendingArgumentBytes, maxQueuedTasks } from '../runtime/base/limits.ts'
 import { checkNames, integer, positive } from './options.ts'
+import { compileRuntimeEnv, noRuntimeEnv, type CompiledRuntimeEnv, type RuntimeEnv } from './runtime-env.ts'
 
 export interface InitOptions {
   /** `ws://host:port` of any node of a cluster. Default: OUTPOOL_ADDRESS; without either, a node in this process. */
@@ -22,6 +23,8 @@ export interface InitOptions {
   readonly maxQueuedBytes?: number
   /** How long a request that nobody can ever satisfy waits for a new node, in milliseconds. Default 30,000. */
   readonly infeasibleTimeout?: number
+  /** What tasks of this program find on their nodes, unless they say otherwise. Default: their modules, and no more. */
+  readonly runtimeEnv?: RuntimeEnv
 }
 
 export interface LocalNodeOptions {
@@ -37,6 +40,7 @@ export interface CompiledInit {
   readonly token: string | undefined
   readonly node: LocalNodeOptions
   readonly logToDriver: boolean
+  readonly runtimeEnv: CompiledRuntimeEnv
   readonly limits: { readonly maxQueuedTasks: number; readonly maxQueuedBytes: number }
 }
 
@@ -51,6 +55,7 @@ const known: readonly (keyof InitOptions)[] = [
   'maxQueuedTasks',
   'maxQueuedBytes',
   'infeasibleTimeout',
+  'runtimeEnv',
 ]
 
 /** What describes a local node; of these, `LocalNodeOptions` is made. */
@@ -82,6 +87,7 @@ export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv
     token: options.token,
     node,
     logToDriver: options.logToDriver ?? true,
+    runtimeEnv: options.runtimeEnv === undefined ? noRuntimeEnv : compileRuntimeEnv(options.runtimeEnv, 'init'),
     limits: {
       maxQueuedTasks: atLeastOne(options.maxQueuedTasks ?? maxQueuedTasks, 'maxQueuedTasks'),
       maxQueuedBytes: atLeastOne(options.maxQueuedBytes ?? maxPendingArgumentBytes, 'maxQueuedBytes'),

@@ -4,6 +4,7 @@
  */
 import type { ResourceUnits } from '../runtime/protocol/messages.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
+import type { RuntimeEnv } from './runtime-env.ts'
 import { didYouMean } from './suggest.ts'
 
 export interface TaskOptions {
@@ -31,6 +32,8 @@ export interface TaskOptions {
   readonly numReturns?: number
   /** Where tasks go. Only `'DEFAULT'` in this version: here when there is room, else where most is free. */
   readonly schedulingStrategy?: 'DEFAULT'
+  /** What the task finds on its node: packages, a working folder, variables. Default: that of `init`. */
+  readonly runtimeEnv?: RuntimeEnv
 }
 
 /** Checked, with defaults. */
@@ -58,10 +61,11 @@ const known: readonly (keyof TaskOptions)[] = [
   'name',
   'numReturns',
   'schedulingStrategy',
+  'runtimeEnv',
 ]
 
 /** Words of the public API that a later version will take here. */
-const later: readonly string[] = ['labels', 'runtimeEnv', 'maxRestarts', 'maxTaskRetries', 'maxConcurrency']
+const later: readonly string[] = ['labels', 'maxRestarts', 'maxTaskRetries', 'maxConcurrency']
 
 export const maxReturns = 10_000
 

@@ -13,8 +13,11 @@ import { encodeValue } from '../runtime/objects/value.ts'
 import { currentRuntime, type ProcessRuntime } from '../runtime/owner/current.ts'
 import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { CallMode } from '../runtime/owner/template.ts'
+import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
+import { carry, environmentOf } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
+import type { RuntimeEnv } from './runtime-env.ts'
 
 /** An export of a module that exists on every node. Made by `moduleFunction`. */
 export interface RemoteModuleFunction {
@@ -31,6 +34,8 @@ export interface PinnedWorkerOptions {
   readonly initializer?: Callable
   readonly initargs?: readonly unknown[]
   readonly name?: string
+  /** What the worker finds on its node. Default: that of `init`. */
+  readonly runtimeEnv?: RuntimeEnv
 }
 
 export interface WorkerFacts {
@@ -104,14 +109,18 @@ class PinnedLease implements PinnedWorker {
   readonly #templates = new Map<string, TaskTemplate>()
   readonly #gone: Deferred<WorkerExit> = deferred()
   readonly #label: string
+  readonly #runtimeEnv: RuntimeEnv | undefined
+  readonly #environment: string
 
   constructor(runtime: ProcessRuntime, options: PinnedWorkerOptions) {
     const { numCpus = 1, resources, initializer, initargs = [] } = options
     this.#runtime = runtime
     this.#label = options.name ?? 'worker'
+    this.#runtimeEnv = options.runtimeEnv
+    this.#environment = environmentOf(runtime, options.runtimeEnv)
     const units = parseResources({ numCpus, ...(resources !== undefined && { resources }) })
     const { owner } = runtime
-    this.#classIndex = owner.openPinned(units, (how) => this.#ended(exitOf(how)))
+    this.#classIndex = owner.openPinned(units, this.#environment, (how) => this.#ended(exitOf(how)))
     this.ready = this.#setUp(initializer, initargs)
     // Whoever never asks is not to be punished by an unhandled rejection.
     this.ready.catch(() => {})
@@ -174,9 +183,10 @@ class PinnedLease implements PinnedWorker {
     const key = `${definition.id} ${mode} ${name ?? ''}`
     let template = this.#templates.get(key)
     if (template === undefined) {
-      const body = { kind: 'task', mode, name: name ?? definition.name, definition: definition.bytes } as const
+      const carried = carry(this.#runtime, definition, this.#runtimeEnv)
+      const body = { kind: 'task', mode, name: name ?? definition.name, definition: carried.definition.bytes } as const
       template = this.#runtime.owner.defineTemplate(
-        { ...body, job: this.#runtime.job, environment: '', numReturns: 1, maxRetries: 0 },
+        { ...body, job: this.#runtime.job, environment: this.#environment, numReturns: 1, maxRetries: 0 },
         { classIndex: this.#classIndex, retryExceptions: false, timeoutMs: 0 },
       )
       this.#templates.set(key, template)
@@ -199,6 +209,24 @@ function exitOf(how: Failure): WorkerExit {
 export function taskTeller(): ((value: unknown) => void) | undefined {
   const task = currentRuntime()?.runningTask()
   return task === undefined ? undefined : (value) => task.tell(compact(encodeValue(value, 'event')))
+}
+
+/** A module for a worker to import, wherever that is: plain data, to be passed as an argument. */
+export interface CarriedModule {
+  readonly url: string
+  readonly pack: RefTuple | undefined
+}
+
+/** Packs the module of `file`, a path or a `file:` URL, where workers may not have it. */
+export function carryModule(file: string | URL, runtimeEnv?: RuntimeEnv): CarriedModule {
+  const { definition } = carry(ensureRuntime(), moduleExport(file, 'default'), runtimeEnv)
+  const { source } = definition
+  return source.kind === 'module' ? { url: source.url, pack: source.pack } : { url: String(file), pack: undefined }
+}
+
+/** In a worker: where to import it from. Rejects with RuntimeEnvSetupError. */
+export function locateModule({ url, pack }: CarriedModule): Promise<string> {
+  return ensureRuntime().locate(url, pack)
 }
 
 /** Whether a call failed because its worker or node ended, and not by what it did. */

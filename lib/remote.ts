@@ -6,7 +6,9 @@ import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import { ObjectRef } from '../runtime/owner/object-ref.ts'
 import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
+import { carry } from './carry.ts'
 import { compileOptions, type CompiledOptions, type TaskOptions } from './options.ts'
+import { compileRuntimeEnv } from './runtime-env.ts'
 import { ensureRuntime } from './runtime.ts'
 
 /** An argument, or a ref to it: in the callee it is the value. */
@@ -25,7 +27,9 @@ export class RemoteFunction<A extends unknown[], R> {
   constructor(definition: FunctionDefinition, options: TaskOptions) {
     this.#definition = definition
     this.#options = options
-    this.#compiled = compileOptions(options, `remote(${definition.name}).options`)
+    const caller = `remote(${definition.name}).options`
+    this.#compiled = compileOptions(options, caller)
+    if (options.runtimeEnv !== undefined) compileRuntimeEnv(options.runtimeEnv, caller)
   }
 
   get name(): string {
@@ -88,10 +92,11 @@ export class RemoteFunction<A extends unknown[], R> {
     if (this.#template?.runtime === runtime) return this.#template.template
     const { resources, priority, maxRetries, numReturns, retryExceptions, timeoutMs } = this.#compiled
     const { owner } = runtime
-    const classIndex = owner.defineClass({ kind: 'task', resources, strategy: null, priority, environment: '' })
-    const body = { kind: 'task', mode: 'call', name: this.name, definition: this.#definition.bytes } as const
+    const { definition, environment } = carry(runtime, this.#definition, this.#options.runtimeEnv)
+    const classIndex = owner.defineClass({ kind: 'task', resources, strategy: null, priority, environment })
+    const body = { kind: 'task', mode: 'call', name: this.name, definition: definition.bytes } as const
     const template = owner.defineTemplate(
-      { ...body, job: runtime.job, environment: '', numReturns, maxRetries },
+      { ...body, job: runtime.job, environment, numReturns, maxRetries },
       { classIndex, retryExceptions, timeoutMs },
     )
     this.#template = { runtime, template }

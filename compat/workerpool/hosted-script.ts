@@ -1,5 +1,7 @@
 /** The script host in a worker process, as its pool speaks to it. */
+import { isAbsolute } from 'node:path'
 import {
+  carryModule,
   isSystemFailure,
   moduleFunction,
   type PinnedCall,
@@ -50,7 +52,9 @@ export class HostedScript {
       cwd: cwd?.toString(),
       env: env === undefined ? undefined : { ...env },
     }
-    return { initializer: loadScript, initargs: [script ?? null, settings] }
+    // What names no file is left to fail where the script would run, as in the original.
+    const isFile = script !== undefined && (isAbsolute(script) || script.startsWith('file:'))
+    return { initializer: loadScript, initargs: [script ?? null, settings, isFile ? carryModule(script) : null] }
   }
 
   call(method: string, params: readonly unknown[] | null | undefined, on: Listener | undefined): MethodCall {

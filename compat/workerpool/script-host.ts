@@ -6,7 +6,7 @@ import { isAbsolute } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { context } from '../../lib/context.ts'
-import { taskTeller } from '../../lib/pinned.ts'
+import { locateModule, taskTeller, type CarriedModule } from '../../lib/pinned.ts'
 import { provideModule } from '../shared/provide-module.ts'
 import {
   addMethod,
@@ -24,8 +24,15 @@ export interface HostSettings {
   readonly env: Readonly<Record<string, string>> | undefined
 }
 
-/** Prepares the worker; resolves when the script has called `workerpool.worker()`, as the original waits for that. */
-export async function loadScript(script: string | null, settings: HostSettings): Promise<void> {
+/**
+ * Prepares the worker; resolves when the script has called `workerpool.worker()`, as the original waits for that.
+ * `carried`: how the script is reached from here, where it was shipped.
+ */
+export async function loadScript(
+  script: string | null,
+  settings: HostSettings,
+  carried: CarriedModule | null,
+): Promise<void> {
   const registry = createWorkerRegistry()
   addMethod(registry, 'run', (source, params) => runSource(registry, source as string, params as unknown[] | null))
   addMethod(registry, 'methods', () => [...registry.methods.keys()])
@@ -35,14 +42,15 @@ export async function loadScript(script: string | null, settings: HostSettings):
   const file = script.startsWith('file:') ? fileURLToPath(script) : script
   if (!isAbsolute(file)) throw new TypeError(`A worker script is named by its absolute path, not '${script}'`)
   process.argv = [process.argv0, file, ...settings.forkArgs]
+  const url = carried === null ? pathToFileURL(file).href : await locateModule(carried)
   // Not imported above: the shim asks at its load whether it is in a worker, which the registry tells.
   const { default: shim } = await import('./index.ts')
   registry.Transfer = shim.Transfer
-  provideModule('workerpool', { ...shim }, file)
+  provideModule('workerpool', { ...shim }, fileURLToPath(url))
   const ready = new Promise<void>((resolve) => {
     registry.registered = resolve
   })
-  await import(pathToFileURL(file).href)
+  await import(url)
   await ready
 }
 

@@ -6,11 +6,16 @@ import { createHash } from 'node:crypto'
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { FunctionCaptureError, ProtocolError } from '../base/errors.ts'
+import type { RefTuple } from '../protocol/messages.ts'
+import { isRef } from './modules/environment.ts'
 import { isOwnModule, portableUrl } from './own-modules.ts'
 
 export type FunctionSource =
-  /** An export of a module that exists on every node that runs it. `exportName`: 'default', 'name' or 'default.method'. */
-  | { readonly kind: 'module'; readonly url: string; readonly exportName: string }
+  /**
+   * An export of a module. `exportName`: 'default', 'name' or 'default.method'. `pack`: an object that says how the module
+   * is made on a node (modules/manifest.ts); without one it exists on every node that runs it.
+   */
+  | { readonly kind: 'module'; readonly url: string; readonly exportName: string; readonly pack?: RefTuple }
   /** The text of a function that needs nothing from outside itself, as `toString` gives it. */
   | { readonly kind: 'source'; readonly text: string; readonly name: string }
 
@@ -25,6 +30,12 @@ export interface FunctionDefinition {
 }
 
 const idBytes = 16
+
+/** The same function, its module packed; `pack` names what says how. */
+export function withPack(definition: FunctionDefinition, pack: RefTuple): FunctionDefinition {
+  const { source } = definition
+  return source.kind === 'module' ? createDefinition({ ...source, pack }) : definition
+}
 
 export function createDefinition(source: FunctionSource): FunctionDefinition {
   const content = Buffer.from(JSON.stringify(canonical(source)))
@@ -81,10 +92,10 @@ function contentId(content: Uint8Array): Buffer {
   return createHash('sha256').update(content).digest().subarray(0, idBytes)
 }
 
-function canonical(source: FunctionSource): readonly string[] {
-  return source.kind === 'module'
-    ? [source.kind, source.url, source.exportName]
-    : [source.kind, source.text, source.name]
+function canonical(source: FunctionSource): readonly unknown[] {
+  if (source.kind === 'source') return [source.kind, source.text, source.name]
+  const { kind, url, exportName, pack } = source
+  return pack === undefined ? [kind, url, exportName] : [kind, url, exportName, pack]
 }
 
 function parseSource(content: Buffer): FunctionSource | undefined {
@@ -94,12 +105,13 @@ function parseSource(content: Buffer): FunctionSource | undefined {
   } catch {
     return undefined
   }
-  if (!Array.isArray(parts) || parts.length !== 3) return undefined
-  const [kind, first, second] = parts as unknown[]
+  if (!Array.isArray(parts) || parts.length < 3 || parts.length > 4) return undefined
+  const [kind, first, second, pack] = parts as unknown[]
   if (typeof first !== 'string' || typeof second !== 'string') return undefined
-  if (kind === 'source') return { kind, text: first, name: second }
-  if (kind === 'module' && isModuleUrl(first) && isExportName(second)) return { kind, url: first, exportName: second }
-  return undefined
+  if (kind === 'source' && parts.length === 3) return { kind, text: first, name: second }
+  if (kind !== 'module' || !isModuleUrl(first) || !isExportName(second)) return undefined
+  if (parts.length === 3) return { kind, url: first, exportName: second }
+  return isRef(pack) ? { kind, url: first, exportName: second, pack } : undefined
 }
 
 function isModuleUrl(url: string): boolean {

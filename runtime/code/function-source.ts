@@ -11,7 +11,7 @@ import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
 import { injectedHelper, refusals, refusalText, type Refusal } from './refusal.ts'
 
-export { decodeDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
+export { decodeDefinition, moduleExport, withPack, type FunctionDefinition } from './definition.ts'
 
 export interface DefineOptions {
   /** The call that the error message begins with; 'remote' unless given. */

@@ -4,13 +4,14 @@ import type { LoadedFunction } from './evaluate-source.ts'
 import { localUrl } from './own-modules.ts'
 
 /**
- * The function that `exportName` names. A dotted one ('default.method') is called on what it belongs to.
+ * The function that `exportName` names in the module at `url`. A dotted one ('default.method') is called on what it
+ * belongs to. `named`: what the module is called in messages, where it was packed.
  *
  * Rejects with RuntimeEnvSetupError: the module is missing or threw (`cause`), has no such export, or it is no function.
  */
-export async function importExport(url: string, exportName: string): Promise<LoadedFunction> {
-  const what = `function '${exportName}' of ${url}`
-  const details = { url, exportName }
+export async function importExport(url: string, exportName: string, named: string = url): Promise<LoadedFunction> {
+  const what = `function '${exportName}' of ${named}`
+  const details = { url: named, exportName }
   let namespace: object
   try {
     namespace = (await import(localUrl(url))) as object

@@ -12,6 +12,7 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
   return {
     ...leaseHandlers(parts),
     ...objectHandlers(parts),
+    ...codeHandlers(parts),
     ...jobHandlers(parts),
     isOwnWorker: (worker) => parts().pool.has(worker),
     workerLinked({ process, link }) {
@@ -157,6 +158,18 @@ function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull'
         ports.store.delete(key).catch((error: unknown) => {
           ports.events.warn(`freeing object ${key} failed: ${(error as Error).message}`)
         })
+    },
+  }
+}
+
+function codeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'codeNeed' | 'codeMade'> {
+  return {
+    codeNeed(worker, requestId, key) {
+      parts().code.cache.need(worker, requestId, key)
+    },
+    codeMade(worker, [, key, sizeBytes, error, again]) {
+      if (error === '') parts().code.cache.made(worker, key, sizeBytes)
+      else parts().code.cache.notMade(worker, key, error, again)
     },
   }
 }

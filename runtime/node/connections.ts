@@ -5,7 +5,15 @@
 import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
-import type { Holder, LeaseRequest, Message, Recall, TableRequest, WorkerEnd } from '../protocol/messages.ts'
+import type {
+  CodeMade,
+  Holder,
+  LeaseRequest,
+  Message,
+  Recall,
+  TableRequest,
+  WorkerEnd,
+} from '../protocol/messages.ts'
 import { describePeer } from '../transport/link.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerKey } from './lease-types.ts'
@@ -35,6 +43,8 @@ export interface ConnectionHandlers {
   resumed(worker: ProcessId, epoch: number): void
   pull(connection: Connection, requestId: number, key: string, holders: readonly Holder[]): void
   free(keys: readonly string[]): void
+  codeNeed(worker: ProcessId, requestId: number, key: string): void
+  codeMade(worker: ProcessId, message: CodeMade): void
   processQuery(connection: Connection, requestId: number, node: NodeId, process: ProcessId): void
   nodesRequest(connection: Connection, requestId: number): void
   jobStart(connection: Connection, requestId: number, job: ProcessId, info: Readonly<Record<string, unknown>>): void
@@ -145,6 +155,12 @@ export class Connections {
         return on.pull(connection, message[1], message[2], message[4])
       case MessageType.free:
         return on.free(message[1])
+      case MessageType.codeNeed:
+        return connection.ownWorker
+          ? on.codeNeed(connection.process, message[1], message[2])
+          : this.#refuse(connection, message)
+      case MessageType.codeMade:
+        return connection.ownWorker ? on.codeMade(connection.process, message) : this.#refuse(connection, message)
       case MessageType.processQuery:
         return on.processQuery(connection, message[1], message[2], message[3])
       case MessageType.nodesRequest:

@@ -25,8 +25,8 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
     reclaim(lease) {
       parts().connections.get(lease.owner)?.link.send([MessageType.leaseReclaim, lease.id])
     },
-    startWorker(worker) {
-      parts().pool.start(worker)
+    startWorker(worker, environment) {
+      parts().pool.start(worker, environment)
     },
     endWorker(worker, reason, graceful) {
       parts().pool.end(worker, reason, graceful)

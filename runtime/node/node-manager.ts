@@ -25,6 +25,7 @@ import type { SpliceTarget } from '../transport/splice.ts'
 import { NodeChaos } from './chaos.ts'
 import { childEnvironment, childExecArgv } from './child-settings.ts'
 import { ClusterLink } from './cluster-link.ts'
+import { openCodeCache } from './code-effects.ts'
 import { Connections } from './connections.ts'
 import { connectionHandlers } from './connection-handlers.ts'
 import { Guardian } from './guardian.ts'
@@ -127,6 +128,7 @@ export class NodeManager {
         pids: () => pool.pids(),
         links: () => parts.connections.all().flatMap(({ link, ownWorker }) => (ownWorker ? [link] : [])),
       }),
+      code: openCodeCache(() => this.#parts),
       change: (event) => this.#change(event),
       hello: this.hello,
     }
@@ -291,6 +293,7 @@ export class NodeManager {
   #onWorkerExit(worker: ProcessId, report: ExitReport): void {
     // Its last lines are still its job's.
     this.#tail.finish(worker)
+    this.#parts.code.workerGone(worker)
     const job = this.#parts.grants.jobOf(worker)
     this.#change(() => this.#parts.grants.workerDied(worker, describeExit(report), endedByOthers(report)))
     this.#parts.connections.find(worker)?.close(new ConnectionLostError(`worker ${worker} ${describeExit(report)}`))

@@ -8,6 +8,7 @@ import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
 import type { ClientTls } from '../transport/splice.ts'
 import type { TokenSource } from '../transport/tokens.ts'
+import type { CodeCacheLimits } from './code-cache-state.ts'
 import { defaultLeaseOptions } from './lease-types.ts'
 import type { LeaseOptions } from './lease-types.ts'
 import type { ClaimPages } from './worker-pool.ts'
@@ -34,6 +35,8 @@ export interface NodeManagerOptions {
   /** Variables for workers beside those that pass (see child-settings.ts). */
   readonly environment?: Readonly<Record<string, string>>
   readonly leases?: Partial<LeaseOptions>
+  /** Where code that was sent here lies, and how much of it. Default: `code` in the run folder, 4 GiB, 500 entries. */
+  readonly codeCache?: Partial<CodeCacheLimits> & { readonly folder?: string }
   /** How long a job outlives the link of its driver. Default 10,000 ms. */
   readonly driverGraceMs?: number
   /** How long a request that needs the head may take. Default 10,000 ms. */

@@ -2,6 +2,7 @@
 import type { DialBackTable } from '../transport/dial-back.ts'
 import type { LocalHello } from '../transport/hello.ts'
 import type { NodeChaos } from './chaos.ts'
+import type { NodeCode } from './code-effects.ts'
 import type { ClusterLink } from './cluster-link.ts'
 import type { Connections } from './connections.ts'
 import type { Jobs } from './jobs.ts'
@@ -23,6 +24,7 @@ export interface NodeParts {
   readonly jobs: Jobs
   readonly logs: LogRouter
   readonly puller: ObjectPuller
+  readonly code: NodeCode
   readonly dialBacks: DialBackTable
   readonly chaos: NodeChaos
   /** Tells the lease machine something; then its timer is set again and the load is told. */

@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { parseEnvironment } from '../code/modules/environment.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 import type { Guardian } from './guardian.ts'
 import { WorkerProcess } from './worker-process.ts'
@@ -116,15 +117,21 @@ export class WorkerPool {
     return this.#running.get(worker)?.page
   }
 
-  /** Starts a process. What goes wrong at once is told by `onExit` as well. */
-  start(worker: ProcessId): void {
+  /** Starts a process for tasks of an environment, whose variables it has. What goes wrong at once is told by `onExit` as well. */
+  start(worker: ProcessId, environment: string): void {
     const { runFolder, entry, execArgv, childEnvironment, claimPages, guardian, onStarted } = this.#options
     const pagePath = join(runFolder, 'pages', worker)
     try {
       claimPages.create(pagePath)
       const page = claimPages.open(pagePath)
       const process = new WorkerProcess({
-        ...{ worker, entry, runFolder, execArgv, environment: childEnvironment },
+        ...{
+          worker,
+          entry,
+          runFolder,
+          execArgv,
+          environment: { ...childEnvironment, ...parseEnvironment(environment).env },
+        },
         outPath: this.logPath(worker, 'out'),
         errPath: this.logPath(worker, 'err'),
         onExit: (report) => this.#exited(worker, report),

@@ -3,6 +3,7 @@
  * `globalThis`, because a worker's bundle and the package that user code imports there are two copies of these modules.
  */
 import type { NodeId, ProcessId } from '../base/ids.ts'
+import type { RefTuple } from '../protocol/messages.ts'
 import type { Home } from './home.ts'
 import type { Owner } from './owner.ts'
 
@@ -31,6 +32,10 @@ export interface ProcessRuntime {
   readonly owner: Owner
   readonly home: Home
   readonly job: ProcessId
+  /** That of this process, if it is a worker: what its own tasks have unless they say otherwise. '' in a driver. */
+  readonly environment: string
+  /** Where a module is to be imported from in this process; `pack` names how it was packed, if it was. */
+  locate(url: string, pack: RefTuple | undefined): Promise<string>
   /** The task that the caller runs in, or undefined outside of any. */
   runningTask(): RunningTask | undefined
   /** Nodes of the cluster came or went. */

@@ -72,6 +72,33 @@ export class OwnerValues {
     return [this.#host.self.process, number, this.#host.self.node]
   }
 
+  /**
+   * An object of this process whose value is still being made; the caller holds the ref once. What `making` rejects with
+   * is what everybody gets who asks.
+   */
+  later(making: Promise<unknown>): RefTuple {
+    const { process, node } = this.#host.self
+    const number = this.#objects.allocate(1)
+    this.#borrowing.state.retainOwned(number)
+    this.#borrowing.state.retainOwned(number)
+    making
+      .then(async (value): Promise<Outcome> => {
+        const encoded = encodeValue(value, 'value', this.#host.refCodec)
+        if (encoded.refs.length > 0) this.#contain(number, encoded)
+        if (compactBytes(encoded) <= inlineBytes) return ['inline', compact(encoded)]
+        const sizeBytes = await this.#host.store.put(objectKey({ owner: process, number }), encoded)
+        return ['stored', sizeBytes, [this.#host.storeHolder]]
+      })
+      .catch((error: unknown): Outcome => ['error', compactError(error)])
+      .then((outcome) => {
+        if (this.#closed !== undefined) return
+        this.#objects.settle(number, outcome)
+        this.release(process, number)
+      })
+      .catch((error: unknown) => this.#host.warn(`making object ${number} failed: ${String(error)}`))
+    return [process, number, node]
+  }
+
   /** The value of an object; what `until` registers ends the wait early, without a value. */
   get(ref: RefTuple, until?: (stop: (reason: unknown) => void) => () => void): Promise<unknown> {
     return new Promise((resolve, reject) => {

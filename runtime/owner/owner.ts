@@ -167,14 +167,14 @@ export class Owner {
   }
 
   /** A worker of one's own, asked for at once; `ended` is called once, when it is gone or cannot be had. */
-  openPinned(resources: ResourceUnits, ended: (how: Failure) => void): number {
+  openPinned(resources: ResourceUnits, environment: string, ended: (how: Failure) => void): number {
     if (this.#closed !== undefined) throw this.#closed
     const classIndex = this.state.defineClass({
       kind: 'pinned',
       resources,
       strategy: null,
       priority: 0,
-      environment: '',
+      environment,
     })
     this.#pinned.set(classIndex, { ended, templates: [] })
     this.state.openPinned(classIndex)

@@ -62,4 +62,7 @@ export const MessageType = {
   chaos: 87,
   chaosDone: 88,
   tokens: 89,
+  codeNeed: 95,
+  codePlace: 96,
+  codeMade: 97,
 } as const

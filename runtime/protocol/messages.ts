@@ -283,6 +283,19 @@ export type Chaos = readonly [type: T['chaos'], requestId: number, order: Readon
 /** `error` is '' when it was done; `text` says what. */
 export type ChaosDone = readonly [type: T['chaosDone'], requestId: number, error: string, text: string]
 
+// Worker <-> its node manager: the code cache of the node.
+/** I need this entry. Answered by `codePlace`: there it is, make it there, or why not. */
+export type CodeNeed = readonly [type: T['codeNeed'], requestId: number, key: string]
+/** `text`: a path, or for `failed` the reason. After `make` and a `codeMade`, another one follows. */
+export type CodePlace = readonly [
+  type: T['codePlace'],
+  requestId: number,
+  state: 'ready' | 'make' | 'failed',
+  text: string,
+]
+/** The entry is whole (`error` is ''), or could not be made. `again`: the reason is mine alone, another may try. */
+export type CodeMade = readonly [type: T['codeMade'], key: string, sizeBytes: number, error: string, again: boolean]
+
 export type Message =
   | Ping
   | Pong
@@ -346,3 +359,6 @@ export type Message =
   | TableRequest
   | TableReply
   | TableEvent
+  | CodeNeed
+  | CodePlace
+  | CodeMade

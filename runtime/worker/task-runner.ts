@@ -21,6 +21,7 @@ import { ExecutorState, type QueuedTask } from './executor-state.ts'
 import { runWithin } from './task-context.ts'
 import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
+import type { WorkerCode } from './worker-code.ts'
 
 /** A pushed task; what it needs beyond its place in the queue. */
 export interface WorkerTask extends QueuedTask {
@@ -47,15 +48,21 @@ export interface RunnerEvents {
 
 export class TaskRunner {
   readonly executor: ExecutorState<WorkerTask>
-  readonly templates: Templates = new Templates()
+  readonly templates: Templates
   readonly #owner: Owner
   readonly #events: RunnerEvents
   /** Tasks that were claimed and have not ended; rarely more than one. */
   readonly #running: WorkerTask[] = []
   #nextLocal = 1
 
-  constructor(owner: Owner, claim: (epoch: number, sequence: number) => boolean, events: RunnerEvents) {
+  constructor(
+    owner: Owner,
+    code: WorkerCode,
+    claim: (epoch: number, sequence: number) => boolean,
+    events: RunnerEvents,
+  ) {
     this.#owner = owner
+    this.templates = new Templates(code)
     this.#events = events
     this.executor = new ExecutorState<WorkerTask>(
       {

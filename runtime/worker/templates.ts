@@ -4,6 +4,7 @@ import { decodeDefinition } from '../code/function-source.ts'
 import { type LoadedFunction, loadFunction } from '../code/load.ts'
 import { decodeTemplate, type TemplateBody } from '../owner/template.ts'
 import type { Link } from '../transport/link.ts'
+import type { WorkerCode } from './worker-code.ts'
 
 export interface WorkerTemplate {
   readonly body: TemplateBody
@@ -16,7 +17,12 @@ export interface WorkerTemplate {
 }
 
 export class Templates {
+  readonly #code: Pick<WorkerCode, 'enter' | 'locate'>
   readonly #byLink = new WeakMap<Link, Map<number, WorkerTemplate>>()
+
+  constructor(code: Pick<WorkerCode, 'enter' | 'locate'>) {
+    this.#code = code
+  }
 
   add(link: Link, number: number, bytes: Uint8Array): void {
     let known = this.#byLink.get(link)
@@ -46,7 +52,9 @@ export class Templates {
 
   async #load(template: WorkerTemplate): Promise<void> {
     try {
-      template.fn = await loadFunction(decodeDefinition(template.body.definition))
+      const { environment, definition } = template.body
+      await this.#code.enter(environment)
+      template.fn = await loadFunction(decodeDefinition(definition), this.#code.locate)
     } catch (error) {
       template.failure =
         error instanceof Error

@@ -22,6 +22,7 @@ import { IdleLending } from './idle-lending.ts'
 import { markOutput } from './output-marks.ts'
 import { runningTask } from './task-context.ts'
 import { TaskRunner } from './task-runner.ts'
+import { WorkerCode } from './worker-code.ts'
 
 /** How often a worker that holds objects looks whether it still does, in milliseconds. */
 const holdsMs = 1_000
@@ -50,6 +51,7 @@ class WorkerProcess {
   #owner!: Owner
   #runner!: TaskRunner
   #pulling!: Pulling
+  #code!: WorkerCode
   /** A worker serves one job until its end; told with its first lease. */
   #job: ProcessId | undefined
   #page: ClaimPage | undefined | null = null
@@ -95,7 +97,11 @@ class WorkerProcess {
     })
     this.#pulling = new Pulling(() => this.#home, this.#store)
     this.#owner = new Owner(this.#host())
-    this.#runner = new TaskRunner(this.#owner, (epoch, sequence) => this.#claim(epoch, sequence), {
+    this.#code = new WorkerCode({
+      send: (message) => this.#home.link.send(message),
+      get: (ref) => this.#owner.values.get(ref),
+    })
+    this.#runner = new TaskRunner(this.#owner, this.#code, (epoch, sequence) => this.#claim(epoch, sequence), {
       idle: () => this.#idle(),
       working: () => this.#lending.working(),
     })
@@ -108,6 +114,7 @@ class WorkerProcess {
 
   #publish(): void {
     const jobOf = (): ProcessId => this.#jobNow()
+    const code = this.#code
     setCurrentRuntime({
       kind: 'worker',
       local: this.#start.local,
@@ -116,6 +123,10 @@ class WorkerProcess {
       get job() {
         return jobOf()
       },
+      get environment() {
+        return code.environment
+      },
+      locate: code.locate,
       runningTask,
       onNodes: (listener) => {
         this.#nodeListeners.add(listener)
@@ -188,7 +199,7 @@ class WorkerProcess {
       case MessageType.chaos:
         return void import('../transport/chaos.ts').then(({ orderLinks }) => orderLinks(message[2]))
       default:
-        if (!this.#owner.fromHome(message)) this.#pulling.received(message)
+        if (!this.#owner.fromHome(message) && !this.#code.received(message)) this.#pulling.received(message)
     }
   }
 

@@ -148,20 +148,23 @@ function plugin(round: Round): esbuild.Plugin {
     name: ours,
     setup(build) {
       // What a package imports by a path is its own: only names and aliases are looked at.
-      build.onResolve({ filter: /^[^./]/ }, async ({ path, importer, kind, resolveDir, pluginData, with: attributes }) => {
-        if (pluginData === ours || kind === 'entry-point' || isBuiltin(path)) return undefined
-        const name = packageNameOf(path)
-        if (name !== undefined && round.provided.includes(name)) return { path, external: true }
-        const found = await build.resolve(path, { importer, kind, resolveDir, pluginData: ours, with: attributes })
-        // What is not there may be optional: esbuild says so where it is required outside of a try.
-        if (found.errors.length > 0 || found.external || found.namespace !== 'file') return undefined
-        const npm = packageOf(found.path)
-        if (npm === undefined) return found
-        if (packageOf(importer) === undefined) round.direct.set(npm.folder, npm)
-        if (npm.native) round.outside.set(npm.folder, npm)
-        if (!round.outside.has(npm.folder)) return found
-        return { path, external: true }
-      })
+      build.onResolve(
+        { filter: /^[^./]/ },
+        async ({ path, importer, kind, resolveDir, pluginData, with: attributes }) => {
+          if (pluginData === ours || kind === 'entry-point' || isBuiltin(path)) return undefined
+          const name = packageNameOf(path)
+          if (name !== undefined && round.provided.includes(name)) return { path, external: true }
+          const found = await build.resolve(path, { importer, kind, resolveDir, pluginData: ours, with: attributes })
+          // What is not there may be optional: esbuild says so where it is required outside of a try.
+          if (found.errors.length > 0 || found.external || found.namespace !== 'file') return undefined
+          const npm = packageOf(found.path)
+          if (npm === undefined) return found
+          if (packageOf(importer) === undefined) round.direct.set(npm.folder, npm)
+          if (npm.native) round.outside.set(npm.folder, npm)
+          if (!round.outside.has(npm.folder)) return found
+          return { path, external: true }
+        },
+      )
       build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, async ({ path }) => {
         const text = await readFile(path, 'utf8')
         const npm = packageOf(path)

@@ -10,7 +10,12 @@ import type { ArchiveFile } from './archive.ts'
 import type { Esbuild } from './esbuild.ts'
 import { isEsModule, isTypeScript } from './module-format.ts'
 
-const compiledExtensions: Readonly<Record<string, string>> = { '.ts': '.js', '.tsx': '.js', '.mts': '.mjs', '.cts': '.cjs' }
+const compiledExtensions: Readonly<Record<string, string>> = {
+  '.ts': '.js',
+  '.tsx': '.js',
+  '.mts': '.mjs',
+  '.cts': '.cjs',
+}
 
 /** The path under which a file is imported where it was compiled. */
 export function compiledPath(path: string): string {
@@ -54,7 +59,12 @@ interface Compiled {
   readonly broken: ReadonlyMap<string, string>
 }
 
-async function compile(tool: Esbuild, root: string, paths: readonly string[], format: 'esm' | 'cjs'): Promise<Compiled> {
+async function compile(
+  tool: Esbuild,
+  root: string,
+  paths: readonly string[],
+  format: 'esm' | 'cjs',
+): Promise<Compiled> {
   try {
     const { outputFiles } = await tool.build({
       entryPoints: Object.fromEntries(paths.map((path) => [path, join(root, path)])),
@@ -116,5 +126,7 @@ function outputOf(root: string, files: readonly esbuild.OutputFile[]): ArchiveFi
 }
 
 function notCompiled(file: string, reason: string): RuntimeEnvSetupError {
-  return new RuntimeEnvSetupError(`${file} could not be compiled from TypeScript: ${reason}. Correct it, or ship JavaScript.`)
+  return new RuntimeEnvSetupError(
+    `${file} could not be compiled from TypeScript: ${reason}. Correct it, or ship JavaScript.`,
+  )
 }

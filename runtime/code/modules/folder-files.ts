@@ -54,7 +54,8 @@ export async function folderFiles(root: string, options: FolderOptions = {}): Pr
   const excluded = matcher(exclude)
   const walk: Walk = {
     root,
-    wanted: (path) => include.length === 0 || included(path) || path === 'package.json' || path.endsWith('/package.json'),
+    wanted: (path) =>
+      include.length === 0 || included(path) || path === 'package.json' || path.endsWith('/package.json'),
     skipped: (path) => excluded(path) || (never(path) && !included(path)),
     limits,
     files: [],

@@ -50,19 +50,27 @@ function readLockfile(folder: string, file: string, manager: PackageManager): Lo
 function workspaces(manager: PackageManager, text: string): string[] {
   if (manager === 'npm') {
     const { packages = {} } = JSON.parse(text) as { packages?: Record<string, unknown> }
-    return Object.keys(packages).filter((path) => path !== '' && !path.startsWith('..') && !/(^|\/)node_modules\//.test(path))
+    return Object.keys(packages).filter(
+      (path) => path !== '' && !path.startsWith('..') && !/(^|\/)node_modules\//.test(path),
+    )
   }
   if (manager === 'pnpm') {
     const importers = /^importers:\n([\s\S]*?)^\S/m.exec(`${text}\n#`)?.[1] ?? ''
-    return [...importers.matchAll(/^ {2}'?([^\s':]+)'?:/gm)].map((match) => match[1] as string).filter((path) => path !== '.' && !path.startsWith('..'))
+    return [...importers.matchAll(/^ {2}'?([^\s':]+)'?:/gm)]
+      .map((match) => match[1] as string)
+      .filter((path) => path !== '.' && !path.startsWith('..'))
   }
-  return [...text.matchAll(/@workspace:([\w@./-]+)"?:?$/gm)].map((match) => match[1] as string).filter((path) => path !== '.')
+  return [...text.matchAll(/@workspace:([\w@./-]+)"?:?$/gm)]
+    .map((match) => match[1] as string)
+    .filter((path) => path !== '.')
 }
 
 /** Whether one of these packages is only a development dependency of the project. */
 export function needsDevelopment(folder: string, names: readonly string[]): boolean {
   const json = readJson(join(folder, 'package.json')) as Record<string, Record<string, string> | undefined> | undefined
-  const installed = ['dependencies', 'optionalDependencies', 'peerDependencies'].flatMap((key) => Object.keys(json?.[key] ?? {}))
+  const installed = ['dependencies', 'optionalDependencies', 'peerDependencies'].flatMap((key) =>
+    Object.keys(json?.[key] ?? {}),
+  )
   const development = Object.keys(json?.['devDependencies'] ?? {})
   return names.some((name) => development.includes(name) && !installed.includes(name))
 }

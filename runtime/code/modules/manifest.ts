@@ -1,4 +1,5 @@
 /** What a packed module is, as its pusher tells a worker: which archives, and how they become a module again. */
+import type { RefTuple } from '../../protocol/messages.ts'
 
 /** An archive by its name; its bytes are an object of the pusher. */
 export interface ArchivePart {
@@ -72,3 +73,10 @@ export const defaultPackOptions: PackOptions = {
  * provides that as well.
  */
 export const provided: readonly string[] = ['outpool', 'workerpool']
+
+/** The value of a pack: the manifest, and where the bytes of its archives are. */
+export interface PackedManifest {
+  readonly manifest: Manifest
+  /** By the ids of the archives. */
+  readonly archives: Readonly<Record<string, RefTuple>>
+}

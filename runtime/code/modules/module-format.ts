@@ -19,7 +19,9 @@ export function isEsModule(file: string, text: string): boolean {
   if (extension === '.cjs' || extension === '.cts') return false
   const folder = packageRootOf(file)
   const type = folder === undefined ? undefined : (readJson(join(folder, 'package.json')) as { type?: unknown })?.type
-  return type === 'module' || (type !== 'commonjs' && /^[ \t]*(?:import\s*[\w*{'"]|export\s+|export\s*[*{])/m.test(text))
+  return (
+    type === 'module' || (type !== 'commonjs' && /^[ \t]*(?:import\s*[\w*{'"]|export\s+|export\s*[*{])/m.test(text))
+  )
 }
 
 /** The folder of the nearest package.json at or above a file; undefined where there is none. */

@@ -121,7 +121,9 @@ function hasBinary(folder: string, depth: number): boolean {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.name.endsWith('.node')) return true
     if (depth === 0 || !entry.isDirectory() || entry.name === 'node_modules') continue
-    if (/^(?:build|prebuilds?|bin|lib|binding|native|dist|Release|[\w-]*(?:linux|darwin|win32)[\w-]*)$/.test(entry.name))
+    if (
+      /^(?:build|prebuilds?|bin|lib|binding|native|dist|Release|[\w-]*(?:linux|darwin|win32)[\w-]*)$/.test(entry.name)
+    )
       if (hasBinary(join(folder, entry.name), depth - 1)) return true
   }
   return false

@@ -24,7 +24,10 @@ export async function packPackages(
   if (npm === 'install') {
     const root = packageRootOf(join(from, 'module.js')) ?? from
     const lockfile = findLockfile(root)
-    const development = needsDevelopment(root, names.map(({ name }) => name))
+    const development = needsDevelopment(
+      root,
+      names.map(({ name }) => name),
+    )
     const command = installCommand({ manager: lockfile.manager, scripts: installScripts, development })
     const folder = relative(lockfile.folder, root).split(sep).join('/')
     return { how: 'install', archive: await archives.add(lockfile.files), ...command, folder, names }
@@ -41,7 +44,11 @@ async function filesOf({ placed }: PackageTree): Promise<ArchiveFile[]> {
   let { maxBytes, maxFiles } = defaultArchiveLimits
   for (const { npm, path } of placed) {
     // A package is shipped as it is installed: what its own files are called is no business of ours.
-    const own = await folderFiles(npm.folder, { include: ['*'], exclude: ['/node_modules'], limits: { maxBytes, maxFiles } })
+    const own = await folderFiles(npm.folder, {
+      include: ['*'],
+      exclude: ['/node_modules'],
+      limits: { maxBytes, maxFiles },
+    })
     for (const file of own) {
       files.push({ ...file, path: `${path}/${file.path}` })
       maxBytes -= file.bytes.length
@@ -52,7 +59,9 @@ async function filesOf({ placed }: PackageTree): Promise<ArchiveFile[]> {
 }
 
 function namesOf({ placed }: PackageTree): NamedVersion[] {
-  return placed.filter(({ path }) => !path.includes('/node_modules/')).map(({ npm }) => ({ name: npm.name, version: npm.version }))
+  return placed
+    .filter(({ path }) => !path.includes('/node_modules/'))
+    .map(({ npm }) => ({ name: npm.name, version: npm.version }))
 }
 
 function checkTree({ missing, twice }: PackageTree): void {

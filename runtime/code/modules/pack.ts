@@ -48,7 +48,8 @@ export async function packModule(file: string, options: PackOptions): Promise<Pa
   const bundled = tool === undefined ? undefined : await bundleModule(tool, real, { provided })
   const { workingDir } = options
   if (bundled?.kind === 'bundle' && workingDir === undefined) return packBundle(real, bundled, options)
-  const root = workingDir !== undefined && isBelow(file, workingDir) ? workingDir : commonRoot(real, bundled?.files ?? [])
+  const root =
+    workingDir !== undefined && isBelow(file, workingDir) ? workingDir : commonRoot(real, bundled?.files ?? [])
   return packFolder(realpathSync(root), options, { file: real, tool, bundled })
 }
 

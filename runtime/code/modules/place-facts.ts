@@ -17,7 +17,12 @@ const reaches: readonly (readonly [pattern: RegExp, what: string])[] = [
   [new RegExp(String.raw`\bnew\s+URL\s*\([^;]{0,300}?\b${here}`), 'a file beside it by URL'],
   [new RegExp(String.raw`\bcreateRequire\s*\(\s*${here}`), 'packages by createRequire'],
   [new RegExp(String.raw`\b(?:fileURLToPath|dirname)\s*\(\s*${here}`), 'the folder that it lies in'],
-  [new RegExp(String.raw`\b(?:join|resolve|relative|readFile|readFileSync|readdir|readdirSync|createReadStream|open|openSync|Worker|fork|spawn)\s*\(\s*${here}`), 'a file by its own path'],
+  [
+    new RegExp(
+      String.raw`\b(?:join|resolve|relative|readFile|readFileSync|readdir|readdirSync|createReadStream|open|openSync|Worker|fork|spawn)\s*\(\s*${here}`,
+    ),
+    'a file by its own path',
+  ],
   [new RegExp(String.raw`(?:\+\s*${here}|${here}\s*\+|\$\{\s*${here})`), 'a path that begins with its own'],
   [/\bimport\s*\.\s*meta\s*\.\s*resolve\b|\brequire\s*\.\s*resolve\b/, 'the place of a module'],
 ]

@@ -44,7 +44,9 @@ export async function unpackArchive(
   try {
     const counts = await readArchive(hashed(source, hash), writer, limits)
     if (hash.digest('hex').slice(0, id.length) !== id)
-      throw new RuntimeEnvSetupError(`the archive of a module is refused: it is not the archive ${id} that was asked for`)
+      throw new RuntimeEnvSetupError(
+        `the archive of a module is refused: it is not the archive ${id} that was asked for`,
+      )
     return counts
   } catch (error) {
     if (error instanceof RuntimeEnvSetupError) throw error
@@ -85,7 +87,7 @@ class FolderWriter implements ArchiveSink {
   }
 
   async bytes(chunk: Uint8Array): Promise<void> {
-    for (let offset = 0; offset < chunk.length; ) {
+    for (let offset = 0; offset < chunk.length;) {
       const { bytesWritten } = await (this.#file as FileHandle).write(chunk, offset)
       offset += bytesWritten
     }

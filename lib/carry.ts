@@ -1,0 +1,132 @@
+/**
+ * What goes along with a function so that any node can run it: its module, packed where nodes may not have it, and the
+ * environment that its worker is to have. Packing is slow and calls are synchronous, so a definition names an object that
+ * comes to be behind it.
+ */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { withPack, type FunctionDefinition } from '../runtime/code/function-source.ts'
+import { environmentWord, parseEnvironment } from '../runtime/code/modules/environment.ts'
+import type { PackedManifest, PackOptions } from '../runtime/code/modules/manifest.ts'
+import { isTypeScript } from '../runtime/code/modules/module-format.ts'
+import { packFolder, packModule, type Packed } from '../runtime/code/modules/pack.ts'
+import { childExecArgv } from '../runtime/node/child-settings.ts'
+import type { ProcessRuntime } from '../runtime/owner/current.ts'
+import type { RefTuple } from '../runtime/protocol/messages.ts'
+import { compileRuntimeEnv, noRuntimeEnv, type CompiledRuntimeEnv, type RuntimeEnv } from './runtime-env.ts'
+
+export interface Carried {
+  readonly definition: FunctionDefinition
+  /** Part of the scheduling class: workers of one environment serve no other. */
+  readonly environment: string
+}
+
+const carriers = new WeakMap<ProcessRuntime, Carrier>()
+
+/** What `definition` is called with in this cluster; `env` as the option was given. */
+export function carry(runtime: ProcessRuntime, definition: FunctionDefinition, env: RuntimeEnv | undefined): Carried {
+  return carrierOf(runtime).carry(definition, env)
+}
+
+/** The environment of a worker that is to have `env`. */
+export function environmentOf(runtime: ProcessRuntime, env: RuntimeEnv | undefined): string {
+  return carrierOf(runtime).environment(env)
+}
+
+/** What holds for every task of this process that says nothing else. */
+export function setDefaultRuntimeEnv(runtime: ProcessRuntime, env: CompiledRuntimeEnv): void {
+  carriers.set(runtime, new Carrier(runtime, env))
+}
+
+/** A task's own tasks have its environment, unless they say otherwise. */
+function carrierOf(runtime: ProcessRuntime): Carrier {
+  let carrier = carriers.get(runtime)
+  if (carrier === undefined) {
+    const { env, workingDir } = parseEnvironment(runtime.environment)
+    carrier = new Carrier(runtime, { ...noRuntimeEnv, env }, workingDir)
+    carriers.set(runtime, carrier)
+  }
+  return carrier
+}
+
+class Carrier {
+  readonly #runtime: ProcessRuntime
+  readonly #base: CompiledRuntimeEnv
+  /** The working folder of the task that this process runs. */
+  readonly #inherited: RefTuple | undefined
+  readonly #packs = new Map<string, RefTuple>()
+  readonly #archives = new Map<string, RefTuple>()
+
+  constructor(runtime: ProcessRuntime, base: CompiledRuntimeEnv, inherited?: RefTuple) {
+    this.#runtime = runtime
+    this.#base = base
+    this.#inherited = inherited
+  }
+
+  environment(given: RuntimeEnv | undefined): string {
+    const { pack, env } = this.#compiled(given)
+    const { workingDir } = pack
+    const folder =
+      workingDir === undefined
+        ? this.#inherited
+        : this.#pack(`folder ${JSON.stringify(pack)}`, () => packFolder(workingDir, pack))
+    return environmentWord({ env, workingDir: folder })
+  }
+
+  carry(definition: FunctionDefinition, given: RuntimeEnv | undefined): Carried {
+    const { pack } = this.#compiled(given)
+    const environment = this.environment(given)
+    const { source } = definition
+    const file = source.kind === 'module' ? this.#shippedFile(source.url, pack) : undefined
+    if (file === undefined) return { definition, environment }
+    const ref = this.#pack(`module ${file} ${JSON.stringify(pack)}`, () => packModule(file, pack))
+    return { definition: withPack(definition, ref), environment }
+  }
+
+  #compiled(given: RuntimeEnv | undefined): CompiledRuntimeEnv {
+    return given === undefined ? this.#base : compileRuntimeEnv(given, 'runtimeEnv', this.#base)
+  }
+
+  /** The file of a module that is to be packed; undefined for one that nodes have, or that is not here. */
+  #shippedFile(url: string, { workingDir }: PackOptions): string | undefined {
+    if (!url.startsWith('file:')) return undefined
+    const file = fileURLToPath(url)
+    if (!existsSync(file)) return undefined
+    // In local mode the workers see the same files, and read TypeScript as this process does.
+    const seen = this.#runtime.local && workingDir === undefined && (!isTypeScript(file) || workersReadTypeScript())
+    return seen ? undefined : file
+  }
+
+  /** The object that says how it is made; the same for the same thing. */
+  #pack(key: string, make: () => Promise<Packed>): RefTuple {
+    let ref = this.#packs.get(key)
+    if (ref === undefined) {
+      ref = this.#runtime.owner.values.later(this.#packNow(make))
+      this.#packs.set(key, ref)
+    }
+    return ref
+  }
+
+  async #packNow(make: () => Promise<Packed>): Promise<PackedManifest> {
+    const { owner } = this.#runtime
+    const [{ manifest, archives }] = await Promise.all([make(), owner.host.home.connected()])
+    const refs: Record<string, RefTuple> = {}
+    for (const [id, bytes] of archives) {
+      let ref = this.#archives.get(id)
+      // Its own memory: a Buffer may be a piece of a larger one.
+      if (ref === undefined) this.#archives.set(id, (ref = owner.values.later(Promise.resolve(new Uint8Array(bytes)))))
+      refs[id] = ref
+    }
+    return { manifest, archives: refs }
+  }
+}
+
+const loaderOptions =
+  /^(?:--import|--require|-r|--loader|--experimental-loader|--experimental-(?:strip|transform)-types)\b/
+
+/** By Node itself, or by a loader that they inherit (and which is taken for one of TypeScript, as it most often is). */
+function workersReadTypeScript(): boolean {
+  const { typescript } = process.features as { typescript?: unknown }
+  if (typeof typescript === 'string') return true
+  return childExecArgv(process.execArgv, process.env['NODE_OPTIONS']).some((option) => loaderOptions.test(option))
+}

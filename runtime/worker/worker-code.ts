@@ -1,0 +1,125 @@
+/**
+ * Code that was packed for this worker: made a module on this node, once, in the node's code cache.
+ *
+ *     pack (an object of the pusher) ──▶ manifest ──▶ entries of the cache: ready there, or made by us ──▶ URL to import
+ */
+import process from 'node:process'
+import { RuntimeEnvSetupError } from '../base/errors.ts'
+import { parseEnvironment } from '../code/modules/environment.ts'
+import type { PackedManifest } from '../code/modules/manifest.ts'
+import { setUpModule, type Made, type ReadyModule } from '../code/modules/set-up.ts'
+import { MessageType, type Message, type RefTuple } from '../protocol/messages.ts'
+
+export interface WorkerCodePorts {
+  send(message: Message): void
+  /** The value of an object. */
+  get(ref: RefTuple): Promise<unknown>
+}
+
+interface Question {
+  readonly key: string
+  readonly make: (folder: string) => Promise<Made>
+  readonly resolve: (path: string) => void
+  readonly reject: (error: Error) => void
+  /** Why we could not make it ourselves: better than what the node can tell of it. */
+  failure: Error | undefined
+}
+
+export class WorkerCode {
+  readonly #ports: WorkerCodePorts
+  readonly #questions = new Map<number, Question>()
+  /** By the owner and number of the pack. */
+  readonly #ready = new Map<string, Promise<ReadyModule>>()
+  readonly #environments = new Map<string, Promise<void>>()
+  #nextQuestion = 1
+  /** The one that this process is of. */
+  environment = ''
+
+  constructor(ports: WorkerCodePorts) {
+    this.#ports = ports
+  }
+
+  /** Where a module is to be imported from here. Rejects with RuntimeEnvSetupError. */
+  readonly locate = async (url: string, pack: RefTuple | undefined): Promise<string> => {
+    if (pack === undefined) return url
+    const ready = await this.#setUp(pack)
+    return ready.url
+  }
+
+  /** Prepares this process for tasks of an environment: its working folder. Variables are there from the start. */
+  enter(environment: string): Promise<void> {
+    if (environment === '') return Promise.resolve()
+    let entering = this.#environments.get(environment)
+    if (entering === undefined) {
+      entering = this.#enter(environment)
+      this.#environments.set(environment, entering)
+      entering.catch(() => this.#environments.delete(environment))
+    }
+    return entering
+  }
+
+  /** An answer of the node manager; false for another message. */
+  received(message: Message): boolean {
+    if (message[0] !== MessageType.codePlace) return false
+    const [, requestId, state, text] = message
+    const question = this.#questions.get(requestId)
+    if (question === undefined) return true
+    if (state === 'make') void this.#make(question, text)
+    else {
+      this.#questions.delete(requestId)
+      if (state === 'ready') question.resolve(text)
+      else question.reject(question.failure ?? new RuntimeEnvSetupError(text, { details: { key: question.key } }))
+    }
+    return true
+  }
+
+  async #enter(environment: string): Promise<void> {
+    const { workingDir } = parseEnvironment(environment)
+    this.environment = environment
+    if (workingDir === undefined) return
+    const { folder } = await this.#setUp(workingDir)
+    process.chdir(folder)
+  }
+
+  #setUp(pack: RefTuple): Promise<ReadyModule> {
+    const name = `${pack[0]}/${pack[1]}`
+    let ready = this.#ready.get(name)
+    if (ready === undefined) {
+      ready = this.#setUpNow(pack)
+      this.#ready.set(name, ready)
+      ready.catch(() => this.#ready.delete(name))
+    }
+    return ready
+  }
+
+  async #setUpNow(pack: RefTuple): Promise<ReadyModule> {
+    const { manifest, archives } = (await this.#ports.get(pack)) as PackedManifest
+    // Stacks name the files that were packed, not the bundle.
+    process.setSourceMapsEnabled(true)
+    return setUpModule(manifest, {
+      fetch: async ({ id }) => (await this.#ports.get(archives[id] as RefTuple)) as Uint8Array,
+      entry: (key, make) => this.#entry(key, make),
+    })
+  }
+
+  #entry(key: string, make: Question['make']): Promise<string> {
+    const id = this.#nextQuestion++
+    return new Promise((resolve, reject) => {
+      this.#questions.set(id, { key, make, resolve, reject, failure: undefined })
+      this.#ports.send([MessageType.codeNeed, id, key])
+    })
+  }
+
+  async #make(question: Question, folder: string): Promise<void> {
+    const { key } = question
+    try {
+      const { bytes } = await question.make(folder)
+      this.#ports.send([MessageType.codeMade, key, bytes, '', false])
+    } catch (error) {
+      question.failure = error instanceof Error ? error : new Error(String(error))
+      // What we could not fetch, another job may have.
+      const again = !(error instanceof RuntimeEnvSetupError)
+      this.#ports.send([MessageType.codeMade, key, 0, question.failure.message, again])
+    }
+  }
+}
