@@ -11,13 +11,13 @@ import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.t
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { joinCluster } from '../runtime/cluster/join.ts'
 import { type LocalNode, startLocal } from '../runtime/cluster/local.ts'
+import { FileObjectStore } from '../runtime/objects/file-store.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
 import { currentRuntime, type ProcessRuntime, setCurrentRuntime } from '../runtime/owner/current.ts'
 import { type Home, type HomeHandlers, openHome } from '../runtime/owner/home.ts'
 import type { OwnerHost } from '../runtime/owner/host.ts'
-import { type NodeStore, openNodeStore } from '../runtime/owner/node-store.ts'
 import { objectRefCodec } from '../runtime/owner/object-ref.ts'
 import { Owner } from '../runtime/owner/owner.ts'
 import { Pulling } from '../runtime/owner/pulling.ts'
@@ -66,8 +66,6 @@ class Driver implements DriverHandle {
   #home: Home | undefined
   #local: LocalNode | undefined
   #store: ObjectStore | undefined
-  /** The store of a node on this machine that is in another process. */
-  #nodeStore: NodeStore | undefined
   #pulling!: Pulling
   #waits = 0
   #keepAlive: NodeJS.Timeout | undefined
@@ -108,19 +106,15 @@ class Driver implements DriverHandle {
   async #connect(): Promise<void> {
     const home = await (this.#options.address === undefined ? this.#startLocal() : this.#join(this.#options.address))
     this.#self.node = home.node
-    this.#store = await this.#openStore(home)
+    this.#store =
+      home.runFolder === undefined
+        ? new MemoryObjectStore()
+        : await FileObjectStore.open(join(home.runFolder, 'objects'))
     this.#pulling = new Pulling(() => home, this.#store)
     this.#home = home
     if (this.#stopped) return home.close()
     if (this.#waits > 0) home.ref()
     await home.startJob({ pid: process.pid, cwd: process.cwd() })
-  }
-
-  async #openStore(home: Home): Promise<ObjectStore> {
-    if (this.#local !== undefined) return this.#local.openStore(this.#self.process)
-    if (home.runFolder === undefined) return new MemoryObjectStore()
-    this.#nodeStore = await openNodeStore(home.runFolder, this.#self.process, () => home)
-    return this.#nodeStore.store
   }
 
   async #startLocal(): Promise<Home> {
@@ -158,7 +152,6 @@ class Driver implements DriverHandle {
       },
       onLost: (reason) => {
         this.#pulling.homeLost(reason)
-        this.#nodeStore?.homeLost(reason)
         this.#owner.homeLost()
       },
       onClosed: (reason) => this.#fail(reason),
@@ -166,7 +159,6 @@ class Driver implements DriverHandle {
   }
 
   #fromHome(message: Message): void {
-    if (this.#nodeStore?.received(message) === true) return
     if (this.#owner.fromHome(message) || this.#pulling.received(message)) return
     this.#logs.received(message)
   }
