@@ -3,7 +3,7 @@ import { NotInitializedError } from '../runtime/base/errors.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
 import { currentDriver, startDriver } from './driver.ts'
 import type { InitOptions } from './init-options.ts'
-import { noteShutdown } from './runtime.ts'
+import { noteInit, noteShutdown } from './runtime.ts'
 
 /** What `init` joined. */
 export interface ClusterFacts {
@@ -26,7 +26,7 @@ export async function init(options: InitOptions = {}): Promise<ClusterFacts> {
       'init: outpool runs in this process already; call shutdown() before starting it with other options',
     )
   }
-  noteShutdown(false)
+  if (currentDriver() === undefined) noteInit(options)
   const driver = startDriver(options)
   await driver.ready
   const { self } = driver.runtime.owner.host
@@ -40,7 +40,6 @@ export async function init(options: InitOptions = {}): Promise<ClusterFacts> {
 /** Leaves: what has not settled fails, the job ends, a local node with its workers stops. Safe to call again. */
 export async function shutdown(): Promise<void> {
   const driver = currentDriver()
-  if (driver === undefined) return
-  noteShutdown(true)
-  await driver.stop()
+  noteShutdown(driver !== undefined)
+  await driver?.stop()
 }

@@ -2,17 +2,30 @@
 import { NotInitializedError } from '../runtime/base/errors.ts'
 import { currentRuntime, type ProcessRuntime } from '../runtime/owner/current.ts'
 import { startDriver } from './driver.ts'
+import type { InitOptions } from './init-options.ts'
 
 let shutDown = false
+/** What `init` was called with last. */
+let chosen: InitOptions | undefined
 
-/** The runtime, started in the background when there is none: with OUTPOOL_ADDRESS in that cluster, else locally. */
+/**
+ * The runtime, started in the background when there is none: with OUTPOOL_ADDRESS in that cluster, else locally. Where
+ * one was lost, in the place that `init` was told: work never moves to another one in silence.
+ */
 export function ensureRuntime(): ProcessRuntime {
   const running = currentRuntime()
   if (running !== undefined) return running
   if (shutDown) throw new NotInitializedError('outpool was shut down in this process; call init() to start it again')
-  return startDriver({}).runtime
+  return startDriver(chosen ?? {}).runtime
 }
 
-export function noteShutdown(down: boolean): void {
-  shutDown = down
+export function noteInit(options: InitOptions): void {
+  shutDown = false
+  chosen = options
+}
+
+/** Nothing starts by itself from now on, if anything had been started. */
+export function noteShutdown(running: boolean): void {
+  if (running || chosen !== undefined) shutDown = true
+  chosen = undefined
 }

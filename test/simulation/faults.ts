@@ -44,6 +44,19 @@ const cutLink: Fault = (world, random) => {
   if (links.length > 0) world.cut(pick(random, links))
 }
 
+/** Some for longer than the detection takes. */
+const cutOneWay: Fault = (world, random) => {
+  const links = [...world.network.links.values()].filter(({ ends }) => world.mayBeCut(ends[0], ends[1]))
+  if (links.length === 0) return
+  const link = pick(random, links)
+  const from = pick(random, link.ends)
+  // The home of a driver that the head does not hear is declared dead, and takes the driver along.
+  const isHome = world.drivers.some(({ nodeId }) => link.ends.includes(nodeId))
+  const long = from === world.head.id ? random.next() < 0.7 : random.next() < 0.3 && !isHome
+  const durationMs = long ? silentMs + random.next() * 2_000 : random.next() * 1_000
+  world.cutOneWay(link, from, durationMs, random.next() < 0.5)
+}
+
 const stallLink: Fault = (world, random) => {
   const links = [...world.network.links.values()]
   if (links.length > 0) world.network.stall(pick(random, links), random.next() * 500)
@@ -73,6 +86,7 @@ const faults: readonly (readonly [Fault, number])[] = [
   [killWorker, 5],
   [stallLink, 4],
   [cutLink, 3],
+  [cutOneWay, 3],
   [stopWorker, 2],
   [killNode, 1],
   [stopNode, 2],

@@ -5,6 +5,7 @@
  */
 import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
 import { type Random, randomInteger } from '../../runtime/base/random.ts'
+import type { Trouble } from './trouble.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 export interface Endpoint {
@@ -29,6 +30,19 @@ interface Link {
   readonly stalledUntil: Map<ProcessId, number>
 }
 
+export interface NetworkOptions {
+  readonly clock: VirtualClock
+  readonly random: Random
+  readonly trouble: Trouble
+  readonly happened: (where: Endpoint, what: string) => void
+  /** Something became of a single message. */
+  readonly troubled: (fate: string) => void
+  /** Whether the link between two processes can break while both live. */
+  readonly mayBreak: (a: ProcessId, b: ProcessId) => boolean
+  /** Cuts the link, as at any other moment. */
+  readonly tear: (link: Link) => void
+}
+
 export class Network {
   readonly processes: Map<ProcessId, Endpoint> = new Map<ProcessId, Endpoint>()
   readonly links: Map<string, Link> = new Map<string, Link>()
@@ -36,14 +50,26 @@ export class Network {
   readonly #clock: VirtualClock
   readonly #random: Random
   readonly #happened: (where: Endpoint, what: string) => void
+  readonly #trouble: Trouble
+  readonly #troubled: (fate: string) => void
+  readonly #tear: (link: Link) => void
+  readonly #mayBreak: (a: ProcessId, b: ProcessId) => boolean
+  /** By sender and receiver: until when nothing comes through. */
+  readonly #cutUntil = new Map<string, number>()
   /** By pair: when the last end hears of the end of the old link. */
   readonly #healedAt = new Map<string, number>()
+  /** Of dead processes: what they sent before their end still arrives, and then the end. */
+  readonly #ending = new Set<Link>()
   #nextLink = 1
 
-  constructor(clock: VirtualClock, random: Random, happened: (where: Endpoint, what: string) => void) {
+  constructor({ clock, random, trouble, happened, troubled, mayBreak, tear }: NetworkOptions) {
     this.#clock = clock
     this.#random = random
+    this.#trouble = trouble
     this.#happened = happened
+    this.#troubled = troubled
+    this.#mayBreak = mayBreak
+    this.#tear = tear
     const slow = 0.1 + random.next() * 3
     this.latencyMs = () => 0.02 + random.next() * slow * (random.next() < 0.05 ? 10 : 1)
   }
@@ -57,14 +83,23 @@ export class Network {
     if (!from.alive) return
     const link = this.#linkOf(from.id, to)
     if (link.broken) return
-    const earliest = Math.max(link.lastAt.get(from.id) ?? 0, link.stalledUntil.get(from.id) ?? 0)
-    const atMs = Math.max(earliest, this.#clock.now() + this.latencyMs())
-    link.lastAt.set(from.id, atMs)
-    this.#clock.after(atMs - this.#clock.now(), () => {
+    const fate = this.#trouble.fateOf(what, this.#mayBreak(from.id, to))
+    if (fate !== undefined) this.#troubled(fate)
+    if (fate === 'lost') return
+    if (fate === 'torn') return this.#tear(link)
+    const now = this.#clock.now()
+    const cutUntil = this.#cutUntil.get(`${from.id}>${to}`) ?? 0
+    const earliest = Math.max(link.lastAt.get(from.id) ?? 0, link.stalledUntil.get(from.id) ?? 0, cutUntil)
+    const lateMs = fate === 'late' || fate === 'overtaken' ? this.#trouble.lateMs() : 0
+    const atMs = Math.max(earliest, now + this.latencyMs() + lateMs)
+    // What comes behind it does not wait for it.
+    if (fate !== 'overtaken') link.lastAt.set(from.id, atMs)
+    this.#clock.after(atMs - now, () => {
       if (link.broken) return
       const receiver = this.processes.get(to)
-      if (receiver?.alive !== true) this.#break(link)
-      else this.run(receiver, what, () => deliver(receiver as To, link.number))
+      if (receiver?.alive !== true) return this.#break(link)
+      for (let times = fate === 'twice' ? 2 : 1; times > 0; times--)
+        this.run(receiver, what, () => deliver(receiver as To, link.number))
     })
   }
 
@@ -92,6 +127,7 @@ export class Network {
   kill(process: Endpoint): void {
     process.alive = false
     for (const link of this.linksOf(process.id)) {
+      if (link.ending) continue
       const lost = this.#random.next() < 0.5
       const [a, b] = link.ends
       const other = a === process.id ? b : a
@@ -99,6 +135,7 @@ export class Network {
       else {
         link.ending = true
         this.#forget(link)
+        this.#ending.add(link)
         const lastMs = link.lastAt.get(process.id) ?? 0
         this.#tellGone(link, other, Math.max(lastMs - this.#clock.now(), 0) + this.latencyMs())
       }
@@ -111,8 +148,11 @@ export class Network {
 
   /** Closes a process's own side of a link; the other hears of it. */
   close(from: Endpoint, to: ProcessId): void {
-    const link = this.links.get(keyOf(from.id, to))
+    const key = keyOf(from.id, to)
+    const link = this.links.get(key)
     if (link !== undefined) this.#break(link)
+    // Of a process that is dead, what is still under way comes to nobody.
+    for (const ending of this.#ending) if (keyOf(...ending.ends) === key) ending.broken = true
   }
 
   stall(link: Link, durationMs: number): void {
@@ -120,8 +160,21 @@ export class Network {
     link.stalledUntil.set(end, this.#clock.now() + durationMs)
   }
 
+  /**
+   * Nothing comes from there to the other end, over this link or a later one; the sender does not notice. At the end it
+   * all comes, or the link breaks with it.
+   */
+  cutOneWay(link: Link, from: ProcessId, durationMs: number, breaks: boolean): void {
+    const to = link.ends[0] === from ? link.ends[1] : link.ends[0]
+    const untilMs = this.#clock.now() + durationMs
+    // A link that breaks carries nothing more.
+    link.stalledUntil.set(from, breaks ? untilMs + 1 : untilMs)
+    this.#cutUntil.set(`${from}>${to}`, untilMs)
+    if (breaks) this.#clock.after(durationMs, () => this.#break(link))
+  }
+
   linksOf(process: ProcessId): Link[] {
-    return [...this.links.values()].filter(({ ends }) => ends[0] === process || ends[1] === process)
+    return [...this.links.values(), ...this.#ending].filter(({ ends }) => ends[0] === process || ends[1] === process)
   }
 
   #linkOf(from: ProcessId, to: ProcessId): Link {
@@ -161,7 +214,10 @@ export class Network {
     if (process?.alive !== true) return
     const key = keyOf(...link.ends)
     this.#healedAt.set(key, Math.max(this.#healedAt.get(key) ?? 0, this.#clock.now() + delayMs))
-    this.after(process, delayMs, `link to ${other} is gone`, () => process.gone(other, link.number))
+    this.after(process, delayMs, `link to ${other} is gone`, () => {
+      this.#ending.delete(link)
+      process.gone(other, link.number)
+    })
   }
 }
 

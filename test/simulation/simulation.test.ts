@@ -14,6 +14,7 @@ const expected = [
   ...['story recalled', 'story returned', 'story retried', 'story fenced', 'story cancelled', 'story timed out'],
   ...['redirected', 'refused', 'reclaim', 'leaseReturn', 'workerEnd answered', 'recall answered', 'blocked', 'resumed'],
   ...['refAdd', 'refAck', 'refRemove', 'replyAck', 'objectValue', 'nodeEvent', 'declaredDead', 'jobEnd', 'exit'],
+  ...['message twice', 'message overtaken', 'message late', 'message torn', 'cut one way', 'silent head'],
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again'],
 ]
 

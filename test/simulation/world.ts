@@ -13,9 +13,10 @@ import type { RefTuple, ResourceUnits } from '../../runtime/protocol/messages.ts
 import { Checks, demand } from './checks.ts'
 import { SimDriver } from './driver.ts'
 import { scheduleFaults } from './faults.ts'
-import { SimHead } from './head.ts'
+import { SimHead, silentMs } from './head.ts'
 import { type Endpoint, Network } from './network.ts'
 import { SimNode } from './node.ts'
+import { Trouble } from './trouble.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import { SimWorker } from './worker.ts'
 import { Workload } from './workload.ts'
@@ -67,7 +68,13 @@ export class World {
       pages: random.next() < 0.85,
       spawnFails: random.next() < 0.2 ? 0.2 : 0,
     }
-    this.network = new Network(this.clock, random, (where, what) => this.#happened(where, what))
+    this.network = new Network({
+      ...{ clock: this.clock, random, trouble: new Trouble(seed) },
+      happened: (where, what) => this.#happened(where, what),
+      troubled: (fate) => this.count(`message ${fate}`),
+      mayBreak: (a, b) => this.mayBeCut(a, b),
+      tear: (link) => this.cut(link),
+    })
     this.workload = new Workload(random)
     this.head = new SimHead(this, this.newId())
     this.network.processes.set(this.head.id, this.head)
@@ -143,6 +150,22 @@ export class World {
     for (const end of link.ends) this.#cutOff.add(end)
     this.#trace.push(`${this.clock.now().toFixed(3)} cut ${link.ends.map((end) => this.nameOf(end)).join(' - ')}`)
     this.network.cut(link)
+  }
+
+  /** Nothing comes through in one direction, for a while or until the link breaks. */
+  cutOneWay(link: Link, from: ProcessId, durationMs: number, breaks: boolean): void {
+    const to = link.ends[0] === from ? link.ends[1] : link.ends[0]
+    this.count('cut one way')
+    if (breaks) for (const end of link.ends) this.#cutOff.add(end)
+    this.#trace.push(`${this.clock.now().toFixed(3)} nothing comes from ${this.nameOf(from)} to ${this.nameOf(to)}`)
+    this.network.cutOneWay(link, from, durationMs, breaks)
+    if (durationMs < silentMs) return
+    // Heartbeats find it: the head declares a node dead that it does not hear, a node looks for the head again.
+    const [sender, receiver] = [this.network.processes.get(from), this.network.processes.get(to)]
+    if (receiver === this.head && sender instanceof SimNode)
+      this.network.after(this.head, silentMs, 'missed heartbeats', () => this.head.silent(sender.id))
+    if (sender === this.head && receiver instanceof SimNode)
+      this.network.after(receiver, silentMs, 'silent head', () => this.network.close(receiver, from))
   }
 
   /** Everything but the sockets between a node manager and its own workers. */

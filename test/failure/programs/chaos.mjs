@@ -52,6 +52,10 @@ void told('enough').then(() => (over = true))
 let next = 0
 const counts = Object.fromEntries(Object.keys(mayFail).map((kind) => [kind, { accepted: 0, succeeded: 0, failed: {} }]))
 const wrong = []
+/** Calls that have not settled, and since when. */
+const pending = new Map()
+/** Longer than anything that goes wrong may last. */
+const longMs = 30_000
 const succeededOnce = []
 let retried = 0
 
@@ -80,7 +84,8 @@ const kinds = {
     // Not told as unhandled while the call waits to be cancelled.
     value.catch(() => {})
     await new Promise((resolve) => setTimeout(resolve, random() * 2 * ms))
-    cancel(ref)
+    // Without its home it has failed already.
+    if (explain().kind === 'driver') cancel(ref)
     return (await value).id === id ? '' : 'got another value'
   },
   async large(id, ms) {
@@ -94,23 +99,24 @@ const kinds = {
 }
 const drawn = [...Array(8).fill('task'), ...Array(5).fill('once'), 'nested', 'nested', 'cancelled', 'cancelled', 'large']
 
-/** Whether the life goes on. */
+/** One call from its beginning to its end. When the home is gone, this life of the program is over. */
 async function call(kind, random, pool) {
   const id = `${seed}-${kind}-${next++}`
   const count = counts[kind]
   count.accepted++
+  pending.set(id, performance.now())
   try {
     const ms = Math.round(leastMs + random() * (mostMs - leastMs))
     const problem = await kinds[kind](id, ms, random, pool)
     count.succeeded++
     if (problem !== '') complain(`${id} ${problem}`)
-    return true
   } catch (error) {
     const name = error?.name ?? String(error)
     count.failed[name] = (count.failed[name] ?? 0) + 1
-    if (name === homeGone && /home node \w+ at .* is gone|was shut down|already/.test(error.message)) return false
-    if (!mayFail[kind].includes(name)) complain(`${id} failed: ${error?.stack ?? String(error)}`)
-    return true
+    if (name === homeGone && /home node \w+ at .* is gone|shut down/.test(error.message)) alive = false
+    else if (!mayFail[kind].includes(name)) complain(`${id} failed: ${error?.stack ?? String(error)}`)
+  } finally {
+    pending.delete(id)
   }
 }
 
@@ -128,16 +134,18 @@ async function join(random) {
   }
 }
 
+/** The life goes on. */
+let alive = true
+
 async function work(random) {
-  // Until the home is gone, which every call is told of.
-  for (let alive = true; alive && !over; ) alive = await call(drawn[Math.floor(random() * drawn.length)], random)
+  while (alive && !over) await call(drawn[Math.floor(random() * drawn.length)], random)
 }
 
 /** One after the other, and a new pool now and then: each takes workers of its own. */
 async function maps(random) {
-  for (let alive = true; alive && !over; ) {
+  while (alive && !over) {
     const pool = new Pool(1)
-    for (let i = 0; i < 20 && alive && !over; i++) alive = await call('map', random, pool)
+    for (let i = 0; i < 20 && alive && !over; i++) await call('map', random, pool)
     pool.terminate()
   }
 }
@@ -154,11 +162,13 @@ const random = numbers(seed)
 let newest = 0
 const watch = setInterval(() => {
   newest = explain().retried || newest
-  void say('progress', { next, retried: retried + newest, counts })
+  const late = [...pending].filter(([, sinceMs]) => performance.now() - sinceMs > longMs).map(([id]) => id)
+  void say('progress', { next, retried: retried + newest, counts, late })
 }, 250)
 for (let life = 1; !over; life++) {
   const joined = await join(random)
   if (joined === undefined) break
+  alive = true
   void say('life', { life, node: joined.node })
   const all = Array.from({ length: streams }, (_, i) => work(numbers(seed * 1_000 + life * 100 + i)))
   await Promise.all([...all, maps(numbers(seed * 1_000 + life * 100 + 99))])

@@ -66,6 +66,13 @@ interface Act {
   readonly text: string
 }
 
+interface Progress {
+  readonly next: number
+  readonly retried: number
+  /** Ids of calls that have not settled for very long. */
+  readonly late: readonly string[]
+}
+
 const sampleMs = 2_000
 
 export async function underChaos(cluster: FailureCluster, options: ChaosOptions): Promise<ChaosResult> {
@@ -80,8 +87,10 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
   let told = 0
   const telling = setInterval(() => {
     for (const [i, driver] of drivers.entries()) {
-      const { next, retried } = driver.latest<{ next: number; retried: number }>('progress') ?? { next: 0, retried: 0 }
-      note(`program ${i + 1}: ${next} calls, ${retried} run again, ${driver.all('lived').length} lives over`)
+      const progress = driver.latest<Progress>('progress')
+      const { next, retried, late } = progress ?? { next: 0, retried: 0, late: [] }
+      const waits = late.length === 0 ? '' : `, still waits for ${late.join(' ')}`
+      note(`program ${i + 1}: ${next} calls, ${retried} run again, ${driver.all('lived').length} lives over${waits}`)
     }
     for (const { reason } of drivers.flatMap((driver) => driver.all<{ reason: string }>('waits')).slice(told)) {
       told++

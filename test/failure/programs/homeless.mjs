@@ -1,0 +1,17 @@
+/** Asks where it runs, whenever it is told to. Options: address. */
+import { init, remote, shutdown } from 'outpool'
+import { end, options, say, told } from './report.mjs'
+
+const { node } = await init({ address: options.address })
+const where = remote(new URL('./tasks.mjs', import.meta.url), 'where', { maxRetries: -1 })
+await say('joined', { node })
+for (;;) {
+  const asked = await Promise.race([told('ask'), told('leave').then(() => 'leave')])
+  if (asked === 'leave') break
+  const startedAt = performance.now()
+  const answer = await where.run(1).catch((error) => ({ error: error.name, message: error.message }))
+  await say('answer', { ...answer, waitedMs: performance.now() - startedAt })
+}
+await shutdown()
+await where.run(1).catch((error) => say('answer', { error: error.name }))
+await end({})

@@ -1,0 +1,51 @@
+/**
+ * What becomes of single messages, as `runtime/transport/chaos-link.ts` has it: late, torn off with all behind it, and,
+ * where the protocol says that it bears it, lost alone, come twice, overtaken. Drawn from a stream of its own.
+ */
+import { type Random, seededRandom } from '../../runtime/base/random.ts'
+import { MessageType } from '../../runtime/protocol/message-type.ts'
+import { toleranceOf } from '../../runtime/protocol/tolerance.ts'
+
+export type Fate = 'lost' | 'twice' | 'overtaken' | 'late' | 'torn' | undefined
+
+/** Messages that the simulation calls by another name. */
+const names: Readonly<Record<string, keyof typeof MessageType>> = {
+  load: 'nodeLoad',
+  view: 'clusterView',
+  reclaim: 'leaseReclaim',
+  blocked: 'workerBlocked',
+  resumed: 'workerResumed',
+  'recall answered': 'recalled',
+  'workerEnd answered': 'workerEnded',
+}
+
+export class Trouble {
+  readonly #random: Random
+  /** Of each message, by fate; 0 in histories without. */
+  readonly #chance: number
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed ^ 0x5eed)
+    this.#chance = this.#random.next() < 0.5 ? this.#random.next() * 0.1 : 0
+  }
+
+  /** `tearable`: the link may break. */
+  fateOf(what: string, tearable: boolean): Fate {
+    if (this.#chance === 0) return undefined
+    const type = MessageType[(names[what] ?? what) as keyof typeof MessageType] as number | undefined
+    const { lost, twice, late } = type === undefined ? {} : toleranceOf(type)
+    if (lost && this.#strikes()) return 'lost'
+    if (twice && this.#strikes()) return 'twice'
+    if (late && this.#strikes()) return 'overtaken'
+    if (this.#strikes()) return 'late'
+    return tearable && this.#random.next() < this.#chance / 200 ? 'torn' : undefined
+  }
+
+  lateMs(): number {
+    return this.#random.next() * 50
+  }
+
+  #strikes(): boolean {
+    return this.#random.next() < this.#chance
+  }
+}
