@@ -4,20 +4,19 @@
  *
  *     startDriver --> owner (submissions wait) --> local node | join --> home --> leases
  */
-import { join } from 'node:path'
 import { systemClock } from '../runtime/base/clock.ts'
 import { ConnectionLostError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { joinCluster } from '../runtime/cluster/join.ts'
 import { type LocalNode, startLocal } from '../runtime/cluster/local.ts'
-import { FileObjectStore } from '../runtime/objects/file-store.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
 import { currentRuntime, type ProcessRuntime, setCurrentRuntime } from '../runtime/owner/current.ts'
 import { type Home, type HomeHandlers, openHome } from '../runtime/owner/home.ts'
 import type { OwnerHost } from '../runtime/owner/host.ts'
+import { type NodeStore, openNodeStore } from '../runtime/owner/node-store.ts'
 import { objectRefCodec } from '../runtime/owner/object-ref.ts'
 import { Owner } from '../runtime/owner/owner.ts'
 import { Pulling } from '../runtime/owner/pulling.ts'
@@ -66,6 +65,8 @@ class Driver implements DriverHandle {
   #home: Home | undefined
   #local: LocalNode | undefined
   #store: ObjectStore | undefined
+  /** The store of a node on this machine that is in another process. */
+  #nodeStore: NodeStore | undefined
   #pulling!: Pulling
   #waits = 0
   #keepAlive: NodeJS.Timeout | undefined
@@ -90,8 +91,9 @@ class Driver implements DriverHandle {
     await this.ready.catch(() => {})
     // What workers printed last comes over the home link while the local node stops.
     await this.#local?.stop()
+    // What it gives back is told over the home link.
+    await (this.#nodeStore ?? this.#store)?.close()
     this.#home?.close()
-    await this.#store?.close()
     process.off('exit', this.#onExit)
     process.off('beforeExit', this.#onBeforeExit)
   }
@@ -106,15 +108,19 @@ class Driver implements DriverHandle {
   async #connect(): Promise<void> {
     const home = await (this.#options.address === undefined ? this.#startLocal() : this.#join(this.#options.address))
     this.#self.node = home.node
-    this.#store =
-      home.runFolder === undefined
-        ? new MemoryObjectStore()
-        : await FileObjectStore.open(join(home.runFolder, 'objects'))
+    this.#store = await this.#openStore(home)
     this.#pulling = new Pulling(() => home, this.#store)
     this.#home = home
     if (this.#stopped) return home.close()
     if (this.#waits > 0) home.ref()
     await home.startJob({ pid: process.pid, cwd: process.cwd() })
+  }
+
+  async #openStore(home: Home): Promise<ObjectStore> {
+    if (this.#local !== undefined) return this.#local.openStore(this.#self.process)
+    if (home.runFolder === undefined) return new MemoryObjectStore()
+    this.#nodeStore = await openNodeStore(home.runFolder, this.#self.process, () => home)
+    return this.#nodeStore.store
   }
 
   async #startLocal(): Promise<Home> {
@@ -152,6 +158,7 @@ class Driver implements DriverHandle {
       },
       onLost: (reason) => {
         this.#pulling.homeLost(reason)
+        this.#nodeStore?.homeLost(reason)
         this.#owner.homeLost()
       },
       onClosed: (reason) => this.#fail(reason),
@@ -159,6 +166,7 @@ class Driver implements DriverHandle {
   }
 
   #fromHome(message: Message): void {
+    if (this.#nodeStore?.received(message) === true) return
     if (this.#owner.fromHome(message) || this.#pulling.received(message)) return
     this.#logs.received(message)
   }
@@ -190,7 +198,10 @@ class Driver implements DriverHandle {
           return homeOf().sameMachine
         },
       },
-      store: laterStore(() => whenReady(() => Promise.resolve(this.#store as ObjectStore))),
+      store: laterStore(
+        () => this.#store,
+        () => whenReady(() => Promise.resolve(this.#store as ObjectStore)),
+      ),
       get storeHolder() {
         return holderOf()
       },
@@ -259,12 +270,13 @@ class Driver implements DriverHandle {
   }
 }
 
-/** A store that is not open yet. */
-function laterStore(open: () => Promise<ObjectStore>): ObjectStore {
+/** A store that is not open yet; `now` is it, once it is. */
+function laterStore(now: () => ObjectStore | undefined, open: () => Promise<ObjectStore>): ObjectStore {
   return {
     create: async (key, sizeBytes) => (await open()).create(key, sizeBytes),
     put: async (key, encoded) => (await open()).put(key, encoded),
-    get: async (key) => (await open()).get(key),
+    putNow: (key, encoded) => now()?.putNow?.(key, encoded),
+    get: async (key, expected) => (await open()).get(key, expected),
     read: async (key, offset, length) => (await open()).read(key, offset, length),
     size: async (key) => (await open()).size(key),
     contains: async (key) => (await open()).contains(key),

@@ -1,7 +1,7 @@
 /**
  * Joining a running cluster as a driver. Any node manager serves as home.
  *
- *     address ──▶ ask who is there ──▶ its probe file can be read here?
+ *     address ──▶ ask who is there ──▶ its probe file can be read here, and its shared memory opened?
  *                                        yes: same machine: home link over node.sock, shared store
  *                                        no:  home link over the address
  *
@@ -11,8 +11,10 @@ import { existsSync } from 'node:fs'
 import { newProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
+import { isWithinReach } from '../objects/arena-memory.ts'
 import { nodeSocketOf, openHome } from '../owner/home.ts'
 import type { Home, HomeHandlers } from '../owner/home.ts'
+import { objectsFolderOf } from '../owner/node-store.ts'
 import { dial } from '../transport/dial.ts'
 import type { TokenSource } from '../transport/tokens.ts'
 import { parseClusterAddress } from './node-address.ts'
@@ -52,7 +54,8 @@ export async function joinCluster(options: JoinOptions): Promise<Home> {
   const { address, token, process, info, reconnectMs = defaultReconnectMs, sameMachine = true, ...handlers } = options
   const found = await findNode(address, token)
   const socket = nodeSocketOf(found.runFolder)
-  const here = sameMachine && probeMatches(found.probe) && existsSync(socket)
+  const here =
+    sameMachine && probeMatches(found.probe) && existsSync(socket) && isWithinReach(objectsFolderOf(found.runFolder))
   return openHome({
     ...handlers,
     kind: 'driver',

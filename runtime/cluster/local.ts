@@ -12,7 +12,11 @@ import type { NodeId, ProcessId } from '../base/ids.ts'
 import { systemRandom } from '../base/random.ts'
 import { ControlStore } from '../control/control-store.ts'
 import { MemoryPersistence } from '../control/persistence.ts'
+import { FileObjectStore } from '../objects/file-store.ts'
+import type { StoreOptions } from '../objects/store-choice.ts'
+import type { ObjectStore } from '../objects/store.ts'
 import { nodeSocketOf } from '../owner/home.ts'
+import { objectsFolderOf } from '../owner/node-store.ts'
 import type { Address } from '../transport/dial.ts'
 import { peerHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
@@ -32,6 +36,7 @@ export interface LocalOptions {
   readonly labels?: Readonly<Record<string, string>>
   /** How long what nobody can run waits for a node that can, in milliseconds. Default 30,000. */
   readonly infeasibleTimeoutMs?: number
+  readonly store?: StoreOptions
 }
 
 export interface LocalNode {
@@ -42,6 +47,8 @@ export interface LocalNode {
   readonly address: Address
   readonly runFolder: string
   readonly manager: NodeManager
+  /** The object store for the driver `process`: the node's own, in this process. */
+  openStore(process: ProcessId): Promise<ObjectStore>
   /** A link to the node manager for the driver `process`. */
   connect(process: ProcessId): Promise<Link>
   /** Ends the workers, closes every link, removes the run folder. */
@@ -55,13 +62,14 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalNode>
   const total = nodeResources(options)
   const store = await ControlStore.open({ clock: systemClock, persistence: new MemoryPersistence() })
   const token = newToken()
-  const { infeasibleTimeoutMs } = options
+  const { infeasibleTimeoutMs, store: storeOptions } = options
   let host: NodeHost
   try {
     host = await NodeHost.start({
       ...{ token, total, labels: options.labels ?? {}, head: true, headUrl: '' },
       clock: systemClock,
       random: systemRandom,
+      ...(storeOptions !== undefined && { store: storeOptions }),
       ...(infeasibleTimeoutMs !== undefined && { manager: { leases: { infeasibleTimeoutMs } } }),
       events: {
         declaredDead: (reason) => console.error(`outpool: the local node was declared dead: ${reason}`),
@@ -90,6 +98,8 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalNode>
     address: { unix: nodeSocketOf(host.runFolder) },
     runFolder: host.runFolder,
     manager: host.manager,
+    openStore: async (process) =>
+      host.arena?.openStore(process) ?? FileObjectStore.open(objectsFolderOf(host.runFolder)),
     connect(process) {
       const self = peerHello({ kind: 'driver', node: host.id, process })
       const [mine, theirs] = memoryPair(self, peerHello(host.manager.hello))

@@ -17,7 +17,9 @@ import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { NodeManager } from '../node/node-manager.ts'
 import type { NodeManagerEvents, NodeManagerOptions } from '../node/node-manager.ts'
-import { FileObjectStore } from '../objects/file-store.ts'
+import { ArenaHost } from '../objects/arena-host.ts'
+import { chooseStore } from '../objects/store-choice.ts'
+import type { StoreOptions } from '../objects/store-choice.ts'
 import { nodeSocketOf } from '../owner/home.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { Message, ResourceUnits } from '../protocol/messages.ts'
@@ -57,6 +59,8 @@ export interface NodeHostOptions {
   readonly clock: Clock
   readonly random: Random
   readonly heartbeat?: HeartbeatOptions
+  /** The object store. Default: 30 % of the memory that this process may use, shared; and what the disk has. */
+  readonly store?: StoreOptions
   readonly manager?: Partial<Pick<NodeManagerOptions, 'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment'>>
   readonly events: NodeManagerEvents
 }
@@ -74,6 +78,8 @@ export class NodeHost {
   readonly id: NodeId
   readonly runFolder: string
   readonly manager: NodeManager
+  /** The shared memory of this node; undefined where its store is on files. */
+  readonly arena: ArenaHost | undefined
   /** '' in local mode. */
   readonly url: string
   readonly headUrl: string
@@ -89,29 +95,39 @@ export class NodeHost {
     const runFolder = createRunFolder(id)
     let port: WebSocketListener | undefined
     let manager: NodeManager | undefined
+    let arena: ArenaHost | undefined
     try {
-      const store = await FileObjectStore.open(objectsFolderOf(runFolder))
+      const { clock, random, events, store: storeOptions = {} } = options
+      const warn = (text: string): void => events.warn(text)
+      const chosen = await chooseStore({
+        folder: objectsFolderOf(runFolder),
+        node: id,
+        clock,
+        options: storeOptions,
+        warn,
+      })
+      if (chosen instanceof ArenaHost) arena = chosen
       const welcome = welcomeOf(id, runFolder, options)
       if (options.listen) port = await openPort({ ...options.listen, runFolder }, () => manager, welcome, options)
       const url = port ? await advertisedUrl(port, options) : ''
       // The welcome is written anew for each peer: from here on it says where the head is, also when that is here.
       const headUrl = options.headUrl || url
       welcome.info['headUrl'] = headUrl
-      const { clock, random, events } = options
       manager = new NodeManager(managerOptions(options, { id, runFolder, url, headUrl }), {
-        store,
-        clock,
-        random,
-        events,
+        ...{ store: chosen instanceof ArenaHost ? chosen.store : chosen, clock, random, events },
+        ...(arena && { arena }),
       })
+      const made: NodeManager = manager
+      if (arena) arena.sendCollect = (process) => made.tell(process, [MessageType.storeCollect])
       const unix = await listenUnix({ ...serving(() => manager, welcome, options), path: nodeSocketOf(runFolder) })
       const { shown, accepted } = ringOf(options.token)
       writeNodeFile(runFolder, { id, token: shown, accepted, url, headUrl })
       manager.start()
-      return new NodeHost(manager, { runFolder, url, headUrl, unix, port })
+      return new NodeHost(manager, { runFolder, url, headUrl, unix, port, arena })
     } catch (error) {
       await port?.close()
       await manager?.stop('it could not start')
+      await arena?.close()
       removeRunFolder(runFolder)
       throw error
     }
@@ -123,6 +139,7 @@ export class NodeHost {
     this.runFolder = parts.runFolder
     this.url = parts.url
     this.headUrl = parts.headUrl
+    this.arena = parts.arena
     this.#unix = parts.unix
     this.#port = parts.port
   }
@@ -164,6 +181,7 @@ export class NodeHost {
     this.#headLink?.flush()
     await Promise.all([this.#unix.close(), this.#port?.close()])
     await stopped
+    await this.arena?.close()
     removeRunFolder(this.runFolder)
   }
 }
@@ -174,6 +192,7 @@ interface Parts {
   readonly headUrl: string
   readonly unix: UnixListener
   readonly port: WebSocketListener | undefined
+  readonly arena: ArenaHost | undefined
 }
 
 /** What a node says in its hello when it comes to register with the head. */

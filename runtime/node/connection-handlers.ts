@@ -6,12 +6,14 @@ import { MessageType } from '../protocol/messages.ts'
 import type { Holder, LeaseRequest, Recall, WorkerEnd } from '../protocol/messages.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
 import type { NodeParts } from './node-parts.ts'
+import { freeAll, storeHandlers, userGone } from './store-handlers.ts'
 
 /** `parts` is called when something comes, when all parts are there. */
 export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
   return {
     ...leaseHandlers(parts),
     ...objectHandlers(parts),
+    ...storeHandlers(parts),
     ...codeHandlers(parts),
     ...jobHandlers(parts),
     isOwnWorker: (worker) => parts().pool.has(worker),
@@ -26,6 +28,7 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
     gone(connection) {
       const { change, grants, jobs, tables, pool, connections } = parts()
       change(() => grants.ownerGone(connection.key))
+      if (!connection.ownWorker) userGone(parts(), connection)
       jobs.linkGone(connection.link)
       tables.linkGone(connection.link)
       // A worker that nobody can speak to any more is of no use, alive or not.
@@ -154,6 +157,7 @@ function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull'
     },
     free(keys) {
       const { ports } = parts()
+      if (ports.arena !== undefined) return freeAll(ports.arena, keys)
       for (const key of keys)
         ports.store.delete(key).catch((error: unknown) => {
           ports.events.warn(`freeing object ${key} failed: ${(error as Error).message}`)

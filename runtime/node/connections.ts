@@ -11,6 +11,8 @@ import type {
   LeaseRequest,
   Message,
   Recall,
+  StoreNotes,
+  StoreRequest,
   TableRequest,
   WorkerEnd,
 } from '../protocol/messages.ts'
@@ -43,6 +45,8 @@ export interface ConnectionHandlers {
   resumed(worker: ProcessId, epoch: number): void
   pull(connection: Connection, requestId: number, key: string, holders: readonly Holder[]): void
   free(keys: readonly string[]): void
+  storeRequest(connection: Connection, message: StoreRequest): void
+  storeNotes(connection: Connection, message: StoreNotes): void
   codeNeed(worker: ProcessId, requestId: number, key: string): void
   codeMade(worker: ProcessId, message: CodeMade): void
   processQuery(connection: Connection, requestId: number, node: NodeId, process: ProcessId): void
@@ -155,6 +159,10 @@ export class Connections {
         return on.pull(connection, message[1], message[2], message[4])
       case MessageType.free:
         return on.free(message[1])
+      case MessageType.storeRequest:
+        return on.storeRequest(connection, message)
+      case MessageType.storeNotes:
+        return on.storeNotes(connection, message)
       case MessageType.codeNeed:
         return connection.ownWorker
           ? on.codeNeed(connection.process, message[1], message[2])

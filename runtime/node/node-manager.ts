@@ -168,6 +168,11 @@ export class NodeManager {
     serveObjects(channel, this.#ports.store)
   }
 
+  /** Says something to a process that is linked here. */
+  tell(process: ProcessId, message: Message): void {
+    this.#parts.connections.find(process)?.send(message)
+  }
+
   /** Takes over a link to the head; `onLost` is called once, when it is over, so that the host makes another. */
   attachHead(link: Link, onLost: (reason: Error) => void = () => {}): void {
     this.#parts.cluster.attach(link, onLost)
@@ -297,8 +302,7 @@ export class NodeManager {
     const job = this.#parts.grants.jobOf(worker)
     this.#change(() => this.#parts.grants.workerDied(worker, describeExit(report), endedByOthers(report)))
     this.#parts.connections.find(worker)?.close(new ConnectionLostError(`worker ${worker} ${describeExit(report)}`))
-    // What it owned is lost with it, so nobody will ask for these bytes again.
-    if (job !== undefined) this.#background(this.#ports.store.deleteOwnedBy(worker), 'removing objects')
+    this.#processGone(worker, job !== undefined)
   }
 
   #onLines(worker: ProcessId, stream: LogLine[0], lines: readonly { name: string; text: string }[]): void {
@@ -317,7 +321,20 @@ export class NodeManager {
     this.#change(() => grants.jobEnded(job, `job ${job} is over: ${reason}`))
     if (home) cluster.jobEnd(job, reason)
     logs.jobEnded(job)
-    for (const owner of owners) this.#background(this.#ports.store.deleteOwnedBy(owner), 'removing objects')
+    for (const owner of owners) this.#ownerGone(owner)
+  }
+
+  /** A worker has ended: its objects go, and what it held of the store. */
+  #processGone(worker: ProcessId, hadJob: boolean): void {
+    this.#ports.arena?.processGone(worker)
+    if (hadJob) this.#ownerGone(worker)
+  }
+
+  /** Nobody will ask for these bytes again. */
+  #ownerGone(owner: ProcessId): void {
+    const { arena, store } = this.#ports
+    if (arena === undefined) this.#background(store.deleteOwnedBy(owner), 'removing objects')
+    else arena.ownerGone(owner)
   }
 
   #onView(rows: readonly NodeRow[], all: boolean): void {

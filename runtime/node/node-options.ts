@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
+import type { ArenaHost } from '../objects/arena-host.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import type { ResourceUnits } from '../protocol/messages.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
@@ -49,6 +50,8 @@ export interface NodeManagerOptions {
 
 export interface NodeManagerPorts {
   readonly store: ObjectStore
+  /** The shared memory of this node, where `store` is in it. Closed by the host, after the node manager. */
+  readonly arena?: ArenaHost
   /** Default: pages on files (runtime/objects/claim-page.ts). */
   readonly claimPages?: ClaimPages
   readonly clock: Clock

@@ -40,6 +40,10 @@ export class MemoryObjectStore implements ObjectStore {
     return sizeBytes
   }
 
+  putNow(key: string, encoded: EncodedValue): Promise<number> {
+    return this.put(key, encoded)
+  }
+
   async get(key: string): Promise<StoredObject | undefined> {
     const bytes = this.#find(key)
     if (bytes === undefined) return undefined

@@ -11,14 +11,20 @@ import type { EncodedValue } from './value-format.ts'
 
 export interface ObjectStore {
   /**
-   * Room for an object of `sizeBytes`, as `flatten` lays it out. Nobody sees it before `seal`.
+   * Room for a copy of an object of `sizeBytes`, as `flatten` lays it out, that another process keeps. Nobody sees it
+   * before `seal`.
    * @throws OutOfDiskError where there is no room for it.
    */
   create(key: string, sizeBytes: number): Promise<ObjectWriter>
   /** Stores a value; returns its size in bytes. `encoded.buffers` must not change until the promise settles. */
   put(key: string, encoded: EncodedValue): Promise<number>
-  /** The value; undefined where the object is not here. */
-  get(key: string): Promise<StoredObject | undefined>
+  /**
+   * The same, with the bytes taken at the call; undefined where that cannot be done without waiting. Absent where it
+   * never can.
+   */
+  putNow?(key: string, encoded: EncodedValue): Promise<number> | undefined
+  /** The value; undefined where the object is not here. `expected`: somebody has said that it was put here. */
+  get(key: string, expected?: boolean): Promise<StoredObject | undefined>
   /**
    * Bytes of a stored object, for its transfer; fewer than `length` where the object ends before.
    * @throws ObjectLostError where the object is not here.

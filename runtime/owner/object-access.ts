@@ -12,6 +12,9 @@ import { refTupleOf } from './refs.ts'
 /** Registers the refs inside a value before they come to life. */
 export type RegisterRefs = (refs: readonly RefTuple[]) => void
 
+/** How often a copy is brought here for one read. */
+const mostPulls = 3
+
 interface Question {
   readonly owner: ProcessId
   readonly answer: (outcome: ObjectTuple) => void
@@ -73,12 +76,21 @@ export class ObjectAccess {
     const [, sizeBytes, holders] = outcome
     const key = objectKey({ owner: ref[0], number: ref[1] })
     const { store } = this.#host
-    if (!(await store.contains(key))) await this.#host.pull(key, sizeBytes, holders)
-    const stored = await store.get(key)
+    const holder = this.#host.storeHolder[1]
+    let stored = await store.get(
+      key,
+      holders.some(([, process]) => process === holder),
+    )
+    // A copy may be dropped again before it is used, when memory is short.
+    for (let pulls = 0; stored === undefined && pulls < mostPulls; pulls++) {
+      await this.#host.pull(key, sizeBytes, holders)
+      stored = await store.get(key)
+    }
     if (stored === undefined) {
-      throw new ObjectLostError(`object ${key} was brought here and is gone again; the node's store was emptied`, {
-        details: { key },
-      })
+      throw new ObjectLostError(
+        `object ${key} was brought here and is gone again, ${mostPulls} times; the node's store is short of memory`,
+        { details: { key } },
+      )
     }
     try {
       return this.#decode(stored.encoded, register)

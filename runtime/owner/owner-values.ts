@@ -57,7 +57,7 @@ export class OwnerValues {
   async put(value: unknown): Promise<RefTuple> {
     const encoded = encodeValue(value, 'value', this.#host.refCodec)
     if (compactBytes(encoded) > inlineBytes) {
-      const ref = this.store(encoded)
+      const ref = this.store(encoded, true)
       const stored = await this.outcomeOf(ref)
       if (stored[0] === 'error') {
         this.release(ref[0], ref[1])
@@ -216,20 +216,18 @@ export class OwnerValues {
       })
   }
 
-  /** A value too large to travel inline becomes an object; it is ready when it is in the store. */
-  store(encoded: EncodedValue): RefTuple {
+  /**
+   * A value too large to travel inline becomes an object; it is ready when it is in the store. Its buffers are taken as
+   * they are at the call, copied where they cannot be stored at once; unless the caller keeps them as they are until then
+   * (`isKept`).
+   */
+  store(encoded: EncodedValue, isKept: boolean = false): RefTuple {
     const number = this.#objects.allocate(1)
     this.#borrowing.state.retainOwned(number)
     const ref: RefTuple = [this.#host.self.process, number, this.#host.self.node]
-    const taken = {
-      inband: encoded.inband,
-      buffers: encoded.buffers.map((buffer) => new Uint8Array(buffer)),
-      refs: encoded.refs,
-    }
     if (encoded.refs.length > 0) this.#contain(number, encoded)
     this.#borrowing.state.retainOwned(number)
-    this.#host.store
-      .put(objectKey({ owner: ref[0], number }), taken)
+    this.#storing(objectKey({ owner: ref[0], number }), encoded, isKept)
       .then(
         (sizeBytes): Outcome => ['stored', sizeBytes, [this.#host.storeHolder]],
         (error: unknown): Outcome => ['error', compactError(error)],
@@ -241,6 +239,16 @@ export class OwnerValues {
       })
       .catch((error: unknown) => this.#host.warn(`storing object ${number} failed: ${String(error)}`))
     return ref
+  }
+
+  async #storing(key: string, encoded: EncodedValue, isKept: boolean): Promise<number> {
+    const { store } = this.#host
+    if (isKept) return store.put(key, encoded)
+    // Up to here nothing was awaited: these are the bytes of the call.
+    const now = store.putNow?.(key, encoded)
+    if (now !== undefined) return now
+    const buffers = encoded.buffers.map((buffer) => new Uint8Array(buffer))
+    return store.put(key, { ...encoded, buffers })
   }
 
   #contain(number: number, encoded: EncodedValue): void {

@@ -17,7 +17,17 @@ import type {
   TableEvent,
 } from './head-messages.ts'
 import type { MessageType } from './message-type.ts'
+import type { StoreCollect, StoreNotes, StoreReply, StoreRequest } from './store-messages.ts'
 
+export type {
+  StoreAnswer,
+  StoreCollect,
+  StoreNote,
+  StoreNotes,
+  StoreOperation,
+  StoreReply,
+  StoreRequest,
+} from './store-messages.ts'
 export { MessageType } from './message-type.ts'
 export type {
   NodeRegister,
@@ -362,3 +372,7 @@ export type Message =
   | CodeNeed
   | CodePlace
   | CodeMade
+  | StoreRequest
+  | StoreReply
+  | StoreNotes
+  | StoreCollect

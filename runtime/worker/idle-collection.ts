@@ -8,8 +8,6 @@
  *
  * A collection stops the worker, for longer the larger its heap is, so the next one waits for twenty times that.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Clock, Timer } from '../base/clock.ts'
 
 export interface IdleCollectionParts {
@@ -58,15 +56,4 @@ export class IdleCollection {
       this.#wait(Math.min(mostWaitMs, Math.max(2 * waitMs, pauseMs)))
     })
   }
-}
-
-let collector: (() => void) | undefined
-
-/** A full collection. Node offers none unless it was started with `--expose-gc`; the flag may be set later, too. */
-export function collectGarbage(): void {
-  if (collector === undefined) {
-    setFlagsFromString('--expose-gc')
-    collector = runInNewContext('gc') as () => void
-  }
-  collector()
 }

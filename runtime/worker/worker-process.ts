@@ -4,12 +4,13 @@
  */
 import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
+import { collectGarbage } from '../base/garbage.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
-import { FileObjectStore } from '../objects/file-store.ts'
 import { setCurrentRuntime } from '../owner/current.ts'
 import { type Home, nodeSocketOf, openHome } from '../owner/home.ts'
 import type { OwnerHost } from '../owner/host.ts'
+import { type NodeStore, openNodeStore } from '../owner/node-store.ts'
 import { Owner } from '../owner/owner.ts'
 import { Pulling } from '../owner/pulling.ts'
 import { MessageType, type Message } from '../protocol/messages.ts'
@@ -17,7 +18,7 @@ import type { RefCodec } from '../objects/value.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix } from '../transport/listen.ts'
 import type { TokenSource } from '../transport/tokens.ts'
-import { collectGarbage, IdleCollection } from './idle-collection.ts'
+import { IdleCollection } from './idle-collection.ts'
 import { IdleLending } from './idle-lending.ts'
 import { markOutput } from './output-marks.ts'
 import { runningTask } from './task-context.ts'
@@ -39,13 +40,16 @@ export interface WorkerStart {
 }
 
 export async function startWorker(start: WorkerStart): Promise<void> {
-  const store = await FileObjectStore.open(join(start.runFolder, 'objects'))
-  await new WorkerProcess(start, store).start()
+  const worker: WorkerProcess = new WorkerProcess(
+    start,
+    await openNodeStore(start.runFolder, start.worker, () => worker.home),
+  )
+  await worker.start()
 }
 
 class WorkerProcess {
   readonly #start: WorkerStart
-  readonly #store: FileObjectStore
+  readonly #store: NodeStore
   readonly #nodeListeners = new Set<() => void>()
   #home!: Home
   #owner!: Owner
@@ -61,16 +65,20 @@ class WorkerProcess {
   readonly #collection = new IdleCollection({
     clock: systemClock,
     isIdle: () => this.#runner.running === 0,
-    holds: () => this.#owner.holdsAnything,
+    holds: () => this.#owner.holdsAnything || this.#store.pinned > 0,
     collect: collectGarbage,
   })
   #leaving = false
   /** What the node manager was told last. */
   #holds = false
 
-  constructor(start: WorkerStart, store: FileObjectStore) {
+  constructor(start: WorkerStart, store: NodeStore) {
     this.#start = start
     this.#store = store
+  }
+
+  get home(): Home {
+    return this.#home
   }
 
   async start(): Promise<void> {
@@ -95,7 +103,7 @@ class WorkerProcess {
       },
       onClosed: () => process.exit(0),
     })
-    this.#pulling = new Pulling(() => this.#home, this.#store)
+    this.#pulling = new Pulling(() => this.#home, this.#store.store)
     this.#owner = new Owner(this.#host())
     this.#code = new WorkerCode({
       send: (message) => this.#home.link.send(message),
@@ -150,7 +158,7 @@ class WorkerProcess {
       clock: systemClock,
       home: this.#home,
       refCodec,
-      store: this.#store,
+      store: this.#store.store,
       storeHolder: [node, node],
       pull: (key, sizeBytes, holders) => this.#pulling.pull(key, sizeBytes, holders),
       enterWait: () => this.#enterWait(),
@@ -199,6 +207,7 @@ class WorkerProcess {
       case MessageType.chaos:
         return void import('../transport/chaos.ts').then(({ orderLinks }) => orderLinks(message[2]))
       default:
+        if (this.#store.received(message)) return
         if (!this.#owner.fromHome(message) && !this.#code.received(message)) this.#pulling.received(message)
     }
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { collectGarbage, IdleCollection } from '../../../runtime/worker/idle-collection.ts'
+import { collectGarbage } from '../../../runtime/base/garbage.ts'
+import { IdleCollection } from '../../../runtime/worker/idle-collection.ts'
 import { VirtualClock } from '../transport/virtual-clock.ts'
 
 describe('runtime/worker/idle-collection', () => {

@@ -1,0 +1,55 @@
+/** What processes of this machine say to the node's store in shared memory. */
+import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
+import type { ArenaHost } from '../objects/arena-host.ts'
+import { compact } from '../objects/compact.ts'
+import { encodeThrown } from '../objects/value.ts'
+import { MessageType } from '../protocol/messages.ts'
+import type { Connection, ConnectionHandlers } from './connections.ts'
+import type { NodeParts } from './node-parts.ts'
+
+export function storeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'storeRequest' | 'storeNotes'> {
+  return {
+    storeRequest({ link, process }, [, requestId, operation]) {
+      const { arena } = parts().ports
+      const answer = (error: Error | undefined, fields: Parameters<Parameters<ArenaHost['request']>[2]>[1]): void => {
+        const bytes = error === undefined ? null : compact(encodeThrown(error, 'error'))
+        link.send([MessageType.storeReply, requestId, bytes, fields])
+      }
+      if (arena === undefined) return answer(new OutpoolError('this node keeps its objects in files'), [])
+      arena.request(process, operation, answer)
+    },
+    storeNotes({ link, process }, [, notes]) {
+      const { arena } = parts().ports
+      try {
+        for (const note of notes) arena?.note(process, note)
+      } catch (error) {
+        // It speaks of memory that it was not given: nothing that it says next can be relied on.
+        link.close(new ConnectionLostError(`what it says of the object store is wrong: ${(error as Error).message}`))
+      }
+    },
+  }
+}
+
+export function freeAll(arena: ArenaHost, keys: readonly string[]): void {
+  for (const key of keys) arena.free(key)
+}
+
+/**
+ * The link of a process that is no worker of this node is gone. A driver on this machine may live on and come back; its
+ * lock says whether it does. As long as it does its maps are in use.
+ */
+export function userGone(parts: NodeParts, { process, link }: Connection): void {
+  const { arena } = parts.ports
+  if (arena === undefined || link.peer.kind !== 'driver' || !arena.holds(process)) return
+  const { clock } = parts.ports
+  const look = (): void => {
+    // With another link it is here again; without anything held there is nothing to free.
+    if (parts.connections.find(process) !== undefined || !arena.holds(process)) return
+    if (arena.isOver(process)) return arena.processGone(process)
+    clock.after(lookMs, look)
+  }
+  look()
+}
+
+/** How often a driver without a link is looked at, in milliseconds. */
+const lookMs = 200

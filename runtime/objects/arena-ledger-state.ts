@@ -1,0 +1,339 @@
+/**
+ * The ledger of one arena, in the node manager: who may write where, which objects there are, who has mapped them, and
+ * what goes to disk when memory runs short. Pure: events in, instructions out to `LedgerEffects`.
+ *
+ *     1 room ──sealed──▶ 2 here ──evict──▶ 3 spilling ──spilled──▶ 4 away ──get──▶ 5 restoring ──restored──▶ 2 here
+ *       │                  │ copy on disk, or not primary ──evict──▶ 4 away, or forgotten                     │
+ *       └──returned,gone   └──────────────────────────── delete, and no pin ──▶ forgotten ◀──────────────────┘
+ *
+ * - An object that somebody has mapped is pinned: its pages are not given to others, whatever happens to its name. One
+ *   that is deleted meanwhile lives on without a name until the last pin is gone.
+ * - A restored object keeps its copy on disk; evicting it again writes nothing.
+ * - Requests for room are served in order; those that bring an object back come before those of writers, since who reads
+ *   may be what writers wait for. A request that cannot be served evicts, then asks holders to collect garbage, and fails
+ *   when nothing has become free for `fullWaitMs`.
+ */
+import { parseObjectKey, type ProcessId } from '../base/ids.ts'
+import { ArenaObjects, type Entry, type GetAnswer, type Reader } from './arena-objects.ts'
+import { ArenaSpace, roundUp, type Room } from './arena-space.ts'
+import type { DiskPlace, LedgerEffects, LedgerOptions, NoRoom, SpillItem } from './arena-types.ts'
+
+export type RoomAnswer = (room: Room | NoRoom) => void
+
+interface Waiting {
+  readonly leastBytes: number
+  readonly wantedBytes: number
+  readonly sinceMs: number
+  readonly waitMs: number
+  readonly answer: RoomAnswer
+}
+
+export interface GetOptions {
+  /** It must be here, or about to be: its seal may be under way on another link. */
+  readonly expected?: boolean
+  /** From disk will do: it is sent on, nobody here reads it. */
+  readonly anywhere?: boolean
+}
+
+/** How long a read waits for an object whose seal should be under way, in milliseconds. */
+const sealWaitMs = 1_000
+/** Between two requests to collect garbage, in milliseconds. */
+const collectEveryMs = 250
+/** After a failed spill, in milliseconds. */
+const spillAgainMs = 500
+/** Remembered keys of objects that were evicted, or freed before they were sealed. */
+const mostRemembered = 100_000
+
+export class ArenaLedger {
+  readonly space: ArenaSpace
+  readonly objects: ArenaObjects
+  readonly #effects: LedgerEffects
+  readonly #now: () => number
+  readonly #spillAboveBytes: number
+  readonly #fullWaitMs: number
+  readonly #restoreWaitMs: number
+  readonly #spillBatchBytes: number
+  readonly #queue: Waiting[] = []
+  /** Reads of keys that are not here yet. */
+  readonly #expecting = new Map<string, { readonly untilMs: number; readonly readers: Reader[] }>()
+  /** Keys that were freed before they were sealed, with when that is forgotten. */
+  readonly #freedEarly = new Map<string, number>()
+  readonly #evicted = new Set<string>()
+  readonly #goneOwners = new Set<ProcessId>()
+  #isServing = false
+  #nextAsk = 1
+  #askedAtMs = -Infinity
+  #progressAtMs = -Infinity
+  #spillingBytes = 0
+  #diskError: { readonly cause: Error; readonly atMs: number } | undefined
+
+  constructor(options: LedgerOptions) {
+    const { effects, now, segments } = options
+    this.space = new ArenaSpace(segments)
+    this.objects = new ArenaObjects({
+      space: this.space,
+      onFree: () => (this.#progressAtMs = now()),
+      dropDisk: (disk) => effects.dropDisk(disk),
+      onDropped: (key) => remember(this.#evicted, key),
+    })
+    this.#effects = effects
+    this.#now = now
+    this.#spillAboveBytes = Math.floor(this.space.capacityBytes * (options.spillAbove ?? 0.8))
+    this.#fullWaitMs = options.fullWaitMs ?? 10_000
+    this.#restoreWaitMs = options.restoreWaitMs ?? 1_000
+    this.#spillBatchBytes = options.spillBatchBytes ?? 100_000_000
+  }
+
+  /** Whether `tick` has something to do in a while. */
+  get waits(): boolean {
+    return this.#queue.length > 0 || this.#expecting.size > 0 || this.#freedEarly.size > 0
+  }
+
+  /** Room at once, without waiting and without evicting; for a caller that cannot wait. */
+  roomNow(process: ProcessId, sizeBytes: number): Room | undefined {
+    if (this.#queue.length > 0) return undefined
+    const room = this.space.take(sizeBytes)
+    if (room === undefined) return undefined
+    this.objects.holders.grant(process, room)
+    this.#serve()
+    return room
+  }
+
+  /** Room for `wantedBytes`, or at least `leastBytes`; answers now or later. */
+  room(process: ProcessId, leastBytes: number, wantedBytes: number, answer: RoomAnswer): void {
+    this.#want(leastBytes, wantedBytes, this.#fullWaitMs, false, (room) => {
+      if ('segment' in room) this.objects.holders.grant(process, room)
+      answer(room)
+    })
+  }
+
+  /** A room, or a part of one, that is not used. */
+  returned(process: ProcessId, room: Room): void {
+    this.objects.holders.carve(process, room)
+    this.objects.give(room)
+    this.#serve()
+  }
+
+  /** An object was written, into a room that the process has. */
+  sealed(process: ProcessId, key: string, place: Omit<Room, 'sizeBytes'>, sizeBytes: number, primary: boolean): void {
+    const room = { ...place, sizeBytes: roundUp(Math.max(1, sizeBytes)) }
+    this.objects.holders.carve(process, room)
+    if (this.#freedEarly.delete(key) || this.#goneOwners.has(parseObjectKey(key).owner)) {
+      this.objects.give(room)
+    } else {
+      const entry = this.objects.add(key, room, sizeBytes, primary)
+      this.#evicted.delete(key)
+      const readers = this.#expecting.get(key)?.readers ?? []
+      this.#expecting.delete(key)
+      for (const reader of readers) this.objects.hand(entry, reader)
+    }
+    this.#serve()
+  }
+
+  sizeOf(key: string): number | undefined {
+    return this.objects.find(key)?.sizeBytes
+  }
+
+  /** Pins an object for the process and tells where it is. */
+  get(process: ProcessId, key: string, options: GetOptions, answer: GetAnswer): void {
+    const entry = this.objects.find(key)
+    const reader = { process, answer }
+    if (entry === undefined) return options.expected === true ? this.#expect(key, reader) : answer(undefined)
+    if (entry.room !== undefined || options.anywhere === true) return this.objects.hand(entry, reader)
+    entry.waiting.push(reader)
+    if (entry.state === 'away') this.#restore(entry)
+  }
+
+  released(process: ProcessId, entries: readonly number[]): void {
+    for (const id of entries) this.objects.unpin(process, id)
+    this.#serve()
+  }
+
+  /** The object has no name here any more. `early`: it may not have been sealed yet, and is not wanted then. */
+  delete(key: string, early = false): void {
+    this.#evicted.delete(key)
+    const entry = this.objects.find(key)
+    if (entry !== undefined) this.objects.unname(entry)
+    else if (early) remember(this.#freedEarly, key, this.#now() + sealWaitMs)
+    this.#serve()
+  }
+
+  /** `gone`: nothing of that owner is wanted here ever again. */
+  deleteOwnedBy(owner: ProcessId, gone: boolean): void {
+    if (gone) remember(this.#goneOwners, owner)
+    this.objects.unnameOwnedBy(owner)
+    this.#serve()
+  }
+
+  /** A process is over, and touches nothing any more: what it held is free. */
+  processGone(process: ProcessId): void {
+    this.objects.processGone(process)
+    this.#serve()
+  }
+
+  /** A process has collected garbage. */
+  collected(process: ProcessId): void {
+    this.objects.holders.answered(process)
+  }
+
+  spilled(places: ReadonlyMap<number, DiskPlace>): void {
+    this.#diskError = undefined
+    for (const [id, disk] of places) {
+      const entry = this.objects.expect(id, 'spilling')
+      this.#spillingBytes -= roundUp(entry.sizeBytes)
+      this.objects.endSpill(entry, disk)
+      if (entry.pins === 0 && !entry.deleted) this.objects.sendAway(entry)
+    }
+    this.#serve()
+  }
+
+  spillFailed(entries: readonly number[], cause: Error): void {
+    this.#diskError = { cause, atMs: this.#now() }
+    for (const id of entries) {
+      const entry = this.objects.expect(id, 'spilling')
+      this.#spillingBytes -= roundUp(entry.sizeBytes)
+      this.objects.endSpill(entry, undefined)
+    }
+    this.#serve()
+  }
+
+  /** An object is back in memory; with an error it is lost: its copy on disk cannot be read, or is not what was written. */
+  restored(id: number, error?: Error): void {
+    const entry = this.objects.expect(id, 'restoring')
+    const readers = this.objects.endRestore(entry, error === undefined)
+    if (error === undefined) for (const reader of readers) this.objects.hand(entry, reader)
+    else {
+      this.objects.unname(entry)
+      for (const { answer } of readers) answer(undefined, error)
+    }
+    // A deleted one that nobody waited for is forgotten by this.
+    if (error === undefined) this.objects.settle(entry)
+    this.#serve()
+  }
+
+  /** Time has passed: somebody may have waited for too long. */
+  tick(): void {
+    const nowMs = this.#now()
+    for (const [key, untilMs] of this.#freedEarly) if (untilMs <= nowMs) this.#freedEarly.delete(key)
+    for (const [key, { untilMs, readers }] of [...this.#expecting]) {
+      if (untilMs > nowMs) continue
+      this.#expecting.delete(key)
+      for (const { answer } of readers) answer(undefined)
+    }
+    this.#serve()
+    for (const waiting of [...this.#queue]) {
+      if (nowMs - Math.max(waiting.sinceMs, this.#progressAtMs) < waiting.waitMs) continue
+      this.#queue.splice(this.#queue.indexOf(waiting), 1)
+      const cause = this.#diskError?.cause
+      const waited = { sizeBytes: waiting.leastBytes, waitedMs: Math.round(nowMs - waiting.sinceMs) }
+      waiting.answer(cause === undefined ? { why: 'full', ...waited } : { why: 'disk', ...waited, cause })
+    }
+  }
+
+  /** Throws where what is counted does not add up. */
+  validate(): void {
+    this.objects.validate()
+  }
+
+  #expect(key: string, reader: Reader): void {
+    // A copy that was dropped will not come by itself.
+    if (this.#evicted.has(key)) return reader.answer(undefined)
+    const expecting = this.#expecting.get(key)
+    if (expecting !== undefined) expecting.readers.push(reader)
+    else this.#expecting.set(key, { untilMs: this.#now() + sealWaitMs, readers: [reader] })
+  }
+
+  #restore(entry: Entry): void {
+    entry.state = 'restoring'
+    this.#want(entry.sizeBytes, entry.sizeBytes, this.#restoreWaitMs, true, (room) => {
+      if ('segment' in room) {
+        this.objects.beginRestore(entry, room)
+        return this.#effects.restore(entry.id, entry.disk as DiskPlace, room)
+      }
+      // There is no room for it: those who read it read it from the disk.
+      for (const reader of this.objects.endRestore(entry, false)) this.objects.hand(entry, reader)
+      this.objects.settle(entry)
+    })
+  }
+
+  #want(leastBytes: number, wantedBytes: number, waitMs: number, first: boolean, answer: RoomAnswer): void {
+    if (roundUp(leastBytes) > this.space.largestBytes)
+      return answer({ why: 'large', sizeBytes: leastBytes, waitedMs: 0 })
+    const waiting = { leastBytes, wantedBytes, sinceMs: this.#now(), waitMs, answer }
+    if (first) this.#queue.unshift(waiting)
+    else this.#queue.push(waiting)
+    this.#serve()
+  }
+
+  /** Serves requests in order as far as there is room, and makes some. */
+  #serve(): void {
+    // Answers may ask again, and what they ask is served by the loop that called them.
+    if (this.#isServing) return
+    this.#isServing = true
+    try {
+      for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+        const room = this.space.take(head.wantedBytes) ?? this.#takeLeast(head.leastBytes)
+        if (room === undefined) break
+        this.#queue.splice(this.#queue.indexOf(head), 1)
+        head.answer(room)
+      }
+      this.#relieve()
+      if (this.#queue.length > 0 && this.#spillingBytes === 0) this.#askHolders()
+    } finally {
+      this.#isServing = false
+    }
+  }
+
+  /** Evicts, for as long as that costs no writing, until there is room. */
+  #takeLeast(sizeBytes: number): Room | undefined {
+    let room = this.space.take(sizeBytes)
+    for (const entry of this.objects.evictable) {
+      if (room !== undefined) break
+      if (this.objects.evictNow(entry)) room = this.space.take(sizeBytes)
+    }
+    return room
+  }
+
+  /** Begins to evict what was used least recently, until the arena is below its mark and the first request may fit. */
+  #relieve(): void {
+    const head = this.#queue[0]
+    const wantedBytes = head === undefined ? 0 : roundUp(head.leastBytes)
+    const tooMuch = Math.max(this.space.usedBytes - this.#spillAboveBytes, wantedBytes) - this.#spillingBytes
+    const isDiskBad = this.#diskError !== undefined && this.#now() - this.#diskError.atMs < spillAgainMs
+    const items: SpillItem[] = []
+    let bytes = 0
+    for (const entry of this.objects.evictable) {
+      if (bytes >= tooMuch) break
+      const entryBytes = roundUp(entry.sizeBytes)
+      if (this.objects.evictNow(entry)) bytes += entryBytes
+      else if (!isDiskBad && bytes < this.#spillBatchBytes) {
+        bytes += entryBytes
+        items.push({ entry: entry.id, room: entry.room as Room, sizeBytes: entry.sizeBytes })
+        this.#spillingBytes += entryBytes
+        this.objects.beginSpill(entry)
+      } else if (isDiskBad) continue
+      else break
+    }
+    if (items.length > 0) this.#effects.spill(items)
+  }
+
+  #askHolders(): void {
+    const nowMs = this.#now()
+    if (nowMs - this.#askedAtMs < collectEveryMs) return
+    this.#askedAtMs = nowMs
+    const { holders } = this.objects
+    const { processes } = holders
+    for (const process of processes) holders.asked(process, nowMs)
+    if (processes.length > 0) this.#effects.collect(processes, this.#nextAsk++)
+  }
+}
+
+function remember(keys: Set<string>, key: string): void
+function remember(keys: Map<string, number>, key: string, value: number): void
+function remember(keys: Set<string> | Map<string, number>, key: string, value = 0): void {
+  if (keys instanceof Map) keys.set(key, value)
+  else keys.add(key)
+  if (keys.size <= mostRemembered) return
+  const oldest = keys.keys().next().value
+  if (oldest !== undefined) keys.delete(oldest)
+}

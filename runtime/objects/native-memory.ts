@@ -1,0 +1,90 @@
+/**
+ * The calls of the C library that shared memory needs, by `koffi` (prebuilt, loaded on first need). Where it is not
+ * installed, or not for this platform, `nativeMemory` gives undefined and callers do without.
+ */
+import { createRequire } from 'node:module'
+
+/** An address in this process. */
+export type Address = bigint
+
+export interface NativeMemory {
+  /** Maps `length` bytes of a file from `offset` on, a multiple of the page size. Throws with the number of the error. */
+  map(descriptor: number, length: number, how: MapKind, offset: number): Address
+  unmap(address: Address, length: number): void
+  /** Puts zeros in the place of a mapping: the file behind it is let go of, the addresses stay. */
+  vacate(address: Address, length: number): void
+  /** The bytes at an address, uncopied; they must not be touched after they were unmapped. */
+  view(address: Address, length: number): ArrayBuffer
+  /** An open file without a name, in memory, of this user alone; undefined where the system has none. */
+  anonymousFile(name: string): number | undefined
+  /** Makes the pages of a range present and writable, in a thread; false where the system cannot, or has no memory. */
+  populate(address: Address, length: number): Promise<boolean>
+  /** Takes the one lock of a file, without waiting; it is given back when the file is closed, by any end of the process. */
+  tryLock(descriptor: number): boolean
+}
+
+/** `shared`: writes are seen by everybody. `private`: copied on the first write, seen by nobody else. */
+export type MapKind = 'shared' | 'private'
+
+const readWrite = 1 | 2
+const mapFlags = { shared: 1, private: 2 } as const
+/** Private, at exactly that address, without a file, without setting memory aside. */
+const zeros = 0x02 | 0x10 | 0x20 | 0x4000
+const failed = 0xffff_ffff_ffff_ffffn
+const closeOnExec = 1
+const populateWrite = 23
+const lockExclusive = 2
+const lockNoWait = 4
+
+let native: NativeMemory | undefined | null = null
+
+/** The C library, or undefined where it cannot be called from here, or OUTPOOL_NO_NATIVE=1 says not to. */
+export function nativeMemory(): NativeMemory | undefined {
+  if (native === null) native = process.env['OUTPOOL_NO_NATIVE'] === '1' ? undefined : load()
+  return native
+}
+
+function load(): NativeMemory | undefined {
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+    const library = koffi.load(null)
+    const find = (prototype: string): ReturnType<typeof library.func> | undefined => {
+      try {
+        return library.func(prototype)
+      } catch {
+        // Not every system has it.
+        return undefined
+      }
+    }
+    const mmap = library.func('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t at)')
+    const munmap = library.func('int munmap(void *address, size_t length)')
+    const flock = library.func('int flock(int fd, int operation)')
+    const madvise = find('int madvise(void *address, size_t length, int advice)')
+    const memfdCreate = find('int memfd_create(const char *name, unsigned int flags)')
+    return {
+      map(descriptor, length, how, offset) {
+        const address = mmap(null, length, readWrite, mapFlags[how], descriptor, offset) as bigint
+        if (BigInt.asUintN(64, address) !== failed) return address
+        throw new Error(`mmap of ${length} bytes at ${offset}, ${how}, failed with error ${koffi.errno()}`)
+      },
+      unmap: (address, length) => void munmap(address, length),
+      vacate: (address, length) => void mmap(address, length, readWrite, zeros, -1, 0),
+      view: (address, length) => koffi.view(address, length),
+      anonymousFile(name) {
+        const descriptor = memfdCreate?.(name, closeOnExec) as number | undefined
+        return descriptor === undefined || descriptor < 0 ? undefined : descriptor
+      },
+      populate: (address, length) =>
+        new Promise((resolve) => {
+          if (madvise === undefined || process.platform !== 'linux') return resolve(false)
+          madvise.async(address, length, populateWrite, (error: unknown, result: number) =>
+            resolve(error === null && result === 0),
+          )
+        }),
+      tryLock: (descriptor) => (flock(descriptor, lockExclusive | lockNoWait) as number) === 0,
+    }
+  } catch {
+    // No prebuilt binary for this platform, or the optional package was left out: callers have another way.
+    return undefined
+  }
+}

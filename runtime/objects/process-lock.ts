@@ -1,0 +1,44 @@
+/**
+ * Whether a process is alive, told by a lock that the system takes off it at its end, however it ends; its number may
+ * be another's by then.
+ */
+import { closeSync, constants, openSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ProcessId } from '../base/ids.ts'
+import { nativeMemory } from './native-memory.ts'
+
+const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW
+
+/** Held from now on until `release`, or the end of this process. */
+export function holdLock(folder: string, process: ProcessId): () => void {
+  const path = lockPath(folder, process)
+  const descriptor = openSync(path, createFlags, 0o600)
+  nativeMemory()?.tryLock(descriptor)
+  return () => {
+    rmSync(path, { force: true })
+    closeSync(descriptor)
+  }
+}
+
+/** Whether nobody holds the lock of that process; its file is then gone. */
+export function isLockFree(folder: string, process: ProcessId): boolean {
+  const path = lockPath(folder, process)
+  let descriptor: number
+  try {
+    descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  } catch {
+    // It was given up in order, or never taken.
+    return true
+  }
+  try {
+    if (nativeMemory()?.tryLock(descriptor) !== true) return false
+    rmSync(path, { force: true })
+    return true
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function lockPath(folder: string, process: ProcessId): string {
+  return join(folder, `${process}.lock`)
+}

@@ -1,0 +1,146 @@
+/**
+ * The store of the home node, as a process on its machine uses it: its shared memory, with the node manager as the
+ * ledger at the other end of the home link; or its files.
+ */
+import { join } from 'node:path'
+import { systemClock } from '../base/clock.ts'
+import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
+import { collectGarbage } from '../base/garbage.ts'
+import type { ProcessId } from '../base/ids.ts'
+import { ArenaMemory, hasArena } from '../objects/arena-memory.ts'
+import type { ArenaPort } from '../objects/arena-port.ts'
+import { ArenaStore } from '../objects/arena-store.ts'
+import { decodeCompact } from '../objects/compact.ts'
+import { FileObjectStore } from '../objects/file-store.ts'
+import { holdLock } from '../objects/process-lock.ts'
+import type { ObjectStore } from '../objects/store.ts'
+import { MessageType, type Message, type StoreAnswer, type StoreOperation } from '../protocol/messages.ts'
+import type { Home } from './home.ts'
+
+export interface NodeStore {
+  readonly store: ObjectStore
+  /** Objects of the store that values of this process use. */
+  readonly pinned: number
+  /** What the node manager says of its store; false for another message. */
+  received(message: Message): boolean
+  /** The home link is lost, and what was asked over it. */
+  homeLost(reason: Error): void
+  close(): Promise<void>
+}
+
+export async function openNodeStore(
+  runFolder: string,
+  process: ProcessId,
+  home: () => Pick<Home, 'connected' | 'link'>,
+): Promise<NodeStore> {
+  const folder = objectsFolderOf(runFolder)
+  if (hasArena(folder)) return new LinkedArena(folder, process, home)
+  const store = await FileObjectStore.open(folder)
+  return { store, pinned: 0, received: () => false, homeLost: () => {}, close: () => store.close() }
+}
+
+export function objectsFolderOf(runFolder: string): string {
+  return join(runFolder, 'objects')
+}
+
+interface Question {
+  readonly resolve: (answer: StoreAnswer) => void
+  readonly reject: (error: Error) => void
+}
+
+class LinkedArena implements NodeStore, ArenaPort {
+  readonly process: ProcessId
+  readonly store: ArenaStore
+  readonly #folder: string
+  readonly #home: () => Pick<Home, 'connected' | 'link'>
+  readonly #questions = new Map<number, Question>()
+  #nextQuestion = 1
+  #memory: ArenaMemory | undefined
+  /** Tells the node manager that this process lives, and may use what it mapped, whatever becomes of the link. */
+  #unlock: (() => void) | undefined
+
+  constructor(folder: string, process: ProcessId, home: () => Pick<Home, 'connected' | 'link'>) {
+    this.#folder = folder
+    this.process = process
+    this.#home = home
+    const memoryOf = (): ArenaMemory => this.#open()
+    this.store = new ArenaStore({
+      port: this,
+      clock: systemClock,
+      collect: collectGarbage,
+      // Most processes never use it: what it takes to map memory is loaded when one does.
+      get memory() {
+        return memoryOf()
+      },
+    })
+  }
+
+  get pinned(): number {
+    return this.store.pinned
+  }
+
+  async request(operation: StoreOperation): Promise<StoreAnswer> {
+    const link = await this.#home().connected()
+    const id = this.#nextQuestion++
+    return new Promise((resolve, reject) => {
+      this.#questions.set(id, { resolve, reject })
+      link.send([MessageType.storeRequest, id, operation])
+      // Somebody waits for it with nothing else to do.
+      link.flush()
+    })
+  }
+
+  note(note: Parameters<ArenaPort['note']>[0]): void {
+    this.#home().link.send([MessageType.storeNotes, [note]])
+  }
+
+  async flushed(): Promise<void> {
+    const { link } = this.#home()
+    link.flush()
+    while (link.bufferedBytes > 0 && !link.closed) {
+      await link.drained()
+      if (link.bufferedBytes > 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  received(message: Message): boolean {
+    if (message[0] === MessageType.storeCollect) {
+      this.store.memoryIsShort()
+      return true
+    }
+    if (message[0] !== MessageType.storeReply) return false
+    const [, id, error, answer] = message
+    const question = this.#questions.get(id)
+    this.#questions.delete(id)
+    if (error === null) question?.resolve(answer)
+    else question?.reject(asError(decodeCompact(error)))
+    return true
+  }
+
+  homeLost(reason: Error): void {
+    for (const { reject } of this.#questions.values())
+      reject(new ConnectionLostError(`the object store did not answer: ${reason.message}`, { cause: reason }))
+    this.#questions.clear()
+  }
+
+  async close(): Promise<void> {
+    await this.store.close()
+    this.#memory?.close()
+    // As long as values of this process are mapped, nothing else may be written where they are.
+    if (this.store.pinned === 0) this.#unlock?.()
+  }
+
+  #open(): ArenaMemory {
+    this.#memory ??= ArenaMemory.open(this.#folder)
+    this.#unlock ??= holdLock(this.#folder, this.process)
+    if (this.#memory !== undefined) return this.#memory
+    throw new OutpoolError(
+      `the shared memory of the node in ${this.#folder} cannot be opened here, and it can there: is koffi installed, and /proc the same?`,
+      { details: { folder: this.#folder } },
+    )
+  }
+}
+
+function asError(value: unknown): Error {
+  return value instanceof Error ? value : new OutpoolError(String(value))
+}

@@ -1,0 +1,44 @@
+/** Messages between the processes of a machine and the node manager that keeps the ledger of its shared memory. */
+import type { ProcessId } from '../base/ids.ts'
+import type { MessageType } from './message-type.ts'
+
+type T = typeof MessageType
+
+/** What is asked of the ledger; the answers are in `StoreAnswer`, in the same order. */
+export type StoreOperation =
+  /** Room to write to: at least so many bytes, better the second number. Waits while the store is full. */
+  | readonly [kind: 'room', leastBytes: number, wantedBytes: number]
+  /**
+   * Where an object is; it is pinned for the asker until `released`. `expected`: it is here, or its seal is under way on
+   * another link. `anywhere`: a copy on disk will do.
+   */
+  | readonly [kind: 'get', key: string, expected: boolean, anywhere: boolean]
+  | readonly [kind: 'size', key: string]
+
+/** `[segment, offset, sizeBytes]` | a place, or nothing where there is no such object | `[sizeBytes]`, or nothing. */
+export type StoreAnswer =
+  | readonly [segment: number, offset: number, sizeBytes: number]
+  | readonly ['arena', entry: number, sizeBytes: number, segment: number, offset: number]
+  | readonly ['file', entry: number, sizeBytes: number, path: string, offset: number, checksum: number]
+  | readonly [sizeBytes: number]
+  | readonly []
+
+/** What the ledger is told. */
+export type StoreNote =
+  /** An object was written to a room of the sender. `primary`: it is no copy of one that another node keeps. */
+  | readonly [kind: 'sealed', key: string, segment: number, offset: number, sizeBytes: number, primary: boolean]
+  /** A part of a room that the sender does not use. */
+  | readonly [kind: 'returned', segment: number, offset: number, sizeBytes: number]
+  /** Entries that the sender has let go of, one number for each time it was given one. */
+  | readonly [kind: 'released', entries: readonly number[]]
+  | readonly [kind: 'delete', key: string]
+  | readonly [kind: 'deleteOwner', owner: ProcessId]
+  /** The sender has collected garbage, as it was asked to. */
+  | readonly [kind: 'collected']
+
+export type StoreRequest = readonly [type: T['storeRequest'], requestId: number, operation: StoreOperation]
+/** `error`: '' or a compact value, the error that the asker throws. */
+export type StoreReply = readonly [type: T['storeReply'], requestId: number, error: Uint8Array | null, StoreAnswer]
+export type StoreNotes = readonly [type: T['storeNotes'], notes: readonly StoreNote[]]
+/** To a process that has mapped objects, or holds room: memory is short; collect garbage, and give back what is unused. */
+export type StoreCollect = readonly [type: T['storeCollect']]
