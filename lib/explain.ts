@@ -69,7 +69,7 @@ export function explain(target?: unknown): unknown {
       verdict: 'ship',
       behaviour: [],
     }
-  if (typeof target === 'object' && target !== null && explainSymbol in target) {
+  if ((typeof target === 'object' || typeof target === 'function') && target !== null && explainSymbol in target) {
     return (target as { [explainSymbol](): unknown })[explainSymbol]()
   }
   if (typeof target === 'function') {

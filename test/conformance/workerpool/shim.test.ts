@@ -1,6 +1,8 @@
 /** The suite against the shim, as a program has it: from the built package. Then what differs on purpose. */
 import { expect } from 'chai'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
+import { usePlainWorkers } from '../../cluster/support.ts'
+import { joinPlace } from '../built-cluster.ts'
 import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
 
 /** Another suite of this process may have shut Outpool down. */
@@ -14,6 +16,29 @@ const can = { events: true, abortListeners: true, structuredClone: true, forkOpt
 
 // Every workerType is processes here.
 conformanceSuite({ name: 'the shim', load, options: {}, can })
+
+describe('workerpool: on three nodes', () => {
+  let leave: () => Promise<void>
+  usePlainWorkers()
+
+  before(async () => {
+    leave = await joinPlace({ name: 'on three nodes', nodes: 3 })
+  })
+  after(() => leave())
+
+  conformanceSuite({ name: 'the shim', load: () => import('outpool/workerpool'), options: {}, can })
+
+  it('uses every node', async () => {
+    const { explain } = await import('outpool')
+    const workerpool = await import('outpool/workerpool')
+    const pool = workerpool.pool(scriptPath('methods.mjs'))
+    const nodesOf = (): Set<string> =>
+      new Set((explain(pool as object) as WorkerpoolReport).workers.map(({ node }) => node))
+    while (nodesOf().size < 3) await Promise.all([1, 2, 3, 4].map(async () => void (await pool.exec('sleep', [5]))))
+    expect(pool.maxWorkers).to.equal(3)
+    await pool.terminate()
+  })
+})
 
 describe('workerpool: the shim, where it differs from the original', () => {
   let workerpool: Workerpool

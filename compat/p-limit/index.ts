@@ -1,0 +1,18 @@
+/**
+ * p-limit, whose functions run on workers where that is provably the same: the limit is that of the p-limit that the
+ * program has installed, and a function that does I/O or changes what it captured runs in this process as before.
+ */
+import type { LimitFunction, limitFunction as OriginalLimitFunction, Options as OriginalOptions } from 'p-limit'
+import { loadOriginal } from '../shared/original-package.ts'
+import { shimOf, type OriginalModule, type PlacedLimit } from './shim.ts'
+
+export type { LimitFunction } from 'p-limit'
+export type { PlacedFunction, Placement } from '../shared/placer.ts'
+export type { LimitReport, PlacedLimit } from './shim.ts'
+export type Options = OriginalOptions & PlacedLimit
+
+const shim: OriginalModule = shimOf(loadOriginal('p-limit', import.meta.url) as OriginalModule)
+
+const pLimit: (concurrency: number | Options) => LimitFunction = shim.default
+export default pLimit
+export const limitFunction: typeof OriginalLimitFunction = shim.limitFunction

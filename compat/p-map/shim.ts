@@ -1,0 +1,54 @@
+/** p-map with another way to run its mappers; when each may run is decided by the p-map that is extended. */
+import type * as pMap from 'p-map'
+import { explainSymbol } from '../../lib/pinned.ts'
+import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
+
+export type OriginalModule = typeof pMap
+
+/** What Outpool adds to the options. */
+export interface PlacedMap {
+  /**
+   * `'auto'` (default): a call of the mapper that is provably the same there runs on a worker, any other in this process.
+   * `'worker'`, `'caller'`: all of them there.
+   */
+  readonly placement?: Placement | undefined
+}
+
+/** What `explain(pMap)` tells: of all calls of that function in this process. */
+export interface MapReport extends PlacerReport {
+  readonly kind: 'p-map'
+}
+
+type AnyOptions = { readonly signal?: AbortSignal | undefined } & PlacedMap
+type AnyMapper = (...args: unknown[]) => unknown
+type AnyMap = (input: unknown, mapper: AnyMapper, options?: AnyOptions) => unknown
+
+/** The exports of p-map, with mappers that may run on workers. */
+export function shimOf(original: OriginalModule): OriginalModule {
+  const shim = {
+    ...original,
+    default: placed(original.default as AnyMap),
+    pMapIterable: placed(original.pMapIterable as AnyMap),
+    pMapSettled: placed(original.pMapSettled as AnyMap),
+    pMapKeyed: placed(original.pMapKeyed as AnyMap),
+    pMapSettledKeyed: placed(original.pMapSettledKeyed as AnyMap),
+  }
+  return shim as unknown as OriginalModule
+}
+
+function placed(original: AnyMap): AnyMap {
+  const placer = new Placer('auto')
+  const map: AnyMap = (input, mapper, options) => {
+    // What is no function is the original's to complain of.
+    if (typeof mapper !== 'function') return original(input, mapper, options)
+    const placement = checkPlacement(options?.placement, 'auto', original.name)
+    const signal = options?.signal
+    return original(input, (...args) => placer.run(mapper, args, { placement, signal }), options)
+  }
+  Object.defineProperties(map, {
+    name: { value: original.name, configurable: true },
+    length: { value: original.length, configurable: true },
+    [explainSymbol]: { value: (): MapReport => ({ kind: 'p-map', ...placer.report() }) },
+  })
+  return map
+}

@@ -1,0 +1,115 @@
+/** Finds and loads the packages that shims extend: those that the user's program resolves, not copies of our own. */
+import { readFileSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { shimFacts } from './shim-names.ts'
+
+export interface PackageFacts {
+  /** The folder of its package.json. */
+  readonly folder: string
+  readonly version: string
+}
+
+/** The package of this name that `file` belongs to. */
+export function packageOf(file: string, name: string): PackageFacts | undefined {
+  for (let folder = dirname(file), parent = ''; folder !== parent; parent = folder, folder = dirname(folder)) {
+    let manifest: { name?: unknown; version?: unknown }
+    try {
+      manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as typeof manifest
+    } catch {
+      continue
+    }
+    if (manifest.name === name) return { folder, version: String(manifest.version) }
+  }
+  return undefined
+}
+
+export function isSupported(name: string, version: string): boolean {
+  const majors = shimFacts.find((shim) => shim.name === name)?.majors ?? []
+  return majors.includes(Number.parseInt(version, 10))
+}
+
+export function supportedVersions(name: string): string {
+  return (shimFacts.find((shim) => shim.name === name)?.majors ?? []).join(' or ')
+}
+
+let unmapped = 0
+
+/** While this runs, names have their own meaning: registration looks away. */
+export function withOwnNames<T>(body: () => T): T {
+  unmapped++
+  try {
+    return body()
+  } finally {
+    unmapped--
+  }
+}
+
+/** Whether names have their own meaning just now. */
+export function haveOwnNames(): boolean {
+  return unmapped > 0
+}
+
+/**
+ * The exports of the package that a shim extends: the one that registration found for the importer (`?original=` in the
+ * shim's own URL), else the one that the program's main file resolves, else one that is installed beside Outpool.
+ *
+ * @throws Error that says what to install, where it is missing or of another version.
+ */
+export function loadOriginal(name: string, shimUrl: string): unknown {
+  const asked = new URL(shimUrl).searchParams.get('original')
+  const file = asked === null ? findOriginal(name) : fileURLToPath(asked)
+  const version = packageOf(file, name)?.version
+  if (version === undefined || !isSupported(name, version)) {
+    throw new Error(
+      `outpool/${name} extends ${name} ${supportedVersions(name)}, and found ${version ?? 'another package'} at ${file}. ` +
+        `Install ${name}@${supportedVersions(name).split(' ').at(-1) ?? ''}`,
+    )
+  }
+  return requireQuietly(file)
+}
+
+function findOriginal(name: string): string {
+  for (const from of [mainFile(), join(process.cwd(), 'package.json'), import.meta.url]) {
+    try {
+      return withOwnNames(() => createRequire(from).resolve(name))
+    } catch {
+      // The next one may know it.
+    }
+  }
+  throw new Error(
+    `outpool/${name} extends the package ${name}, which is not installed here. Run: npm install ${name}@${supportedVersions(name).split(' ').at(-1) ?? ''}`,
+  )
+}
+
+/** Where the program began, with links followed as Node follows them. */
+function mainFile(): string {
+  const file = process.argv[1]
+  if (file === undefined) return join(process.cwd(), 'package.json')
+  try {
+    return realpathSync(file)
+  } catch {
+    return join(process.cwd(), 'package.json')
+  }
+}
+
+const own = createRequire(import.meta.url)
+
+/** Loads a module, ESM too, without Node's remark that this is experimental; users can do nothing about it. */
+export function requireQuietly(file: string): unknown {
+  const heard = Object.getOwnPropertyDescriptor(process, 'emitWarning')
+  process.emitWarning = () => undefined
+  try {
+    return own(file)
+  } finally {
+    if (heard === undefined) Reflect.deleteProperty(process, 'emitWarning')
+    else Object.defineProperty(process, 'emitWarning', heard)
+  }
+}
+
+/** The same as the URL that `import` knows it by. */
+export function urlOf(file: string): string {
+  return pathToFileURL(file).href
+}

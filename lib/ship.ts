@@ -1,0 +1,74 @@
+/** Single calls on workers, for queues that decide call by call where each is to run. */
+import { FunctionCaptureError, SerializationError } from '../runtime/base/errors.ts'
+import { onAbort } from '../runtime/base/on-abort.ts'
+import { defineFunction } from '../runtime/code/function-source.ts'
+import type { ProcessRuntime } from '../runtime/owner/current.ts'
+import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
+import type { CallMode } from '../runtime/owner/template.ts'
+import { parseResources } from '../runtime/scheduler/resources.ts'
+import { carry } from './carry.ts'
+import { ensureRuntime } from './runtime.ts'
+
+export interface ShipOptions {
+  /** Cancels the call when it is raised: a running one gets its own signal raised, and is ended if it goes on. */
+  readonly signal?: AbortSignal | undefined
+  /** The function is called with `{ signal }`, and with nothing else. */
+  readonly givesSignal?: boolean
+  /** How often it runs again when its worker or node dies. Default 0: it starts at most once. */
+  readonly maxRetries?: number
+}
+
+type Templates = Map<string, TaskTemplate>
+const templates = new WeakMap<ProcessRuntime, Templates>()
+
+/**
+ * Calls `fn(...args)` on a worker with one CPU.
+ *
+ * Throws FunctionCaptureError for a function that cannot travel, SerializationError for such an argument.
+ */
+export function ship(
+  fn: (...args: never[]) => unknown,
+  args: readonly unknown[],
+  options: ShipOptions = {},
+): Promise<unknown> {
+  const { signal, givesSignal = false, maxRetries = 0 } = options
+  const runtime = ensureRuntime()
+  const template = templateFor(runtime, fn, givesSignal ? 'signal' : 'call', maxRetries)
+  let stop: (() => void) | undefined
+  const running = runtime.owner.run(template, givesSignal ? [signal !== undefined] : args, (number) => {
+    if (signal === undefined) return
+    const reason = (): string => `its signal was aborted: ${String(signal.reason)}`
+    stop = onAbort(signal, () => runtime.owner.cancel(number, { reason: reason(), force: false, recursive: true }))
+  })
+  return signal === undefined ? running : running.finally(() => stop?.())
+}
+
+/** Whether a call failed because its function, an argument or its result cannot travel. */
+export function isUnshippable(error: unknown): boolean {
+  return error instanceof FunctionCaptureError || error instanceof SerializationError
+}
+
+function templateFor(
+  runtime: ProcessRuntime,
+  fn: (...args: never[]) => unknown,
+  mode: CallMode,
+  maxRetries: number,
+): TaskTemplate {
+  const { owner } = runtime
+  const { definition, environment } = carry(runtime, defineFunction(fn, { caller: 'ship' }), undefined)
+  let known = templates.get(runtime)
+  if (known === undefined) templates.set(runtime, (known = new Map()))
+  const key = `${definition.id} ${mode} ${maxRetries}`
+  let template = known.get(key)
+  if (template === undefined) {
+    const resources = parseResources({ numCpus: 1 })
+    const classIndex = owner.defineClass({ kind: 'task', resources, strategy: null, priority: 0, environment })
+    const body = { kind: 'task', mode, name: definition.name, definition: definition.bytes } as const
+    template = owner.defineTemplate(
+      { ...body, job: runtime.job, environment, numReturns: 1, maxRetries },
+      { classIndex, retryExceptions: false, timeoutMs: 0 },
+    )
+    known.set(key, template)
+  }
+  return template
+}
