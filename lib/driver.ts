@@ -72,6 +72,13 @@ class Driver implements DriverHandle {
   #keepAlive: NodeJS.Timeout | undefined
   #stopped = false
 
+  /** One for all waits: each is left once. */
+  readonly #leaveWait = (): void => {
+    if (--this.#waits > 0) return
+    this.#home?.unref()
+    this.#keepAlive?.unref()
+  }
+
   constructor(options: CompiledInit) {
     this.#options = options
     this.#logs = new LogPrinter(options.logToDriver)
@@ -221,11 +228,7 @@ class Driver implements DriverHandle {
       this.#keepAlive ??= setInterval(() => {}, 2 ** 30)
       this.#keepAlive.ref()
     }
-    return () => {
-      if (--this.#waits > 0) return
-      this.#home?.unref()
-      this.#keepAlive?.unref()
-    }
+    return this.#leaveWait
   }
 
   #publish(): ProcessRuntime {

@@ -54,6 +54,11 @@ export function decodeCompact(bytes: Uint8Array, refs?: RefCodec): unknown {
   return decodeValue(expand(bytes), refs)
 }
 
+/** Whether these compact bytes hold neither refs nor buffers. */
+export function isPlainBytes(bytes: Uint8Array): boolean {
+  return bytes[0] === plain
+}
+
 function isPlain(encoded: EncodedValue): boolean {
   return encoded.buffers.length === 0 && encoded.refs.length === 0
 }

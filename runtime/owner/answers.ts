@@ -74,7 +74,7 @@ export class Answers {
     const { state, leasing } = this.#context
     const index = leasing.leaseAt(link, epoch)
     if (index === undefined) return
-    this.#context.latePins.drop(index, [sequence])
+    this.#context.latePins.dropOne(index, sequence)
     const number = state.done(index, sequence, runMicros)
     if (number < 0) return
     this.#context.settleInline(number, value)

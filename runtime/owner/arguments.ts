@@ -27,7 +27,8 @@ const lengthBytes = 4
 const maxArguments = 0xffff
 const none: readonly RefTuple[] = []
 const noParts: readonly (Uint8Array | Attachment)[] = []
-const noArguments: EncodedArguments = { bytes: new Uint8Array(headerBytes), awaited: none, contained: none }
+/** Of a call without any; one for all. */
+export const noArguments: EncodedArguments = { bytes: new Uint8Array(headerBytes), awaited: none, contained: none }
 
 /** `large` stores a value that is too big to travel inline and returns the ref to it. */
 export function encodeArguments(

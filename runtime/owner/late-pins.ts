@@ -42,7 +42,13 @@ export class LatePins {
   /** These were not started, and will not be. */
   drop(lease: number, sequences: readonly number[]): void {
     if (this.#byLease.size === 0) return
-    for (const sequence of sequences) for (const ref of this.take(lease, sequence)) this.#release(ref)
+    for (const sequence of sequences) this.dropOne(lease, sequence)
+  }
+
+  /** Its worker is done with it. */
+  dropOne(lease: number, sequence: number): void {
+    if (this.#byLease.size === 0) return
+    for (const ref of this.take(lease, sequence)) this.#release(ref)
   }
 
   /** The lease is over, and its worker with it or done with it. */

@@ -12,7 +12,8 @@ import type { NodeLinks } from './node-links.ts'
 import type { Peers } from './peers.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
-import { slotOf, type TaskTable } from './task-table.ts'
+import { emptyChunk, slotOf, type TaskTable } from './task-table.ts'
+import { noArguments } from './arguments.ts'
 import type { ByteSlab } from './byte-slab.ts'
 
 /** What the owner decides beyond leases. */
@@ -125,11 +126,11 @@ export class Leasing implements SubmitEffects {
     }
     const page = this.#table.at(number)
     const slot = slotOf(number)
-    const args = this.#slab.view(
-      page.argsChunk[slot] as number,
-      page.argsOffset[slot] as number,
-      page.argsLength[slot] as number,
-    )
+    const chunk = page.argsChunk[slot] as number
+    const args =
+      chunk === emptyChunk
+        ? noArguments.bytes
+        : this.#slab.view(chunk, page.argsOffset[slot] as number, page.argsLength[slot] as number)
     const attachments = this.#events.attachments(number)
     link.send([MessageType.push, lease.grant.epoch, sequence, template.number, number, attempt, args, attachments])
   }

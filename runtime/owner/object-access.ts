@@ -1,7 +1,7 @@
 /** From a ref to its value: asks the owner, brings stored bytes here, decodes. */
 import { ObjectLostError, OwnerDiedError } from '../base/errors.ts'
 import { objectKey, type ProcessId } from '../base/ids.ts'
-import { decodeCompact, expand } from '../objects/compact.ts'
+import { decodeCompact, expand, isPlainBytes } from '../objects/compact.ts'
 import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import { compactError } from './outcomes.ts'
@@ -65,7 +65,7 @@ export class ObjectAccess {
 
   /** The value of an inline outcome; throws what an error outcome holds. */
   decodeInline(bytes: Uint8Array, register: RegisterRefs): unknown {
-    if (bytes[0] === 0) return decodeCompact(bytes)
+    if (isPlainBytes(bytes)) return decodeCompact(bytes)
     return this.#decode(expand(bytes), register)
   }
 

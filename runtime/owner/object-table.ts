@@ -7,6 +7,7 @@
  */
 import type { ObjectNumber } from '../base/ids.ts'
 import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import { SoleReader } from './sole-reader.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
 /** An object's end state. `unread` errors are reported when nobody ever looked at them. */
@@ -58,8 +59,8 @@ export class ObjectTable {
     const slot = slotOf(number)
     const held = page.slot[slot]
     if (held === undefined) page.slot[slot] = waiter
-    else if (typeof held === 'function') page.slot[slot] = [held, waiter]
-    else (held as Waiter[]).push(waiter)
+    else if (Array.isArray(held)) (held as Waiter[]).push(waiter)
+    else page.slot[slot] = [...waitersIn(held), waiter]
   }
 
   /** Takes a waiter back, before it was called. */
@@ -79,8 +80,7 @@ export class ObjectTable {
     const page = this.#table.at(number)
     const slot = slotOf(number)
     const held = page.slot[slot]
-    const waiters =
-      held === undefined || isOutcome(held) ? [] : typeof held === 'function' ? [held as Waiter] : (held as Waiter[])
+    const waiters = isOutcome(held) ? [] : waitersIn(held)
     // The results of one failed task share its outcome: one that was read is enough.
     if (outcome[0] === 'error') outcome.unread = outcome.unread !== false && waiters.length === 0
     page.slot[slot] = outcome[0] === 'inline' ? owned(outcome[1]) : outcome
@@ -95,14 +95,14 @@ export class ObjectTable {
     const held = page.slot[slot]
     if (held === undefined || alive) return this.settle(number, ['inline', bytes])
     page.slot[slot] = undefined
-    if (typeof held === 'function') (held as Waiter)(['inline', bytes])
-    else if (Array.isArray(held)) for (const waiter of held as Waiter[]) waiter(['inline', bytes])
+    if (held instanceof SoleReader) return held.settleInline(bytes)
+    for (const waiter of waitersIn(held)) waiter(['inline', bytes])
   }
 
   /** Whether anybody waits for it. */
   isAwaited(number: ObjectNumber): boolean {
     const held = this.#table.page(number)?.slot[slotOf(number)]
-    return typeof held === 'function' || (Array.isArray(held) && !isOutcome(held) && held.length > 0)
+    return !isOutcome(held) && waitersIn(held).length > 0
   }
 
   /** Adds a place where a stored object lies too. */
@@ -112,6 +112,13 @@ export class ObjectTable {
     if (outcome[2].some(([node, process]) => node === holder[0] && process === holder[1])) return
     this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], [...outcome[2], holder]]
   }
+}
+
+/** Those who wait in a slot that holds no outcome. */
+function waitersIn(held: unknown): readonly Waiter[] {
+  if (typeof held === 'function') return [held as Waiter]
+  if (held instanceof SoleReader) return [(outcome) => held.settle(outcome)]
+  return Array.isArray(held) ? (held as Waiter[]) : []
 }
 
 function isOutcome(held: unknown): held is Outcome {

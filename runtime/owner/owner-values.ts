@@ -16,7 +16,7 @@ import type { NodeLinks } from './node-links.ts'
 import type { ObjectAccess } from './object-access.ts'
 import type { ObjectTable, Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
-import { slotOf, type TaskTable } from './task-table.ts'
+import { noChunk, slotOf, type TaskTable } from './task-table.ts'
 
 export interface ValueParts {
   readonly host: OwnerHost
@@ -265,7 +265,7 @@ export class OwnerValues {
     // The results of a task that has not settled go when it does (`#finish`).
     const task = this.#objects.taskOf(number)
     const page = this.#table.page(task)
-    if (page === undefined || (page.argsChunk[slotOf(task)] as number) < 0) this.drop(number)
+    if (page === undefined || page.argsChunk[slotOf(task)] === noChunk) this.drop(number)
   }
 
   drop(number: ObjectNumber): void {

@@ -21,6 +21,7 @@ import { ObjectAccess } from './object-access.ts'
 import { ObjectTable } from './object-table.ts'
 import { OwnerValues } from './owner-values.ts'
 import { Peers } from './peers.ts'
+import { type ReaderContext, SoleReader } from './sole-reader.ts'
 import { type OwnerLimits, Submission } from './submission.ts'
 import { SubmitState } from './submit-state.ts'
 import {
@@ -63,6 +64,7 @@ export class Owner {
   readonly #leasing: Leasing
   readonly #borrowing: Borrowing
   readonly #answers: Answers
+  readonly #readers: ReaderContext
   readonly #latePins = new LatePins(([owner, number]) => this.values.release(owner, number))
   readonly #templateBytes: (Uint8Array | undefined)[] = []
   /** Pinned classes that have not ended: whom to tell, and which templates end with them. */
@@ -92,6 +94,10 @@ export class Owner {
     this.access = new ObjectAccess(host, this.#peers)
     const parts = { host, table: this.#table, objects: this.#objects, access: this.access, nodes: this.#nodes }
     this.values = new OwnerValues(parts)
+    this.#readers = {
+      self: host.self,
+      deliver: (ref, outcome, resolve, reject) => this.values.deliver(ref, outcome, resolve, reject),
+    }
     const limits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
     const { notes, values } = this
     const isLeased = (lease: number): boolean => this.#leasing.grantOf(lease) !== undefined
@@ -216,23 +222,23 @@ export class Owner {
     started?: (number: number) => void,
     heard?: (value: unknown) => void,
   ): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const leave = this.host.enterWait()
-      let number: number
-      try {
-        number = this.#submission.start(template, args, false, (outcome) => {
-          leave()
-          if (heard !== undefined) this.#taskListeners.delete(number)
-          this.values.deliver([this.host.self.process, number, this.host.self.node], outcome, resolve, reject)
-        })
-      } catch (error) {
-        leave()
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is what was thrown
-        return reject(error)
-      }
-      if (heard !== undefined) this.#taskListeners.set(number, heard)
-      started?.(number)
-    })
+    const leave = this.host.enterWait()
+    const reader = new SoleReader(this.#readers, heard === undefined ? leave : () => this.#heardAll(reader, leave))
+    let number: number
+    try {
+      number = this.#submission.start(template, args, false, reader)
+    } catch (error) {
+      reader.fail(error)
+      return reader.promise
+    }
+    if (heard !== undefined) this.#taskListeners.set(number, heard)
+    started?.(number)
+    return reader.promise
+  }
+
+  #heardAll(reader: SoleReader, leave: () => void): void {
+    this.#taskListeners.delete(reader.number)
+    leave()
   }
 
   /** Cancels a task of this process by one of its objects. False when it has ended already. */

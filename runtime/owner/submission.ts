@@ -5,19 +5,20 @@
 import { BackPressureError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Attachment, RefTuple } from '../protocol/messages.ts'
-import { encodeArguments, type EncodedArguments } from './arguments.ts'
+import { encodeArguments, type EncodedArguments, noArguments } from './arguments.ts'
 import type { Borrowing } from './borrowing.ts'
-import { ByteSlab } from './byte-slab.ts'
+import { ByteSlab, type Piece } from './byte-slab.ts'
 import { failureError } from './failures.ts'
 import type { OwnerHost } from './host.ts'
 import type { LatePins } from './late-pins.ts'
 import type { ObjectTable, Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
 import type { OwnerValues } from './owner-values.ts'
+import type { SoleReader } from './sole-reader.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, TaskTemplate } from './submit-types.ts'
 import type { TaskNotes } from './task-notes.ts'
-import { slotOf, type TaskTable } from './task-table.ts'
+import { emptyChunk, noChunk, slotOf, type TaskTable } from './task-table.ts'
 
 export interface OwnerLimits {
   readonly maxQueuedTasks: number
@@ -51,6 +52,7 @@ export class Submission {
   readonly #latePins: LatePins
   readonly #isLeased: (lease: number) => boolean
   readonly #drainWaiters: (() => void)[] = []
+  readonly #piece: Piece = { chunk: 0, offset: 0, length: 0 }
   #state!: SubmitState
   #borrowing!: Borrowing
   #closed: Error | undefined
@@ -84,21 +86,28 @@ export class Submission {
     return new Promise((resolve) => this.#drainWaiters.push(resolve))
   }
 
-  start(template: TaskTemplate, args: readonly unknown[], held: boolean, waiter?: (outcome: Outcome) => void): number {
+  start(template: TaskTemplate, args: readonly unknown[], held: boolean, reader?: SoleReader): number {
     if (this.#closed !== undefined) throw this.#closed
     if (!this.#hasRoom(1)) throw this.#backPressure()
     const made: RefTuple[] = []
-    const encoded = this.#encode(args, made)
+    const encoded = args.length === 0 ? noArguments : this.#encode(args, made)
     const number = this.#objects.allocate(template.numReturns)
     const page = this.#table.at(number)
     const slot = slotOf(number)
-    const piece = { chunk: 0, offset: 0, length: 0 }
-    this.slab.store(encoded.bytes, piece)
-    page.argsChunk[slot] = piece.chunk
-    page.argsOffset[slot] = piece.offset
-    page.argsLength[slot] = piece.length
+    // Arguments of no bytes to keep take no room.
+    if (encoded === noArguments) page.argsChunk[slot] = emptyChunk
+    else {
+      const piece = this.#piece
+      this.slab.store(encoded.bytes, piece)
+      page.argsChunk[slot] = piece.chunk
+      page.argsOffset[slot] = piece.offset
+      page.argsLength[slot] = piece.length
+    }
     if (held) for (let i = 0; i < template.numReturns; i++) this.#borrowing.state.retainOwned(number + i)
-    else if (waiter !== undefined) page.slot[slot] = waiter
+    else if (reader !== undefined) {
+      reader.number = number
+      page.slot[slot] = reader
+    }
     const { awaited, contained } = encoded
     if (awaited.length + contained.length > 0) this.#pin(number, awaited, contained, made)
     this.#host.submitted(number)
@@ -183,7 +192,7 @@ export class Submission {
     const template = this.#state.templateOf(number)
     const chunk = page.argsChunk[slot] as number
     if (chunk >= 0) this.slab.release(chunk, page.argsLength[slot] as number)
-    page.argsChunk[slot] = -1
+    page.argsChunk[slot] = noChunk
     if (this.attachments.size > 0) this.attachments.delete(number)
     for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
     this.#notes.settled(number, template, node)

@@ -15,6 +15,11 @@ export const TaskState = { none: 0, waiting: 1, queued: 2, pushed: 3, ending: 4,
 const pageBits = 12
 const pageSize = 1 << pageBits
 
+/** In `argsChunk`: no task, or one that has settled. */
+export const noChunk: number = -1
+/** In `argsChunk`: a task without arguments, of which nothing is kept. */
+export const emptyChunk: number = -3
+
 export class TaskPage {
   /** Numbers of this page in use. */
   live = 0
@@ -27,7 +32,7 @@ export class TaskPage {
   /** Index of the lease it was pushed to, plus 1; 0 for none. */
   readonly lease: Uint32Array = new Uint32Array(pageSize)
   readonly sequence: Uint32Array = new Uint32Array(pageSize)
-  readonly argsChunk: Int32Array = new Int32Array(pageSize).fill(-1)
+  readonly argsChunk: Int32Array = new Int32Array(pageSize).fill(noChunk)
   readonly argsOffset: Uint32Array = new Uint32Array(pageSize)
   readonly argsLength: Uint32Array = new Uint32Array(pageSize)
   /** Local handles and pins of the object. */
@@ -90,7 +95,7 @@ export class TaskTable {
     page.state[slot] = TaskState.none
     page.attempt[slot] = 0
     page.lease[slot] = 0
-    page.argsChunk[slot] = -1
+    page.argsChunk[slot] = noChunk
     page.references[slot] = 0
     page.slot[slot] = undefined
     this.size--

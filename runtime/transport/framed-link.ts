@@ -41,7 +41,7 @@ abstract class FramedLink extends LinkCore {
     if (this.#builder.append(message)) this.flush()
     else if (!this.#flushScheduled) {
       this.#flushScheduled = true
-      setImmediate(this.#flushSoon)
+      process.nextTick(this.#flushSoon)
     }
   }
 
