@@ -60,12 +60,14 @@ ${after}`,
 
 function addTimeline(outpool: Command, after: string): void {
   withFiles(outpool.command('timeline'))
-    .description('print the tasks and leases of a job as a trace for chrome://tracing, ui.perfetto.dev or speedscope')
+    .description(
+      'print the tasks, leases and transfers of a job as a trace for chrome://tracing, ui.perfetto.dev or speedscope',
+    )
     .addHelpText(
       'after',
       `${source}
 It is JSON in the trace event format. Nodes are processes, workers threads; each worker has a second row for its leases.
-Transfers of values are not in it yet.
+Each process that values were brought to has a row for transfers, with key, bytes and where they came from.
 
 Examples:
   outpool timeline > trace.json

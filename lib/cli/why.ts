@@ -120,7 +120,7 @@ function causeText(cause: TaskEvent): string {
   if (e === 'reclaimed') return `the node asked for lease ${l} back: somebody else waits, or it drains`
   if (e === 'link broken') return `the link to its worker broke: ${reason}`
   if (e === 'worker is ended') return `the owner had its worker ended: ${reason}`
-  if (e === 'node died') return `node ${String(cause['node'])} died: ${reason}`
+  if (e === 'node died') return `node ${String(cause['node'])} is dead: ${reason}; what it still says is not heard`
   const upTo = cause['startedUpTo']
   const progress = upTo === null ? 'nobody knows what it had started' : `it had started up to number ${String(upTo)}`
   return `its worker ended (${String(cause['signal'] ?? `exit code ${String(cause['code'])}`)}); ${progress}`

@@ -32,6 +32,7 @@ import {
   type TaskTemplate,
 } from './submit-types.ts'
 import { slotOf, TaskTable } from './task-table.ts'
+import { recordedPulls } from './recorded-pulls.ts'
 import { recordedSubmit } from './recorded-submit.ts'
 import { eventsFolder, TaskEvents } from './task-events.ts'
 import { TaskNotes } from './task-notes.ts'
@@ -91,7 +92,9 @@ export class Owner {
       },
       gone: (node) => this.#leasing.nodeGone(node),
     })
-    this.access = new ObjectAccess(host, this.#peers)
+    const folder = eventsFolder()
+    if (folder !== undefined) this.#events = new TaskEvents(folder, host)
+    this.access = new ObjectAccess(this.#events ? recordedPulls(host, this.#events) : host, this.#peers)
     const parts = { host, table: this.#table, objects: this.#objects, access: this.access, nodes: this.#nodes }
     this.values = new OwnerValues(parts)
     this.#readers = {
@@ -113,10 +116,8 @@ export class Owner {
 
   /** Written down where the environment says so; otherwise nothing of that is in the way of a task. */
   #makeState(submit: SubmitOptions): SubmitState {
-    const folder = eventsFolder()
     const { clock } = this.host
-    if (folder === undefined) return new SubmitState(this.#table, clock, this.#leasing, submit)
-    this.#events = new TaskEvents(folder, this.host)
+    if (this.#events === undefined) return new SubmitState(this.#table, clock, this.#leasing, submit)
     const parts = { table: this.#table, clock, leasing: this.#leasing, options: submit, events: this.#events }
     return recordedSubmit(parts)
   }
