@@ -24,9 +24,10 @@ function firstMissing() {
   const installed = lockedPackages(join(root, 'node_modules/.package-lock.json'))
   for (const [path, { version, optional }] of Object.entries(lockedPackages(join(root, 'package-lock.json')))) {
     if (path === '') continue
+    const isThere = existsSync(join(root, path, 'package.json'))
     // An optional package of another platform is rightly absent; one that is there must be the locked one.
-    if (installed[path] === undefined && optional) continue
-    if (installed[path]?.version !== version || !existsSync(join(root, path, 'package.json'))) return path
+    if (optional && !isThere) continue
+    if (installed[path]?.version !== version || !isThere) return path
   }
   return undefined
 }

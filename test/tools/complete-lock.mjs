@@ -32,7 +32,12 @@ function entryFor(name, version, parent) {
   if (!/^\d+\.\d+\.\d+/.test(version)) {
     throw new Error(`${name}@${version} is optional, is not in the lock file, and its version is not pinned`)
   }
-  return { version, cpu: [cpu], ...(parent.dev ? { dev: true } : {}), optional: true, os: [os] }
+  const libc = words.includes('musl') ? ['musl'] : words.includes('gnu') ? ['glibc'] : undefined
+  return {
+    ...{ version, cpu: [cpu], ...(parent.dev ? { dev: true } : {}) },
+    ...(os === 'linux' && libc !== undefined ? { libc } : {}),
+    ...{ optional: true, os: [os] },
+  }
 }
 
 /** The entries that are missing, by their paths. The lock file is not changed. */
