@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { cancel, init, remote, shutdown } from '../../lib/index.ts'
 import { run } from './command.ts'
 import { eventually } from './support.ts'
+import { checkedSpans } from './trace-format.ts'
+import type { TraceSpan } from './trace-format.ts'
 
 interface Story {
   readonly task: string
@@ -17,15 +19,6 @@ interface Listed {
   readonly state: string
   readonly attempts: number
   readonly moved: number
-}
-
-interface Span {
-  readonly name: string
-  readonly ph: string
-  readonly ts: number
-  readonly dur?: number
-  readonly cat?: string
-  readonly args: { readonly task?: string }
 }
 
 /** One function, so that what was measured of its quick calls holds for the others too. */
@@ -114,17 +107,11 @@ describe('what owners write down about their tasks', function () {
   it('draws every task that ran, within a lease of its worker, in the trace event format', async () => {
     const { code, out } = await run('timeline')
     expect(code).to.equal(0)
-    const { traceEvents } = JSON.parse(out) as { traceEvents: (Span & { pid: number; tid: number })[] }
-    for (const event of traceEvents) {
-      expect(event.ph).to.be.oneOf(['X', 'i', 'M'])
-      for (const field of [event.ts, event.pid, event.tid]) expect(field).to.be.a('number').and.satisfy(Number.isFinite)
-      if (event.ph === 'X') expect(event.dur).to.be.at.least(0)
-    }
-    const spans = traceEvents.filter(({ ph }) => ph === 'X')
+    const spans = checkedSpans(out)
     const leases = spans.filter(({ cat }) => cat === 'lease')
     const tasks = spans.filter(({ cat }) => cat === 'task')
     expect(tasks).to.have.length((await listed()).filter(({ state }) => state === 'finished').length)
-    const end = ({ ts, dur = 0 }: Span): number => ts + dur
+    const end = ({ ts, dur = 0 }: TraceSpan): number => ts + dur
     for (const task of tasks)
       expect(leases.some((lease) => lease.ts <= task.ts && end(task) <= end(lease) + 1)).to.equal(true)
   })
