@@ -41,7 +41,7 @@ type PQueue<
   QueueType extends Queue<RunFunction, EnqueueOptionsType> = OriginalPriorityQueue,
   EnqueueOptionsType extends OriginalAddOptions = QueueAddOptions,
 > = OriginalQueue<QueueType, EnqueueOptionsType>
-const PQueue: PQueueConstructor = shim.default as PQueueConstructor
+const PQueue: PQueueConstructor = shim.default
 export default PQueue
 
 export const PriorityQueue: OriginalModule['PriorityQueue'] = shim.PriorityQueue

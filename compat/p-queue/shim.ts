@@ -53,14 +53,10 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
 
     override add(task: Task, options?: AnyOptions): Promise<unknown> {
       if (typeof task !== 'function') return super.add(task, options)
-      let placement: Placement
-      try {
-        placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
-      } catch (error) {
-        return Promise.reject(error as Error)
+      const run: Task = (given) => {
+        const placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
+        return this.#placer.run(task, [given], { placement, signal: given.signal, givesSignal: true })
       }
-      const run: Task = (given) =>
-        this.#placer.run(task, [given], { placement, signal: given.signal, givesSignal: true })
       return super.add(run, options)
     }
 

@@ -54,13 +54,13 @@ export function mapNames(names: readonly string[]): void {
       report(`'${name}' was loaded before outpool/register: what has it keeps the original. Register first`)
   }
   if (first) mapRequire()
-  if (internals.registerHooks === undefined) {
+  if (typeof internals.registerHooks !== 'function') {
     register(new URL('loader-hooks.js', import.meta.url).href, { data: { names: more } })
-  } else if (first) mapImport(internals.registerHooks)
+  } else if (first) mapImport()
 }
 
-function mapImport(registerHooks: NonNullable<Internals['registerHooks']>): void {
-  registerHooks({
+function mapImport(): void {
+  internals.registerHooks?.({
     resolve(specifier, context, next) {
       const original = next(specifier, context)
       // `require` comes here too, and has been mapped below.
@@ -72,9 +72,9 @@ function mapImport(registerHooks: NonNullable<Internals['registerHooks']>): void
 }
 
 function mapRequire(): void {
-  const original = internals._resolveFilename
-  internals._resolveFilename = function (request, parent, ...rest) {
-    const file = original.call(this, request, parent, ...rest)
+  const original = internals._resolveFilename.bind(internals)
+  internals._resolveFilename = (request, parent, ...rest) => {
+    const file = original(request, parent, ...rest)
     if (!mapped.has(request) || haveOwnNames()) return file
     const importer = parent?.filename
     const parentUrl = typeof importer === 'string' ? urlOf(importer) : undefined
@@ -104,11 +104,10 @@ function exportsOf(name: string, file: string): unknown {
     }
     return { ...shim }
   }
-  const { shimOf } = requireQuietly(fileURLToPath(new URL(`../${name}/shim.js`, import.meta.url))) as {
+  const shim = requireQuietly(fileURLToPath(new URL(`../${name}/shim.js`, import.meta.url))) as {
     shimOf(original: unknown): object
   }
-  const original = requireQuietly(file)
-  return { __esModule: true, ...shimOf(original) }
+  return { __esModule: true, ...shim.shimOf(requireQuietly(file)) }
 }
 
 function wasRequired(name: string): boolean {

@@ -14,7 +14,7 @@ const placements: readonly unknown[] = ['auto', 'worker', 'caller']
 export function checkPlacement(value: unknown, otherwise: Placement, caller: string): Placement {
   if (value === undefined) return otherwise
   if (placements.includes(value)) return value as Placement
-  throw new TypeError(`${caller}: placement must be 'auto', 'worker' or 'caller', not ${String(value)}`)
+  throw new TypeError(`${caller}: placement must be 'auto', 'worker' or 'caller', not ${JSON.stringify(value)}`)
 }
 
 export interface PlacedFunction {

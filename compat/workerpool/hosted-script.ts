@@ -8,6 +8,8 @@ import {
   type PinnedWorker,
   type PinnedWorkerOptions,
 } from '../../lib/pinned.ts'
+import { parseExecArgv, type WorkerFlags } from './exec-argv.ts'
+import { mappedNames } from '../shared/map-names.ts'
 import type { HostSettings } from './script-host.ts'
 
 const host = new URL('./script-host.js', import.meta.url)
@@ -25,6 +27,15 @@ interface StarmapAnswer {
   readonly failedAt: number
   readonly error?: unknown
 }
+
+interface ForkOptions {
+  readonly cwd?: string | URL
+  readonly env?: Readonly<Record<string, string>>
+  readonly execArgv?: readonly string[]
+}
+
+/** Pools with flags that are refused have no workers here. */
+const noFlags: WorkerFlags = { preloads: [], exposeGc: false, sourceMaps: false }
 
 export interface MethodCall {
   /** Rejects only when the worker or its node is gone. */
@@ -46,11 +57,14 @@ export class HostedScript {
     forkArgs: readonly string[] | undefined,
     forkOpts: unknown,
   ): PinnedWorkerOptions {
-    const { cwd, env } = (forkOpts ?? {}) as { cwd?: string | URL; env?: Record<string, string> }
+    const { cwd, env, execArgv = [] } = (forkOpts ?? {}) as ForkOptions
+    const flags = parseExecArgv(execArgv)
     const settings: HostSettings = {
       forkArgs: [...(forkArgs ?? [])],
       cwd: cwd?.toString(),
       env: env === undefined ? undefined : { ...env },
+      flags: 'refused' in flags ? noFlags : flags,
+      names: mappedNames(),
     }
     // What names no file is left to fail where the script would run, as in the original.
     const isFile = script !== undefined && (isAbsolute(script) || script.startsWith('file:'))

@@ -1,10 +1,11 @@
 /** Where the workers of a pool run: on the cluster, unless an option binds them to the program's own process. Pure. */
+import { parseExecArgv } from './exec-argv.ts'
 import type { OriginalPool, WorkerArguments } from './original.ts'
 
 export type PoolKind = { readonly where: 'cluster' } | { readonly where: 'local'; readonly reason: string }
 
 /** Options of `fork` that a worker on another machine can have too. */
-const portableForkOptions: ReadonlySet<string> = new Set(['env', 'cwd', 'serialization'])
+const portableForkOptions: ReadonlySet<string> = new Set(['env', 'cwd', 'serialization', 'execArgv'])
 
 export function poolKind(
   pool: Pick<OriginalPool, 'workerType' | 'emitStdStreams'>,
@@ -16,6 +17,10 @@ export function poolKind(
   if (threadOption !== undefined) return local(`workerThreadOpts.${threadOption} needs threads of this process`)
   const forkOption = Object.keys(options.forkOpts ?? {}).find((name) => !portableForkOptions.has(name))
   if (forkOption !== undefined) return local(`forkOpts.${forkOption} needs child processes of this process`)
+  const { execArgv } = (options.forkOpts ?? {}) as { execArgv?: unknown }
+  const flags = Array.isArray(execArgv) ? parseExecArgv(execArgv as string[]) : undefined
+  if (flags !== undefined && 'refused' in flags)
+    return local(`forkOpts.execArgv: ${flags.refused} needs child processes of this process`)
   return { where: 'cluster' }
 }
 

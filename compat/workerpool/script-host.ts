@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { context } from '../../lib/context.ts'
 import { locateModule, taskTeller, type CarriedModule } from '../../lib/pinned.ts'
 import { provideModule } from '../shared/provide-module.ts'
+import { applyFlags, type WorkerFlags } from './exec-argv.ts'
 import {
   addMethod,
   createWorkerRegistry,
@@ -22,6 +23,9 @@ export interface HostSettings {
   readonly forkArgs: readonly string[]
   readonly cwd: string | undefined
   readonly env: Readonly<Record<string, string>> | undefined
+  readonly flags: WorkerFlags
+  /** Names that lead to shims in the program, and so here. */
+  readonly names: readonly string[]
 }
 
 /**
@@ -50,8 +54,18 @@ export async function loadScript(
   const ready = new Promise<void>((resolve) => {
     registry.registered = resolve
   })
+  await applyFlags(settings.flags)
+  await mapOthers(settings.names)
   await import(url)
   await ready
+}
+
+/** The name of this package leads to the shim already. What maps the others is loaded where there are any. */
+async function mapOthers(names: readonly string[]): Promise<void> {
+  const others = names.filter((name) => name !== 'workerpool')
+  if (others.length === 0) return
+  const { mapNames } = await import('../shared/map-names.ts')
+  mapNames(others)
 }
 
 /**

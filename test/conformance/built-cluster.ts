@@ -21,6 +21,8 @@ export const places: readonly Place[] = [
 /** Starts Outpool in this process at a place; returns what ends it, and the nodes behind it. */
 export async function joinPlace({ nodes }: Place): Promise<() => Promise<void>> {
   const outpool: Outpool = await import('outpool')
+  // Another suite of this process may have started it.
+  await outpool.shutdown()
   const cluster = nodes === 0 ? undefined : await builtCluster()
   const [head] = cluster === undefined ? [] : await cluster.startAll(nodes - 1)
   await outpool.init(head === undefined || cluster === undefined ? {} : { address: head.url, token: cluster.token })
