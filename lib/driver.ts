@@ -164,7 +164,7 @@ class Driver implements DriverHandle {
         for (const listener of this.#nodeListeners) listener()
       },
       onLost: (reason) => {
-        this.#pulling.homeLost(reason)
+        this.#pulling.homeLost()
         this.#nodeStore?.homeLost(reason)
         this.#owner.homeLost()
       },

@@ -4,11 +4,13 @@ import { ObjectLostError } from '../base/errors.ts'
 import { fetchObject } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Holder, type Message } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
 import type { Home } from './home.ts'
 
 interface Question {
   readonly key: string
-  readonly resolve: () => void
+  /** `lost`: the link was, before there was an answer. */
+  readonly resolve: (how: 'pulled' | 'lost') => void
   readonly reject: (error: Error) => void
 }
 
@@ -44,21 +46,30 @@ export class Pulling {
     if (message[0] !== MessageType.pulled) return false
     const question = this.#questions.get(message[1])
     this.#questions.delete(message[1])
-    if (message[2] === '') question?.resolve()
+    if (message[2] === '') question?.resolve('pulled')
     else question?.reject(new ObjectLostError(message[2], { details: { key: question.key } }))
     return true
   }
 
-  /** The home is gone, and what it was asked with it. */
-  homeLost(reason: Error): void {
-    for (const question of this.#questions.values()) question.reject(reason)
+  /** The link to the home is lost, and with it what the home was asked: it is asked again if the link comes back. */
+  homeLost(): void {
+    for (const question of this.#questions.values()) question.resolve('lost')
     this.#questions.clear()
   }
 
+  /** A link that breaks says nothing of the object. Rejects when the home is gone for good. */
   async #askHome(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
-    const link = await this.#home().connected()
+    for (let how: 'pulled' | 'lost' = 'lost'; how === 'lost'; ) {
+      const link = await this.#home().connected()
+      // Closed just now, which is yet to be told: nobody would answer.
+      if (link.closed) await new Promise((resolve) => setImmediate(resolve))
+      else how = await this.#askOver(link, key, sizeBytes, holders)
+    }
+  }
+
+  #askOver(link: Link, key: string, sizeBytes: number, holders: readonly Holder[]): Promise<'pulled' | 'lost'> {
     const id = this.#nextQuestion++
-    await new Promise<void>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#questions.set(id, { key, resolve, reject })
       link.send([MessageType.pull, id, key, sizeBytes, holders])
     })

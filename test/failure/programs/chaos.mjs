@@ -113,7 +113,7 @@ async function call(kind, random, pool) {
   } catch (error) {
     const name = error?.name ?? String(error)
     count.failed[name] = (count.failed[name] ?? 0) + 1
-    if (name === homeGone && /home node \w+ at .* is gone|shut down/.test(error.message)) alive = false
+    if (name === homeGone && /home node \w+ at .* is gone|shut down|nothing listens at/.test(error.message)) alive = false
     else if (!mayFail[kind].includes(name)) complain(`${id} failed: ${error?.stack ?? String(error)}`)
   } finally {
     pending.delete(id)

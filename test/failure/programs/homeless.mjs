@@ -5,13 +5,16 @@ import { end, options, say, told } from './report.mjs'
 const { node } = await init({ address: options.address })
 const where = remote(new URL('./tasks.mjs', import.meta.url), 'where', { maxRetries: -1 })
 await say('joined', { node })
+const leaving = told('leave').then(() => 'leave')
 for (;;) {
-  const asked = await Promise.race([told('ask'), told('leave').then(() => 'leave')])
+  const asked = await Promise.race([told('ask'), leaving])
   if (asked === 'leave') break
   const startedAt = performance.now()
   const answer = await where.run(1).catch((error) => ({ error: error.name, message: error.message }))
   await say('answer', { ...answer, waitedMs: performance.now() - startedAt })
 }
 await shutdown()
-await where.run(1).catch((error) => say('answer', { error: error.name }))
+await Promise.resolve()
+  .then(() => where.run(1))
+  .catch((error) => say('answer', { error: error.name }))
 await end({})
