@@ -61,6 +61,8 @@ export interface PinnedCallOptions {
 
 export interface PinnedCall<R> {
   readonly promise: Promise<R>
+  /** Whether it was queued; false when its function or an argument cannot travel, which its promise tells. */
+  readonly taken: boolean
   /**
    * Cancels the call; its promise rejects with TaskCancelledError by this. A running one gets its AbortSignal, and the
    * worker is ended when it goes on, at once with `force`. False when the call is over.
@@ -138,6 +140,7 @@ class PinnedLease implements PinnedWorker {
     const promise = owner.run(this.#templateFor(fn, options), args, started, tell) as Promise<R>
     return {
       promise,
+      taken: task >= 0,
       cancel: ({ force = false } = {}) =>
         task >= 0 && owner.cancel(task, { reason: 'cancel() was called', force, recursive: true }),
     }
@@ -227,6 +230,16 @@ export function carryModule(file: string | URL, runtimeEnv?: RuntimeEnv): Carrie
 /** In a worker: where to import it from. Rejects with RuntimeEnvSetupError. */
 export function locateModule({ url, pack }: CarriedModule): Promise<string> {
   return ensureRuntime().locate(url, pack)
+}
+
+/** Whether a value could be an argument or a result. It is encoded for that: of use before a call, or instead of one. */
+export function canTravel(value: unknown): boolean {
+  try {
+    encodeValue(value, 'value', currentRuntime()?.owner.host.refCodec)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Whether a call failed because its worker or node ended, and not by what it did. */

@@ -13,6 +13,7 @@ import {
   type WorkerFacts,
 } from '../../lib/pinned.ts'
 import { exitErrorOf, startErrorOf, TerminateError } from './errors.ts'
+import type { Flattening } from './flatten.ts'
 import { HostedScript, type MethodCall } from './hosted-script.ts'
 import {
   defer,
@@ -29,6 +30,8 @@ const maxStarts = 3
 
 export interface ClusterWorkerOptions extends WorkerArguments {
   readonly workerTerminateTimeout: number
+  /** What becomes of instances of classes on their way. */
+  readonly flattening: Flattening
   /** What part of a CPU it asks for, in a cluster of so many. */
   readonly numCpus: (clusterCpus: number) => number
   /** How often a started task is run again when its worker or node died. The original's answer is 0. */
@@ -169,7 +172,7 @@ export class ClusterWorker implements WorkerHandler {
         if (this.#asked) return
         const pinned = this.#acquire(cpus)
         this.facts = await pinned.ready
-        this.#host = new HostedScript(pinned)
+        this.#host = new HostedScript(pinned, this.#options.flattening)
         for (const task of this.#waiting.splice(0)) this.#send(task, this.#host)
         return
       } catch (error) {
@@ -185,7 +188,7 @@ export class ClusterWorker implements WorkerHandler {
     const { forkArgs, forkOpts, numCpus } = this.#options
     this.#exit = undefined
     const pinned = acquireWorker({
-      ...HostedScript.setUp(this.script, forkArgs, forkOpts),
+      ...HostedScript.setUp(this.script, forkArgs, forkOpts, this.#options.flattening),
       numCpus: numCpus(cpus),
       name: 'workerpool',
     })

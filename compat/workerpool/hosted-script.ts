@@ -8,6 +8,7 @@ import {
   type PinnedWorker,
   type PinnedWorkerOptions,
 } from '../../lib/pinned.ts'
+import { travelling, type Flattening } from './flatten.ts'
 import { parseExecArgv, type WorkerFlags } from './exec-argv.ts'
 import { mappedNames } from '../shared/map-names.ts'
 import type { HostSettings } from './script-host.ts'
@@ -46,9 +47,11 @@ export interface MethodCall {
 
 export class HostedScript {
   readonly #worker: PinnedWorker
+  readonly #flattening: Flattening
 
-  constructor(worker: PinnedWorker) {
+  constructor(worker: PinnedWorker, flattening: Flattening) {
     this.#worker = worker
+    this.#flattening = flattening
   }
 
   /** What a worker that is to host `script` is acquired with. */
@@ -56,6 +59,7 @@ export class HostedScript {
     script: string | undefined,
     forkArgs: readonly string[] | undefined,
     forkOpts: unknown,
+    flattening: Flattening,
   ): PinnedWorkerOptions {
     const { cwd, env, execArgv = [] } = (forkOpts ?? {}) as ForkOptions
     const flags = parseExecArgv(execArgv)
@@ -63,6 +67,7 @@ export class HostedScript {
       forkArgs: [...(forkArgs ?? [])],
       cwd: cwd?.toString(),
       env: env === undefined ? undefined : { ...env },
+      flattening,
       flags: 'refused' in flags ? noFlags : flags,
       names: mappedNames(),
     }
@@ -72,21 +77,29 @@ export class HostedScript {
   }
 
   call(method: string, params: readonly unknown[] | null | undefined, on: Listener | undefined): MethodCall {
+    const heard = on === undefined ? undefined : { heard: (payload: unknown) => void on(payload) }
     let call: PinnedCall<StarmapAnswer> | undefined
+    const send = (given: unknown): PinnedCall<StarmapAnswer> => {
+      const items = [[method, given ?? null, on !== undefined]]
+      return this.#worker.run<StarmapAnswer>(callMethod, [items], { name: method, mode: 'starmap', ...heard })
+    }
     const run = async (): Promise<Outcome> => {
-      let outcome: Outcome
       try {
-        const items = [[method, params ?? null, on !== undefined]]
-        const heard = on === undefined ? undefined : { heard: (payload: unknown) => void on(payload) }
-        call = this.#worker.run<StarmapAnswer>(callMethod, [items], { name: method, mode: 'starmap', ...heard })
+        call = send(params)
+        if (!call.taken) {
+          const flat = travelling(params, this.#flattening)
+          if (flat !== params) {
+            call.promise.catch(() => undefined)
+            call = send(flat)
+          }
+        }
         const { values, failedAt, error } = await call.promise
-        outcome = failedAt < 0 ? { ok: true, value: values[0] } : { ok: false, error }
+        return failedAt < 0 ? { ok: true, value: values[0] } : { ok: false, error }
       } catch (error) {
         if (isSystemFailure(error)) throw error
         // A parameter or the result cannot travel.
-        outcome = { ok: false, error }
+        return { ok: false, error }
       }
-      return outcome
     }
     const outcome = run()
     return {

@@ -72,6 +72,7 @@ export class ClusterPool extends OriginalPoolClass {
       workerOpts: overridden.workerOpts ?? own.workerOpts,
       workerThreadOpts: overridden.workerThreadOpts ?? own.workerThreadOpts,
       workerTerminateTimeout: this.workerTerminateTimeout,
+      flattening: this.workerType === 'process' ? 'json' : 'clone',
       // The cluster's CPUs are the number of workers where that was not given: each has one.
       numCpus: (cpus) => (this.follows && !isLocal() ? 1 : cpuShare(this.maxWorkers, cpus, isLocal())),
       maxRetries: () => this.maxRetries,

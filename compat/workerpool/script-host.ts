@@ -8,12 +8,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { context } from '../../lib/context.ts'
 import { locateModule, taskTeller, type CarriedModule } from '../../lib/pinned.ts'
 import { provideModule } from '../shared/provide-module.ts'
+import { travelling, type Flattening } from './flatten.ts'
 import { applyFlags, type WorkerFlags } from './exec-argv.ts'
 import {
   addMethod,
   createWorkerRegistry,
   publicWorker,
-  withoutTransfer,
+  outgoing,
   workerRegistry,
   type WorkerRegistry,
 } from './worker-registry.ts'
@@ -24,6 +25,7 @@ export interface HostSettings {
   readonly cwd: string | undefined
   readonly env: Readonly<Record<string, string>> | undefined
   readonly flags: WorkerFlags
+  readonly flattening: Flattening
   /** Names that lead to shims in the program, and so here. */
   readonly names: readonly string[]
 }
@@ -37,7 +39,7 @@ export async function loadScript(
   settings: HostSettings,
   carried: CarriedModule | null,
 ): Promise<void> {
-  const registry = createWorkerRegistry()
+  const registry = createWorkerRegistry((value) => travelling(value, settings.flattening))
   addMethod(registry, 'run', (source, params) => runSource(registry, source as string, params as unknown[] | null))
   addMethod(registry, 'methods', () => [...registry.methods.keys()])
   if (settings.env !== undefined) Object.assign(process.env, settings.env)
@@ -88,7 +90,7 @@ export function callMethod(name: string, params: readonly unknown[] | null | und
   }
   if (isPromise(result)) return settled(registry, result)
   registry.tell = undefined
-  return withoutTransfer(registry, result)
+  return outgoing(registry, result)
 }
 
 /** The original's measure. */
@@ -101,7 +103,7 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 async function settled(registry: WorkerRegistry, result: PromiseLike<unknown>): Promise<unknown> {
   const { tell } = registry
   try {
-    return withoutTransfer(registry, await Promise.race([result, abortOf(registry)]))
+    return outgoing(registry, await Promise.race([result, abortOf(registry)]))
   } finally {
     // Not that of a later one, which may have begun.
     if (registry.tell === tell) registry.tell = undefined

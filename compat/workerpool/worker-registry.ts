@@ -17,6 +17,7 @@ export interface WorkerRegistry {
   abortListeners: AbortListener[]
   /** Called by the first `worker()`: the script is ready for calls. */
   registered: () => void
+  travelling(value: unknown): unknown
   /** Tells the pool what the running task emits; undefined when it has no listener, or when no task runs. */
   tell: ((payload: unknown) => void) | undefined
   /** The original's class for results that name what they transfer; known when a script was loaded. */
@@ -31,7 +32,8 @@ export function workerRegistry(): WorkerRegistry | undefined {
   return holder[registryKey]
 }
 
-export function createWorkerRegistry(): WorkerRegistry {
+/** `travelling`: what becomes of a value on its way out. */
+export function createWorkerRegistry(travelling: (value: unknown) => unknown): WorkerRegistry {
   const registry: WorkerRegistry = {
     methods: new Map(),
     onTerminate: undefined,
@@ -40,6 +42,7 @@ export function createWorkerRegistry(): WorkerRegistry {
     registered: () => undefined,
     tell: undefined,
     Transfer: undefined,
+    travelling,
   }
   holder[registryKey] = registry
   return registry
@@ -78,12 +81,11 @@ export function publicWorker(registry: WorkerRegistry): PublicWorker {
 
 /** `workerpool.workerEmit(payload)` in a worker. Outside of a task, and without a listener, it does nothing. */
 export function emit(registry: WorkerRegistry, payload: unknown): void {
-  registry.tell?.(withoutTransfer(registry, payload))
+  registry.tell?.(outgoing(registry, payload))
 }
 
 /** Values travel as copies: of a Transfer its message. */
-export function withoutTransfer(registry: WorkerRegistry, value: unknown): unknown {
-  return registry.Transfer !== undefined && value instanceof registry.Transfer
-    ? (value as { message?: unknown }).message
-    : value
+export function outgoing(registry: WorkerRegistry, value: unknown): unknown {
+  const isTransfer = registry.Transfer !== undefined && value instanceof registry.Transfer
+  return registry.travelling(isTransfer ? (value as { message?: unknown }).message : value)
 }
