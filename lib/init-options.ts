@@ -15,6 +15,10 @@ export interface InitOptions {
   readonly memory?: number | string
   /** Local mode: resources of your own by name. */
   readonly resources?: Readonly<Record<string, number>>
+  /** Local mode: shared memory for large values: bytes, or `'2GiB'`. Default: 30 % of what this process may use. */
+  readonly objectStoreMemory?: number | string
+  /** Local mode: disk for large values that do not fit into it. Default: what the disk of the temporary folder has. */
+  readonly objectStoreDisk?: number | string
   /** Whether what workers print appears here. Default true. */
   readonly logToDriver?: boolean
   /** Tasks that may wait before `.remote()` throws BackPressureError. Default 2,000,000. */
@@ -33,6 +37,8 @@ export interface LocalNodeOptions {
   readonly memory?: number | string
   readonly resources?: Readonly<Record<string, number>>
   readonly infeasibleTimeoutMs?: number
+  readonly objectStoreMemory?: number | string
+  readonly objectStoreDisk?: number | string
 }
 
 export interface CompiledInit {
@@ -51,6 +57,8 @@ const known: readonly (keyof InitOptions)[] = [
   'numGpus',
   'memory',
   'resources',
+  'objectStoreMemory',
+  'objectStoreDisk',
   'logToDriver',
   'maxQueuedTasks',
   'maxQueuedBytes',
@@ -59,19 +67,29 @@ const known: readonly (keyof InitOptions)[] = [
 ]
 
 /** What describes a local node; of these, `LocalNodeOptions` is made. */
-const nodeWords = ['numCpus', 'numGpus', 'memory', 'resources', 'infeasibleTimeout'] as const
+const nodeWords = [
+  'numCpus',
+  'numGpus',
+  'memory',
+  'resources',
+  'infeasibleTimeout',
+  'objectStoreMemory',
+  'objectStoreDisk',
+] as const
 
 /** Throws TypeError or RangeError for options that do not exist, mean nothing, or do not go with an address. */
 export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv = process.env): CompiledInit {
   checkNames(options, known, 'init')
   checkKinds(options)
   const address = options.address ?? (environment['OUTPOOL_ADDRESS'] || undefined)
-  const { numCpus, numGpus, memory, resources, infeasibleTimeout } = options
+  const { numCpus, numGpus, memory, resources, infeasibleTimeout, objectStoreMemory, objectStoreDisk } = options
   const node: LocalNodeOptions = {
     ...(numCpus !== undefined && { numCpus }),
     ...(numGpus !== undefined && { numGpus }),
     ...(memory !== undefined && { memory }),
     ...(resources !== undefined && { resources }),
+    ...(objectStoreMemory !== undefined && { objectStoreMemory }),
+    ...(objectStoreDisk !== undefined && { objectStoreDisk }),
     ...(infeasibleTimeout !== undefined && {
       infeasibleTimeoutMs: positive(infeasibleTimeout, 'infeasibleTimeout', 'init'),
     }),

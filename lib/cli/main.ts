@@ -53,6 +53,12 @@ function addStart(outpool: Command): void {
     .option('--tls-ca <file>', 'whom to trust at other nodes, PEM (default: OUTPOOL_TLS_CA, else what Node trusts)')
     .option('--num-cpus <number>', 'CPUs to offer (default: those of the machine)', values.cpus)
     .option('--memory <size>', "memory to offer, in bytes or as '2GiB' (default: most of the machine's)", values.memory)
+    .option(
+      '--object-store-memory <size>',
+      'shared memory for large values (default: 30 % of what the machine or the container has)',
+      values.memory,
+    )
+    .option('--object-store-disk <size>', 'disk for large values that do not fit into it (default: all)', values.memory)
     .option('--resources <json>', 'resources of your own to offer, as a JSON object of amounts', values.resources)
     .option('--labels <key=value>', 'labels of the node; may be given several times', values.labels)
     .option('--name <name>', 'a name for people, shown by outpool status')

@@ -1,7 +1,7 @@
-/** `outpool memory`: what lies in the object stores of a cluster, by node and by owner. */
+/** `outpool memory`: what lies in the object stores of a cluster, by node, by owner and by object. */
 import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { NodeSummary } from '../../runtime/cluster/status.ts'
-import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
+import type { ObjectUsage, StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { chosenNode, findCluster } from './cluster-address.ts'
 import type { ClusterFlags } from './cluster-address.ts'
 import { CommandError } from './exit-codes.ts'
@@ -11,6 +11,7 @@ import type { Column } from './tables.ts'
 export interface MemoryFlags extends ClusterFlags {
   readonly node?: string
   readonly owners: number
+  readonly objects: number
 }
 
 interface NodeMemory {
@@ -28,27 +29,42 @@ const columns: readonly Column[] = [
   { name: 'bytes', align: 'right' },
 ]
 
+const objectColumns: readonly Column[] = [
+  { name: 'object' },
+  { name: 'node' },
+  { name: 'bytes', align: 'right' },
+  { name: 'where' },
+  { name: 'used by' },
+]
+
 export async function memory(flags: MemoryFlags): Promise<void> {
   const { status, token } = await findCluster(flags)
   const living = status.nodes.filter(({ state }) => state !== 'dead')
   const chosen = flags.node === undefined ? living : [chosenNode(status.nodes, flags.node)]
-  const found = await Promise.all(chosen.map((node) => memoryOf(node, token)))
+  const found = await Promise.all(chosen.map((node) => memoryOf(node, token, flags.objects)))
   if (flags.json) console.log(JSON.stringify({ nodes: found }, undefined, 2))
-  else
-    console.log(
-      renderTable(
-        columns,
-        found.flatMap((one) => rows(one, flags.owners)),
-      ),
-    )
+  else print(found, flags)
   const silent = found.filter(({ problem }) => problem !== '')
   if (silent.length > 0)
     throw new CommandError(silent.map(({ node, problem }) => `node ${node} did not answer: ${problem}`).join('\n'))
 }
 
-async function memoryOf({ id: node, url }: NodeSummary, token: string): Promise<NodeMemory> {
+function print(found: readonly NodeMemory[], flags: MemoryFlags): void {
+  console.log(
+    renderTable(
+      columns,
+      found.flatMap((one) => rows(one, flags.owners)),
+    ),
+  )
+  for (const { node, usage } of found) if (usage !== null) console.log(storeLine(node, usage))
+  const objects = found.flatMap(({ node, usage }) => (usage?.list ?? []).map((object) => objectRow(node, object)))
+  if (objects.length > 0) console.log(renderTable(objectColumns, objects))
+}
+
+async function memoryOf({ id: node, url }: NodeSummary, token: string, objects: number): Promise<NodeMemory> {
   try {
-    return { node, url, usage: await askNodeJson<StoreUsage>(url, '/memory', token), problem: '' }
+    const usage = await askNodeJson<StoreUsage>(url, `/memory?objects=${objects}`, token)
+    return { node, url, usage, problem: '' }
   } catch (error) {
     return { node, url, usage: null, problem: (error as Error).message }
   }
@@ -64,4 +80,16 @@ function rows({ node, usage }: NodeMemory, most: number): string[][] {
   const objects = rest.reduce((sum, one) => sum + one.objects, 0)
   const bytes = rest.reduce((sum, one) => sum + one.bytes, 0)
   return [total, ...each, ['', `${rest.length} more`, String(objects), byteText(bytes)]]
+}
+
+function storeLine(node: string, { capacityBytes, usedBytes, spilledBytes, diskBytes, holders }: StoreUsage): string {
+  if (capacityBytes === null) return `${node}: on files`
+  const spilled = diskBytes === 0 ? '' : `, ${byteText(spilledBytes)} spilled (${byteText(diskBytes)} of disk)`
+  const using = holders.filter(({ objects }) => objects > 0).length
+  const by = using === 0 ? '' : `, ${using} processes use objects in place`
+  return `${node}: ${byteText(usedBytes)} of ${byteText(capacityBytes)} shared memory${spilled}${by}`
+}
+
+function objectRow(node: string, { key, sizeBytes, state, primary, holders }: ObjectUsage): string[] {
+  return [key, node, byteText(sizeBytes), primary === false ? `${state}, a copy` : state, holders.join('\n') || '-']
 }

@@ -73,6 +73,8 @@ function addLogs(outpool: Command, after: string): void {
     .description('show what workers and node managers print')
     .option('--node <id>', 'the log of this node manager; with --worker, look on this node alone')
     .option('--worker <id>', 'what this worker prints; the beginning of its id is enough')
+    .option('--task <id>', 'what the worker prints to which this task was sent last (see outpool tasks)')
+    .option('--events <folder>', 'where the events of tasks are (default: as outpool tasks)')
     .option('-f, --follow', 'go on until the worker or its node ends')
     .option('-n, --lines <number>', 'of each file, so many of the last lines', values.count, 100)
     .option('--address <url>', addressHelp)
@@ -80,14 +82,16 @@ function addLogs(outpool: Command, after: string): void {
     .addHelpText(
       'after',
       `
-Without --node and --worker the files are listed. They are read through the port of their node, which must be reachable
-from here. A worker's files are cut at 8 MiB and go with the run of their node; the log of a node that stopped stays in
-the folder nodes of Outpool's folder on its machine.
+Without --node, --worker and --task the files are listed. They are read through the port of their node, which must be
+reachable from here. Each file begins anew at 8 MiB, and the 8 MiB before are kept beside it. The files of the last 100
+workers that ended are kept, all of them until the run of their node ends; the logs of the last 20 nodes that ran here
+stay in the folder nodes of Outpool's folder.
 
 Examples:
   outpool logs
   outpool logs --node 3f9a --lines 20
   outpool logs --worker 81c0 --follow
+  outpool logs --task 3f9a:1a --follow
 ${after}`,
     )
     .action(async (flags: LogsFlags) => (await import('./logs.ts')).logs(flags))
@@ -99,16 +103,24 @@ function addMemory(outpool: Command, after: string): void {
     .description('show what lies in the object stores, by node and by owner')
     .option('--node <id>', 'this node alone')
     .option('--owners <number>', 'of each node, so many of the largest owners', values.count, 10)
+    .option(
+      '--objects <number>',
+      'of each node, so many of the largest objects: where each is, and who uses it',
+      values.count,
+      0,
+    )
     .option('--address <url>', addressHelp)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
 An owner is the process that made the values: a program (its id names its job), or a worker. Small values lie in the
-memory of their owner and are not shown.
+memory of their owner and are not shown. Objects are in shared memory, or spilled to disk when that is short; a copy
+of one that another node keeps is dropped instead.
 
 Examples:
   outpool memory
+  outpool memory --objects 20
   outpool memory --node 3f9a --owners 3
 ${after}`,
     )

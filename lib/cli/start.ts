@@ -18,6 +18,8 @@ export interface StartFlags {
   readonly host?: string
   readonly numCpus?: number
   readonly memory?: string
+  readonly objectStoreMemory?: string
+  readonly objectStoreDisk?: string
   readonly resources?: Record<string, number>
   readonly labels?: Record<string, string>
   readonly name?: string
@@ -67,6 +69,7 @@ function tlsFiles({ tlsCert, tlsKey, tlsCa }: StartFlags): TlsFiles | undefined 
 
 function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
   const { head = false, address, port, host, numCpus, memory, resources, name, storage, drain, advertise } = flags
+  const { objectStoreMemory, objectStoreDisk } = flags
   const labels = { ...flags.labels, ...(name !== undefined && { name }) }
   return {
     head,
@@ -81,6 +84,8 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
     ...(flags.allowedHosts && { allowedHosts: flags.allowedHosts }),
     ...(numCpus !== undefined && { numCpus }),
     ...(memory !== undefined && { memory }),
+    ...(objectStoreMemory !== undefined && { objectStoreMemory }),
+    ...(objectStoreDisk !== undefined && { objectStoreDisk }),
     ...(resources !== undefined && { resources }),
   }
 }

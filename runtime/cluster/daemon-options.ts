@@ -3,9 +3,10 @@ import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { NodeId } from '../base/ids.ts'
+import type { StoreSizeOptions } from './node-resources.ts'
 import type { TlsFiles } from './tls-files.ts'
 
-export interface DaemonOptions {
+export interface DaemonOptions extends StoreSizeOptions {
   /** Whether this node is the head: it then has the control store too. */
   readonly head: boolean
   /** `ws://host:port` of any node of the cluster to join. Of no use to a head. */

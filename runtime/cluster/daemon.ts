@@ -32,7 +32,7 @@ import { defaultHeadPort } from './node-address.ts'
 import { NodeHost, registering } from './node-host.ts'
 import type { NodeHostOptions, NodePort } from './node-host.ts'
 import type { ReplaceTokens } from './node-http.ts'
-import { nodeResources } from './node-resources.ts'
+import { nodeResources, storeOptionsOf } from './node-resources.ts'
 import { readTlsFiles } from './tls-files.ts'
 import { fingerprint } from './token-requests.ts'
 import { outpoolHome } from './token.ts'
@@ -150,6 +150,7 @@ export class Daemon {
       ...{ token: tokens, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
       tokens: this.#replaceTokens(tokens),
       logFile: options.logFile,
+      store: storeOptionsOf(options),
       listen: await portOf(options, this.#port),
       ...(store && { onRegistration: (link: Link) => store.attach(link) }),
       clock: systemClock,

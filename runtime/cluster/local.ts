@@ -13,7 +13,6 @@ import { systemRandom } from '../base/random.ts'
 import { ControlStore } from '../control/control-store.ts'
 import { MemoryPersistence } from '../control/persistence.ts'
 import { FileObjectStore } from '../objects/file-store.ts'
-import type { StoreOptions } from '../objects/store-choice.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { nodeSocketOf } from '../owner/home.ts'
 import { objectsFolderOf } from '../owner/node-store.ts'
@@ -22,11 +21,12 @@ import { peerHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
 import { memoryPair } from '../transport/memory.ts'
 import { NodeHost } from './node-host.ts'
-import { nodeResources } from './node-resources.ts'
+import { nodeResources, storeOptionsOf } from './node-resources.ts'
+import type { StoreSizeOptions } from './node-resources.ts'
 import { newToken } from './token.ts'
 import type { NodeManager } from '../node/node-manager.ts'
 
-export interface LocalOptions {
+export interface LocalOptions extends StoreSizeOptions {
   /** Logical CPUs. Default: those of this machine. */
   readonly numCpus?: number
   readonly numGpus?: number
@@ -36,7 +36,6 @@ export interface LocalOptions {
   readonly labels?: Readonly<Record<string, string>>
   /** How long what nobody can run waits for a node that can, in milliseconds. Default 30,000. */
   readonly infeasibleTimeoutMs?: number
-  readonly store?: StoreOptions
 }
 
 export interface LocalNode {
@@ -62,14 +61,14 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalNode>
   const total = nodeResources(options)
   const store = await ControlStore.open({ clock: systemClock, persistence: new MemoryPersistence() })
   const token = newToken()
-  const { infeasibleTimeoutMs, store: storeOptions } = options
+  const { infeasibleTimeoutMs } = options
   let host: NodeHost
   try {
     host = await NodeHost.start({
       ...{ token, total, labels: options.labels ?? {}, head: true, headUrl: '' },
       clock: systemClock,
       random: systemRandom,
-      ...(storeOptions !== undefined && { store: storeOptions }),
+      store: storeOptionsOf(options),
       ...(infeasibleTimeoutMs !== undefined && { manager: { leases: { infeasibleTimeoutMs } } }),
       events: {
         declaredDead: (reason) => console.error(`outpool: the local node was declared dead: ${reason}`),

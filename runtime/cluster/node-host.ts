@@ -8,7 +8,7 @@
  * guardian when this process is killed.
  */
 import { hostname } from 'node:os'
-import { extname, join } from 'node:path'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
@@ -20,7 +20,10 @@ import type { NodeManagerEvents, NodeManagerOptions } from '../node/node-manager
 import { ArenaHost } from '../objects/arena-host.ts'
 import { chooseStore } from '../objects/store-choice.ts'
 import type { StoreOptions } from '../objects/store-choice.ts'
+import { arenaUsage, fileUsage } from '../objects/store-usage.ts'
+import type { StoreUsage } from '../objects/store-usage.ts'
 import { nodeSocketOf } from '../owner/home.ts'
+import { objectsFolderOf } from '../owner/node-store.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { Message, ResourceUnits } from '../protocol/messages.ts'
 import { DialBackTable } from '../transport/dial-back.ts'
@@ -108,7 +111,8 @@ export class NodeHost {
       })
       if (chosen instanceof ArenaHost) arena = chosen
       const welcome = welcomeOf(id, runFolder, options)
-      if (options.listen) port = await openPort({ ...options.listen, runFolder }, () => manager, welcome, options)
+      if (options.listen)
+        port = await openPort({ ...options.listen, runFolder, arena }, () => manager, welcome, options)
       const url = port ? await advertisedUrl(port, options) : ''
       // The welcome is written anew for each peer: from here on it says where the head is, also when that is here.
       const headUrl = options.headUrl || url
@@ -236,7 +240,16 @@ function serving(manager: () => NodeManager | undefined, self: LocalHello, optio
 }
 
 function openPort(
-  { runFolder, advertise, allowedHosts = [], ...place }: NodePort & { readonly runFolder: string },
+  {
+    runFolder,
+    arena,
+    advertise,
+    allowedHosts = [],
+    ...place
+  }: NodePort & {
+    readonly runFolder: string
+    readonly arena: ArenaHost | undefined
+  },
   manager: () => NodeManager | undefined,
   self: LocalHello,
   options: NodeHostOptions,
@@ -244,14 +257,12 @@ function openPort(
   // Not spread: `dialBack` is asked for when it is used.
   const incoming = serving(manager, self, options)
   const { token, tokens, head, logFile = '' } = options
-  const files = { runFolder, objectsFolder: objectsFolderOf(runFolder), logFile }
+  const usage = async (most: number): Promise<StoreUsage> =>
+    arena === undefined ? fileUsage(objectsFolderOf(runFolder), most) : arenaUsage(arena.report(), most)
+  const files = { runFolder, usage, logFile }
   const onRequest = nodeHttp({ manager, token, head, ...files, ...(tokens && { tokens }) })
   const names = [hostname(), ...(advertise === undefined ? [] : [advertise]), ...allowedHosts]
   return listenWebSocket(Object.assign(incoming, { ...place, onRequest, allowedHosts: names }))
-}
-
-function objectsFolderOf(runFolder: string): string {
-  return join(runFolder, 'objects')
 }
 
 async function advertisedUrl(

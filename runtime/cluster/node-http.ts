@@ -5,16 +5,17 @@
  *   /readyz    200 when it is registered with the head and accepts leases, else 503 with the reason
  *   /metrics   for Prometheus (node-metrics.ts)
  *   /reach     which other nodes it can connect to, tried now
- *   /memory    what lies in its object store, by owner
+ *   /memory    what lies in its object store, by owner; with ?objects= so many of the largest objects
  *   /token     fingerprints of the tokens that it shows and accepts; POST replaces them
- *   /logs      the output files of its workers; with ?worker= and ?stream= one of them, from ?from= on
+ *   /logs      the output files of its workers; with ?worker= and ?stream= one of them, from ?from= on;
+ *              ?earlier=1 is what was in it before it began anew
  *
  * The first three are open to this machine; everything else, and everybody else, shows the token as `Authorization:
  * Bearer`. A connection serves one request: until it is closed it counts among those that have not authenticated.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { NodeManager } from '../node/node-manager.ts'
-import { storeUsage } from '../objects/store-usage.ts'
+import type { StoreUsage } from '../objects/store-usage.ts'
 import { protocolVersion } from '../protocol/version.ts'
 import { packageVersion, tokenMatches, tokenText } from '../transport/hello.ts'
 import { ringOf } from '../transport/tokens.ts'
@@ -32,7 +33,8 @@ export interface NodeHttpOptions {
   readonly tokens?: ReplaceTokens
   readonly head: boolean
   readonly runFolder: string
-  readonly objectsFolder: string
+  /** What lies in the store, with so many of the largest objects. */
+  readonly usage: (mostObjects: number) => Promise<StoreUsage>
   /** The log of the daemon; '' where it has none. */
   readonly logFile: string
 }
@@ -78,6 +80,8 @@ interface Answer {
 /** How many nodes one request makes this one connect to, and how many of them at once. */
 const mostReached = 200
 const reachedAtOnce = 16
+/** Objects that one answer lists. */
+const mostObjects = 10_000
 const openToThisMachine = new Set(['/healthz', '/readyz', '/metrics'])
 
 export function nodeHttp(options: NodeHttpOptions): (request: IncomingMessage, response: ServerResponse) => void {
@@ -130,7 +134,7 @@ class NodeHttp {
       case '/reach':
         return json(200, await this.#reach(manager))
       case '/memory':
-        return json(200, await storeUsage(this.#options.objectsFolder))
+        return json(200, await this.#options.usage(countOf(url.searchParams.get('objects'))))
       case '/logs':
         return this.#logs(url.searchParams)
       default:
@@ -180,7 +184,7 @@ class NodeHttp {
       notReady: manager.notReady(),
       nodes: manager.nodes(),
       own: manager.row(),
-      store: await storeUsage(this.#options.objectsFolder),
+      store: await this.#options.usage(0),
     })
     return { status: 200, type: metrics.contentType, body }
   }
@@ -218,6 +222,7 @@ class NodeHttp {
       name: worker,
       stream: query.get('stream'),
       from: query.get('from'),
+      earlier: query.get('earlier') === '1',
     })
     if (part === undefined) return json(404, { code: 'not-found', reason: `there is no output of ${worker} here` })
     const headers = { 'outpool-from': String(part.from), 'outpool-size': String(part.sizeBytes) }
@@ -227,6 +232,11 @@ class NodeHttp {
 
 function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
   return { status, type: 'application/json', body: `${JSON.stringify(value)}\n`, headers }
+}
+
+function countOf(text: string | null): number {
+  const count = Number(text ?? 0)
+  return Number.isSafeInteger(count) && count > 0 ? Math.min(count, mostObjects) : 0
 }
 
 function isOwnMachine(address: string | undefined): boolean {

@@ -89,6 +89,17 @@ const metrics: readonly Metric[] = [
     values: ({ store }) => ({ '': store.bytes }),
   },
   {
+    name: 'outpool_store_memory_bytes',
+    help: 'Shared memory of the store of this node: what it has, and what of it is in use. Zero where it is on files.',
+    label: 'kind',
+    values: ({ store }) => ({ capacity: store.capacityBytes ?? 0, used: store.usedBytes }),
+  },
+  {
+    name: 'outpool_store_spilled_bytes',
+    help: 'Bytes of objects of this node that are on disk only.',
+    values: ({ store }) => ({ '': store.spilledBytes }),
+  },
+  {
     name: 'outpool_node_head_silence_seconds',
     help: 'Since this node last heard of the head. Absent at the head itself, and while there is no link to it.',
     values: ({ stats }): Values =>

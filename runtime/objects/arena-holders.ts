@@ -84,7 +84,15 @@ export class ArenaHolders {
 
   answered(process: ProcessId): void {
     const holder = this.#holders.get(process)
-    if (holder !== undefined) holder.askedAtMs = undefined
+    if (holder === undefined) return
+    holder.askedAtMs = undefined
+    this.#forgetEmpty(process)
+  }
+
+  /** Whether somebody has not answered yet. */
+  get areSilent(): boolean {
+    for (const { askedAtMs } of this.#holders.values()) if (askedAtMs !== undefined) return true
+    return false
   }
 
   /** The largest first. */

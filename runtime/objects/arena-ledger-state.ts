@@ -25,6 +25,8 @@ interface Waiting {
   readonly wantedBytes: number
   readonly sinceMs: number
   readonly waitMs: number
+  /** It brings an object back; that may be read from the disk as well. */
+  readonly isRestore: boolean
   readonly answer: RoomAnswer
 }
 
@@ -37,8 +39,9 @@ export interface GetOptions {
 
 /** How long a read waits for an object whose seal should be under way, in milliseconds. */
 const sealWaitMs = 1_000
-/** Between two requests to collect garbage, in milliseconds. */
-const collectEveryMs = 250
+/** Between two requests to collect garbage, where all have answered the first, and where not, in milliseconds. */
+const collectEveryMs = 50
+const askAgainMs = 250
 /** After a failed spill, in milliseconds. */
 const spillAgainMs = 500
 /** Remembered keys of objects that were evicted, or freed before they were sealed. */
@@ -256,11 +259,11 @@ export class ArenaLedger {
     })
   }
 
-  #want(leastBytes: number, wantedBytes: number, waitMs: number, first: boolean, answer: RoomAnswer): void {
+  #want(leastBytes: number, wantedBytes: number, waitMs: number, isRestore: boolean, answer: RoomAnswer): void {
     if (roundUp(leastBytes) > this.space.largestBytes)
       return answer({ why: 'large', sizeBytes: leastBytes, waitedMs: 0 })
-    const waiting = { leastBytes, wantedBytes, sinceMs: this.#now(), waitMs, answer }
-    if (first) this.#queue.unshift(waiting)
+    const waiting = { leastBytes, wantedBytes, sinceMs: this.#now(), waitMs, isRestore, answer }
+    if (isRestore) this.#queue.unshift(waiting)
     else this.#queue.push(waiting)
     this.#serve()
   }
@@ -278,7 +281,7 @@ export class ArenaLedger {
         head.answer(room)
       }
       this.#relieve()
-      if (this.#queue.length > 0 && this.#spillingBytes === 0) this.#askHolders()
+      if (this.#queue.length > 0 && this.#spillingBytes === 0) this.#stuck()
     } finally {
       this.#isServing = false
     }
@@ -317,11 +320,20 @@ export class ArenaLedger {
     if (items.length > 0) this.#effects.spill(items)
   }
 
+  /** Nothing is on its way to become free. */
+  #stuck(): void {
+    for (const waiting of this.#queue.filter(({ isRestore }) => isRestore)) {
+      this.#queue.splice(this.#queue.indexOf(waiting), 1)
+      waiting.answer({ why: 'full', sizeBytes: waiting.leastBytes, waitedMs: 0 })
+    }
+    if (this.#queue.length > 0) this.#askHolders()
+  }
+
   #askHolders(): void {
     const nowMs = this.#now()
-    if (nowMs - this.#askedAtMs < collectEveryMs) return
-    this.#askedAtMs = nowMs
     const { holders } = this.objects
+    if (nowMs - this.#askedAtMs < (holders.areSilent ? askAgainMs : collectEveryMs)) return
+    this.#askedAtMs = nowMs
     const { processes } = holders
     for (const process of processes) holders.asked(process, nowMs)
     if (processes.length > 0) this.#effects.collect(processes, this.#nextAsk++)

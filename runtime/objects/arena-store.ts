@@ -5,7 +5,7 @@
  *     put ── room from a slab ─▶ copy ─▶ `sealed` (told, not asked)
  *     get ── `get` (pins it) ─▶ private map ─▶ value ─▶ its last ArrayBuffer collected ─▶ munmap ─▶ `released`
  */
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { ObjectLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
 import type { ProcessId } from '../base/ids.ts'
 import type { StoreAnswer } from '../protocol/messages.ts'
@@ -33,7 +33,7 @@ export interface ArenaStoreParts {
 /** Pages of an object of at least this size are made present in a thread before it is written, in bytes. */
 const populateBytes = 4 * 1024 * 1024
 /** Forced collections take at most this share of the time. */
-const collectShare = 0.05
+const collectShare = 0.2
 
 export class ArenaStore implements ObjectStore {
   readonly #parts: ArenaStoreParts
@@ -44,6 +44,7 @@ export class ArenaStore implements ObjectStore {
   /** Objects that this process has pinned. */
   #pinned = 0
   #collectAgainAtMs = -Infinity
+  #collectTimer: Timer | undefined
   #closed = false
   /** Up to where each segment's pages are known to be present in this process. */
   readonly #populated = new Map<number, number>()
@@ -174,6 +175,7 @@ export class ArenaStore implements ObjectStore {
   async close(): Promise<void> {
     for (const writer of [...this.#writers]) await writer.abort()
     this.#slabs.close()
+    this.#collectTimer?.cancel()
     this.#tellReleased()
     this.#closed = true
   }
@@ -181,13 +183,23 @@ export class ArenaStore implements ObjectStore {
   /** Memory is short: gives back what is unused, and collects garbage if that may help. */
   memoryIsShort(): void {
     if (this.#closed) return
-    const { clock, collect, port } = this.#parts
     this.#slabs.empty()
-    const startedAt = clock.now()
-    if (this.#pinned > 0 && startedAt >= this.#collectAgainAtMs) {
+    if (this.#collectTimer !== undefined) return
+    const { clock } = this.#parts
+    const waitMs = this.#pinned === 0 ? 0 : this.#collectAgainAtMs - clock.now()
+    if (waitMs <= 0) return this.#collect()
+    this.#collectTimer = clock.after(waitMs, () => this.#collect(), true)
+  }
+
+  #collect(): void {
+    this.#collectTimer = undefined
+    if (this.#closed) return
+    const { clock, collect, port } = this.#parts
+    if (this.#pinned > 0) {
+      const startedAt = clock.now()
       collect()
-      const tookMs = clock.now() - startedAt
-      this.#collectAgainAtMs = clock.now() + tookMs / collectShare
+      const endedAt = clock.now()
+      this.#collectAgainAtMs = endedAt + (endedAt - startedAt) / collectShare
     }
     // What was found is told in turns of the loop that come after this one.
     setImmediate(() =>

@@ -45,7 +45,6 @@ export async function chooseStore(parts: StoreParts): Promise<ArenaHost | FileOb
   const segments = segmentSizes(Math.max(leastBytes, memoryBytes))
   const slabBytes = Math.min(mostSlabBytes, Math.max(leastSlabBytes, Math.floor(memoryBytes / 256)))
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (process.env['OUTPOOL_ARENA'] !== '1') return FileObjectStore.open(folder)
   const memory = ArenaMemory.create(folder, segments, slabBytes)
   if (memory === undefined) {
     warn(

@@ -39,20 +39,20 @@ const byteSuffixes: Readonly<Record<string, number>> = {
 }
 const ownOption: Readonly<Record<string, string>> = { cpu: 'numCpus', gpu: 'numGpus', memory: 'memory' }
 
-/** Bytes of `'2GiB'`, `'500 MB'` or a plain number. Throws TypeError or RangeError that names the value. */
-export function parseMemory(value: number | string): number {
+/** Bytes of `'2GiB'`, `'500 MB'` or a plain number. Throws TypeError or RangeError that names the option and the value. */
+export function parseMemory(value: number | string, name: string = 'memory'): number {
   let bytes = typeof value === 'number' ? value : Number.NaN
   if (typeof value === 'string') {
     const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(value)
     const factor = match === null ? undefined : byteSuffixes[(match[2] ?? '').toLowerCase()]
     if (match === null || factor === undefined)
       throw new TypeError(
-        `memory: ${JSON.stringify(value)} is not a size; write bytes or a text like '512MiB' or '2GiB'`,
+        `${name}: ${JSON.stringify(value)} is not a size; write bytes or a text like '512MiB' or '2GiB'`,
       )
     bytes = Number(match[1]) * factor
   }
   if (typeof bytes !== 'number' || !Number.isFinite(bytes) || bytes < 0)
-    throw new RangeError(`memory: ${String(value)} is not a size in bytes; it must be finite and not negative`)
+    throw new RangeError(`${name}: ${String(value)} is not a size in bytes; it must be finite and not negative`)
   return bytes
 }
 

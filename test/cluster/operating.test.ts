@@ -114,6 +114,18 @@ describe('operating a cluster', function () {
     expect(node?.usage.owners).to.have.length(1)
     const shown = await run(`memory --address ${head.url}`)
     expect(shown.out).to.contain(node?.usage.owners[0]?.owner).and.contain('1.0 MiB')
+    const value = await big.get()
+    const listed = await run(`memory --objects 5 --json --address ${head.url}`)
+    const [{ usage }] = (JSON.parse(listed.out) as { nodes: [{ usage: StoreUsage }] }).nodes
+    expect(usage.list).to.have.length(1)
+    expect(usage.list[0]).to.include({ key: big.id, owner: usage.owners[0]?.owner, primary: true, state: 'memory' })
+    // This program has it mapped, and so it is the one that holds it.
+    expect(usage.list[0]?.holders).to.deep.equal([usage.owners[0]?.owner])
+    expect(usage.holders.find(({ objects }) => objects > 0)).to.include({ process: usage.owners[0]?.owner })
+    expect((await run(`memory --objects 5 --address ${head.url}`)).out)
+      .to.contain(big.id)
+      .and.contain('shared memory')
+    expect(value.length).to.equal(1 << 20)
     writeFileSync(join2('end'), '')
     expect(await job.get()).to.equal(head.pid)
     expect((await big.get()).length).to.equal(1 << 20)

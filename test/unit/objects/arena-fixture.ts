@@ -87,7 +87,7 @@ function linkedStore(host: ArenaHost, memory: ArenaMemory, process: ProcessId): 
           )
         }),
       note: (note) => void later(() => host.note(process, copied(note))),
-      flushed: () => Promise.resolve(),
+      flushed: () => later(() => {}),
     },
   })
 }

@@ -8,10 +8,9 @@ import { ObjectLostError, ObjectStoreFullError, OutOfDiskError, OutpoolError } f
 import { objectKey, type ProcessId } from '../../../runtime/base/ids.ts'
 import { FileObjectStore } from '../../../runtime/objects/file-store.ts'
 import { MemoryObjectStore } from '../../../runtime/objects/memory-store.ts'
-import type { ObjectStore } from '../../../runtime/objects/store.ts'
-import { decodeValue, encodedBytes, encodeValue, flatten } from '../../../runtime/objects/value.ts'
+import { encodeValue, flatten } from '../../../runtime/objects/value.ts'
 import { difference } from './same-value.ts'
-import { describeStore, failure, key, other, owner, value, valueAt } from './store-contract.ts'
+import { describeStore, failure, key, owner, value, valueAt } from './store-contract.ts'
 
 let folder: string
 
