@@ -7,9 +7,9 @@ import type { TasksFlags } from './tasks.ts'
 const source = `
 A program that runs with OUTPOOL_EVENTS=1 writes down what happens to its tasks: in the folder events of Outpool's folder
 on its machine, or in the folder that OUTPOOL_EVENTS names. The workers of a node write down the tasks that their tasks
-submit when the node was started with the variable, on the machine of the node; a
-worker that is killed takes its last quarter of a second with it. The command reads the files of this
-machine; move others here, into the folder of the same job, to have them too. Old files are yours to delete.
+submit when the node was started with the variable, on the machine of the node; a worker that is killed takes its last
+quarter of a second with it. The command reads the files of this machine; move others here, into the folder of the same
+job, to have them too. The files of the last 100 jobs are kept, up to 2 GiB.
 `
 
 export function addEventCommands(outpool: Command, after: string): void {

@@ -6,13 +6,17 @@ import type { LogFile } from '../../runtime/cluster/node-logs.ts'
 import type { NodeSummary } from '../../runtime/cluster/status.ts'
 import { OutpoolError } from '../../runtime/base/errors.ts'
 import { chosenNode, findCluster } from './cluster-address.ts'
-import type { ClusterFlags } from './cluster-address.ts'
+import type { ClusterFlags, FoundCluster } from './cluster-address.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { byteText, coloured, renderTable } from './tables.ts'
+import { placeOfTask } from './why.ts'
 
 export interface LogsFlags extends ClusterFlags {
   readonly node?: string
   readonly worker?: string
+  readonly task?: string
+  /** Where the events of the task are. */
+  readonly events?: string
   readonly follow?: boolean
   readonly lines: number
 }
@@ -28,6 +32,7 @@ const tailBytes = 64 * 1024
 
 export async function logs(flags: LogsFlags): Promise<void> {
   const { status, token } = await findCluster(flags)
+  if (flags.task !== undefined) return logsOfTask(flags.task, flags, { status, token })
   const nodes = flags.node === undefined ? status.nodes : [chosenNode(status.nodes, flags.node)]
   const { files, problems } = await allLogs(nodes, token)
   const chosen = files.filter(({ name }) => wanted(name, flags))
@@ -38,6 +43,26 @@ export async function logs(flags: LogsFlags): Promise<void> {
     await Promise.all(chosen.map((file) => show(file, flags, { token, named: chosen.length > 1 })))
   }
   if (problems.length > 0) process.exitCode = exitCodes.failure
+}
+
+/** What the worker prints to which the task was sent last. */
+async function logsOfTask(
+  task: string,
+  flags: LogsFlags,
+  { status, token }: Pick<FoundCluster, 'status' | 'token'>,
+): Promise<void> {
+  const { worker, node, attempt } = await placeOfTask(task, flags)
+  const row = status.nodes.find(({ id }) => id === node)
+  if (row === undefined || row.state === 'dead')
+    throw new CommandError(`attempt ${attempt} of task ${task} was on node ${node}, which is gone`, exitCodes.failure)
+  const { files, problems } = await allLogs([row], token)
+  const chosen = files.filter(({ name }) => name === worker)
+  if (problems.length > 0) throw new CommandError(problems.join('\n'), exitCodes.failure)
+  if (flags.json) return list(flags, chosen)
+  if (chosen.length === 0)
+    throw new CommandError(`the output of worker ${worker}, which ran task ${task}, is gone`, exitCodes.failure)
+  console.error(`outpool: task ${task}, attempt ${attempt}: worker ${worker} of node ${node}`)
+  await Promise.all(chosen.map((file) => show(file, flags, { token, named: true })))
 }
 
 function wanted(name: string, { node, worker }: LogsFlags): boolean {
@@ -105,8 +130,12 @@ async function show(file: NodeLog, { follow, lines }: LogsFlags, { token, named 
   if (part === undefined) return
   const head = decoder.decode(part.bytes, { stream: true }).split('\n')
   const last = head.pop() ?? ''
+  const print = (line: string): void => {
+    if (!isMark(line)) console.log(`${prefix}${line}`)
+  }
   if (part.from > 0) head.shift()
-  for (const line of head.slice(-lines)) console.log(`${prefix}${line}`)
+  else head.unshift(...(await earlierLines(file, path, token)))
+  for (const line of head.filter((text) => !isMark(text)).slice(-lines)) print(line)
   let rest = last
   let at = part.from + part.bytes.length
   while (follow) {
@@ -116,9 +145,24 @@ async function show(file: NodeLog, { follow, lines }: LogsFlags, { token, named 
     at = part.from + part.bytes.length
     const more = `${rest}${decoder.decode(part.bytes, { stream: true })}`.split('\n')
     rest = more.pop() ?? ''
-    for (const line of more) console.log(`${prefix}${line}`)
+    for (const line of more) print(line)
   }
-  if (rest !== '') console.log(`${prefix}${rest}`)
+  if (rest !== '') print(rest)
+}
+
+/** Where a worker says which function prints what follows. */
+function isMark(line: string): boolean {
+  return line.startsWith('\u001e')
+}
+
+/** The end of what was in a file before it began anew, but for the line that went on in the new one. */
+async function earlierLines(file: NodeLog, path: string, token: string): Promise<string[]> {
+  const part = await read(file, `${path}&earlier=1&from=-${tailBytes}`, token)
+  if (part === undefined) return []
+  const lines = new TextDecoder().decode(part.bytes).split('\n')
+  if (part.from > 0) lines.shift()
+  if (lines.at(-1) === '') lines.pop()
+  return lines
 }
 
 /** undefined when the file is no longer there. */

@@ -33,6 +33,24 @@ export async function why(wanted: string, flags: EventFlags): Promise<void> {
     console.log(`${atMs.toFixed(1).padStart(12)} ms  ${coloured('bold', event.padEnd(15))}  ${text}`)
 }
 
+/** Where a task was sent last. Throws CommandError when that is not written down here. */
+export async function placeOfTask(
+  wanted: string,
+  flags: EventFlags,
+): Promise<{ readonly worker: string; readonly node: string; readonly attempt: number }> {
+  const { file, number } = findOwner(wanted, await jobFiles(flags))
+  const leases = new Map<number, TaskEvent>()
+  let last: TaskEvent | undefined
+  await file.read((event) => {
+    if (event.e === 'leased' && event.l !== undefined) leases.set(event.l, event)
+    if (event.e === 'pushed' && event.n === number) last = event
+  })
+  const lease = leases.get(last?.l ?? -1)
+  if (last === undefined || lease === undefined)
+    throw new CommandError(`task ${wanted} was not sent to any worker yet; see outpool why ${wanted}`)
+  return { worker: String(lease['worker']), node: String(lease['node']), attempt: Number(last['attempt']) + 1 }
+}
+
 /** `owner:number` as tasks are named, or the number alone where one process owns all. */
 function findOwner(wanted: string, files: readonly OwnerFile[]): { file: OwnerFile; number: number } {
   const [, owner = '', text = ''] = /^(?:([0-9a-f]+):)?([0-9a-f]+)$/.exec(wanted) ?? []

@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
+import { earlierLog } from '../node/rotate-file.ts'
 
 export interface LogFile {
   /** A worker, or `node` for the node manager. */
@@ -49,10 +50,19 @@ export interface LogQuestion {
   readonly stream: string | null
   /** A count of bytes; a negative one is counted from the end. */
   readonly from: string | null
+  /** Of what was there before the file began anew. */
+  readonly earlier?: boolean
 }
 
 /** At most 256 KiB of a file; undefined where there is none of that name. */
-export async function readLog({ runFolder, logFile, name, stream, from }: LogQuestion): Promise<LogPart | undefined> {
+export async function readLog({
+  runFolder,
+  logFile,
+  name,
+  stream,
+  from,
+  earlier,
+}: LogQuestion): Promise<LogPart | undefined> {
   let path = logFile
   // Both words are checked: they come from outside and become a path.
   if (name !== nodeLogName) {
@@ -60,6 +70,7 @@ export async function readLog({ runFolder, logFile, name, stream, from }: LogQue
     path = join(runFolder, 'logs', `${name}.${stream}`)
   }
   if (path === '') return undefined
+  if (earlier) path = earlierLog(path)
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined)
   if (file === undefined) return undefined
   try {

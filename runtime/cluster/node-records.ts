@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import { earlierLog } from '../node/rotate-file.ts'
 import type { DaemonOptions } from './daemon-options.ts'
 import { noteProcess, stateOfProcess } from './process-identity.ts'
 import type { ProcessNote } from './process-identity.ts'
@@ -69,7 +70,8 @@ export function newLogFile(home: string = outpoolHome()): string {
     .filter((name) => name.endsWith('.log') && !used.has(join(folder, name)))
     .map((name) => ({ path: join(folder, name), atMs: changedAtMs(join(folder, name)) }))
     .sort((a, b) => b.atMs - a.atMs)
-  for (const { path } of old.slice(keptLogs - 1)) rmSync(path, { force: true })
+  for (const { path } of old.slice(keptLogs - 1))
+    for (const part of [path, earlierLog(path)]) rmSync(part, { force: true })
   const stamp = new Date().toISOString().replace(/[:.]/g, '-')
   return join(folder, `${stamp}-${process.pid}.log`)
 }

@@ -5,11 +5,14 @@ import type { Daemon } from './daemon.ts'
 import type { NodeId } from '../base/ids.ts'
 import { clearTextWarning } from './daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
+import { rotateIfLarge } from '../node/rotate-file.ts'
 import { removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
 
 /** Less than what a service manager waits for before it kills, and than `outpool stop` does. */
 const defaultDrainMs = 10_000
+/** How often the log of the daemon is looked at, whether it has grown too large. */
+const rotationMs = 10_000
 
 /**
  * Resolves when the node is ready. From then on this process belongs to it: SIGTERM drains it for a while and then stops
@@ -44,6 +47,7 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
       process.exit()
     },
   })
+  if (options.logFile !== '') setInterval(() => rotateIfLarge(options.logFile), rotationMs).unref()
   process.on('exit', () => {
     daemon.stopNow()
     if (recorded) removeRecord(recorded, home)

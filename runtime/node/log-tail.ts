@@ -1,14 +1,15 @@
 /**
  * Follows the output files of the workers and hands their lines on. Files instead of pipes, because the last lines
  * before a crash are the ones that matter; looked at every 100 ms, because that costs a microsecond per file and works
- * on every file system. A file that grows beyond its bound is cut to nothing once it was read: workers append, so they
- * go on at its beginning.
+ * on every file system. A file that has grown beyond its bound is rotated once it was read; one that grows faster than
+ * it is read is rotated at twice the bound, and what was not read yet is counted, not told.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { LogLines } from './log-lines.ts'
 import type { NamedLine } from './log-lines.ts'
+import { maxLogBytes, rotateFile } from './rotate-file.ts'
 
 export interface LogTailOptions {
   readonly clock: Clock
@@ -16,13 +17,14 @@ export interface LogTailOptions {
   readonly onLines: (worker: ProcessId, stream: 'stdout' | 'stderr', lines: readonly NamedLine[]) => void
   /** Default 100. */
   readonly intervalMs?: number
-  /** Bytes of a file above which it is cut. Default 8 MiB. */
+  /** Bytes of a file above which it is rotated. Default 8 MiB. */
   readonly maxFileBytes?: number
 }
 
 interface Tail {
   readonly worker: ProcessId
   readonly stream: 'stdout' | 'stderr'
+  readonly path: string
   readonly file: number
   readonly lines: LogLines
   offset: number
@@ -49,7 +51,7 @@ export class LogTail {
     const tails: Tail[] = []
     const open = (stream: Tail['stream'], path: string): void => {
       const lines = new LogLines(undefined, this.#options.clock.now())
-      tails.push({ worker, stream, file: openSync(path, 'r+'), lines, offset: 0 })
+      tails.push({ worker, stream, path, file: openSync(path, 'r'), lines, offset: 0 })
     }
     try {
       open('stdout', outPath)
@@ -112,14 +114,25 @@ export class LogTail {
       }
       tail.offset += length
       this.#tell(tail, tail.lines.feed(this.#buffer.subarray(0, length), this.#options.clock.now()))
-      if (tail.offset > (this.#options.maxFileBytes ?? 8 * 1024 * 1024) && length < readBytes) {
-        ftruncateSync(tail.file, 0)
-        tail.offset = 0
+      const bound = this.#options.maxFileBytes ?? maxLogBytes
+      if (length < readBytes) {
+        if (tail.offset > bound) this.#rotate(tail)
+        return false
       }
-      return length === readBytes
+      const { size } = fstatSync(tail.file)
+      if (size <= 2 * bound) return true
+      const notice = `\noutpool: ${size - tail.offset} bytes of output came too fast to be shown here\n`
+      this.#rotate(tail)
+      this.#tell(tail, tail.lines.feed(Buffer.from(notice), this.#options.clock.now()))
+      return true
     } catch {
       return false
     }
+  }
+
+  #rotate(tail: Tail): void {
+    rotateFile(tail.path)
+    tail.offset = 0
   }
 
   #tell(tail: Tail, lines: readonly NamedLine[]): void {

@@ -9,6 +9,7 @@ import type { ProcessId } from '../base/ids.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 import type { Guardian } from './guardian.ts'
+import { earlierLog } from './rotate-file.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 /** The claim page of a worker, as much of it as a node manager uses. */
@@ -38,6 +39,8 @@ export interface WorkerPoolOptions {
   readonly gracefulMs?: number
   /** Ended workers that are remembered. Default 1,000. */
   readonly rememberedExits?: number
+  /** Ended workers whose output is kept. Default 100. */
+  readonly keptLogs?: number
   /** Asks the worker to leave; false when there is no link to it. */
   readonly sayExit: (worker: ProcessId, reason: string) => boolean
   /** The process is made; its output is in these files. */
@@ -70,6 +73,8 @@ export class WorkerPool {
   readonly #running = new Map<ProcessId, Running>()
   /** Oldest first. */
   readonly #ended = new Map<ProcessId, EndedWorker>()
+  /** Ended workers whose output is still there, oldest first. */
+  readonly #logged: ProcessId[] = []
   #emptyWaiters: (() => void)[] = []
 
   constructor(options: WorkerPoolOptions) {
@@ -194,8 +199,20 @@ export class WorkerPool {
     rmSync(this.socketPath(worker), { force: true })
     this.#remember(worker, ended)
     onExit(worker, exit)
+    this.#removeOldLogs(worker)
     for (const resolve of running?.waiting ?? []) resolve(ended)
     if (this.#running.size === 0) for (const resolve of this.#emptyWaiters.splice(0)) resolve()
+  }
+
+  #removeOldLogs(newest: ProcessId): void {
+    this.#logged.push(newest)
+    while (this.#logged.length > (this.#options.keptLogs ?? 100)) {
+      const oldest = this.#logged.shift() as ProcessId
+      for (const stream of ['out', 'err'] as const) {
+        const path = this.logPath(oldest, stream)
+        for (const part of [path, earlierLog(path)]) rmSync(part, { force: true })
+      }
+    }
   }
 
   #remember(worker: ProcessId, ended: EndedWorker): void {

@@ -8,12 +8,14 @@
  *
  * Each process that owns tasks writes `<job>/<process>.jsonl` on its own machine: a line that says who it is, then a line
  * for each event with microseconds since then. Lines wait in a ring of bounded size and are written 4 times a second and
- * when the process ends; of what does not fit, the oldest are dropped and counted.
+ * when the process ends; of what does not fit, the oldest are dropped and counted. A program that begins removes the
+ * oldest jobs of the folder beyond 100, and beyond 2 GiB.
  */
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { OwnerHost } from './host.ts'
+import { removeOldEvents } from './old-events.ts'
 
 /** The first line of a file. */
 export interface EventsHeader {
@@ -115,6 +117,8 @@ export class TaskEvents {
   #begin(): void {
     const { self, job } = this.#host
     const folder = join(this.#folder, job)
+    // Once for each program: its workers write into the same folder.
+    if (self.process === job) removeOldEvents(this.#folder)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     this.#path = join(folder, `${self.process}.jsonl`)
     const wallMs = Date.now() - (performance.now() - this.#zeroMs)

@@ -20,6 +20,7 @@ const far = remote(
   async function far(folder: string, size: number) {
     const { appendFileSync, existsSync: isThere } = await import('node:fs')
     const { setTimeout: sleep } = await import('node:timers/promises')
+    console.log(`${size} bytes are wanted`)
     appendFileSync(`${folder}/started`, `${process.pid}\n`)
     while (!isThere(`${folder}/go`)) await sleep(10)
     return new Uint8Array(size)
@@ -54,6 +55,10 @@ describe('what an owner writes down about other nodes', function () {
     await init({ address: head.url, token: cluster.token })
     expect(await far.run(folder, sizeBytes)).to.have.length(sizeBytes)
     await shutdown()
+    const { tasks } = JSON.parse((await run(`tasks --json --events ${events}`)).out) as { tasks: { id: string }[] }
+    const printed = await run(`logs --task ${tasks[0]?.id} --events ${events} --address ${head.url}`)
+    expect(printed.err).to.contain(`of node ${other.id}`)
+    expect(printed.out.split('\n').filter((line) => line.endsWith(` ${sizeBytes} bytes are wanted`))).to.have.length(1)
     const { code, out, err } = await run(`timeline --events ${events}`)
     expect(code, err).to.equal(0)
     const spans = checkedSpans(out)
