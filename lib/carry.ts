@@ -101,7 +101,7 @@ class Carrier {
   #pack(key: string, make: () => Promise<Packed>): RefTuple {
     let ref = this.#packs.get(key)
     if (ref === undefined) {
-      ref = this.#runtime.owner.values.later(this.#packNow(make))
+      ref = this.#runtime.owner.values.forLife(this.#packNow(make))
       this.#packs.set(key, ref)
     }
     return ref
@@ -114,7 +114,8 @@ class Carrier {
     for (const [id, bytes] of archives) {
       let ref = this.#archives.get(id)
       // Its own memory: a Buffer may be a piece of a larger one.
-      if (ref === undefined) this.#archives.set(id, (ref = owner.values.later(Promise.resolve(new Uint8Array(bytes)))))
+      if (ref === undefined)
+        this.#archives.set(id, (ref = owner.values.forLife(Promise.resolve(new Uint8Array(bytes)))))
       refs[id] = ref
     }
     return { manifest, archives: refs }

@@ -34,6 +34,7 @@ export class OwnerValues {
   readonly #nodes: NodeLinks
   #borrowing!: Borrowing
   #closed: Error | undefined
+  #kept = 0
 
   constructor(parts: ValueParts) {
     this.#host = parts.host
@@ -70,6 +71,17 @@ export class OwnerValues {
     this.#objects.settle(number, ['inline', compact(encoded)])
     if (encoded.refs.length > 0) this.#contain(number, encoded)
     return [this.#host.self.process, number, this.#host.self.node]
+  }
+
+  /** As `later`, for what this process keeps as long as it lives: packed modules that go along with its functions. */
+  forLife(making: Promise<unknown>): RefTuple {
+    this.#kept++
+    return this.later(making)
+  }
+
+  /** Objects that are kept as long as this process lives. */
+  get kept(): number {
+    return this.#kept
   }
 
   /**

@@ -314,7 +314,7 @@ export class Owner {
   /** Entries of every table that is empty when nothing is under way and nothing is held. */
   tableSizes(): Record<string, number> {
     return {
-      numbers: this.#table.size,
+      numbers: this.#table.size - this.values.kept,
       unsettled: this.state.unsettled,
       leases: this.#leasing.size,
       requests: this.state.requests.size,
