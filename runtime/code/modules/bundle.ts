@@ -12,7 +12,7 @@ import type * as esbuild from 'esbuild'
 import type { ArchiveFile } from './archive.ts'
 import type { Esbuild } from './esbuild.ts'
 import { isEsModule } from './module-format.ts'
-import { packageFolderOf, packageNameOf, readPackage, type NpmPackage } from './npm-package.ts'
+import { installedPackageOf, packageNameOf, type NpmPackage } from './npm-package.ts'
 import { mentionsPlace, placeDefines, reachesBeside, withPlace } from './place-facts.ts'
 
 /** What was found on the way, bundle or not. */
@@ -131,14 +131,9 @@ async function build(
 /** What stands in the way: a package stays outside for it; in a file of the program it is a reason. */
 function note(round: Round, folder: string, { text, location }: esbuild.Message): void {
   const file = location === null ? undefined : resolve(folder, location.file)
-  const npm = file === undefined ? undefined : packageOf(file)
+  const npm = file === undefined ? undefined : installedPackageOf(file)
   if (npm !== undefined) round.outside.set(npm.folder, npm)
   else round.reasons.add(file === undefined ? text : `${relative(folder, file)}:${String(location?.line)}: ${text}`)
-}
-
-function packageOf(file: string): NpmPackage | undefined {
-  const folder = packageFolderOf(file)
-  return folder === undefined ? undefined : readPackage(folder)
 }
 
 const ours = 'outpool'
@@ -157,9 +152,9 @@ function plugin(round: Round): esbuild.Plugin {
           const found = await build.resolve(path, { importer, kind, resolveDir, pluginData: ours, with: attributes })
           // What is not there may be optional: esbuild says so where it is required outside of a try.
           if (found.errors.length > 0 || found.external || found.namespace !== 'file') return undefined
-          const npm = packageOf(found.path)
+          const npm = installedPackageOf(found.path)
           if (npm === undefined) return found
-          if (packageOf(importer) === undefined) round.direct.set(npm.folder, npm)
+          if (installedPackageOf(importer) === undefined) round.direct.set(npm.folder, npm)
           if (npm.native) round.outside.set(npm.folder, npm)
           if (!round.outside.has(npm.folder)) return found
           return { path, external: true }
@@ -167,7 +162,7 @@ function plugin(round: Round): esbuild.Plugin {
       )
       build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, async ({ path }) => {
         const text = await readFile(path, 'utf8')
-        const npm = packageOf(path)
+        const npm = installedPackageOf(path)
         if (npm === undefined) round.files.add(path)
         if (!mentionsPlace(text)) return undefined
         const use = reachesBeside(text)

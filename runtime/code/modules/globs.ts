@@ -11,9 +11,8 @@ export function matcher(patterns: readonly string[]): (path: string) => boolean 
 }
 
 function toExpression(pattern: string): RegExp {
-  const plain = pattern.replace(/^\.\//, '').replace(/\/+$/, '')
-  const anchored = plain.includes('/')
-  const body = anchored ? plain.replace(/^\//, '') : `**/${plain}`
+  const plain = pattern.replace(/\/+$/, '')
+  const body = plain.includes('/') ? plain.replace(/^\.?\//, '') : `**/${plain}`
   return new RegExp(`^${translate(body)}(?:/.*)?$`, 's')
 }
 

@@ -42,13 +42,19 @@ const loaders: readonly string[] = [
 const byFolder = new Map<string, NpmPackage>()
 
 /** The folder of the package that a file belongs to, when it lies in a node_modules; undefined for a file of one's own. */
-export function packageFolderOf(file: string): string | undefined {
+function packageFolderOf(file: string): string | undefined {
   const marker = `${sep}node_modules${sep}`
   const at = file.lastIndexOf(marker)
   if (at < 0) return undefined
   const [first = '', second = ''] = file.slice(at + marker.length).split(sep)
   if (first === '' || first.startsWith('.')) return undefined
   return join(file.slice(0, at + marker.length - 1), first.startsWith('@') ? join(first, second) : first)
+}
+
+/** The package that a file belongs to; undefined for a file of one's own. */
+export function installedPackageOf(file: string): NpmPackage | undefined {
+  const folder = packageFolderOf(file)
+  return folder === undefined ? undefined : readPackage(folder)
 }
 
 /** The package in a folder; undefined where there is no readable package.json. Packages do not change while we run. */

@@ -17,7 +17,7 @@ import { loadEsbuild, type Esbuild } from './esbuild.ts'
 import { folderFiles } from './folder-files.ts'
 import { provided, type ArchivePart, type Manifest, type PackOptions } from './manifest.ts'
 import { isTypeScript, projectRootOf } from './module-format.ts'
-import { findPackage, packageNameOf, readJson, type NpmPackage } from './npm-package.ts'
+import { findPackage, installedPackageOf, packageNameOf, readJson, type NpmPackage } from './npm-package.ts'
 import { packPackages } from './pack-packages.ts'
 import { staticImports } from './static-imports.ts'
 import { compressArchive } from './unpack.ts'
@@ -47,7 +47,10 @@ export async function packModule(file: string, options: PackOptions): Promise<Pa
   const tool = await loadEsbuild(real)
   const bundled = tool === undefined ? undefined : await bundleModule(tool, real, { provided })
   const { workingDir } = options
-  if (bundled?.kind === 'bundle' && workingDir === undefined) return packBundle(real, bundled, options)
+  const npm = installedPackageOf(real)
+  const whole = npm === undefined || bundled?.external.every(({ folder }) => folder !== npm.folder)
+  if (bundled?.kind === 'bundle' && workingDir === undefined && whole) return packBundle(real, bundled, options)
+  if (npm !== undefined) return packPackage(real, npm, options)
   const root =
     workingDir !== undefined && isBelow(file, workingDir) ? workingDir : commonRoot(real, bundled?.files ?? [])
   return packFolder(realpathSync(root), options, { file: real, tool, bundled })
@@ -59,6 +62,17 @@ async function packBundle(file: string, bundled: Bundled & { kind: 'bundle' }, o
   const packages = await packPackages(bundled.external, dirname(file), options, archives)
   const manifest: Manifest = { kind: 'bundle', code, entry: bundled.entry, origin: file, packages, reasons: [] }
   return { manifest, archives: archives.all }
+}
+
+/** A module of an installed package that cannot be bundled: the package as it is. */
+async function packPackage(file: string, npm: NpmPackage, options: PackOptions): Promise<Packed> {
+  const archives = new Archives()
+  const code = await archives.add([])
+  const project = npm.folder.slice(0, npm.folder.indexOf(`${sep}node_modules${sep}`))
+  const packages = await packPackages([npm], project, options, archives)
+  const entry = `node_modules/${npm.name}/${relative(npm.folder, file).split(sep).join('/')}`
+  const reasons = [`${npm.name} cannot be part of a bundle`]
+  return { manifest: { kind: 'folder', code, entry, origin: file, packages, reasons }, archives: archives.all }
 }
 
 interface Entry {

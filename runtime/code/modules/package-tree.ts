@@ -17,9 +17,13 @@ export interface PackageTree {
   readonly placed: readonly PlacedPackage[]
   /** What is needed and not installed: `name (needed by who)`. */
   readonly missing: readonly string[]
-  /** Packages that code names itself in more than one version. */
+  /** Packages of which one folder cannot hold the versions that are needed. */
   readonly twice: readonly string[]
 }
+
+/** Circles of packages in several versions would be laid out without end. */
+const maxDepth = 16
+const maxPackages = 20_000
 
 type Find = (name: string, from: string) => NpmPackage | undefined
 
@@ -27,14 +31,15 @@ type Find = (name: string, from: string) => NpmPackage | undefined
 export function layOut(roots: readonly NpmPackage[], find: Find): PackageTree {
   const at = new Map<string, NpmPackage>()
   const missing = new Set<string>()
+  const twice = new Set<string>()
   const queue: PlacedPackage[] = []
   const place = (npm: NpmPackage, parent: string): void => {
     const path = pathFor(at, npm, parent)
     if (path === undefined) return
+    if (at.size >= maxPackages || path.split('/node_modules/').length > maxDepth) return void twice.add(npm.name)
     at.set(path, npm)
     queue.push({ npm, path })
   }
-  const twice = new Set<string>()
   for (const root of roots) {
     const there = at.get(join('', root.name))
     if (there === undefined) place(root, '')

@@ -1,0 +1,44 @@
+import { expect } from 'chai'
+import { mentionsPlace, reachesBeside, withPlace } from '../../../../runtime/code/modules/place-facts.ts'
+
+describe('what a text says about its own place', () => {
+  const beside: readonly string[] = [
+    "readFileSync(new URL('./data.json', import.meta.url))",
+    "new Worker(new URL('./w.js', import.meta.url))",
+    'const require = createRequire(import.meta.url)',
+    'const here = path.dirname(fileURLToPath(import.meta.url))',
+    "fs.readFileSync(path.join(__dirname, 'x.wasm'))",
+    "const file = __dirname + '/x'",
+    'const file = `${__dirname}/x`',
+    "join(import.meta.dirname, 'x')",
+    "import.meta.resolve('./x.js')",
+    "require.resolve('./x')",
+  ]
+  for (const text of beside) {
+    it(`sees that it reaches for something beside it: ${text}`, () => {
+      expect(mentionsPlace(text)).to.equal(true)
+      expect(reachesBeside(`\n\n${text}`)).to.have.property('line', 3)
+    })
+  }
+
+  const alone: readonly string[] = [
+    'if (process.argv[1] === __filename) main()',
+    'console.log(import.meta.url)',
+    'export const here = import.meta.url',
+  ]
+  for (const text of alone) {
+    it(`sees that it only names its place: ${text}`, () => {
+      expect(mentionsPlace(text)).to.equal(true)
+      expect(reachesBeside(text)).to.equal(undefined)
+    })
+  }
+
+  it('keeps lines, strictness and a first line for the system when it adds the place', () => {
+    const place = { url: 'file:///a/b.js', dirname: '/a', filename: '/a/b.js' }
+    const added = withPlace("#!/usr/bin/env node\n'x'", place)
+    expect(added.split('\n')).to.have.length(2)
+    expect(added.split('\n')[0]).to.match(/^var .*;\/\/#!\/usr\/bin\/env node$/)
+    expect(withPlace("// hello\n'use strict'\nx", place)).to.match(/^'use strict';var /)
+    expect(withPlace('x', place)).to.match(/^var __outpool_url="file:\/\/\/a\/b\.js",/)
+  })
+})
