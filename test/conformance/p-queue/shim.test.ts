@@ -1,0 +1,127 @@
+/** The suite on the shim, over both majors, on this machine and on three nodes; then where its tasks ran, and why. */
+import { expect } from 'chai'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { QueueReport } from '../../../compat/p-queue/index.ts'
+import type { OriginalModule } from '../../../compat/p-queue/shim.ts'
+import { usePlainWorkers } from '../../cluster/support.ts'
+import { root } from '../../tools/tree.ts'
+import { joinPlace, places } from '../built-cluster.ts'
+import { runProgram } from '../shim-programs.ts'
+import { conformanceSuite, rejection, type PQueueModule } from './suite.ts'
+
+const overTen = async (): Promise<PQueueModule> => {
+  const built = pathToFileURL(join(root, 'dist/compat/p-queue/shim.js')).href
+  const { shimOf } = (await import(built)) as { shimOf(original: OriginalModule): OriginalModule }
+  return shimOf((await import('p-queue-10')) as unknown as OriginalModule) as unknown as PQueueModule
+}
+const overNine = (): Promise<PQueueModule> => import('outpool/p-queue') as unknown as Promise<PQueueModule>
+
+for (const place of places) {
+  describe(`p-queue ${place.name}`, () => {
+    let leave: () => Promise<void>
+    let Queue: (typeof import('outpool/p-queue'))['default']
+    let explain: (target: object) => QueueReport
+    usePlainWorkers()
+
+    before(async () => {
+      leave = await joinPlace(place)
+      Queue = (await import('outpool/p-queue')).default
+      const outpool = await import('outpool')
+      explain = (target) => outpool.explain(target) as QueueReport
+    })
+    after(() => leave())
+
+    conformanceSuite({ name: 'the shim over 9', major: 9, load: overNine })
+    conformanceSuite({ name: 'the shim over 10', major: 10, load: overTen })
+
+    it('runs what only computes on workers, of every node', async () => {
+      const { explain: explainProcess } = await import('outpool')
+      const before = explainProcess().tasksByNode
+      const queue = new Queue()
+      const spin = (): number => {
+        const end = Date.now() + 20
+        while (Date.now() < end);
+        return end
+      }
+      let wanted = place.nodes
+      do {
+        await queue.addAll(Array.from({ length: 12 }, () => spin))
+        const after = explainProcess().tasksByNode
+        wanted = place.nodes - Object.keys(after).filter((node) => after[node] !== (before[node] ?? 0)).length
+      } while (wanted > 0)
+      const report = explain(queue)
+      expect(report.kind).to.equal('p-queue')
+      expect(report.caller).to.equal(0)
+      expect(report.worker % 12).to.equal(0)
+      expect(report.functions).to.deep.equal([{ name: 'spin', worker: report.worker, caller: 0, reasons: [] }])
+    })
+
+    it('runs what changes what it captured, or reaches out, in the caller, and says why', async () => {
+      const queue = new Queue()
+      let count = 0
+      await queue.add(() => count++)
+      await queue.add(() => process.pid)
+      await queue.add(() => new Promise((resolve) => setTimeout(resolve, 1)))
+      const report = explain(queue)
+      expect([report.worker, report.caller]).to.deep.equal([0, 3])
+      expect(count).to.equal(1)
+      expect(report.functions[0]?.reasons[0]).to.match(/count/)
+      expect(report.functions[1]?.reasons[0]).to.match(/process/)
+      expect(report.functions[2]?.reasons[0]).to.match(/setTimeout/)
+    })
+
+    it('runs a task where its placement says, or that of the queue', async () => {
+      const queue = new Queue({ placement: 'caller' })
+      await queue.add(() => 1)
+      const pid = await queue.add(() => process.pid, { placement: 'worker' })
+      expect(pid).to.not.equal(process.pid)
+      expect([explain(queue).worker, explain(queue).caller]).to.deep.equal([1, 1])
+      const worker = new Queue({ placement: 'worker' })
+      expect(await worker.add(() => process.pid)).to.not.equal(process.pid)
+      expect(await worker.add(() => process.pid, { placement: 'caller' })).to.equal(process.pid)
+      expect(() => new Queue({ placement: 'elsewhere' as never })).to.throw(TypeError, 'placement')
+    })
+
+    it('lets the signal reach a task on a worker, where it is another object with the same meaning', async () => {
+      const queue = new Queue()
+      const controller = new AbortController()
+      const task = ({ signal }: { signal?: AbortSignal | undefined }): Promise<string> =>
+        new Promise((resolve) => signal?.addEventListener('abort', () => resolve('heard')))
+      const running = queue.add(task, { signal: controller.signal, placement: 'worker' })
+      // It may be anywhere between here and its listener.
+      setTimeout(() => controller.abort(new Error('enough')), 300)
+      expect((await rejection(running)).message).to.equal('enough')
+      expect(await queue.add(() => 'whole', { placement: 'worker' })).to.equal('whole')
+    })
+
+    it('runs in the caller what cannot come back from a worker, and remembers that', async () => {
+      const queue = new Queue()
+      const make = (): unknown => () => 1
+      expect(((await queue.add(make)) as () => number)()).to.equal(1)
+      expect(((await queue.add(make)) as () => number)()).to.equal(1)
+      expect(explain(queue).worker).to.equal(0)
+    })
+  })
+}
+
+describe('outpool/p-queue', () => {
+  const main = `
+    import { TimeoutError } from 'p-queue'
+    import PQueue, { TimeoutError as Shimmed } from 'outpool/p-queue'
+    import { shutdown } from 'outpool'
+    const queue = new PQueue()
+    console.log(queue instanceof EventTarget, TimeoutError === Shimmed, await queue.add(() => 6 * 7))
+    await shutdown()`
+
+  it('extends the p-queue that the program has, and not one of its own', async () => {
+    const ten = await runProgram({
+      packages: { 'p-queue': 'p-queue-10' },
+      files: { 'main.mjs': main },
+      main: 'main.mjs',
+    })
+    expect(ten).to.deep.equal({ stdout: 'true true 42\n', stderr: '', code: 0 })
+    const nine = await runProgram({ packages: { 'p-queue': 'p-queue' }, files: { 'main.mjs': main }, main: 'main.mjs' })
+    expect(nine).to.deep.equal({ stdout: 'false true 42\n', stderr: '', code: 0 })
+  })
+})

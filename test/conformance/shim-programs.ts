@@ -1,0 +1,51 @@
+/** Programs of users: a folder with a main file and the packages that they installed, run in a process of their own. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { root } from '../tools/tree.ts'
+
+export interface ProgramOptions {
+  /** What the program has in its node_modules, by what is in ours; Outpool itself is always there. */
+  readonly packages?: Readonly<Record<string, string>>
+  readonly files: Readonly<Record<string, string>>
+  readonly node?: readonly string[]
+  readonly main: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface ProgramResult {
+  readonly stdout: string
+  readonly stderr: string
+  readonly code: number | null
+}
+
+export async function runProgram(options: ProgramOptions): Promise<ProgramResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'u-'))
+  try {
+    mkdirSync(join(folder, 'node_modules'))
+    symlinkSync(root, join(folder, 'node_modules/outpool'))
+    for (const [name, from] of Object.entries(options.packages ?? {}))
+      symlinkSync(join(root, 'node_modules', from), join(folder, 'node_modules', name))
+    for (const [name, text] of Object.entries(options.files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), text)
+    }
+    const child = spawn(process.execPath, [...(options.node ?? []), join(folder, options.main)], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: '', ...options.env },
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (bytes: Buffer) => (stdout += bytes.toString()))
+    child.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString()))
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', resolve)
+    })
+    return { stdout, stderr, code }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
