@@ -29,7 +29,10 @@ describe('a head that is killed and started again on its tables', function () {
     before(() => {
       input = mkdtempSync(join(tmpdir(), 'input-'))
       for (let file = 0; file < 400; file++) {
-        const lines = Array.from({ length: 400 + (file % 7) * 100 }, (_, line) => `const a${line % 97} = b${file} + ${line}`)
+        const lines = Array.from(
+          { length: 400 + (file % 7) * 100 },
+          (_, line) => `const a${line % 97} = b${file} + ${line}`,
+        )
         writeFileSync(join(input, `${file}.js`), lines.join('\n'))
       }
     })

@@ -196,7 +196,11 @@ export class FailureCluster {
     })
   }
 
-  async #start({ within = [], environment = {}, ...options }: StartOptions & { readonly head: boolean }): Promise<DaemonFacts> {
+  async #start({
+    within = [],
+    environment = {},
+    ...options
+  }: StartOptions & { readonly head: boolean }): Promise<DaemonFacts> {
     const [command, ...args] = [...within, process.execPath, daemonEntry]
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -93,11 +93,23 @@ const kinds = {
     return value.length === bytes && value[0] === ms % 256 && value.at(-1) === ms % 256 ? '' : 'other bytes'
   },
   async map(_id, _ms, _random, pool) {
-    const squares = await pool.map(square, Array.from({ length: 40 }, (_, i) => i), 5)
+    const squares = await pool.map(
+      square,
+      Array.from({ length: 40 }, (_, i) => i),
+      5,
+    )
     return squares.every((result, i) => result === i * i) ? '' : `got ${squares.join()}`
   },
 }
-const drawn = [...Array(8).fill('task'), ...Array(5).fill('once'), 'nested', 'nested', 'cancelled', 'cancelled', 'large']
+const drawn = [
+  ...Array(8).fill('task'),
+  ...Array(5).fill('once'),
+  'nested',
+  'nested',
+  'cancelled',
+  'cancelled',
+  'large',
+]
 
 /** One call from its beginning to its end. When the home is gone, this life of the program is over. */
 async function call(kind, random, pool) {
@@ -113,7 +125,8 @@ async function call(kind, random, pool) {
   } catch (error) {
     const name = error?.name ?? String(error)
     count.failed[name] = (count.failed[name] ?? 0) + 1
-    if (name === homeGone && /home node \w+ at .* is gone|shut down|nothing listens at/.test(error.message)) alive = false
+    if (name === homeGone && /home node \w+ at .* is gone|shut down|nothing listens at/.test(error.message))
+      alive = false
     else if (!mayFail[kind].includes(name)) complain(`${id} failed: ${error?.stack ?? String(error)}`)
   } finally {
     pending.delete(id)
@@ -146,7 +159,7 @@ async function maps(random) {
   while (alive && !over) {
     const pool = new Pool(1)
     for (let i = 0; i < 20 && alive && !over; i++) await call('map', random, pool)
-    pool.terminate()
+    await pool.terminate()
   }
 }
 

@@ -2,8 +2,10 @@
 import * as apart from './apart.ts'
 import * as chaos from './chaos.ts'
 import * as fuzz from './fuzz.ts'
+import * as headRestarted from './head-restarted.ts'
 import * as nodes from './nodes.ts'
 import * as scale from './scale.ts'
+import * as simulation from './simulation.ts'
 import type { Soak } from './soak.ts'
 import * as uninvited from './uninvited.ts'
 import * as workersKilled from './workers-killed.ts'
@@ -17,9 +19,11 @@ export const soaks: Readonly<Record<string, Soak>> = {
   'nodes-killed': nodes.killed,
   'home-killed': nodes.homeKilled,
   'head-stopped': nodes.headStopped,
+  'head-restarted': headRestarted.restarted,
   'busy-driver': nodes.busyDriver,
   chaos: chaos.everything,
   netns: apart.netns,
   fuzz: fuzz.decoded,
+  simulation: simulation.histories,
   uninvited: uninvited.refused,
 }
