@@ -59,16 +59,56 @@ const operations = {
     }
     return (totalMs * 1000) / (tasks * times)
   },
-  /** Milliseconds of a call with an array of so many bytes. */
-  async argument({ sizeBytes, byReference }, { pool }) {
-    const array = new Float64Array(sizeBytes / 8).fill(1.5)
-    const argument = byReference ? await pool.share(array) : array
-    const call = async () => {
-      if ((await pool.ends(argument)) !== 3 + array.length) throw new Error('the array did not arrive as it was')
+  /**
+   * Milliseconds for each of `tasks` tasks at once with an array of so many bytes. `how` it gets there: `inline`, the
+   * same array each time; `fresh`, a new one for each task; `first`, put once and passed by reference; `reference`, the
+   * same again, when the workers have used it before.
+   */
+  async argument({ sizeBytes, tasks, how }, { pool }) {
+    const arrayOf = (value) => new Float64Array(sizeBytes / 8).fill(value)
+    const call = async (argument, value) => {
+      if ((await pool.ends(argument)) !== 2 * value + sizeBytes / 8)
+        throw new Error('the array did not arrive as it was')
     }
-    await call()
-    if (byReference) await call()
-    return timed(call)
+    const all = (argumentOf, value) => Promise.all(Array.from({ length: tasks }, (_, i) => call(argumentOf(i), value)))
+    const array = arrayOf(1.5)
+    if (how === 'fresh') {
+      const fresh = Array.from({ length: tasks }, () => arrayOf(2.5))
+      await all((i) => fresh[i], 2.5)
+      const again = Array.from({ length: tasks }, () => arrayOf(2.5))
+      return (await timed(() => all((i) => again[i], 2.5))) / tasks
+    }
+    if (how === 'first')
+      return (await timed(async () => all(await pool.share(array).then((ref) => () => ref), 1.5))) / tasks
+    const argument = how === 'reference' ? await pool.share(array) : array
+    for (let i = 0; i < 2; i++) await all(() => argument, 1.5)
+    return (await timed(() => all(() => argument, 1.5))) / tasks
+  },
+  /** Bytes per second, in GB/s: copied within this process, or put into the store, over pages that were used before. */
+  async putting({ sizeBytes, times, how }, { pool }) {
+    const array = new Uint8Array(sizeBytes).fill(1)
+    const target = new Uint8Array(sizeBytes).fill(2)
+    const once = async () => {
+      if (how === 'copy') return target.set(array)
+      const ref = await pool.share(array)
+      ref[Symbol.dispose]()
+    }
+    for (let i = 0; i < 2; i++) await once()
+    const samples = []
+    for (let i = 0; i < times; i++) samples.push(await timed(once))
+    samples.sort((a, b) => a - b)
+    return sizeBytes / samples[Math.floor(times / 2)] / 1e6
+  },
+  /** Milliseconds: so many refs as arguments of one task, so many results of one, a `get` of so many refs. */
+  async refs({ count, how }, { pool }) {
+    const { get } = await import('outpool')
+    if (how === 'results') return timed(async () => get(pool.many(count)))
+    const refs = await Promise.all(Array.from({ length: count }, (_, i) => pool.share(i)))
+    const sum = (count * (count - 1)) / 2
+    return timed(async () => {
+      const found = how === 'get' ? (await get(refs)).reduce((total, value) => total + value, 0) : await pool.sum(refs)
+      if (found !== sum) throw new Error('the values did not arrive as they were')
+    })
   },
   /** Memory of this process and all below it, with idle workers. */
   async memory({ restMs }, { pool, workers }) {

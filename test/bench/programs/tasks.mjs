@@ -21,3 +21,13 @@ export function ends(array) {
 export function square(x) {
   return x * x
 }
+
+export function sum(...values) {
+  let total = 0
+  for (const value of values) total += value
+  return total
+}
+
+export function range(count) {
+  return Array.from({ length: count }, (_, i) => i)
+}

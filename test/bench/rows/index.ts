@@ -7,6 +7,7 @@ import { install, load } from './install.ts'
 import { memory } from './memory.ts'
 import { threeNodes } from './nodes.ts'
 import { noop } from './noop.ts'
+import { putting, refs } from './objects.ts'
 import { oneByOne } from './one-by-one.ts'
 import { poolMap } from './pool-map.ts'
 import { queue } from './queue.ts'
@@ -26,6 +27,8 @@ export const rows: readonly Row[] = [
   shimNoop,
   shimWork,
   argument,
+  putting,
+  refs,
   install,
   load,
   queue,

@@ -8,11 +8,15 @@ export async function open({ workers }) {
   const noop = remote(tasks, 'noop')
   const burn = remote(tasks, 'burn')
   const ends = remote(tasks, 'ends')
+  const sum = remote(tasks, 'sum')
+  const range = remote(tasks, 'range')
   return {
     noop: () => noop.run(),
     burn: (iterations) => burn.run(iterations),
     ends: (array) => ends.run(array),
-    share: (array) => put(array),
+    share: (value) => put(value),
+    sum: (refs) => sum.run(...refs),
+    many: (count) => range.options({ numReturns: count }).remote(count),
     submit: () => noop.remote(),
     close: () => shutdown(),
   }
