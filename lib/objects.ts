@@ -1,6 +1,6 @@
 /** Values and refs: put, get, wait, cancel, drained. */
 import { longestTimerMs } from '../runtime/base/clock.ts'
-import { isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
+import { endsEarly, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { checkNames } from './options.ts'
 import { ensureRuntime } from './runtime.ts'
 
@@ -30,8 +30,16 @@ export async function get(target: ObjectRef | readonly ObjectRef[], options: Get
   if (isObjectRef(target)) return target.get(options)
   if (!Array.isArray(target))
     throw new TypeError(`get: expected an ObjectRef or an array of them, not ${typeof target}`)
-  const refs = target as readonly unknown[]
-  return Promise.all(refs.map((ref, i) => checked(ref, i, 'get').get(options)))
+  const refs = (target as readonly unknown[]).map((ref, i) => checked(ref, i, 'get'))
+  const stops: ((reason: unknown) => void)[] = []
+  const own = { ...options, [endsEarly]: (stop: (reason: unknown) => void) => void stops.push(stop) }
+  try {
+    return await Promise.all(refs.map((ref) => ref.get(own)))
+  } catch (error) {
+    // Nobody waits for the others any more: a program may end before they are ready.
+    for (const stop of stops) stop(error)
+    throw error
+  }
 }
 
 export interface WaitOptions {

@@ -50,6 +50,9 @@ export class TableForwarding {
     const [, requestId, table, operation] = message
     const reply = (error: string, rows: readonly TableRow[]): void =>
       link.send([MessageType.tableReply, requestId, error, rows])
+    // Somebody who only wants to know how the cluster is does not wait for what is known to be away.
+    if (this.#head === undefined && link.peer.info['asking'] === true && ['get', 'list'].includes(operation[0]))
+      return reply(`the head ${this.#options.headName} is away`, [])
     if (operation[0] === 'watch') {
       const id = this.#nextId++
       this.#watches.set(id, { link, watchId: operation[2], table, prefix: operation[1] })

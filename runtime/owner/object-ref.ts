@@ -8,6 +8,16 @@ import type { RefCodec, RefDescriptor } from '../objects/value.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import { currentRuntime, type ProcessRuntime } from './current.ts'
 
+/**
+ * Between `get([...])` and the waits of its refs: each gives it what ends the wait, because nobody waits for the others
+ * any more when one has failed. Not in the types of `get`: it is not for users.
+ */
+export const endsEarly: unique symbol = Symbol('ends early')
+
+interface SharedWait {
+  readonly [endsEarly]?: (stop: (reason: unknown) => void) => void
+}
+
 /** Two copies of this module in one process recognise each other's refs. */
 const brand = Symbol.for('outpool.ObjectRef.1')
 
@@ -85,9 +95,12 @@ export class ObjectRef<T = unknown> {
     const { timeout, signal } = options
     if (timeout !== undefined && !(timeout >= 0))
       return Promise.reject(new RangeError(`get: timeout must be a number of milliseconds, not ${String(timeout)}`))
-    if (timeout === undefined && signal === undefined) return held.runtime.owner.values.get(this.#tuple) as Promise<T>
+    const tell = (options as SharedWait)[endsEarly]
+    if (timeout === undefined && signal === undefined && tell === undefined)
+      return held.runtime.owner.values.get(this.#tuple) as Promise<T>
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return held.runtime.owner.values.get(this.#tuple, (stop) => {
+      tell?.(stop)
       const deaf = signal === undefined ? undefined : onAbort(signal, () => stop(signal.reason))
       const expire = (): void =>
         stop(
