@@ -252,7 +252,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     play: using(three, async (e, { wait, FIRST_EXCEPTION }) => {
       await warm(e, 2)
       const pending = [e.submit(sleep, 1), e.submit(sleep, 0.02), e.submit(sleepAndFail, 0.05)]
-      return sizes(await wait(pending as shim.Future[], { returnWhen: FIRST_EXCEPTION }))
+      return sizes(await wait(pending, { returnWhen: FIRST_EXCEPTION }))
     }),
   },
   'wait: a cancelled future is no exception': {

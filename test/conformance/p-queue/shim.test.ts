@@ -12,8 +12,8 @@ import { conformanceSuite, rejection, type PQueueModule } from './suite.ts'
 
 const overTen = async (): Promise<PQueueModule> => {
   const built = pathToFileURL(join(root, 'dist/compat/p-queue/shim.js')).href
-  const { shimOf } = (await import(built)) as { shimOf(original: OriginalModule): OriginalModule }
-  return shimOf((await import('p-queue-10')) as unknown as OriginalModule) as unknown as PQueueModule
+  const shim = (await import(built)) as { shimOf(original: OriginalModule): OriginalModule }
+  return shim.shimOf((await import('p-queue-10')) as unknown as OriginalModule)
 }
 const overNine = (): Promise<PQueueModule> => import('outpool/p-queue') as unknown as Promise<PQueueModule>
 

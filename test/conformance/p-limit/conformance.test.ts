@@ -1,0 +1,58 @@
+/** The suite on the original and on the shim, on this machine and on three nodes; then where functions ran, and why. */
+import { expect } from 'chai'
+import type { LimitReport } from '../../../compat/p-limit/index.ts'
+import { usePlainWorkers } from '../../cluster/support.ts'
+import { joinPlace, places } from '../built-cluster.ts'
+import { conformanceSuite } from './suite.ts'
+
+conformanceSuite({ name: 'the original', load: () => import('p-limit') })
+
+for (const place of places) {
+  describe(`p-limit ${place.name}`, () => {
+    let leave: () => Promise<void>
+    let pLimit: (typeof import('outpool/p-limit'))['default']
+    let explain: (target: object) => LimitReport
+    usePlainWorkers()
+
+    before(async () => {
+      leave = await joinPlace(place)
+      pLimit = (await import('outpool/p-limit')).default
+      const outpool = await import('outpool')
+      explain = (target) => outpool.explain(target) as LimitReport
+    })
+    after(() => leave())
+
+    conformanceSuite({ name: 'the shim', load: () => import('outpool/p-limit') })
+
+    it('runs what only computes on workers, of every node', async () => {
+      const { explain: explainProcess } = await import('outpool')
+      const limit = pLimit(6)
+      const spin = (ms: number): number => {
+        const end = Date.now() + ms
+        while (Date.now() < end);
+        return ms
+      }
+      const nodes = (): number => Object.keys(explainProcess().tasksByNode).length
+      do await limit.map([20, 20, 20, 20, 20, 20], spin)
+      while (nodes() < place.nodes)
+      expect(explain(limit).worker).to.be.above(0)
+      expect(explain(limit).caller).to.equal(0)
+    })
+
+    it('runs what changes what it captured in the caller, and says why', async () => {
+      const limit = pLimit(1)
+      let count = 0
+      await limit(() => void count++)
+      expect(count).to.equal(1)
+      expect([explain(limit).worker, explain(limit).caller]).to.deep.equal([0, 1])
+      expect(explain(limit).functions[0]?.reasons[0]).to.match(/count/)
+    })
+
+    it('runs a function where the placement of the limit says', async () => {
+      const there = pLimit({ concurrency: 2, placement: 'worker' })
+      expect(await there(() => process.pid)).to.not.equal(process.pid)
+      const here = pLimit({ concurrency: 2, placement: 'caller' })
+      expect(await here(() => process.pid)).to.equal(process.pid)
+    })
+  })
+}
