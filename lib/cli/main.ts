@@ -59,6 +59,11 @@ function addStart(outpool: Command): void {
       values.memory,
     )
     .option('--object-store-disk <size>', 'disk for large values that do not fit into it (default: all)', values.memory)
+    .option(
+      '--code-cache <folder>',
+      'keep the code that programs send across restarts, here (default: until the node stops)',
+    )
+    .option('--code-cache-size <size>', 'how much of that code is kept, such as 4GiB (default: 4GiB)', values.memory)
     .option('--resources <json>', 'resources of your own to offer, as a JSON object of amounts', values.resources)
     .option('--labels <key=value>', 'labels of the node; may be given several times', values.labels)
     .option('--name <name>', 'a name for people, shown by outpool status')

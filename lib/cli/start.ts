@@ -6,6 +6,7 @@ import { startDetached } from '../../runtime/cluster/detach.ts'
 import { findNode } from '../../runtime/cluster/join.ts'
 import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
 import { runDaemon } from '../../runtime/cluster/run-daemon.ts'
+import { parseMemory } from '../../runtime/scheduler/resources.ts'
 import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
 import type { Token } from '../../runtime/cluster/token.ts'
@@ -29,6 +30,8 @@ export interface StartFlags {
   /** In milliseconds. */
   readonly drain?: number
   readonly advertise?: string
+  readonly codeCache?: string
+  readonly codeCacheSize?: string
   readonly allowedHosts?: string[]
   readonly tlsCert?: string
   readonly tlsKey?: string
@@ -81,6 +84,8 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
     ...(drain !== undefined && { drainMs: drain }),
     ...(flags.allowChaos && { allowChaos: true }),
     ...(advertise !== undefined && { advertise }),
+    ...(flags.codeCache !== undefined && { codeCacheFolder: resolve(flags.codeCache) }),
+    ...(flags.codeCacheSize !== undefined && { codeCacheBytes: parseMemory(flags.codeCacheSize, '--code-cache-size') }),
     ...(flags.allowedHosts && { allowedHosts: flags.allowedHosts }),
     ...(numCpus !== undefined && { numCpus }),
     ...(memory !== undefined && { memory }),

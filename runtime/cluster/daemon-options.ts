@@ -39,6 +39,10 @@ export interface DaemonOptions extends StoreSizeOptions {
   readonly drainMs?: number
   /** Whether it obeys `outpool chaos`: faults in links, signals. Default: whether OUTPOOL_CHAOS is 1. */
   readonly allowChaos?: boolean
+  /** Where code that programs send is kept across restarts. Default: in the run folder, until the node stops. */
+  readonly codeCacheFolder?: string
+  /** How much of it is kept. Default 4 GiB. */
+  readonly codeCacheBytes?: number
   /** Where its output goes; '' in the foreground. */
   readonly logFile: string
 }

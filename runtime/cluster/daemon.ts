@@ -18,6 +18,7 @@ import { systemRandom } from '../base/random.ts'
 import { ControlStore } from '../control/control-store.ts'
 import { LmdbPersistence } from '../control/lmdb-persistence.ts'
 import { MemoryPersistence, type Persistence } from '../control/persistence.ts'
+import type { NodeManagerOptions } from '../node/node-manager.ts'
 import { dial } from '../transport/dial.ts'
 import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
@@ -25,6 +26,7 @@ import type { Link } from '../transport/link.ts'
 import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
 import type { TokenRing, TokenSource } from '../transport/tokens.ts'
 import { ClusterTokens, sameRing } from './cluster-tokens.ts'
+import { claimCodeFolder, type CodeFolder } from './code-folder.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { findNode } from './join.ts'
 import { linkHead } from './local.ts'
@@ -125,6 +127,7 @@ export class Daemon {
   readonly #parts: DaemonParts
   #host: NodeHost | undefined
   #reconnect: Reconnect | undefined
+  #codeFolder: CodeFolder | undefined
   /** The tokens that the processes of this node know of. */
   #told: TokenRing | undefined
   #tokenTimer: Timer | undefined
@@ -150,6 +153,7 @@ export class Daemon {
       ...{ token: tokens, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
       tokens: this.#replaceTokens(tokens),
       logFile: options.logFile,
+      manager: { codeCache: this.#codeCache() },
       store: storeOptionsOf(options),
       listen: await portOf(options, this.#port),
       ...(store && { onRegistration: (link: Link) => store.attach(link) }),
@@ -174,12 +178,23 @@ export class Daemon {
     events.onIncarnation(this.facts)
   }
 
+  /** One folder for all incarnations. */
+  #codeCache(): NonNullable<NodeManagerOptions['codeCache']> {
+    const { codeCacheFolder: folder, codeCacheBytes: maxBytes } = this.#parts.options
+    if (folder !== undefined) this.#codeFolder ??= claimCodeFolder(folder)
+    return {
+      ...(this.#codeFolder && { folder: this.#codeFolder.path }),
+      ...(maxBytes !== undefined && { maxBytes }),
+    }
+  }
+
   /** Ends the node in order, and with a head the control store: what runs there is ended. */
   async stop(reason: string): Promise<void> {
     this.#mode = 'stopped'
     this.#tokenTimer?.cancel()
     this.#reconnect?.stop()
     await this.#host?.stop(reason)
+    this.#codeFolder?.release()
     await this.#parts.store?.stop()
   }
 
@@ -194,6 +209,7 @@ export class Daemon {
   stopNow(): void {
     this.#mode = 'stopped'
     this.#host?.stopNow()
+    this.#codeFolder?.release()
     this.#parts.store?.close()
   }
 

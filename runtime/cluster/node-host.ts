@@ -64,7 +64,9 @@ export interface NodeHostOptions {
   readonly heartbeat?: HeartbeatOptions
   /** The object store. Default: 30 % of the memory that this process may use, shared; and what the disk has. */
   readonly store?: StoreOptions
-  readonly manager?: Partial<Pick<NodeManagerOptions, 'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment'>>
+  readonly manager?: Partial<
+    Pick<NodeManagerOptions, 'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment' | 'codeCache'>
+  >
   readonly events: NodeManagerEvents
 }
 

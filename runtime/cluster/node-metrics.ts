@@ -100,6 +100,21 @@ const metrics: readonly Metric[] = [
     values: ({ store }) => ({ '': store.spilledBytes }),
   },
   {
+    name: 'outpool_code_cache_entries',
+    help: 'Bundles, folders and packages that were sent to this node and are kept.',
+    values: ({ stats }) => ({ '': stats.code.entries }),
+  },
+  {
+    name: 'outpool_code_cache_bytes',
+    help: 'Bytes of what the code cache of this node keeps.',
+    values: ({ stats }) => ({ '': stats.code.bytes }),
+  },
+  {
+    name: 'outpool_code_cache_made',
+    help: 'Entries of the code cache that were unpacked or installed since the node manager started.',
+    values: ({ stats }) => ({ '': stats.code.made }),
+  },
+  {
     name: 'outpool_node_head_silence_seconds',
     help: 'Since this node last heard of the head. Absent at the head itself, and while there is no link to it.',
     values: ({ stats }): Values =>

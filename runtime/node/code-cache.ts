@@ -25,6 +25,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CodeCacheState, type CodeCacheLimits } from './code-cache-state.ts'
 
+export interface CodeStats {
+  readonly entries: number
+  readonly bytes: number
+  readonly made: number
+}
+
 export interface CodeCacheEvents {
   /** The entry is at `path`. */
   ready(who: string, requestId: number, path: string): void
@@ -44,6 +50,7 @@ export class CodeCache {
   /** Folders in which entries are made, by key and maker. */
   readonly #making = new Map<string, string>()
   #next = 1
+  #made = 0
 
   /** `folder` is made if it is not there; entries in it are used again, half-made ones removed. */
   constructor(folder: string, limits: CodeCacheLimits, events: CodeCacheEvents) {
@@ -67,8 +74,9 @@ export class CodeCache {
     this.#open()
   }
 
-  get stats(): { readonly entries: number; readonly bytes: number } {
-    return { entries: this.#state.size, bytes: this.#state.bytes }
+  /** `made`: entries that were made since the start. */
+  get stats(): CodeStats {
+    return { entries: this.#state.size, bytes: this.#state.bytes, made: this.#made }
   }
 
   need(who: string, requestId: number, key: string): void {
@@ -133,6 +141,7 @@ export class CodeCache {
       const bytes = this.#state.bytesOf(key)
       writeFileSync(`${place}.json.new`, JSON.stringify({ bytes, boot: bootId() }), { mode: 0o600 })
       renameSync(`${place}.json.new`, `${place}.json`)
+      this.#made++
       return true
     } catch (error) {
       this.#events.warn(`the code cache could not take ${key}: ${(error as Error).message}`)

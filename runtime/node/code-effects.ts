@@ -4,11 +4,12 @@ import type { ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { CodePlace } from '../protocol/messages.ts'
 import { defaultCodeCacheLimits } from './code-cache-state.ts'
-import { CodeCache } from './code-cache.ts'
+import { CodeCache, type CodeStats } from './code-cache.ts'
 import type { NodeParts } from './node-parts.ts'
 
 export interface NodeCode {
   readonly cache: CodeCache
+  readonly stats: CodeStats
   workerGone(worker: ProcessId): void
 }
 
@@ -19,6 +20,9 @@ export function openCodeCache(parts: () => NodeParts): NodeCode {
     get cache() {
       opened ??= open(parts())
       return opened
+    },
+    get stats() {
+      return opened?.stats ?? { entries: 0, bytes: 0, made: 0 }
     },
     workerGone(worker) {
       opened?.gone(worker)

@@ -25,6 +25,7 @@ import type { SpliceTarget } from '../transport/splice.ts'
 import { NodeChaos } from './chaos.ts'
 import { childEnvironment, childExecArgv } from './child-settings.ts'
 import { ClusterLink } from './cluster-link.ts'
+import type { CodeStats } from './code-cache.ts'
 import { openCodeCache } from './code-effects.ts'
 import { Connections } from './connections.ts'
 import { connectionHandlers } from './connection-handlers.ts'
@@ -50,6 +51,8 @@ export interface NodeStats extends LeaseStats {
   readonly connections: number
   readonly processes: number
   readonly pulls: number
+  /** Packed code that was sent here: see code-cache.ts. */
+  readonly code: CodeStats
   /** Programs whose home is this node. */
   readonly jobs: number
   readonly head: ClusterLink['state']
@@ -197,8 +200,14 @@ export class NodeManager {
   }
 
   stats(): NodeStats {
-    const { grants, connections, pool, puller, cluster, jobs } = this.#parts
-    const counts = { connections: connections.size, processes: pool.size, pulls: puller.size, jobs: jobs.homes }
+    const { grants, connections, pool, puller, cluster, jobs, code } = this.#parts
+    const counts = {
+      connections: connections.size,
+      processes: pool.size,
+      pulls: puller.size,
+      jobs: jobs.homes,
+      code: code.stats,
+    }
     return { ...grants.stats(), ...counts, head: cluster.state, headSilentMs: cluster.silentMs }
   }
 

@@ -79,7 +79,7 @@ describe('the folder of a code cache', () => {
     mkdirSync(join(folder, 'code/making-7'))
     writeFileSync(join(folder, 'code/making-7/half'), '')
     const cache = open()
-    expect(cache.stats).to.deep.equal({ entries: 1, bytes: 10 })
+    expect(cache.stats).to.deep.equal({ entries: 1, bytes: 10, made: 0 })
     expect(readdirSync(join(folder, 'code')).sort()).to.deep.equal([key('a'), `${key('a')}.json`, 'node_modules'])
     cache.need('w', 2, key('a'))
     expect(told).to.deep.equal([['ready', 'w', 2, join(folder, 'code', key('a'))]])
@@ -89,7 +89,7 @@ describe('the folder of a code cache', () => {
     if (!existsSync('/proc/sys/kernel/random/boot_id')) this.skip()
     const place = fill(open(), key('a'))
     writeFileSync(`${place}.json`, JSON.stringify({ bytes: 10, boot: 'another' }))
-    expect(open().stats).to.deep.equal({ entries: 0, bytes: 0 })
+    expect(open().stats).to.deep.equal({ entries: 0, bytes: 0, made: 0 })
     expect(existsSync(place)).to.equal(false)
   })
 
