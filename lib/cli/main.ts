@@ -78,6 +78,7 @@ function addStart(outpool: Command): void {
     )
     .option('--allow-chaos', 'for clusters that are there to be harmed: obey outpool chaos')
     .option('--block', 'stay in the foreground')
+    .option('--stop-on-eof', 'with --block: stop when stdin ends, as it does when what started the node is gone')
     .addHelpText(
       'after',
       `

@@ -5,6 +5,7 @@ import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-op
 import { startDetached } from '../../runtime/cluster/detach.ts'
 import { findNode } from '../../runtime/cluster/join.ts'
 import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
+import type { Daemon } from '../../runtime/cluster/daemon.ts'
 import { runDaemon } from '../../runtime/cluster/run-daemon.ts'
 import { parseMemory } from '../../runtime/scheduler/resources.ts'
 import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
@@ -25,6 +26,7 @@ export interface StartFlags {
   readonly labels?: Record<string, string>
   readonly name?: string
   readonly block?: boolean
+  readonly stopOnEof?: boolean
   readonly allowChaos?: boolean
   readonly storage?: string
   /** In milliseconds. */
@@ -53,14 +55,24 @@ export async function start(flags: StartFlags): Promise<void> {
   // Asked here first: the answer of a process in the background would come late and with less detail.
   if (flags.address !== undefined) await findNode(flags.address, token.token)
   const options = { ...daemonOptions(flags), ...(tls && { tls }) }
+  if (flags.stopOnEof && !flags.block)
+    throw new CommandError('--stop-on-eof is for a node in the foreground: add --block', exitCodes.usage)
   if (flags.block) {
-    const { facts } = await runDaemon({ ...options, logFile: '' })
+    const daemon = await runDaemon({ ...options, logFile: '' })
+    const { facts } = daemon
+    if (flags.stopOnEof) stopOnEof(daemon)
     return print(facts, flags, token, '')
   }
   const { logFile, ...facts } = await startDetached(options)
   const warning = clearTextWarning(options)
   if (warning !== '') console.error(`outpool: ${warning}`)
   print(facts, flags, token, logFile)
+}
+
+/** However whoever started this node ends, its end of our stdin ends with it. */
+function stopOnEof(daemon: Daemon): void {
+  const stop = (): void => void daemon.stop('its stdin has ended').finally(() => process.exit(0))
+  process.stdin.once('end', stop).once('error', stop).resume()
 }
 
 function tlsFiles({ tlsCert, tlsKey, tlsCa }: StartFlags): TlsFiles | undefined {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { fileFacts } from '../../migration-guide/examples/file-facts/facts.mjs'
@@ -12,6 +13,7 @@ import { summarise } from '../../migration-guide/examples/file-facts/summary.mjs
 import { shareCpus } from '../../migration-guide/examples/main-job/options.mjs'
 import { sourceDiff } from '../../migration-guide/examples/main-job/compare.mjs'
 import { whySlower } from '../../migration-guide/examples/main-job/tables.mjs'
+import { processesMarked } from '../tools/processes.mjs'
 import { root } from '../tools/tree.ts'
 
 const examples = new URL('../../migration-guide/examples/', import.meta.url)
@@ -29,11 +31,24 @@ interface Outcome {
   readonly mapMs: number
 }
 
-function npmStart(...args: string[]): ChildProcess {
+function npmStart(args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
   // The tests' loader is not for the program.
   return spawn(process.execPath, [join(root, 'test/tools/start.mjs'), ...args], {
     cwd: root,
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** Resolves when the job on the cluster has begun, or has ended before. */
+function progress(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    let seen = ''
+    child.stderr?.on('data', (text: Buffer | string) => {
+      seen += String(text)
+      if (seen.includes('outpool/workerpool: 0 of 500 files')) resolve()
+    })
+    child.once('close', () => resolve())
   })
 }
 
@@ -65,7 +80,7 @@ describe('the main job', () => {
 
   it('gives the same results on three nodes, one of them killed half-way', async function () {
     this.timeout(limitMs)
-    const { code, stdout, stderr } = await ended(npmStart('--json', '--kill-node', '--dir', input))
+    const { code, stdout, stderr } = await ended(npmStart(['--json', '--kill-node', '--dir', input]))
     expect(code, stderr).to.equal(0)
     const last = stdout.trimEnd().split('\n').at(-1) as string
     const outcome = JSON.parse(last) as Outcome
@@ -87,7 +102,7 @@ describe('the main job', () => {
 
   it('prints the diff, the results and where they were computed', async function () {
     this.timeout(limitMs)
-    const { code, stdout, stderr } = await ended(npmStart('--files', '100'))
+    const { code, stdout, stderr } = await ended(npmStart(['--files', '100']))
     expect(code, stderr).to.equal(0)
     expect(stdout).to.include(
       "- import workerpool from 'workerpool'\n  + import workerpool from 'outpool/workerpool'\n",
@@ -99,22 +114,27 @@ describe('the main job', () => {
 
   it('ends everything that it started, when it is interrupted', async function () {
     this.timeout(limitMs)
-    const child = npmStart('--files', '500')
+    const child = npmStart(['--files', '500'])
     const end = ended(child)
-    await new Promise<void>((resolve) => {
-      let seen = ''
-      child.stderr?.on('data', (text: string) => {
-        seen += text
-        if (seen.includes('outpool/workerpool: 0 of 500 files')) resolve()
-      })
-      child.once('close', () => resolve())
-    })
+    await progress(child)
     child.kill('SIGINT')
     expect((await end).code).to.equal(130)
   })
 
+  it('leaves no process when it is killed', async function () {
+    this.timeout(limitMs)
+    // All that it starts has its temporary files there, so it can be told from everything else.
+    const folder = mkdtempSync(join(tmpdir(), 'k-'))
+    const child = npmStart(['--files', '500'], { TMPDIR: folder })
+    await progress(child)
+    expect(processesMarked(folder)).to.have.length.above(3)
+    child.kill('SIGKILL')
+    while (processesMarked(folder).length > 0) await sleep(50)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
   it('refuses options that it does not have, with its usage', async () => {
-    const { code, stderr } = await ended(npmStart('--kill-nodes'))
+    const { code, stderr } = await ended(npmStart(['--kill-nodes']))
     expect(code).to.equal(2)
     expect(stderr).match(/--kill-nodes[^]*Usage: npm start/)
   })

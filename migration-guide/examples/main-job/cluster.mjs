@@ -68,12 +68,15 @@ export class Cluster {
   }
 
   async #startNode(options) {
-    // A group of its own: Ctrl-C is for the main job, which then stops its nodes in order.
-    const child = spawn(process.execPath, [commandLine, 'start', '--block', '--port', '0', ...options.map(String)], {
+    // A group of its own: Ctrl-C is for the main job, which then stops its nodes in order. If it is killed, the pipe of
+    // their stdin ends, and they stop by themselves.
+    const command = [commandLine, 'start', '--block', '--stop-on-eof', '--port', '0', ...options.map(String)]
+    const child = spawn(process.execPath, command, {
       env: this.#environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     })
+    child.stdin.on('error', () => {})
     const node = { id: '', url: '', pid: child.pid, cpus: Number(options.at(-1)), killed: false, stderr: '', child }
     this.nodes.push(node)
     child.stderr.setEncoding('utf8').on('data', (text) => {

@@ -39,6 +39,14 @@ const programs = {
     work.remote(folder, 'busy', 3_600_000)
     process.exit(7)
   },
+  /** Waits for several, one of which fails: the others would take forever. */
+  async gives_up() {
+    const fails = remote(() => {
+      throw new RangeError('no')
+    })
+    const refs = [work.remote(folder, 'left', 3_600_000), fails.remote(), work.remote(folder, 'left', 3_600_000)]
+    console.log(await get(refs).catch((error) => error.name))
+  },
   /** Has tasks that never end, with processes of their own. */
   async hangs() {
     const spawns = remote(async (folder) => {
