@@ -40,6 +40,7 @@ export interface DriverHandle {
 }
 
 let current: Driver | undefined
+let releasing: Promise<void> = Promise.resolve()
 
 /** The driver of this process; started with these options if there is none. */
 export function startDriver(options: InitOptions): DriverHandle {
@@ -49,6 +50,11 @@ export function startDriver(options: InitOptions): DriverHandle {
 
 export function currentDriver(): DriverHandle | undefined {
   return current
+}
+
+/** Resolves when nothing is left of a driver that lost its home. */
+export function released(): Promise<void> {
+  return releasing
 }
 
 class Driver implements DriverHandle {
@@ -95,6 +101,11 @@ class Driver implements DriverHandle {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#end(new ConnectionLostError('outpool was shut down before this was ready'))
+    await this.#release()
+  }
+
+  /** Nothing of this driver is left behind, neither after `stop` nor when its home was lost. */
+  async #release(): Promise<void> {
     await this.ready.catch(() => {})
     // What workers printed last comes over the home link while the local node stops.
     await this.#local?.stop()
@@ -261,6 +272,8 @@ class Driver implements DriverHandle {
       console.error(`outpool: ${unsettled} tasks were not run to their end: ${error.message}`)
     this.#end(error)
     this.#local?.stopNow()
+    // Its store is gone with the home: what cannot be given back is nobody's.
+    releasing = this.#release().catch(() => {})
   }
 
   #end(error: Error): void {

@@ -1,7 +1,7 @@
 /** Joining and leaving. */
 import { NotInitializedError } from '../runtime/base/errors.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
-import { currentDriver, startDriver } from './driver.ts'
+import { currentDriver, released, startDriver } from './driver.ts'
 import type { InitOptions } from './init-options.ts'
 import { noteInit, noteShutdown } from './runtime.ts'
 
@@ -42,4 +42,5 @@ export async function shutdown(): Promise<void> {
   const driver = currentDriver()
   noteShutdown(driver !== undefined)
   await driver?.stop()
+  await released()
 }

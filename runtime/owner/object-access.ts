@@ -1,8 +1,9 @@
 /** From a ref to its value: asks the owner, brings stored bytes here, decodes. */
-import { ObjectLostError, OwnerDiedError } from '../base/errors.ts'
+import { ConnectionLostError, ObjectLostError, OwnerDiedError } from '../base/errors.ts'
 import { objectKey, type ProcessId } from '../base/ids.ts'
 import { decodeCompact, expand, isPlainBytes } from '../objects/compact.ts'
 import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
+import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import { compactError } from './outcomes.ts'
 import type { OwnerHost } from './host.ts'
@@ -77,14 +78,12 @@ export class ObjectAccess {
     const key = objectKey({ owner: ref[0], number: ref[1] })
     const { store } = this.#host
     const holder = this.#host.storeHolder[1]
-    let stored = await store.get(
-      key,
-      holders.some(([, process]) => process === holder),
-    )
+    const expected = holders.some(([, process]) => process === holder)
+    let stored = await this.#storedHere(key, expected)
     // A copy may be dropped again before it is used, when memory is short.
     for (let pulls = 0; stored === undefined && pulls < mostPulls; pulls++) {
       await this.#host.pull(key, sizeBytes, holders)
-      stored = await store.get(key)
+      stored = await this.#storedHere(key)
     }
     if (stored === undefined) {
       throw new ObjectLostError(
@@ -98,6 +97,21 @@ export class ObjectAccess {
       stored.release()
       // The memory of a process that shares no store is no cache: what belongs to others goes when it was read.
       if (!this.#host.home.sameMachine && ref[0] !== this.#host.self.process) await store.delete(key)
+    }
+  }
+
+  /** A link that breaks says nothing of the value: the store is asked again over the next one, if there is one. */
+  async #storedHere(key: string, expected?: boolean): ReturnType<ObjectStore['get']> {
+    const { store, home } = this.#host
+    for (;;) {
+      try {
+        return await store.get(key, expected)
+      } catch (error) {
+        if (!(error instanceof ConnectionLostError)) throw error
+        // Rejects when the home is gone for good. The end of a link may be told to us before it is told to the home.
+        await new Promise((resolve) => setImmediate(resolve))
+        await home.connected()
+      }
     }
   }
 
