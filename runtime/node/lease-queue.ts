@@ -131,7 +131,8 @@ function placeHome(tables: LeaseTables, request: WaitingRequest): void {
     tables.dropWaiting(request)
     tables.view.redirected(target.id, resources, tables.now())
     effects.redirect(request.owner, request.requestId, target.id, target.url)
-  } else if (tables.draining) {
+  } else if (tables.draining && placement.kind !== 'never') {
+    // What only this node could run waits here for another that can, and is told so when none comes in time.
     tables.dropWaiting(request)
     const text = `node ${node} is draining, and no other node can take this now`
     effects.refuse(request.owner, request.requestId, 'draining', text)

@@ -400,7 +400,32 @@ describe('runtime/node/lease-grants-state', () => {
     })
   })
 
-  it('drains: refuses what waits, asks for every lease, ends idle workers, and takes nothing new', () => {
+  it('keeps what only it could run while it drains, for a node that comes, and says so when none does', () => {
+    const node = new LeaseFixture({ numCpus: 2 })
+    const running = node.ask('a', 2)
+    node.ready()
+    const [waiting, big] = [node.ask('b', 1), node.ask('c', 2)]
+    node.grants.drain()
+    const late = node.ask('d', 2)
+    expect(node.take().filter((line) => line.startsWith('refuse'))).to.deep.equal([])
+    node.grants.viewChanged([nodeRow(2, parseResources({ numCpus: 1 }))])
+    expect(node.take()).to.deep.equal([`redirect b ${waiting} 2`])
+    node.giveBack(running)
+    node.bury()
+    node.take()
+    node.advance(30_000)
+    const refused = node.take()
+    expect(refused).to.have.length(2)
+    for (const [index, [owner, request]] of (
+      [
+        ['c', big],
+        ['d', late],
+      ] as const
+    ).entries())
+      expect(refused[index]).to.contain(`refuse ${owner} ${request} infeasible`).and.contain('draining')
+  })
+
+  it('drains: refuses what others can run later, asks for every lease, ends idle workers, and takes nothing new', () => {
     const node = new LeaseFixture({ numCpus: 2 })
     const idle = node.ask('a', 1)
     const running = node.ask('a', 1)
@@ -410,13 +435,16 @@ describe('runtime/node/lease-grants-state', () => {
     node.bury()
     node.ready()
     node.ask('c', 1)
+    const busy = nodeRow(2, parseResources({ numCpus: 4 }), { available: [['CPU', 0]] })
+    node.grants.viewChanged([busy])
+    node.ask('e', 1, { visited: [nodeId(2)] })
     node.take()
     node.grants.drain()
     node.grants.validate()
     const log = node.take()
     expect(log).to.include(`reclaim a ${running}`).and.include(`reclaim b ${pinned}`)
     expect(log.filter((line) => line.includes('draining:'))).to.have.length(1)
-    const late = node.ask('d', 1)
+    const late = node.ask('d', 1, { visited: [nodeId(2)] })
     expect(node.take().join()).to.match(new RegExp(`refuse d ${late} draining`))
     node.giveBack(running)
     node.giveBack(pinned)
