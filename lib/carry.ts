@@ -79,7 +79,7 @@ class Carrier {
     const { source } = definition
     const file = source.kind === 'module' ? this.#shippedFile(source.url, pack) : undefined
     if (file === undefined) return { definition, environment }
-    const ref = this.#pack(`module ${file} ${JSON.stringify(pack)}`, () => packModule(file, pack))
+    const ref = this.#pack(moduleKey(file, pack), () => packModule(file, pack))
     return { definition: withPack(definition, ref), environment }
   }
 
@@ -88,12 +88,13 @@ class Carrier {
   }
 
   /** The file of a module that is to be packed; undefined for one that nodes have, or that is not here. */
-  #shippedFile(url: string, { workingDir }: PackOptions): string | undefined {
+  #shippedFile(url: string, pack: PackOptions): string | undefined {
     if (!url.startsWith('file:')) return undefined
     const file = fileURLToPath(url)
-    if (!existsSync(file)) return undefined
+    if (!this.#packs.has(moduleKey(file, pack)) && !existsSync(file)) return undefined
     // In local mode the workers see the same files, and read TypeScript as this process does.
-    const seen = this.#runtime.local && workingDir === undefined && (!isTypeScript(file) || workersReadTypeScript())
+    const seen =
+      this.#runtime.local && pack.workingDir === undefined && (!isTypeScript(file) || workersReadTypeScript())
     return seen ? undefined : file
   }
 
@@ -120,6 +121,10 @@ class Carrier {
     }
     return { manifest, archives: refs }
   }
+}
+
+function moduleKey(file: string, pack: PackOptions): string {
+  return `module ${file} ${JSON.stringify(pack)}`
 }
 
 const loaderOptions =

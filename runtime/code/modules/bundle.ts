@@ -13,7 +13,7 @@ import type { ArchiveFile } from './archive.ts'
 import type { Esbuild } from './esbuild.ts'
 import { isEsModule } from './module-format.ts'
 import { installedPackageOf, packageNameOf, type NpmPackage } from './npm-package.ts'
-import { mentionsPlace, placeDefines, reachesBeside, withPlace } from './place-facts.ts'
+import { importsExpression, mentionsPlace, placeDefines, reachesBeside, withPlace } from './place-facts.ts'
 
 /** What was found on the way, bundle or not. */
 export interface BundleFacts {
@@ -164,10 +164,13 @@ function plugin(round: Round): esbuild.Plugin {
         const text = await readFile(path, 'utf8')
         const npm = installedPackageOf(path)
         if (npm === undefined) round.files.add(path)
-        if (!mentionsPlace(text)) return undefined
-        const use = reachesBeside(text)
+        const made = importsExpression(text)
+        const placed = mentionsPlace(text)
+        if (made === undefined && !placed) return undefined
+        const use = made ?? reachesBeside(text)
         if (npm !== undefined) round.outside.set(npm.folder, npm)
         else if (use !== undefined) round.reasons.add(`${path}:${use.line}: uses ${use.what}`)
+        if (!placed) return undefined
         const place = { url: pathToFileURL(path).href, dirname: dirname(path), filename: path }
         return { contents: withPlace(text, place), loader: loaders[extname(path)] ?? 'js' }
       })

@@ -2,6 +2,7 @@
  * TypeScript files of a folder, each compiled to JavaScript beside it, so that a node runs them without a loader. What
  * they import by paths is named by the files that will be there.
  */
+import { readFile } from 'node:fs/promises'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as esbuild from 'esbuild'
@@ -9,6 +10,7 @@ import { RuntimeEnvSetupError } from '../../base/errors.ts'
 import type { ArchiveFile } from './archive.ts'
 import type { Esbuild } from './esbuild.ts'
 import { isEsModule, isTypeScript } from './module-format.ts'
+import { withMadePaths } from './place-facts.ts'
 
 const compiledExtensions: Readonly<Record<string, string>> = {
   '.ts': '.js',
@@ -104,6 +106,11 @@ function pathsOnly(root: string): esbuild.Plugin {
         if (!inside || found.path.includes(`${sep}node_modules${sep}`)) return { path, external: true }
         const named = relative(dirname(importer), compiledPath(found.path)).split(sep).join('/')
         return { path: named.startsWith('.') ? named : `./${named}`, external: true }
+      })
+      build.onLoad({ filter: /\.[cm]?tsx?$/ }, async ({ path }) => {
+        const text = await readFile(path, 'utf8')
+        const left = withMadePaths(text)
+        return left === text ? undefined : { contents: left, loader: path.endsWith('x') ? 'tsx' : 'ts' }
       })
     },
   }

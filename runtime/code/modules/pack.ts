@@ -13,7 +13,7 @@ import { RuntimeEnvSetupError } from '../../base/errors.ts'
 import { archiveId, writeArchive, type ArchiveFile } from './archive.ts'
 import { bundleModule, type Bundled } from './bundle.ts'
 import { compiledPath, compileFolder } from './compile-folder.ts'
-import { loadEsbuild, type Esbuild } from './esbuild.ts'
+import { withEsbuild, type Esbuild } from './esbuild.ts'
 import { folderFiles } from './folder-files.ts'
 import { provided, type ArchivePart, type Manifest, type PackOptions } from './manifest.ts'
 import { isTypeScript, projectRootOf } from './module-format.ts'
@@ -44,7 +44,10 @@ export class Archives {
 /** Rejects with RuntimeEnvSetupError where it cannot be packed. `file`: an absolute path. */
 export async function packModule(file: string, options: PackOptions): Promise<Packed> {
   const real = realpathSync(file)
-  const tool = await loadEsbuild(real)
+  return withEsbuild(real, (tool) => packFile(file, real, options, tool))
+}
+
+async function packFile(file: string, real: string, options: PackOptions, tool: Esbuild | undefined): Promise<Packed> {
   const bundled = tool === undefined ? undefined : await bundleModule(tool, real, { provided })
   const { workingDir } = options
   const npm = installedPackageOf(real)
@@ -53,7 +56,7 @@ export async function packModule(file: string, options: PackOptions): Promise<Pa
   if (npm !== undefined) return packPackage(real, npm, options)
   const root =
     workingDir !== undefined && isBelow(file, workingDir) ? workingDir : commonRoot(real, bundled?.files ?? [])
-  return packFolder(realpathSync(root), options, { file: real, tool, bundled })
+  return packTree(realpathSync(root), options, tool, { file: real, bundled })
 }
 
 async function packBundle(file: string, bundled: Bundled & { kind: 'bundle' }, options: PackOptions): Promise<Packed> {
@@ -77,13 +80,15 @@ async function packPackage(file: string, npm: NpmPackage, options: PackOptions):
 
 interface Entry {
   readonly file: string
-  readonly tool: Esbuild | undefined
   readonly bundled: Bundled | undefined
 }
 
-/** Packs a folder; for the module `entry` in it, or as the working folder of functions. */
-export async function packFolder(root: string, options: PackOptions, entry?: Entry): Promise<Packed> {
-  const tool = entry?.tool ?? (await loadEsbuild(join(root, 'package.json')))
+/** Packs a folder as the working folder of functions. */
+export async function packFolder(root: string, options: PackOptions): Promise<Packed> {
+  return withEsbuild(join(root, 'package.json'), (tool) => packTree(realpathSync(root), options, tool))
+}
+
+async function packTree(root: string, options: PackOptions, tool: Esbuild | undefined, entry?: Entry): Promise<Packed> {
   const found = await folderFiles(root, options)
   const path = entry === undefined ? undefined : relative(root, entry.file).split(sep).join('/')
   if (path !== undefined && !found.some((file) => file.path === path)) throw leftOut(root, path)

@@ -7,6 +7,8 @@
 const mention =
   /\b__(?:dir|file)name\b|\bimport\s*\.\s*meta\s*\.\s*(?:url|dirname|filename|resolve)\b|\brequire\s*\.\s*resolve\b/
 
+const strictText = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(['"])use strict\1/
+
 /** Whether the text uses its own place in any way. */
 export function mentionsPlace(text: string): boolean {
   return mention.test(text)
@@ -48,9 +50,33 @@ export function reachesBeside(text: string): PlaceUse | undefined {
  * named by `placeDefines`.
  */
 export function withPlace(text: string, place: { url: string; dirname: string; filename: string }): string {
-  const strict = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(['"])use strict\1/.test(text) ? "'use strict';" : ''
+  const strict = strictText.test(text) ? "'use strict';" : ''
   const values = `var __outpool_url=${JSON.stringify(place.url)},__outpool_dirname=${JSON.stringify(place.dirname)},__outpool_filename=${JSON.stringify(place.filename)};`
   return `${strict}${values}${text.startsWith('#!') ? '//' : ''}${text}`
+}
+
+/** `import` or `require` of a path that is made at run time, of which a bundler would take every file that might be meant. */
+const madePath = /\b(import|require)(\s*\(\s*)(?:(`)(?=[^`]*\$\{)|(['"][^'"\n]*['"])(\s*\+))/g
+
+/** The line of the first; undefined for none. */
+export function importsExpression(text: string): PlaceUse | undefined {
+  const index = text.search(madePath)
+  return index < 0
+    ? undefined
+    : { line: text.slice(0, index).split('\n').length, what: 'a module whose name is made at run time' }
+}
+
+/** The text with those paths written so that a bundler leaves them as they are. */
+export function withMadePaths(text: string): string {
+  if (text.search(madePath) < 0) return text
+  const left = text.replace(
+    madePath,
+    (_, call: string, open: string, template?: string, literal?: string, plus?: string) =>
+      template === undefined ? `${call}${open}(0,${literal})${plus}` : `${call}${open}__outpool_text\``,
+  )
+  const strict = strictText.test(text) ? "'use strict';" : ''
+  const tag = 'var __outpool_text=(parts,...values)=>String.raw({raw:parts},...values);'
+  return `${strict}${tag}${left.startsWith('#!') ? '//' : ''}${left}`
 }
 
 export const placeDefines: Readonly<Record<string, string>> = {

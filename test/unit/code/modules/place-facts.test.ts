@@ -1,5 +1,11 @@
 import { expect } from 'chai'
-import { mentionsPlace, reachesBeside, withPlace } from '../../../../runtime/code/modules/place-facts.ts'
+import {
+  importsExpression,
+  mentionsPlace,
+  reachesBeside,
+  withMadePaths,
+  withPlace,
+} from '../../../../runtime/code/modules/place-facts.ts'
 
 describe('what a text says about its own place', () => {
   const beside: readonly string[] = [
@@ -32,6 +38,20 @@ describe('what a text says about its own place', () => {
       expect(reachesBeside(text)).to.equal(undefined)
     })
   }
+
+  it('sees paths that are made at run time, and writes them so that they stay', () => {
+    const rows: readonly (readonly [string, string])[] = [
+      ['await import(`./a/${b}.js`)', 'await import(__outpool_text`./a/${b}.js`)'],
+      ["require('./a/' + b)", "require((0,'./a/') + b)"],
+      ['import( "./a/"+ b)', 'import( (0,"./a/")+ b)'],
+    ]
+    for (const [text, left] of rows) {
+      expect(importsExpression(`\n${text}`)).to.have.property('line', 2)
+      expect(withMadePaths(text).endsWith(left), withMadePaths(text)).to.equal(true)
+    }
+    for (const text of ["import('./a.js')", 'import(`./a.js`)', "require('a')", "import x from './y'"])
+      expect([importsExpression(text), withMadePaths(text)]).to.deep.equal([undefined, text])
+  })
 
   it('keeps lines, strictness and a first line for the system when it adds the place', () => {
     const place = { url: 'file:///a/b.js', dirname: '/a', filename: '/a/b.js' }
