@@ -163,10 +163,13 @@ export class ArenaMemory {
   #mapped(index: number): { readonly window: Uint8Array; readonly address: Address } {
     const segment = this.#segment(index)
     if (segment.window === undefined) {
-      segment.address = this.native.map(segment.writable, segment.sizeBytes, 'shared', 0)
-      segment.window = new Uint8Array(this.native.view(segment.address, segment.sizeBytes))
-      // Its addresses are taken for as long as somebody could use them.
-      windows.register(segment.window.buffer, { native: this.native, ...segment })
+      const { native } = this
+      const { sizeBytes } = segment
+      const address = native.map(segment.writable, sizeBytes, 'shared', 0)
+      segment.address = address
+      segment.window = new Uint8Array(native.view(address, sizeBytes))
+      // Its addresses are taken for as long as somebody could use them; what is registered must not hold the window.
+      windows.register(segment.window.buffer, { native, address, sizeBytes })
     }
     return segment as Segment & { readonly window: Uint8Array }
   }
