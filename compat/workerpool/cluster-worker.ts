@@ -65,6 +65,8 @@ export class ClusterWorker implements WorkerHandler {
   readonly workerThreadOpts: unknown
   readonly debugPort: undefined
   terminated = false
+  /** Its process ended, or never came to be, while it had no task that could tell. */
+  endedAlone = false
   terminating = false
   /** Busy for the pool until the process is gone, or the task that was given up is cleaned up after. */
   cleaning = false
@@ -228,6 +230,7 @@ export class ClusterWorker implements WorkerHandler {
   #died(reason: Error, ran: boolean): void {
     this.terminated = true
     const tasks = [...this.#running]
+    this.endedAlone = tasks.length === 0
     this.#running.clear()
     this.#waiting = []
     this.#pinned?.terminate().catch(() => undefined)

@@ -113,7 +113,18 @@ export class ClusterPool extends OriginalPoolClass {
   }
 
   override _getWorker(): WorkerHandler | null {
-    return this.#readyWorker() ?? super._getWorker()
+    const ready = this.#readyWorker()
+    if (ready !== undefined) return ready
+    // The original would take one whose process is gone, and fail the task.
+    const ended = this.workers.filter((worker) => worker instanceof ClusterWorker && worker.terminated)
+    if (ended.length === 0) return super._getWorker()
+    // One whose end no task has told is removed here; the others are, when their tasks have heard.
+    for (const worker of ended) if ((worker as ClusterWorker).endedAlone) void this._removeWorker(worker)
+    const idle = this.workers.find((worker) => !worker.terminated && !worker.busy())
+    if (idle !== undefined || this.workers.length >= this.maxWorkers) return idle ?? null
+    const worker = this._createWorkerHandler()
+    this.workers.push(worker)
+    return worker
   }
 
   #readyWorker(): ClusterWorker | undefined {
