@@ -8,7 +8,8 @@
  *     else, or when that way failed                             our home, which relays
  *
  * A node whose url did not answer is not tried again for a while: from behind a firewall every try would cost a
- * timeout. Links that came in (a worker dialled us, a driver called back) are adopted and serve both directions.
+ * timeout. Links that came in (a worker dialled us, a driver called back) are adopted and serve both directions. Which of
+ * them belong together: peer-sessions.ts.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,6 +22,7 @@ import type { BulkChannel } from '../transport/bulk.ts'
 import type { LocalHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
 import type { TokenSource } from '../transport/tokens.ts'
+import { PeerSessions } from './peer-sessions.ts'
 
 /** What a node is known to be right now. `url` '' is a node without a port (local mode). */
 export interface KnownNode {
@@ -54,7 +56,11 @@ const unreachableMs = 60_000
 
 export class ProcessDialer {
   readonly #options: ProcessDialerOptions
+  /** The one of each peer that is used; others are served. */
   readonly #links: Map<ProcessId, Link> = new Map()
+  readonly #sessions: PeerSessions<Link> = new PeerSessions()
+  /** Every link that has not ended, with what ends it. */
+  readonly #ends: Map<Link, (reason: Error) => void> = new Map()
   readonly #dialling: Map<ProcessId, Promise<Link>> = new Map()
   /** Node -> when its own port may be tried again. */
   readonly #unreachable: Map<NodeId, number> = new Map()
@@ -80,8 +86,11 @@ export class ProcessDialer {
     if (open && !open.closed) return Promise.resolve(open)
     let dialling = this.#dialling.get(address.process)
     if (!dialling) {
-      dialling = this.#reach(address, dial)
-        .then((link) => this.#take(link))
+      const { self } = this.#options
+      const ended = this.#sessions.ended(address.process)
+      const from = ended === 0 ? self : { ...self, info: { ...self.info, [endedSessions]: ended } }
+      dialling = this.#reach(address, dial, from)
+        .then((link) => this.#take(link, ended))
         .finally(() => this.#dialling.delete(address.process))
       this.#dialling.set(address.process, dialling)
     }
@@ -96,14 +105,22 @@ export class ProcessDialer {
 
   /** A link that came in is as good as one that was dialled. */
   adopt(link: Link): void {
-    if (this.#closed) link.close(this.#closed)
-    else this.#register(link)
+    if (this.#closed) return link.close(this.#closed)
+    const { process, info } = link.peer
+    const { stale, over } = this.#sessions.came(process, countOf(info[endedSessions]), link)
+    if (stale)
+      return link.close(
+        new ConnectionLostError(`the link before to process ${process} is lost, which it has not noticed yet`),
+      )
+    for (const old of over)
+      this.#ends.get(old)?.(new ConnectionLostError(`process ${process} has lost this link, and has made another one`))
+    this.#register(link)
   }
 
   /** The node is dead: what it has of links to us is over, whatever TCP says. */
   nodeDown(node: NodeId, reason: string): void {
     this.#unreachable.delete(node)
-    for (const link of this.#links.values())
+    for (const link of this.#ends.keys())
       if (link.peer.node === node)
         link.close(new NodeDiedError(`node ${node} is dead: ${reason}`, { details: { node } }))
   }
@@ -111,14 +128,20 @@ export class ProcessDialer {
   /** Closes every link; later calls reject with `reason`. */
   close(reason: Error): void {
     this.#closed ??= reason
-    for (const link of this.#links.values()) link.close(reason)
+    for (const link of this.#ends.keys()) link.close(reason)
     this.#links.clear()
   }
 
-  #take(link: Link): Link {
+  #take(link: Link, ended: number): Link {
     if (this.#closed) {
       link.close(this.#closed)
       throw this.#closed
+    }
+    const { process } = link.peer
+    if (!this.#sessions.dialled(process, ended, link)) {
+      const lost = new ConnectionLostError(`the link to process ${process} was lost while another one was made`)
+      link.close(lost)
+      throw lost
     }
     // Both may have dialled each other at once. Neither is closed: to its other side that would look like a death.
     this.#register(link)
@@ -131,15 +154,26 @@ export class ProcessDialer {
     // A second link of a peer is served as well, and used once the first is gone.
     if (!known || known.closed) this.#links.set(process, link)
     const onClose = this.#options.onLink(link)
-    link.onClose = (reason) => {
+    const end = (reason: Error): void => {
+      if (!this.#ends.delete(link)) return
+      // Nothing more of it is heard, and nothing of the other links of its session.
+      const others = this.#sessions.over(process, link) ?? []
+      link.onMessage = ignore
+      link.close(reason)
       if (this.#links.get(process) === link) this.#links.delete(process)
       onClose?.(reason)
+      for (const other of others) this.#ends.get(other)?.(reason)
     }
+    this.#ends.set(link, end)
+    link.onClose = end
   }
 
-  async #reach<Reached>(to: ProcessAddress, open: (options: DialOptions) => Promise<Reached>): Promise<Reached> {
+  async #reach<Reached>(
+    to: ProcessAddress,
+    open: (options: DialOptions) => Promise<Reached>,
+    from: LocalHello = this.#options.self,
+  ): Promise<Reached> {
     const { self, token, home } = this.#options
-    const from = self
     const socket = this.#unixSocketOf(to)
     if (socket !== undefined) return open({ address: { unix: socket }, to, from, token })
     let failure = ''
@@ -185,6 +219,15 @@ export class ProcessDialer {
     return true
   }
 }
+
+/** In the info of a hello: how many sessions with the one that is dialled have ended, as the dialler sees it. */
+const endedSessions = 'ended'
+
+function countOf(value: unknown): number {
+  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : 0
+}
+
+function ignore(): void {}
 
 /** Trying another way would end the same. */
 function isFinal(error: unknown): boolean {
