@@ -6,15 +6,23 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { parseArgs } from 'node:util'
 import { FailureCluster } from './support.ts'
 import { soaks } from './soaks/index.ts'
 
-const usage = `Usage: npm run soak -- NAME ...
+/** How long, with which seed, and how many of them: the soaks that have such a choice read it from the environment. */
+const choices = { seconds: 'OUTPOOL_SOAK_SECONDS', seed: 'OUTPOOL_SEED', seeds: 'OUTPOOL_SEEDS' } as const
+
+const usage = `Usage: npm run soak -- NAME ... [--seconds N] [--seed N] [--seeds N]
 
 ${Object.entries(soaks)
   .map(([name, { title }]) => `  ${name.padEnd(16)}${title}`)
   .join('\n')}
   ${'all'.padEnd(16)}every one of them, one after the other
+
+  --seconds N     how long chaos lasts (default 1800)
+  --seed N        of its plan (default: a new one, which is printed)
+  --seeds N       so many histories of the simulation (default 10000)
 `
 
 /** Facts and findings of one soak. */
@@ -44,8 +52,17 @@ async function runOne(name: string): Promise<string[]> {
   return problems
 }
 
-async function main(names: readonly string[]): Promise<void> {
-  if (names.length === 0 || names.includes('--help')) return console.log(usage)
+async function main(args: readonly string[]): Promise<void> {
+  const number = { type: 'string' } as const
+  const options = { help: { type: 'boolean' }, seconds: number, seed: number, seeds: number } as const
+  const { positionals: names, values } = parseArgs({ args: [...args], options, allowPositionals: true })
+  if (names.length === 0 || values.help) return console.log(usage)
+  for (const [name, variable] of Object.entries(choices)) {
+    const value = values[name as keyof typeof choices]
+    if (value === undefined) continue
+    if (!/^\d+$/.test(value)) throw new Error(`--${name} is a whole number, not '${value}'\n\n${usage}`)
+    process.env[variable] = value
+  }
   // Everything temporary lives in one folder with a short path: sockets in it may have 107 bytes.
   const folder = join(tmpdir(), `soak-${process.pid}`)
   mkdirSync(folder, { mode: 0o700 })

@@ -3,14 +3,12 @@ import { underChaos } from '../scenarios/chaos.ts'
 import { problemsOf } from '../scenarios/chaos-checks.ts'
 import type { Soak } from './soak.ts'
 
-/** `OUTPOOL_SOAK_SECONDS` and `OUTPOOL_SEED` say otherwise. */
-const seconds = Number(process.env['OUTPOOL_SOAK_SECONDS'] ?? 1_800)
-const seed = Number(process.env['OUTPOOL_SEED'] ?? Date.now() % 1_000_000)
-
 export const everything: Soak = {
   title: 'three nodes and the head killed, stopped and cut off every 0.5 to 2 s under two programs, for 30 minutes',
   async run(cluster, { note, check }) {
-    note(`seed ${seed}, ${seconds} s (again: OUTPOOL_SEED=${seed} OUTPOOL_SOAK_SECONDS=${seconds})`)
+    const seconds = Number(process.env['OUTPOOL_SOAK_SECONDS'] ?? 1_800)
+    const seed = Number(process.env['OUTPOOL_SEED'] ?? Date.now() % 1_000_000)
+    note(`again: npm run soak -- chaos --seed ${seed} --seconds ${seconds}`)
     const result = await underChaos(cluster, { seed, seconds, every: '0.5-2', drivers: 2, note })
     note(`acts: ${JSON.stringify(result.acts)}`)
     for (const { counts, retried, lives } of result.drivers)

@@ -3,13 +3,12 @@ import { describeFinding, findFirst } from '../../simulation/seeds.ts'
 import type { Counts } from '../../simulation/seeds.ts'
 import type { Soak } from './soak.ts'
 
-/** `OUTPOOL_SEEDS` says another number of them. */
-const seeds = Number(process.env['OUTPOOL_SEEDS'] ?? 10_000)
 const perNote = 500
 
 export const histories: Soak = {
   title: '10,000 seeds of the simulation: its invariants hold in every one of them',
   async run(_, { note, check }) {
+    const seeds = Number(process.env['OUTPOOL_SEEDS'] ?? 10_000)
     const counts: Counts = new Map()
     let findings = 0
     for (let from = 1; from <= seeds; from += perNote) {
