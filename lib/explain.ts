@@ -29,8 +29,8 @@ export interface ProcessExplanation {
 /** Where and how a function would run. */
 export interface FunctionExplanation {
   readonly runs: 'worker' | 'caller'
-  /** As the export of a module, or as text. */
-  readonly how: 'module' | 'source' | undefined
+  /** As the export of a module, as its text, or as its text with the variables that it captures. */
+  readonly how: 'module' | 'source' | 'captures' | undefined
   readonly reasons: readonly string[]
   /**
    * Whether it would do the same there: `ship`, it only computes; `keep`, it does something whose effect would be lost;

@@ -15,6 +15,7 @@ import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { CallMode } from '../runtime/owner/template.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
+import { captureCall, TakenCaptures } from './captures.ts'
 import { carry, environmentOf } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
@@ -22,6 +23,8 @@ import type { RuntimeEnv } from './runtime-env.ts'
 /** An export of a module that exists on every node. Made by `moduleFunction`. */
 export interface RemoteModuleFunction {
   readonly definition: FunctionDefinition
+  /** What it had captured, where it is a function of the program; see `takeCaptures`. */
+  readonly taken?: TakenCaptures
 }
 
 export type Callable = ((...args: never[]) => unknown) | RemoteModuleFunction
@@ -89,6 +92,18 @@ export function moduleFunction(url: string | URL, exportName: string): RemoteMod
   return { definition: moduleExport(url, exportName) }
 }
 
+/**
+ * The function with what it captures now, for calls that are made later: the chunks of one `map` are all of one moment.
+ * A function that captures nothing is returned as it is.
+ * @throws FunctionCaptureError where it cannot travel.
+ */
+export function takeCaptures(fn: Callable, caller = 'run'): Callable {
+  if (typeof fn !== 'function') return fn
+  const definition = defineFunction(fn, { caller })
+  if (definition.source.kind !== 'closure') return fn
+  return { definition, taken: new TakenCaptures(ensureRuntime(), fn, { caller }) }
+}
+
 /** Asks for a worker; returns at once. */
 export function acquireWorker(options: PinnedWorkerOptions = {}): PinnedWorker {
   return new PinnedLease(ensureRuntime(), options)
@@ -137,7 +152,8 @@ class PinnedLease implements PinnedWorker {
     }
     // Before the answer of the call, whose readers are told by a microtask too.
     const tell = heard === undefined ? undefined : (value: unknown): void => queueMicrotask(() => heard(value))
-    const promise = owner.run(this.#templateFor(fn, options), args, started, tell) as Promise<R>
+    const template = this.#templateFor(fn, options)
+    const promise = owner.run(template, this.#argumentsOf(fn, args), started, tell) as Promise<R>
     return {
       promise,
       taken: task >= 0,
@@ -179,6 +195,13 @@ class PinnedLease implements PinnedWorker {
   #ended(exit: WorkerExit): void {
     this.#gone.resolve(exit)
     this.onExit?.(exit)
+  }
+
+  /** With what the function captures, now or when it was taken. */
+  #argumentsOf(fn: Callable, args: readonly unknown[]): readonly unknown[] {
+    if (typeof fn !== 'function') return fn.taken?.with(args) ?? args
+    if (defineFunction(fn, { caller: 'run' }).source.kind !== 'closure') return args
+    return captureCall(this.#runtime, fn, args, { caller: 'run', runtimeEnv: this.#runtimeEnv })
   }
 
   #templateFor(fn: Callable, { name, mode = 'call' }: PinnedCallOptions): TaskTemplate {

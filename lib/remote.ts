@@ -6,6 +6,7 @@ import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import { ObjectRef } from '../runtime/owner/object-ref.ts'
 import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
+import { captureCall } from './captures.ts'
 import { carry } from './carry.ts'
 import { compileOptions, type CompiledOptions, type TaskOptions } from './options.ts'
 import { compileRuntimeEnv } from './runtime-env.ts'
@@ -18,14 +19,17 @@ export type RemoteArguments<A extends readonly unknown[]> = { [K in keyof A]: Re
 /** A function whose calls run in the cluster. Made by `remote`. */
 export class RemoteFunction<A extends unknown[], R> {
   readonly #definition: FunctionDefinition
+  /** The function itself, where what it captures goes with each call. */
+  readonly #captures: Function | undefined
   readonly #options: TaskOptions
   readonly #compiled: CompiledOptions
   /** The template of the runtime that was there at the last call. */
   #template: { readonly runtime: ProcessRuntime; readonly template: TaskTemplate } | undefined
 
   /** Use `remote`. */
-  constructor(definition: FunctionDefinition, options: TaskOptions) {
+  constructor(definition: FunctionDefinition, options: TaskOptions, captures?: Function) {
     this.#definition = definition
+    this.#captures = captures
     this.#options = options
     const caller = `remote(${definition.name}).options`
     this.#compiled = compileOptions(options, caller)
@@ -40,7 +44,7 @@ export class RemoteFunction<A extends unknown[], R> {
   options(options: TaskOptions & { readonly numReturns?: 1 }): RemoteFunction<A, R>
   options(options: TaskOptions): RemoteFunction<A, R>
   options(options: TaskOptions): RemoteFunction<A, R> {
-    return new RemoteFunction<A, R>(this.#definition, { ...this.#options, ...options })
+    return new RemoteFunction<A, R>(this.#definition, { ...this.#options, ...options }, this.#captures)
   }
 
   /**
@@ -64,10 +68,17 @@ export class RemoteFunction<A extends unknown[], R> {
     if (this.#compiled.numReturns > 1) {
       return Promise.all(this.#submit(args).map((ref) => ref.get())) as Promise<unknown> as Promise<Awaited<R>>
     }
-    if (signal === undefined) return runtime.owner.run(this.#templateFor(runtime), args) as Promise<Awaited<R>>
+    if (signal === undefined && this.#captures === undefined)
+      return runtime.owner.run(this.#templateFor(runtime), args) as Promise<Awaited<R>>
+    return this.#runWith(runtime, signal, args)
+  }
+
+  #runWith(runtime: ProcessRuntime, signal: AbortSignal | undefined, args: readonly unknown[]): Promise<Awaited<R>> {
+    const all = this.#argumentsOf(runtime, args)
+    if (signal === undefined) return runtime.owner.run(this.#templateFor(runtime), all) as Promise<Awaited<R>>
     if (signal.aborted) return Promise.reject(abortError(signal))
     let watch: (() => void) | undefined
-    const running = runtime.owner.run(this.#templateFor(runtime), args, (number) => {
+    const running = runtime.owner.run(this.#templateFor(runtime), all, (number) => {
       watch = cancelOn(signal, runtime, number)
     })
     return running.finally(() => watch?.()) as Promise<Awaited<R>>
@@ -77,10 +88,16 @@ export class RemoteFunction<A extends unknown[], R> {
     const runtime = ensureRuntime()
     const { signal } = this.#compiled
     if (signal?.aborted === true) throw abortError(signal)
-    const tuples = runtime.owner.submit(this.#templateFor(runtime), args)
+    const tuples = runtime.owner.submit(this.#templateFor(runtime), this.#argumentsOf(runtime, args))
     const refs = tuples.map((tuple) => new ObjectRef(tuple, this.name, runtime))
     if (signal !== undefined) this.#bindSignal(signal, runtime, tuples[0] as RefTuple)
     return refs
+  }
+
+  /** With what the function captures now. */
+  #argumentsOf(runtime: ProcessRuntime, args: readonly unknown[]): readonly unknown[] {
+    if (this.#captures === undefined) return args
+    return captureCall(runtime, this.#captures, args, { caller: 'remote', runtimeEnv: this.#options.runtimeEnv })
   }
 
   #bindSignal(signal: AbortSignal, runtime: ProcessRuntime, tuple: RefTuple): void {
@@ -153,5 +170,7 @@ export function remote(
     )
   if (typeof nameOrOptions === 'string')
     throw new TypeError('remote: the name of an export goes with a URL, not with a function')
-  return new RemoteFunction(defineFunction(target), nameOrOptions ?? {})
+  const definition = defineFunction(target)
+  const captures = definition.source.kind === 'closure' ? target : undefined
+  return new RemoteFunction(definition, nameOrOptions ?? {}, captures)
 }

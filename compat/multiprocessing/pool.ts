@@ -1,4 +1,4 @@
-import { explainSymbol, type Callable } from '../../lib/pinned.ts'
+import { explainSymbol, takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { isCallable, type FunctionOf } from '../shared/callable.ts'
 import { chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
 import { AsyncResult, type Callback, type ErrorCallback, type ResultSettler } from './async-result.ts'
@@ -96,7 +96,10 @@ export class Pool implements AsyncDisposable {
         if (failure === undefined) settle.resolve(values[0] as R)
         else settle.reject(failure[1])
       }
-      this.#runner.submit({ fn, items: [call], mode: 'starmap', answered, failed: (error) => settle.reject(error) })
+      const failed = (error: unknown): void => settle.reject(error)
+      withCaptures(fn, failed, (taken) =>
+        this.#runner.submit({ fn: taken, items: [call], mode: 'starmap', answered, failed }),
+      )
     }
     const options = typeof callback === 'object' && callback !== null ? callback : { callback, errorCallback }
     return new AsyncResult(start, options.callback, options.errorCallback)
@@ -204,13 +207,14 @@ export class Pool implements AsyncDisposable {
     const items = isIterable(iterable) ? [...iterable] : iterable
     const inputRead = this.#openInput(() => undefined)
     const start = (settle: ResultSettler<R[]>): void => {
-      this.#cut(items, chunksize)
-        .then(
-          (chunks) => this.#submitMap({ mode, fn, chunks }, settle),
-          (error: unknown) => settle.reject(error),
-        )
-        .catch((error: unknown) => settle.reject(error))
-        .finally(inputRead)
+      const failed = (error: unknown): void => settle.reject(error)
+      const isTaken = withCaptures(fn, failed, (taken) => {
+        this.#cut(items, chunksize)
+          .then((chunks) => this.#submitMap({ mode, fn: taken, chunks }, settle), failed)
+          .catch(failed)
+          .finally(inputRead)
+      })
+      if (!isTaken) inputRead()
     }
     return new AsyncResult(start, options.callback, options.errorCallback)
   }
@@ -259,15 +263,22 @@ export class Pool implements AsyncDisposable {
     this.#check(fn)
     const chunkSize = checkChunkSize(chunksize, ordered ? 'imap' : 'imapUnordered') ?? 1
     if (!isAsyncIterable(iterable) && !isIterable(iterable)) throw new TypeError('the input is not iterable')
+    let taken: Callable = fn
+    let refused: readonly [error: unknown] | undefined
+    withCaptures(
+      fn,
+      (error) => (refused = [error]),
+      (now) => (taken = now),
+    )
     const host: ImapHost<T, R> = {
-      submit: (items, settle) =>
-        this.#runner.submit({
-          fn,
-          items,
-          mode: 'each',
-          answered: (answer) => settle(entriesOf<R>(answer)),
-          failed: (error) => settle(items.map(() => ({ ok: false, error }))),
-        }),
+      submit: (items, settle) => {
+        const failed = (error: unknown): void => settle(items.map(() => ({ ok: false, error })))
+        const answered = (answer: ChunkAnswer): void => settle(entriesOf<R>(answer))
+        if (refused === undefined) return this.#runner.submit({ fn: taken, items, mode: 'each', answered, failed })
+        const [error] = refused
+        queueMicrotask(() => failed(error))
+        return () => undefined
+      },
       window: () => (this.#state === 'RUN' ? 4 * Math.max(1, this.#runner.processes) : Infinity),
       opened: (pull) => this.#openInput(pull),
     }
@@ -300,4 +311,17 @@ function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {
   const entries: Entry<R>[] = values.map((value) => ({ ok: true, value: value as R }))
   for (const [index, error] of failures) entries[index] = { ok: false, error }
   return entries
+}
+
+/** Goes on with the function and what it captures now: all chunks of a call are of that moment. False when refused. */
+function withCaptures(fn: Callable, failed: (error: unknown) => void, then: (taken: Callable) => void): boolean {
+  let taken: Callable
+  try {
+    taken = takeCaptures(fn, 'Pool')
+  } catch (error) {
+    failed(error)
+    return false
+  }
+  then(taken)
+  return true
 }

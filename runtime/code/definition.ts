@@ -1,5 +1,5 @@
 /**
- * A function as it travels: where its code is (a tagged union: captures and bundles will be further kinds), under an id
+ * A function as it travels: where its code is (a tagged union), under an id
  * that is the hash of its content, so that a peer can be asked for it and an answer can be checked.
  */
 import { createHash } from 'node:crypto'
@@ -18,6 +18,8 @@ export type FunctionSource =
   | { readonly kind: 'module'; readonly url: string; readonly exportName: string; readonly pack?: RefTuple }
   /** The text of a function that needs nothing from outside itself, as `toString` gives it. */
   | { readonly kind: 'source'; readonly text: string; readonly name: string }
+  /** A function that captures variables: text and variables come with each call. `text`: the hash of its text. */
+  | { readonly kind: 'closure'; readonly text: string; readonly name: string }
 
 export interface FunctionDefinition {
   /** 32 hex digits: SHA-256 of the content, cut to 16 bytes. */
@@ -30,6 +32,18 @@ export interface FunctionDefinition {
 }
 
 const idBytes = 16
+
+/** A function whose text and variables come with each of its calls. */
+export function closureDefinition(text: string, name: string): FunctionDefinition {
+  return createDefinition({ kind: 'closure', text: createHash('sha256').update(text).digest('hex').slice(0, 32), name })
+}
+
+const closureMark = Buffer.from('["closure",')
+
+/** Whether the definition in `bytes` is of that kind, without decoding it. */
+export function isClosure(bytes: Uint8Array): boolean {
+  return closureMark.equals(bytes.subarray(idBytes, idBytes + closureMark.length))
+}
 
 /** The same function, its module packed; `pack` names what says how. */
 export function withPack(definition: FunctionDefinition, pack: RefTuple): FunctionDefinition {
@@ -93,7 +107,7 @@ function contentId(content: Uint8Array): Buffer {
 }
 
 function canonical(source: FunctionSource): readonly unknown[] {
-  if (source.kind === 'source') return [source.kind, source.text, source.name]
+  if (source.kind !== 'module') return [source.kind, source.text, source.name]
   const { kind, url, exportName, pack } = source
   return pack === undefined ? [kind, url, exportName] : [kind, url, exportName, pack]
 }
@@ -108,7 +122,7 @@ function parseSource(content: Buffer): FunctionSource | undefined {
   if (!Array.isArray(parts) || parts.length < 3 || parts.length > 4) return undefined
   const [kind, first, second, pack] = parts as unknown[]
   if (typeof first !== 'string' || typeof second !== 'string') return undefined
-  if (kind === 'source' && parts.length === 3) return { kind, text: first, name: second }
+  if ((kind === 'source' || kind === 'closure') && parts.length === 3) return { kind, text: first, name: second }
   if (kind !== 'module' || !isModuleUrl(first) || !isExportName(second)) return undefined
   if (parts.length === 3) return { kind, url: first, exportName: second }
   return isRef(pack) ? { kind, url: first, exportName: second, pack } : undefined
@@ -123,7 +137,7 @@ function isExportName(name: unknown): name is string {
 }
 
 function displayName(source: FunctionSource): string {
-  if (source.kind === 'source') return source.name === '' ? 'anonymous' : source.name
+  if (source.kind !== 'module') return source.name === '' ? 'anonymous' : source.name
   const last = source.exportName.split('.').at(-1) ?? 'default'
   if (last !== 'default') return last
   const file =

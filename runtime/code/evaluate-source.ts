@@ -8,10 +8,12 @@
 import { join } from 'node:path'
 import vm from 'node:vm'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
+import { BoundedCache } from './bounded-cache.ts'
 
 export type LoadedFunction = (...args: unknown[]) => unknown
 
-type Factory = (nameFunction: (fn: Function, name: string) => Function) => unknown
+type NameFunction = (fn: Function, name: string) => Function
+type Factory = (nameFunction: NameFunction) => unknown
 
 interface Form {
   readonly directive: string
@@ -50,11 +52,64 @@ export function evaluateSource(text: string, name: string): LoadedFunction {
   )
 }
 
+/** The text of a function or class that uses variables from around it, ready to be made. */
+export interface Evaluated {
+  /** Gives the variables their values, in the order of their names; again and again, what was made sees the last. */
+  readonly set: (values: readonly unknown[]) => void
+  readonly make: () => unknown
+}
+
+const compiled = new BoundedCache<{ readonly script: vm.Script; readonly isMethod: boolean }>(1024, 8 * 1024 * 1024)
+
+/** Each call gives variables of their own. Throws RuntimeEnvSetupError where the text is no function or class here. */
+export function evaluateWithVariables(text: string, name: string, variables: readonly string[]): Evaluated {
+  const key = `${name}\0${variables.join()}\0${text}`
+  let known = compiled.get(key)
+  if (known === undefined) compiled.set(key, (known = compileWithVariables(text, name, variables)), key.length)
+  const { script, isMethod } = known
+  const { set, make } = (script.runInThisContext() as (nameFunction: NameFunction) => Evaluated)(nameFunction)
+  return {
+    set,
+    make: () => {
+      const made = make()
+      const fn = (isMethod ? Object.values(made as object)[0] : made) as Function
+      return name === '' || Object.getOwnPropertyDescriptor(fn, 'name')?.value === name ? fn : nameFunction(fn, name)
+    },
+  }
+}
+
+function compileWithVariables(
+  text: string,
+  name: string,
+  variables: readonly string[],
+): { script: vm.Script; isMethod: boolean } {
+  if (/\bimport\b/.test(text)) readyDynamicImport()
+  const declared = variables.length === 0 ? '' : `let ${variables.join()};`
+  const given = variables.map((variable, index) => `${variable}=__values[${index}]`).join(';')
+  let syntaxError: unknown
+  for (const { directive, open, close, isMethod } of forms) {
+    const head = `(function(__name){${directive}${declared}return{set:(__values)=>{${given}},make:()=>${open}`
+    try {
+      return { script: scriptOf(head, text, `${close}}})`, name), isMethod }
+    } catch (error) {
+      syntaxError ??= error
+    }
+  }
+  throw new RuntimeEnvSetupError(
+    `function ${name || 'anonymous'} could not be loaded from its text: ${String(syntaxError)}. ` +
+      `Run the same major version of Node everywhere (here: ${process.version}).`,
+    { cause: syntaxError, details: { function: name } },
+  )
+}
+
 function compile(text: string, name: string, { directive, open, close }: Form): vm.Script {
-  const prefix = `(function(__name){${directive}return ${open}`
+  return scriptOf(`(function(__name){${directive}return ${open}`, text, `${close}})`, name)
+}
+
+function scriptOf(prefix: string, text: string, suffix: string, name: string): vm.Script {
   // Stack traces show the sourceURL; the file name is the base of `import()`, and needs to be in the working folder.
   const label = `outpool:fn/${name.replace(/[^\w$.-]+/g, '_') || 'anonymous'}`
-  return new vm.Script(`${prefix}${text}${close}})\n//# sourceURL=${label}`, {
+  return new vm.Script(`${prefix}${text}${suffix}\n//# sourceURL=${label}`, {
     filename: join(process.cwd(), '[outpool]'),
     columnOffset: -prefix.length,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,

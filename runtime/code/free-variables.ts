@@ -42,6 +42,8 @@ export type FunctionAnalysis =
       readonly text: string
       readonly freeVariables: readonly FreeVariable[]
       readonly placeBound: readonly PlaceBoundSyntax[]
+      /** Where in the text the expression stands that says what it extends. */
+      readonly heritage: { readonly start: number; readonly end: number } | undefined
       /** Names of fields that begin with `#`, whose values in instances nobody else can read. */
       readonly privateFields: { readonly instance: readonly string[]; readonly static: readonly string[] }
     }
@@ -81,8 +83,12 @@ function analyse(text: string): FunctionAnalysis {
       placeBound: uses.syntax.map(({ syntax, start, detail }) => ({ syntax, detail, ...where(start) })),
     }
   }
-  if (parsed.kind === 'class')
-    return { kind: 'class', text, ...found(findClassUses(parsed.node)), privateFields: privateFields(parsed.node) }
+  if (parsed.kind === 'class') {
+    const { superClass } = parsed.node
+    const heritage = superClass && { start: superClass.start - prefixLength, end: superClass.end - prefixLength }
+    const facts = { heritage: heritage ?? undefined, privateFields: privateFields(parsed.node) }
+    return { kind: 'class', text, ...found(findClassUses(parsed.node)), ...facts }
+  }
   const { node, keyEnd } = parsed
   const shipped = keyEnd === undefined ? text : withPlainKey(text, keyEnd - prefixLength, node)
   return { kind: 'function', text: shipped, ...found(findOutsideUses(node, strict)) }

@@ -6,12 +6,16 @@
 import { FunctionCaptureError } from '../base/errors.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import { capturedNames } from './captured-names.ts'
-import { createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
+import { fileOf } from './captures/file-of-function.ts'
+import { takeApart } from './captures/function-parts.ts'
+import { findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
+import { referenceByValue } from './captures/module-references.ts'
+import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
-import { injectedHelper, refusals, refusalText, type Refusal } from './refusal.ts'
+import { injectedHelper, refusals, refusalText, standsInTheWay, type Refusal } from './refusal.ts'
 
-export { decodeDefinition, moduleExport, withPack, type FunctionDefinition } from './definition.ts'
+export { decodeDefinition, isClosure, moduleExport, withPack, type FunctionDefinition } from './definition.ts'
 
 export interface DefineOptions {
   /** The call that the error message begins with; 'remote' unless given. */
@@ -19,7 +23,7 @@ export interface DefineOptions {
 }
 
 export type FunctionDescription =
-  | { readonly ships: true; readonly how: 'module' | 'source'; readonly reasons: readonly string[] }
+  | { readonly ships: true; readonly how: 'module' | 'source' | 'captures'; readonly reasons: readonly string[] }
   | { readonly ships: false; readonly how: undefined; readonly reasons: readonly string[] }
 
 type Outcome =
@@ -60,6 +64,8 @@ export function describeFunction(fn: Function): FunctionDescription {
   if (source.kind === 'module') {
     return { ships: true, how: 'module', reasons: [`it is the export '${source.exportName}' of ${source.url}`] }
   }
+  if (source.kind === 'closure')
+    return { ships: true, how: 'captures', reasons: ['its variables are read at each call, and go with it'] }
   return { ships: true, how: 'source', reasons: ['it needs nothing from outside itself'] }
 }
 
@@ -71,8 +77,12 @@ function resolve(fn: Function): Outcome {
       refusals: [{ reason: `is no function but ${given}`, remedy: 'Pass a function.', everywhere: true }],
     }
   }
-  const outcome = resolveText(fn)
-  return outcome.kind === 'shipped' ? outcome : (resolveLoadedExport(fn, outcome.refusals) ?? outcome)
+  const outcome = resolvePackaged(fn) ?? resolveText(fn)
+  if (outcome.kind === 'refused') return resolveLoadedExport(fn, outcome.refusals) ?? outcome
+  const { source } = outcome.definition
+  if (source.kind !== 'closure' || !readsState(fn)) return outcome
+  const loaded = resolveLoadedExport(fn, [])
+  return loaded?.kind === 'shipped' ? loaded : outcome
 }
 
 function resolveText(fn: Function): Outcome {
@@ -83,12 +93,50 @@ function resolveText(fn: Function): Outcome {
   if (known !== undefined) return known
   const analysis = analyseFunction(text)
   const found = refusals(analysis, name, shadowing(fn, analysis))
-  const outcome: Outcome =
-    analysis.kind === 'function' && found.length === 0
-      ? { kind: 'shipped', definition: createDefinition({ kind: 'source', text: analysis.text, name }) }
-      : { kind: 'refused', refusals: found }
-  byText.set(key, outcome, key.length)
+  const outcome = outcomeOf(fn, analysis, found, name)
+  // The same text may stand where its variables are.
+  if (outcome.kind === 'shipped' || standsInTheWay(outcome.refusals).length > 0) byText.set(key, outcome, key.length)
   return outcome
+}
+
+/**
+ * Whether the function uses variables that its file changes. One that a CommonJS module exports then runs as that
+ * module's: the state is the worker's own, as an initializer may have set it.
+ */
+function readsState(fn: Function): boolean {
+  const parts = takeApart(fn)
+  if (typeof parts === 'string') return true
+  const file = fileOf(readScopes(fn)?.location)
+  return parts.variables.some(({ name }) => (file?.bindings.changesAround(file.offset, name) ?? []).length > 0)
+}
+
+function outcomeOf(fn: Function, analysis: FunctionAnalysis, found: readonly Refusal[], name: string): Outcome {
+  if (analysis.kind !== 'function') return { kind: 'refused', refusals: found }
+  if (found.length === 0)
+    return { kind: 'shipped', definition: createDefinition({ kind: 'source', text: analysis.text, name }) }
+  const scopes = inspectorSession() === undefined ? undefined : readScopes(fn)
+  if (scopes === undefined || standsInTheWay(found).length > 0) return { kind: 'refused', refusals: found }
+  // What is around the function goes along with it; what is nowhere, or a global of this program, cannot.
+  const missing = analysis.freeVariables.filter(
+    ({ name: variable, typeofOnly }) => !typeofOnly && findVariable(scopes, variable) === undefined,
+  )
+  const left = refusals({ ...analysis, freeVariables: missing }, name, () => false)
+  if (left.length > 0) return { kind: 'refused', refusals: left }
+  return { kind: 'shipped', definition: closureDefinition(analysis.text, name) }
+}
+
+/** A function of a package or of Node is an export of it, whatever its text. */
+function resolvePackaged(fn: Function): Outcome | undefined {
+  const found = referenceByValue(fn)
+  if (found === undefined) return undefined
+  const { url, exportName } = found
+  const path =
+    exportName === '=' || exportName === 'default'
+      ? 'default'
+      : url.startsWith('node:')
+        ? exportName
+        : `default.${exportName}`
+  return { kind: 'shipped', definition: moduleExport(url, path) }
 }
 
 /**

@@ -34,6 +34,9 @@ async function load({ id, name, source }: FunctionDefinition, locate: LocateModu
   switch (source.kind) {
     case 'module':
       return importExport(await locate(source.url, source.pack), source.exportName, source.url)
+    case 'closure':
+      // What is called comes with the call.
+      return () => undefined
     case 'source':
       return evaluateSource(source.text, source.name)
     default:

@@ -2,7 +2,9 @@
  * What a function's text uses from outside itself: names that nothing in it declares, and syntax that only means
  * something where the function was written (`this` of an arrow, `super`, `import.meta`, ...). Pure, over acorn's tree.
  */
-import type { AnyNode, Class, Function as FunctionNode, Identifier } from 'acorn'
+import type { AnyNode, Class, Function as FunctionNode, Identifier, ModuleDeclaration, Program, Statement } from 'acorn'
+import { changesReceiver } from './analysis/known-methods.ts'
+import { memberName } from './analysis/member-name.ts'
 import {
   addLexicalNames,
   addPatternNames,
@@ -51,20 +53,62 @@ interface Place {
   readonly ownThis: boolean
   readonly ownSuper: boolean
   readonly privateNames: Scope | undefined
+  /** How deep in functions, and whether in a loop of the innermost. */
+  readonly depth: number
+  readonly inLoop: boolean
+}
+
+export interface VariableChange {
+  readonly start: number
+  /** The variable itself gets another value. */
+  readonly assigns: boolean
+  /** How deep in functions it stands. */
+  readonly depth: number
+  readonly inLoop: boolean
+}
+
+/** Who hears, beyond what comes from outside, what happens to every variable of a text. */
+export interface Listener {
+  /** A function, with the scope that it stands in. */
+  function(node: FunctionNode | Class, scope: Scope, depth: number): void
+  /** A variable is assigned, or what it holds is changed. */
+  change(scope: Scope, name: string, change: VariableChange): void
 }
 
 /** What `root` (the shipped function itself) uses from outside. `strict`: how the text was parsed. */
 export function findOutsideUses(root: FunctionNode, strict: boolean): OutsideUses {
   const walk = new Walk(strict)
-  walk.function(root, { scope: childScope(undefined), ownThis: false, ownSuper: false, privateNames: undefined }, false)
+  walk.function(root, nowhere(), false)
   return { names: walk.names.sort(byStart), syntax: walk.syntax.sort(byStart) }
 }
 
 /** What a class uses from outside, its heritage and its members together. */
 export function findClassUses(root: Class): OutsideUses {
   const walk = new Walk(true)
-  walk.class(root, { scope: childScope(undefined), ownThis: false, ownSuper: false, privateNames: undefined })
+  walk.class(root, nowhere())
   return { names: walk.names.sort(byStart), syntax: walk.syntax.sort(byStart) }
+}
+
+/** Goes through a whole file. */
+export function walkFile(program: Program, strict: boolean, listener: Listener): void {
+  const place = nowhere()
+  for (const statement of program.body) addVarNames(statement, place.scope.names, strict)
+  addLexicalNames(program.body.map(declared), place.scope.names)
+  for (const statement of program.body) {
+    if (statement.type !== 'ImportDeclaration') continue
+    for (const { local } of statement.specifiers) place.scope.names.add(local.name)
+  }
+  new Walk(strict, listener).statements(program.body, place)
+}
+
+function declared(statement: Statement | ModuleDeclaration): AnyNode {
+  const inner = 'declaration' in statement ? statement.declaration : undefined
+  return inner ?? statement
+}
+
+function nowhere(): Place {
+  const scope = childScope(undefined)
+  return { scope, ownThis: false, ownSuper: false, privateNames: undefined, depth: 0, inLoop: false }
 }
 
 function byStart(a: { readonly start: number }, b: { readonly start: number }): number {
@@ -75,20 +119,28 @@ class Walk {
   readonly names: NameUse[] = []
   readonly syntax: SyntaxUse[] = []
   readonly #strict: boolean
+  readonly #listener: Listener | undefined
 
-  constructor(strict: boolean) {
+  constructor(strict: boolean, listener?: Listener) {
     this.#strict = strict
+    this.#listener = listener
+  }
+
+  statements(nodes: readonly AnyNode[], place: Place): void {
+    this.#all(nodes, place)
   }
 
   function(node: FunctionNode, outer: Place, isMethod: boolean): void {
     const arrow = node.type === 'ArrowFunctionExpression'
+    this.#listener?.function(node, outer.scope, outer.depth)
     // The name of a function expression is visible inside it; parameters see each other but not the body's variables.
     const named = childScope(outer.scope, node.id ? [node.id.name] : [])
     const params = childScope(named, arrow ? [] : ['arguments'])
     for (const param of node.params) addPatternNames(param, params.names)
     const ownThis = outer.ownThis || !arrow
     const ownSuper = arrow ? outer.ownSuper : isMethod
-    const inside: Place = { scope: params, ownThis, ownSuper, privateNames: outer.privateNames }
+    const { privateNames } = outer
+    const inside: Place = { scope: params, ownThis, ownSuper, privateNames, depth: outer.depth + 1, inLoop: false }
     for (const param of node.params) this.#pattern(param, inside, true)
 
     const body = childScope(params)
@@ -146,6 +198,7 @@ class Walk {
       case 'UpdateExpression':
         return this.#pattern(node.argument, place, false)
       case 'UnaryExpression':
+        if (node.operator === 'delete') this.#changed(node.argument, place)
         if (node.operator === 'typeof' && node.argument.type === 'Identifier') {
           return this.#name(node.argument, place, 'typeof')
         }
@@ -169,6 +222,16 @@ class Walk {
           return this.function(node.value, place, true)
         }
         return this.#visit(node.value, place)
+      case 'WhileStatement':
+      case 'DoWhileStatement':
+        return this.#all(childNodes(node), { ...place, inLoop: true })
+      case 'ExportDefaultDeclaration':
+        return this.#visit(node.declaration, place)
+      case 'ImportDeclaration':
+      case 'ExportAllDeclaration':
+        return
+      case 'ExportNamedDeclaration':
+        return node.declaration ? this.#visit(node.declaration, place) : undefined
       default:
         this.#syntaxOf(node, place)
         return this.#all(childNodes(node), place)
@@ -177,6 +240,7 @@ class Walk {
 
   #name(node: Identifier, place: Place, kind: NameUse['kind']): void {
     const { name, start } = node
+    if (kind === 'write') this.#heard(node, place, true)
     if (isDeclared(place.scope, name)) return
     if (name === 'arguments' && !place.ownThis) this.#report('arguments', start)
     else this.names.push({ name, start, kind })
@@ -198,6 +262,7 @@ class Walk {
       if (!isDeclared(place.privateNames, node.name)) this.#report('private name', start, `#${node.name}`)
     } else if (node.type === 'CallExpression') {
       const { callee } = node
+      if (callee.type === 'MemberExpression' && changesReceiver(memberName(callee) ?? '')) this.#changed(callee, place)
       const isEval = callee.type === 'Identifier' && callee.name === 'eval'
       if (isEval && !isDeclared(place.scope, 'eval')) this.#report('direct eval', start)
     } else if (node.type === 'ImportExpression') {
@@ -214,7 +279,7 @@ class Walk {
 
   #loop(node: Extract<AnyNode, { type: 'ForStatement' | 'ForInStatement' | 'ForOfStatement' }>, outer: Place): void {
     const scope = childScope(outer.scope)
-    const place = { ...outer, scope }
+    const place = { ...outer, scope, inLoop: true }
     const head = node.type === 'ForStatement' ? node.init : node.left
     if (head?.type === 'VariableDeclaration') addLexicalNames([head], scope.names)
     if (node.type === 'ForStatement') {
@@ -249,11 +314,24 @@ class Walk {
       case 'ParenthesizedExpression':
         return this.#pattern(node.expression, place, declares)
       default:
+        if (!declares) this.#changed(node, place)
         return this.#visit(node, place)
     }
   }
 
+  /** What a member expression begins with is changed by what is done to it. */
+  #changed(node: AnyNode, place: Place): void {
+    let root = node
+    while (root.type === 'MemberExpression') root = root.object
+    if (root.type === 'Identifier' && root !== node) this.#heard(root, place, false)
+  }
+
+  #heard({ name, start }: Identifier, { scope, depth, inLoop }: Place, assigns: boolean): void {
+    this.#listener?.change(scope, name, { start, assigns, depth, inLoop })
+  }
+
   class(node: Class, outer: Place): void {
+    this.#listener?.function(node, outer.scope, outer.depth)
     const scope = childScope(outer.scope, node.id ? [node.id.name] : [])
     const privateNames = childScope(outer.privateNames)
     for (const member of node.body.body) {

@@ -8,6 +8,13 @@ export interface Refusal {
   readonly remedy: string
   /** Would be as wrong for the export of a module. */
   readonly everywhere?: true
+  /** It is about variables, whose values can go along with the function. */
+  readonly captured?: true
+}
+
+/** Those that are left when the values of variables go along with the function. */
+export function standsInTheWay(all: readonly Refusal[]): readonly Refusal[] {
+  return all.filter(({ captured }) => captured !== true)
 }
 
 /** The sentence of a refusal, standing alone. */
@@ -91,22 +98,30 @@ function nameRefusals(captured: readonly FreeVariable[], name: string): readonly
     if (coverageName.test(variable.name)) continue
     const remedy = commonJsRemedy(variable.name)
     if (remedy !== undefined) {
-      out.push({ reason: `uses ${used(variable)}, which a shipped function does not have`, remedy })
+      const reason = `uses ${used(variable)}, which a shipped function does not have`
+      out.push({ reason, remedy, ...(isPath(variable.name) && { captured: true }) })
     } else if (variable.name === name) {
       out.push({
         reason: `calls or reads itself through the variable ${used(variable)}, which is not defined inside it`,
         remedy: `Write it as a function with a name of its own: function ${name}(...) { ... }`,
+        captured: true,
       })
     } else if (compilerHelper.test(variable.name)) {
       out.push({
         reason: `uses ${used(variable)}, a helper that a compiler or bundler put into its file`,
         remedy: `Compile for a newer target (es2022), or export the function from a module and name it: ${exportCall(name)}.`,
+        captured: true,
       })
     } else {
       plain.push(variable)
     }
   }
   return plain.length === 0 ? out : [plainRefusal(plain, name), ...out]
+}
+
+/** They are texts, which stay true of the file that the function was written in. */
+function isPath(name: string): boolean {
+  return name === '__dirname' || name === '__filename' || name === 'exports'
 }
 
 function used({ name, line }: FreeVariable): string {
@@ -120,6 +135,7 @@ function plainRefusal(variables: readonly FreeVariable[], name: string): Refusal
   return {
     reason: `uses ${list(variables.map(used))}, which ${many ? 'are' : 'is'} not defined inside it`,
     remedy: `Pass ${them} as ${arguments_}, define ${them} inside the function, or ${exportRemedy(name, 'export')}`,
+    captured: true,
   }
 }
 

@@ -38,6 +38,11 @@ export class ByteWriter {
     else this.#use(Buffer.allocUnsafeSlow(slabBytes))
   }
 
+  /** Takes back the last bytes. */
+  unwrite(count: number): void {
+    this.pos -= count
+  }
+
   /** Bytes written since `begin`. */
   get length(): number {
     return this.pos - this.#start

@@ -1,9 +1,12 @@
 /** Reads what `value-encode.ts` wrote. The bytes come from another process: anything amiss is a ProtocolError. */
-import { ProtocolError, SerializationError } from '../base/errors.ts'
+import { OutpoolError, SerializationError } from '../base/errors.ts'
+import { Pending } from '../protocol/code-values.ts'
 import { ByteReader, malformed } from './byte-reader.ts'
 import { kindReaders, type Unwalk } from './decode-kinds.ts'
+import { PartsReader } from './parts-reader.ts'
 import { readBuffers, type DecodedBuffer } from './value-buffers.ts'
 import { maxDepth, tag, type EncodedValue, type RefCodec } from './value-format.ts'
+import { symbolOf } from './value-refusal.ts'
 
 const { shortString } = tag
 
@@ -21,7 +24,7 @@ export function decodeValue(encoded: EncodedValue, refs?: RefCodec): unknown {
   try {
     return new Decoder(encoded, refs).whole()
   } catch (error) {
-    if (error instanceof ProtocolError || error instanceof SerializationError) throw error
+    if (error instanceof OutpoolError) throw error
     throw malformed(String(error), error)
   }
 }
@@ -45,6 +48,7 @@ class Decoder implements Unwalk {
   readonly #objects: unknown[] = []
   readonly #shapes: string[][] = []
   #buffers: (DecodedBuffer | undefined)[] | undefined
+  #parts: PartsReader | undefined
   #depth = 0
 
   constructor(encoded: EncodedValue, refs: RefCodec | undefined) {
@@ -66,6 +70,18 @@ class Decoder implements Unwalk {
     }
     const value = this.read()
     if (reader.pos !== reader.end) throw malformed('bytes are left over')
+    if (this.#parts !== undefined) this.#parts.finish(this.#objects)
+    return value instanceof Pending ? value.value : value
+  }
+
+  /** A function, a class, or an object of one. */
+  code(): unknown {
+    const codec = this.#refs?.code
+    if (codec === undefined) throw malformed('it holds a function, which only a process of a cluster can read')
+    this.#parts ??= new PartsReader(this, this.#objects)
+    this.enter()
+    const value = codec.read(this.#parts)
+    this.leave()
     return value
   }
 
@@ -99,7 +115,9 @@ class Decoder implements Unwalk {
   back(): unknown {
     const number = this.reader.varint()
     if (number >= this.#objects.length) throw malformed('a reference to an object that is not there')
-    return this.#objects[number]
+    const value = this.#objects[number]
+    if (value instanceof Pending) this.#parts?.handedOut()
+    return value
   }
 
   memory(number: number): DecodedBuffer {
@@ -207,4 +225,10 @@ readers[tag.ref] = (decoder) => decoder.ref()
 readers[tag.array] = readArray
 readers[tag.object] = (decoder) => readObject(decoder, Object.prototype)
 readers[tag.nullObject] = (decoder) => readObject(decoder, null)
+readers[tag.code] = (decoder) => decoder.code()
+readers[tag.symbol] = (decoder) => {
+  const symbol = symbolOf(decoder.readText())
+  if (symbol === undefined) throw malformed('a symbol that no process has')
+  return symbol
+}
 for (const [byte, read] of kindReaders) readers[byte] = read

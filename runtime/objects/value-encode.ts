@@ -1,7 +1,9 @@
 /** Writes a value: one walk that checks and writes at once. The format is described in `value-format.ts`. */
 import { types } from 'node:util'
 import { OutpoolError, SerializationError } from '../base/errors.ts'
+import type { CodeCodec, PartWriter } from '../protocol/code-values.ts'
 import { ByteWriter } from './byte-writer.ts'
+import { writeBigInt, writeNumber } from './encode-numbers.ts'
 import { IdentityTable, ShapeTable } from './encode-tables.ts'
 import { isDense, packNumbers } from './packed-numbers.ts'
 import { isDetached, isForeign, writeBuiltIn, writeError, type Walk } from './encode-kinds.ts'
@@ -18,7 +20,7 @@ import {
   type RefCodec,
   type RefDescriptor,
 } from './value-format.ts'
-import { formatPath, functionReason, objectReason, symbolReason } from './value-refusal.ts'
+import { formatPath, functionReason, objectReason, symbolName, symbolReason } from './value-refusal.ts'
 
 type Plain = Readonly<Record<string, unknown>>
 
@@ -138,9 +140,9 @@ class Encoder implements Walk {
       case 'bigint':
         return writeBigInt(writer, value)
       case 'function':
-        return this.#refusePrimitive(functionReason(value as () => unknown))
+        return this.#function(value)
       default:
-        return this.#refusePrimitive(symbolReason(value as symbol))
+        return this.#symbol(value as symbol)
     }
   }
 
@@ -173,7 +175,10 @@ class Encoder implements Walk {
     if (prototype === Object.prototype) return this.#plain(value as Plain)
     if (Array.isArray(value) && prototype === Array.prototype) return this.#array(value)
     if (prototype === null) {
-      if (types.isModuleNamespaceObject(value)) return this.refuse(value)
+      if (types.isModuleNamespaceObject(value)) {
+        if (!this.#code((codec, writer) => codec.writeObject(value, writer))) this.refuse(value)
+        return
+      }
       return this.#keyed(value as Plain, Object.keys(value), tag.nullObject)
     }
     if (this.#refs?.isRef(value) === true) return this.#ref(value, this.#refs)
@@ -183,10 +188,59 @@ class Encoder implements Walk {
       if (Array.isArray(value)) return this.#array(value)
       if (Object.getPrototypeOf(prototype) === null) return this.#plain(value as Plain)
     }
-    this.refuse(value)
+    if (!this.#code((codec, writer) => codec.writeObject(value, writer))) this.refuse(value)
+  }
+
+  #function(value: Function): void {
+    if (this.#refs?.code === undefined || this.#isLenient)
+      return this.#refusePrimitive(functionReason(value as () => unknown))
+    if (this.#identities.writeBack(this.writer, value)) return
+    this.#code((codec, writer) => {
+      codec.writeFunction(value, writer)
+      return true
+    })
+  }
+
+  #symbol(value: symbol): void {
+    const name = symbolName(value)
+    if (name === undefined) return this.#refusePrimitive(symbolReason(value))
+    this.writer.byte(tag.symbol)
+    this.write(name)
+  }
+
+  /** Lets the code codec write; false where there is none, or it wrote nothing. */
+  #code(write: (codec: CodeCodec, writer: PartWriter) => boolean): boolean {
+    const codec = this.#refs?.code
+    if (codec === undefined || this.#isLenient) return false
+    const { writer } = this
+    writer.byte(tag.code)
+    const written = write(codec, {
+      count: (count) => writer.varint(count),
+      text: (text) => this.write(text),
+      value: (key, part) => this.#part(key, part),
+      refuse: (reason) => {
+        throw this.#refusal(reason)
+      },
+    })
+    if (!written) writer.unwrite(1)
+    return written
+  }
+
+  #part(key: string | number, value: unknown): void {
+    this.#path.push(key)
+    if (this.#path.length > maxDepth)
+      throw this.#refusal(`nested more than ${maxDepth} levels deep; send a flatter value`)
+    if (typeof value === 'object' && value !== null) this.#object(value)
+    else this.write(value)
+    this.#path.pop()
   }
 
   #plain(value: Plain): void {
+    // Of what a function captures nothing is left out in silence.
+    if (this.#refs?.code?.arrows === true && Object.getOwnPropertySymbols(value).length > 0) {
+      if (!this.#code((codec, writer) => codec.writeObject(value, writer))) this.refuse(value)
+      return
+    }
     const keys = Object.keys(value)
     const known = this.#shapes.find(keys)
     if (known === undefined) return this.#keyed(value, keys, tag.object)
@@ -291,7 +345,7 @@ class Encoder implements Walk {
   }
 
   #refusal(reason: string, options: { readonly cause?: unknown } = {}): SerializationError {
-    const path = formatPath(this.#root, this.#path)
+    const path = formatPath(this.#root, this.#path, this.#refs?.code?.arrows)
     return new SerializationError(`${path}: ${reason}`, { ...options, details: { path } })
   }
 
@@ -300,32 +354,4 @@ class Encoder implements Walk {
     const why = error instanceof RangeError ? 'too large or too deeply nested' : 'it cannot be read'
     return this.#refusal(`${why}: ${String(error)}`, { cause: error })
   }
-}
-
-function writeNumber(writer: ByteWriter, value: number): void {
-  if ((value | 0) !== value || (value === 0 && Object.is(value, -0))) {
-    writer.byte(tag.double)
-    writer.double(value)
-  } else if (value >= 0 && value < tag.shortString) {
-    writer.byte(value)
-  } else if (value >= -128 && value < 128) {
-    writer.byte(tag.int8)
-    writer.byte(value & 0xff)
-  } else {
-    writer.byte(tag.int32)
-    writer.int32(value)
-  }
-}
-
-function writeBigInt(writer: ByteWriter, value: bigint): void {
-  if (BigInt.asIntN(64, value) === value) {
-    writer.byte(tag.bigint64)
-    writer.bigint64(value)
-    return
-  }
-  const isNegative = value < 0n
-  const digits = (isNegative ? -value : value).toString(16)
-  writer.byte(tag.bigint)
-  writer.byte(isNegative ? 1 : 0)
-  writer.longString(digits, tag.string, tag.wideString)
 }

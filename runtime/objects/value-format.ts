@@ -13,6 +13,7 @@
  * costs as much as writing the bytes.
  */
 import type { ObjectNumber, ProcessAddress, ProcessId } from '../base/ids.ts'
+import type { CodeCodec } from '../protocol/code-values.ts'
 
 /** An `ObjectRef` as it travels: which object, and where its owner is reached. */
 export interface RefDescriptor {
@@ -35,6 +36,8 @@ export interface RefCodec {
   isRef(value: object): boolean
   describe(ref: object): RefDescriptor
   revive(descriptor: RefDescriptor): object
+  /** How functions, classes and their instances take part; without it they are refused. */
+  readonly code?: CodeCodec
 }
 
 /** Buffers of at least this many bytes travel out of band, uncopied. */
@@ -86,6 +89,10 @@ export const tag = {
   bytes: 0xe0,
   buffer: 0xe1,
   tables: 0xe2,
+  /** A symbol that every process has: of `Symbol.for`, or one of the language's own. */
+  symbol: 0xe3,
+  /** A function, a class, or an object of one: `runtime/code` knows what follows. */
+  code: 0xe4,
 } as const
 
 /** Classes of views by the number that stands for them; a class that this Node lacks leaves its number unused. */

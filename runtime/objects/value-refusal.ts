@@ -7,8 +7,9 @@ export const accessMark = '\0'
 /** Keys of a path that are written out; of a longer one the middle is left out. */
 const longestPath = 40
 
-/** `args[0]` and the keys below it, as one would write the access. */
-export function formatPath(root: string, keys: readonly (string | number)[]): string {
+/** `args[0]` and the keys below it, as one would write the access; with `arrows`, `handler -> db -> socket`. */
+export function formatPath(root: string, keys: readonly (string | number)[], arrows = false): string {
+  if (arrows) return [root, ...keys.map((key) => formatPath('', [key]).replace(/^\./, '') || String(key))].join(' -> ')
   let path = root
   if (keys.length > longestPath)
     return `${formatPath(root, keys.slice(0, longestPath / 2))} ... ${formatPath('', keys.slice(-longestPath / 2))}`
@@ -26,6 +27,26 @@ export function functionReason(value: (...parameters: never[]) => unknown): stri
   return `${what}${value.name === '' ? '' : ` (${value.name})`}; only data travels, submit functions as tasks`
 }
 
+/** The name of a symbol that every process has: its key, or `Symbol.iterator`; undefined for any other. */
+export function symbolName(symbol: symbol): string | undefined {
+  const key = Symbol.keyFor(symbol)
+  if (key !== undefined) return `@${key}`
+  const name = symbol.description
+  return name !== undefined && wellKnown(name) === symbol ? name : undefined
+}
+
+/** The symbol of a name that `symbolName` gives. */
+export function symbolOf(name: string): symbol | undefined {
+  return name.startsWith('@') ? Symbol.for(name.slice(1)) : wellKnown(name)
+}
+
+function wellKnown(name: string): symbol | undefined {
+  const found: unknown = name.startsWith('Symbol.')
+    ? (Symbol as unknown as Record<string, unknown>)[name.slice(7)]
+    : undefined
+  return typeof found === 'symbol' ? found : undefined
+}
+
 export function symbolReason(value: symbol): string {
   return `a symbol (${String(value)}); symbols mean nothing in another process, send a string`
 }
@@ -41,7 +62,7 @@ export function objectReason(value: object): string {
   if (known !== undefined) return known
   const name = className(value)
   if (name === undefined) return 'an object with a prototype of its own; send plain data, for example { ...value }'
-  if (holdsHandle(value)) return `${name} holds a native handle; open it inside the task instead`
+  if (holdsHandle(value)) return `${name} holds a native handle; open it inside the function or in an actor`
   const advice = adviceByClass[name]
   if (advice !== undefined) return `${name} ${advice}`
   return `an instance of class ${name}; send plain data, or make the instance inside the task`

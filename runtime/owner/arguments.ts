@@ -62,10 +62,11 @@ export function encodeArguments(
   return { bytes: write(values, total), awaited: awaited ?? none, contained: contained ?? none }
 }
 
-/** The compact value of each argument; `attachments` replace those that were refs. */
+/** The compact value of each argument, or of the first `atMost`; `attachments` replace those that were refs. */
 export function splitArguments(
   bytes: Uint8Array,
   attachments: readonly Attachment[] | null,
+  atMost: number = maxArguments,
 ): readonly (Uint8Array | Attachment)[] {
   if (bytes.length < headerBytes) throw new ProtocolError('the arguments of a task are cut short')
   const count = (bytes[0] as number) | ((bytes[1] as number) << 8)
@@ -74,7 +75,7 @@ export function splitArguments(
   const parts: (Uint8Array | Attachment)[] = []
   let at = headerBytes
   let attached = 0
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count && i < atMost; i++) {
     if (at + lengthBytes > bytes.length) throw new ProtocolError('the arguments of a task are cut short')
     const length = view.readUInt32LE(at)
     at += lengthBytes
@@ -86,6 +87,12 @@ export function splitArguments(
     at += length
   }
   return parts
+}
+
+/** The compact value of the first argument, which is none that is attached. */
+export function firstArgument(bytes: Uint8Array): Uint8Array {
+  const [first] = splitArguments(bytes, null, 1)
+  return first as Uint8Array
 }
 
 function isRef(argument: unknown, refs: RefCodec): argument is object {

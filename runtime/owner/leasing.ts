@@ -8,6 +8,7 @@ import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
 import type { LatePins } from './late-pins.ts'
+import { LinkParts, type CapturedCall } from './captured-calls.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { Peers } from './peers.ts'
 import type { SubmitState } from './submit-state.ts'
@@ -22,6 +23,8 @@ export interface LeasingEvents {
   story(number: number, event: StoryEvent, lease: number): void
   attachments(number: number): readonly Attachment[] | null
   templateBytes(template: TaskTemplate): Uint8Array
+  /** What a call of a function with captures needs at its worker. */
+  captured(number: number): CapturedCall | undefined
   classEnded(classIndex: number, how: Failure): void
 }
 
@@ -43,6 +46,7 @@ interface OpenLease {
 /** What this process knows of one worker link. */
 interface WorkerLink {
   readonly templates: Set<number>
+  parts: LinkParts | undefined
   readonly leases: Map<number, number>
 }
 
@@ -119,11 +123,13 @@ export class Leasing implements SubmitEffects {
   push(index: number, sequence: number, number: number, template: TaskTemplate, attempt: number): void {
     const lease = this.#leases.get(index) as OpenLease
     const link = lease.link as Link
-    const known = (this.#links.get(link) as WorkerLink).templates
-    if (!known.has(template.number)) {
-      known.add(template.number)
+    const known = this.#links.get(link) as WorkerLink
+    if (!known.templates.has(template.number)) {
+      known.templates.add(template.number)
       link.send([MessageType.template, template.number, this.#events.templateBytes(template)])
     }
+    const captured = this.#events.captured(number)
+    if (captured !== undefined) (known.parts ??= new LinkParts()).send(link, captured.parts)
     const page = this.#table.at(number)
     const slot = slotOf(number)
     const chunk = page.argsChunk[slot] as number
@@ -256,7 +262,8 @@ export class Leasing implements SubmitEffects {
   #opened(index: number, lease: OpenLease, link: Link, near: boolean): void {
     if (this.#leases.get(index) !== lease) return
     let known = this.#links.get(link)
-    if (known === undefined) this.#links.set(link, (known = { templates: new Set(), leases: new Map() }))
+    if (known === undefined)
+      this.#links.set(link, (known = { templates: new Set(), parts: undefined, leases: new Map() }))
     known.leases.set(lease.grant.epoch, index)
     lease.link = link
     if (near && lease.grant.pagePath !== '') {

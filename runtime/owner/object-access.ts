@@ -66,7 +66,7 @@ export class ObjectAccess {
 
   /** The value of an inline outcome; throws what an error outcome holds. */
   decodeInline(bytes: Uint8Array, register: RegisterRefs): unknown {
-    if (isPlainBytes(bytes)) return decodeCompact(bytes)
+    if (isPlainBytes(bytes)) return decodeCompact(bytes, this.#host.refCodec)
     return this.#decode(expand(bytes), register)
   }
 

@@ -4,6 +4,7 @@ import { longestTimerMs } from '../base/clock.ts'
 import { GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
 import { onAbort } from '../base/on-abort.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
+import { codeCodec } from '../code/captures/send-code.ts'
 import type { RefCodec, RefDescriptor } from '../objects/value.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import { currentRuntime, type ProcessRuntime } from './current.ts'
@@ -149,6 +150,7 @@ export function tupleOf(ref: ObjectRef): RefTuple {
 
 /** How refs take part in values. `own` refs made before the home is known cannot travel inside values yet. */
 export const objectRefCodec: RefCodec = {
+  code: codeCodec(),
   isRef: isObjectRef,
   describe(ref): RefDescriptor {
     const [owner, number, node] = tupleOf(ref as ObjectRef)

@@ -99,6 +99,7 @@ export class Owner {
     this.values = new OwnerValues(parts)
     this.#readers = {
       self: host.self,
+      refCodec: host.refCodec,
       deliver: (ref, outcome, resolve, reject) => this.values.deliver(ref, outcome, resolve, reject),
     }
     const limits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
@@ -123,7 +124,7 @@ export class Owner {
   }
 
   #makeLeasing(): Leasing {
-    const { attachments, slab } = this.#submission
+    const { attachments, captured, slab } = this.#submission
     const parts = { host: this.host, nodes: this.#nodes, peers: this.#peers, table: this.#table }
     return new Leasing(
       { ...parts, slab, latePins: this.#latePins },
@@ -132,6 +133,7 @@ export class Owner {
         story: (number, event, lease) => this.notes.add(number, event, this.#leasing.grantOf(lease)),
         attachments: (number) => (attachments.size === 0 ? null : (attachments.get(number) ?? null)),
         templateBytes: (template) => this.#templateBytes[template.number] as Uint8Array,
+        captured: (number) => (captured.size === 0 ? undefined : captured.get(number)),
         classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
       },
     )
@@ -163,7 +165,7 @@ export class Owner {
       latePins: this.#latePins,
       pinsOf: (number) => pins.get(number) ?? [],
       finish: (number, node) => this.#submission.finish(number, node),
-      event: (number, value) => this.#taskListeners.get(number)?.(decodeCompact(value)),
+      event: (number, value) => this.#taskListeners.get(number)?.(decodeCompact(value, this.host.refCodec)),
     })
   }
 

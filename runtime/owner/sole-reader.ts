@@ -3,6 +3,7 @@
  * thousands are in flight, so it is one small object in the task's slot and no closure of it is made.
  */
 import type { ProcessId, NodeId } from '../base/ids.ts'
+import type { RefCodec } from '../objects/value.ts'
 import { decodeCompact, isPlainBytes } from '../objects/compact.ts'
 import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
 
@@ -12,6 +13,7 @@ type Reject = (error: unknown) => void
 /** What a reader needs of its owner; one for all of them. */
 export interface ReaderContext {
   readonly self: { readonly node: NodeId; readonly process: ProcessId }
+  readonly refCodec: RefCodec
   deliver(ref: RefTuple, outcome: ObjectTuple, resolve: Resolve, reject: Reject): void
 }
 
@@ -50,7 +52,7 @@ export class SoleReader {
     this.#leave()
     let value: unknown
     try {
-      value = decodeCompact(bytes)
+      value = decodeCompact(bytes, this.#context.refCodec)
     } catch (error) {
       return this.#reject(error)
     }

@@ -8,6 +8,7 @@ import type { Attachment, RefTuple } from '../protocol/messages.ts'
 import { encodeArguments, type EncodedArguments, noArguments } from './arguments.ts'
 import type { Borrowing } from './borrowing.ts'
 import { ByteSlab, type Piece } from './byte-slab.ts'
+import { CapturedArguments, type CapturedCall } from './captured-calls.ts'
 import { failureError } from './failures.ts'
 import type { OwnerHost } from './host.ts'
 import type { LatePins } from './late-pins.ts'
@@ -41,6 +42,8 @@ export class Submission {
   readonly slab: ByteSlab = new ByteSlab()
   /** Values of the arguments that are refs, by task, from when they are known until it settles. */
   readonly attachments: Map<number, readonly Attachment[]> = new Map<number, readonly Attachment[]>()
+  /** What calls of functions with captures need at their workers, by task, until it settles. */
+  readonly captured: Map<number, CapturedCall> = new Map<number, CapturedCall>()
   /** Refs that a task keeps alive, by task, until it settles. */
   readonly pins: Map<number, readonly RefTuple[]> = new Map<number, readonly RefTuple[]>()
   readonly #host: OwnerHost
@@ -108,12 +111,19 @@ export class Submission {
       reader.number = number
       page.slot[slot] = reader
     }
-    const { awaited, contained } = encoded
+    const { awaited } = encoded
+    const contained = args instanceof CapturedArguments ? this.#capture(number, args, encoded) : encoded.contained
     if (awaited.length + contained.length > 0) this.#pin(number, awaited, contained, made)
     this.#host.submitted(number)
     this.#state.submit(number, template, awaited.length === 0)
     if (awaited.length > 0) this.#awaitArguments(number, awaited)
     return number
+  }
+
+  /** Returns the refs that the call keeps alive beside its arguments that are refs. */
+  #capture(number: number, { call }: CapturedArguments, { contained }: EncodedArguments): readonly RefTuple[] {
+    this.captured.set(number, call)
+    return call.refs.length === 0 ? contained : [...contained, ...call.refs]
   }
 
   /** Arguments as bytes; those too large to travel become objects of this process, listed in `made`. */
@@ -194,6 +204,7 @@ export class Submission {
     if (chunk >= 0) this.slab.release(chunk, page.argsLength[slot] as number)
     page.argsChunk[slot] = noChunk
     if (this.attachments.size > 0) this.attachments.delete(number)
+    if (this.captured.size > 0) this.captured.delete(number)
     for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
     this.#notes.settled(number, template, node)
     for (let i = template.numReturns - 1; i >= 0; i--)

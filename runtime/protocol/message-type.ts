@@ -28,6 +28,8 @@ export const MessageType = {
   blocked: 38,
   resumed: 39,
   taskEvent: 40,
+  part: 41,
+  partDrop: 42,
   objectGet: 50,
   objectValue: 51,
   refAdd: 52,

@@ -196,6 +196,12 @@ export type Abort = readonly [type: T['abort'], epoch: number, sequence: number,
 export type ReplyAck = readonly [type: T['replyAck'], ackId: number]
 
 // Worker -> owner.
+/**
+ * What pushes on this link will name by its number: the text of a function, or the captured variables of a call. Sent
+ * once; until `partDrop`, which tells what will not be named again.
+ */
+export type Part = readonly [type: T['part'], number: number, bytes: Uint8Array]
+export type PartDrop = readonly [type: T['partDrop'], number: number]
 export type TemplateMiss = readonly [type: T['templateMiss'], number: number]
 /** The common case: one inline result without refs, and no borrowed argument. */
 export type Done = readonly [type: T['done'], epoch: number, sequence: number, runMicros: number, value: Uint8Array]
@@ -326,6 +332,8 @@ export type Message =
   | WorkerExit
   | WorkerHolds
   | Template
+  | Part
+  | PartDrop
   | Push
   | Abort
   | ReplyAck

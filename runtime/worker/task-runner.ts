@@ -10,13 +10,14 @@ import { objectKey } from '../base/ids.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue } from '../objects/value.ts'
-import { splitArguments } from '../owner/arguments.ts'
+import { firstArgument, splitArguments } from '../owner/arguments.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import { type Attachment, MessageType, type Push, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { callFunction, isThenable } from './call.ts'
+import { CapturedFunctions, type Held } from './captured-functions.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
 import { runWithin } from './task-context.ts'
 import { TaskFacts } from './task-facts.ts'
@@ -28,6 +29,8 @@ export interface WorkerTask extends QueuedTask {
   readonly link: Link
   readonly message: Push
   readonly template: WorkerTemplate
+  /** What its function captured, where it captures. */
+  readonly held: Held | undefined
   /** Distinguishes tasks of different owners in this process. */
   readonly local: number
   context: RunningTask | undefined
@@ -49,6 +52,7 @@ export interface RunnerEvents {
 export class TaskRunner {
   readonly executor: ExecutorState<WorkerTask>
   readonly templates: Templates
+  readonly captured: CapturedFunctions
   readonly #owner: Owner
   readonly #events: RunnerEvents
   /** Tasks that were claimed and have not ended; rarely more than one. */
@@ -63,6 +67,9 @@ export class TaskRunner {
   ) {
     this.#owner = owner
     this.templates = new Templates(code)
+    const { host } = owner
+    const ports = { refCodec: host.refCodec, locate: code.locate, warn: (text: string) => host.warn(text) }
+    this.captured = new CapturedFunctions(ports)
     this.#events = events
     this.executor = new ExecutorState<WorkerTask>(
       {
@@ -90,6 +97,7 @@ export class TaskRunner {
       link,
       message,
       template,
+      held: template.captures ? this.captured.hold(link, firstArgument(message[6])) : undefined,
       local: this.#nextLocal++,
       context: undefined,
       controller: undefined,
@@ -172,7 +180,13 @@ export class TaskRunner {
     const { body, fn } = task.template
     const context = this.#contextOf(task)
     task.context = context
-    return runWithin(context, () => callFunction(fn as NonNullable<typeof fn>, body.mode, args, context))
+    const { held } = task
+    if (held === undefined)
+      return runWithin(context, () => callFunction(fn as NonNullable<typeof fn>, body.mode, args, context))
+    const register = (refs: readonly RefTuple[]): void => this.#register(task, refs)
+    return this.captured.with(held, args, register, (made, own) =>
+      runWithin(context, () => callFunction(made, body.mode, own, context)),
+    )
   }
 
   async #callLater(task: WorkerTask, parts: readonly (Uint8Array | Attachment)[]): Promise<unknown> {
@@ -196,7 +210,7 @@ export class TaskRunner {
   }
 
   #decodePart(task: WorkerTask, bytes: Uint8Array): unknown {
-    if (bytes[0] === 0) return decodeCompact(bytes)
+    if (bytes[0] === 0) return decodeCompact(bytes, this.#owner.host.refCodec)
     const encoded = expand(bytes)
     if (encoded.refs.length > 0) this.#register(task, encoded.refs.map(refTupleOf))
     return decodeValue(encoded, this.#owner.host.refCodec)

@@ -1,6 +1,6 @@
 /** The templates that owners sent to this worker, by link and number, and the functions that they name. */
 import { RuntimeEnvSetupError } from '../base/errors.ts'
-import { decodeDefinition } from '../code/function-source.ts'
+import { decodeDefinition, isClosure } from '../code/function-source.ts'
 import { type LoadedFunction, loadFunction } from '../code/load.ts'
 import { decodeTemplate, type TemplateBody } from '../owner/template.ts'
 import type { Link } from '../transport/link.ts'
@@ -8,6 +8,8 @@ import type { WorkerCode } from './worker-code.ts'
 
 export interface WorkerTemplate {
   readonly body: TemplateBody
+  /** Its function comes with each call. */
+  readonly captures: boolean
   fn: LoadedFunction | undefined
   /** Why the function could not be loaded; told to every task of it. */
   failure: Error | undefined
@@ -27,8 +29,10 @@ export class Templates {
   add(link: Link, number: number, bytes: Uint8Array): void {
     let known = this.#byLink.get(link)
     if (known === undefined) this.#byLink.set(link, (known = new Map<number, WorkerTemplate>()))
+    const body = decodeTemplate(bytes)
     known.set(number, {
-      body: decodeTemplate(bytes),
+      body,
+      captures: isClosure(body.definition),
       fn: undefined,
       failure: undefined,
       loading: undefined,

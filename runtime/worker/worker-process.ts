@@ -216,6 +216,10 @@ class WorkerProcess {
     switch (message[0]) {
       case MessageType.template:
         return this.#runner.templates.add(link, message[1], message[2])
+      case MessageType.part:
+        return this.#runner.captured.add(link, message[1], message[2])
+      case MessageType.partDrop:
+        return this.#runner.captured.drop(link, message[1])
       case MessageType.push:
         return this.#runner.push(link, message)
       case MessageType.abort:

@@ -2,7 +2,14 @@
 
 export type Verdict = 'ship' | 'maybe' | 'keep'
 
+/**
+ * `change`: of what it shares with its caller. `hand-out`: of something shared, of which the caller would get a copy.
+ * `changing`: it reads what other code of its file changes. `effect`: something of its own process or the outside. `unknown`: code that is not looked into.
+ */
+export type ReasonKind = 'change' | 'changing' | 'hand-out' | 'effect' | 'unknown'
+
 export interface Reason {
+  readonly kind: ReasonKind
   readonly verdict: 'maybe' | 'keep'
   /** A sentence about the function: "it changes 'total' (line 2), which only its own process sees". */
   readonly message: string

@@ -1,8 +1,9 @@
 /** Judges one function: each thing that its text does, by the values that it does it to. */
 import { types } from 'node:util'
+import type { Change } from './file-bindings.ts'
 import { changesFirstArgument, changesReceiver, isHarmless } from './known-methods.ts'
 import { builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
-import type { Reason } from './reasons.ts'
+import type { Reason, ReasonKind } from './reasons.ts'
 import { isShared, own, resolve, resolveAll, unknown, type Environment, type Resolved } from './resolve.ts'
 import type { Source } from './sources.ts'
 import type { BehaviourEvent, Call, Mutation } from './walker.ts'
@@ -14,6 +15,8 @@ export interface Judgement {
   look(fn: Function, args: readonly Resolved[], self: Resolved | undefined, within: string): void
   /** The variable of that name around `fn`; undefined for a global. */
   captured(fn: Function, name: string): { readonly value: unknown } | undefined
+  /** What other code of its file does to that variable. */
+  changesAround(fn: Function, name: string): readonly Change[]
 }
 
 export class Scene {
@@ -35,6 +38,7 @@ export class Scene {
         return this.#use(event.name, line)
       case 'assign':
         return this.#add(
+          'change',
           'keep',
           `it assigns to '${event.name}' (line ${line}), which would only change in the worker`,
           line,
@@ -48,14 +52,20 @@ export class Scene {
         return this.#call(event, line)
       case 'import':
         if (computes(event.specifier)) return
-        return this.#add('maybe', `it imports '${event.specifier}' (line ${line}), which is not looked into`, line)
+        return this.#add(
+          'unknown',
+          'maybe',
+          `it imports '${event.specifier}' (line ${line}), which is not looked into`,
+          line,
+        )
     }
   }
 
-  #add(verdict: 'maybe' | 'keep', message: string, line: number, variable?: string): void {
+  #add(kind: ReasonKind, verdict: 'maybe' | 'keep', message: string, line: number, variable?: string): void {
     const within = this.#within
     const text = within === undefined ? message : `in ${within}: ${message}`
     this.#judge.add({
+      kind,
       verdict,
       message: text,
       line,
@@ -71,11 +81,23 @@ export class Scene {
     if (captured === undefined || value === globalThis.process || value === globalThis.console) {
       const known = captured === undefined ? name : value === globalThis.process ? 'process' : 'console'
       const effect = globalEffect(known)
-      if (effect !== undefined) this.#add('maybe', `it uses '${name}' (line ${line}), which ${effect}`, line)
+      if (effect !== undefined) this.#add('effect', 'maybe', `it uses '${name}' (line ${line}), which ${effect}`, line)
       return
+    }
+    const [changed] = this.#judge.changesAround(this.#fn, name)
+    if (changed !== undefined) {
+      const how = changed.assigns ? 'assigns' : 'changes'
+      this.#add(
+        'changing',
+        'maybe',
+        `it reads '${name}' (line ${line}), which line ${changed.line} of its file ${how}`,
+        line,
+        name,
+      )
     }
     if (isAsyncLocalStorage(value)) {
       this.#add(
+        'effect',
         'keep',
         `it uses '${name}' (line ${line}), an AsyncLocalStorage, whose store is that of a call in this process`,
         line,
@@ -92,7 +114,7 @@ export class Scene {
       const certainly = certain && shared && !more && source.root !== '@this'
       const what = describe(source)
       const message = `it ${how} of ${what} (line ${line}), which would only change in the worker`
-      this.#add(certainly ? 'keep' : 'maybe', message, line, variableOf(source))
+      this.#add('change', certainly ? 'keep' : 'maybe', message, line, variableOf(source))
     }
   }
 
@@ -102,6 +124,7 @@ export class Scene {
       const { values, unknown: more } = resolve(source, this.#environment)
       if (!more && ![...values].some((value) => isShared(value) && intrinsicName(value) === undefined)) continue
       this.#add(
+        'hand-out',
         'maybe',
         `it ${how} ${describe(source)} (line ${line}), of which the caller would get a copy`,
         line,
@@ -125,6 +148,7 @@ export class Scene {
     const { name } = call
     if (call.isMember && changesReceiver(name) && isSharedSome(receiver)) {
       return this.#add(
+        'change',
         'maybe',
         `it calls .${name}() of ${describeAll(call.receiver)} (line ${line}), which may change it`,
         line,
@@ -136,6 +160,7 @@ export class Scene {
     const mark = isSharedSome(receiver) ? call.receiver : passed < 0 ? undefined : call.args[passed]
     if (mark !== undefined && !(call.isMember && changesReceiver(name))) {
       this.#add(
+        'unknown',
         'maybe',
         `it passes ${describeAll(mark)} to ${name} (line ${line}), which is not known`,
         line,
@@ -145,7 +170,7 @@ export class Scene {
       isShown ||
       (!call.isMember && call.callee.some(({ root, path }) => root.startsWith('@') && path.length === 0))
     ) {
-      this.#add('maybe', `it calls ${name} (line ${line}), which is not known`, line)
+      this.#add('unknown', 'maybe', `it calls ${name} (line ${line}), which is not known`, line)
     }
   }
 
@@ -153,13 +178,15 @@ export class Scene {
     if (typeof value !== 'function') return
     const { name } = call
     const variable = variableOf(call.callee[0])
-    if (types.isProxy(value)) return this.#add('maybe', `it calls ${name} (line ${line}), a Proxy`, line, variable)
+    if (types.isProxy(value))
+      return this.#add('unknown', 'maybe', `it calls ${name} (line ${line}), a Proxy`, line, variable)
     const intrinsic = intrinsicName(value)
     if (intrinsic !== undefined) return this.#intrinsic(intrinsic, call, receiver, args, line)
     const builtIn = builtInExport(value)
     if (builtIn !== undefined) {
       if (computes(builtIn.module)) return this.#callbacks(args, receiver)
       return this.#add(
+        'effect',
         'maybe',
         `it calls ${name} (line ${line}) of ${builtIn.module}, which reaches outside of the function`,
         line,
@@ -167,6 +194,7 @@ export class Scene {
     }
     if (Function.prototype.toString.call(value).endsWith('{ [native code] }')) {
       return this.#add(
+        'unknown',
         'maybe',
         `it calls ${name} (line ${line}), a native or bound function, which cannot be looked into`,
         line,
@@ -189,6 +217,7 @@ export class Scene {
   /** A helper may hand its own variables to a function that it is given. */
   #callbackTo({ name, callee }: Call, line: number): void {
     this.#add(
+      'unknown',
       'maybe',
       `it passes a function to ${name} (line ${line}), which may do anything with it`,
       line,
@@ -200,7 +229,7 @@ export class Scene {
     const [first = '', ...rest] = path.split('.')
     const name = rest.at(-1) ?? first
     if (path === 'Function' || path === 'Proxy')
-      return this.#add('maybe', `it calls ${path} (line ${line}), whose result cannot be looked into`, line)
+      return this.#add('unknown', 'maybe', `it calls ${path} (line ${line}), whose result cannot be looked into`, line)
     if (
       path === 'Function.prototype.call' ||
       path === 'Function.prototype.apply' ||
@@ -227,7 +256,7 @@ export class Scene {
     const root = sources[0]?.root ?? ''
     const certainly = sources.length === 1 && !target.unknown && root !== '@this'
     const message = `it calls ${name}() on ${describeAll(sources)} (line ${line}), which would only change in the worker`
-    this.#add(certainly ? 'keep' : 'maybe', message, line, variableOf(sources[0]))
+    this.#add('change', certainly ? 'keep' : 'maybe', message, line, variableOf(sources[0]))
   }
 
   /** Functions given to one of the engine's are called with elements of what it works on. */

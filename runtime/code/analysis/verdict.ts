@@ -7,8 +7,12 @@
  * given; nothing is run.
  */
 import { findVariable, readScopes, type FunctionScopes } from '../captures/scopes.ts'
+import { fileOf } from '../captures/file-of-function.ts'
+import { isShared, packageName } from '../captures/module-references.ts'
+import { scriptOf } from '../captures/scripts.ts'
 import { isStandardGlobal } from '../standard-globals.ts'
 import { behaviourOf, type TextBehaviour } from './behaviour.ts'
+import type { Change } from './file-bindings.ts'
 import { resultOf } from './known-methods.ts'
 import { builtInExport, globalEffect, intrinsicName } from './known-values.ts'
 import type { FunctionVerdict, Reason } from './reasons.ts'
@@ -35,7 +39,7 @@ export function analyse(fn: Function, options: AnalyseOptions = {}): FunctionVer
   try {
     judge.look(fn, args ?? [], undefined, undefined)
   } catch (error) {
-    judge.add({ verdict: 'maybe', message: `it could not be looked into: ${String(error)}`, line: 1 })
+    judge.add({ kind: 'unknown', verdict: 'maybe', message: `it could not be looked into: ${String(error)}`, line: 1 })
   }
   return judge.verdict()
 }
@@ -62,17 +66,17 @@ class Judge implements Judgement {
   look(fn: Function, args: readonly Resolved[], self: Resolved | undefined, within: string | undefined): void {
     if (this.#path.includes(fn)) return
     if (++this.#looked > maxFunctions) {
-      return this.add({ verdict: 'maybe', message: 'it calls more code than is looked into', line: 1 })
+      return this.add({ kind: 'unknown', verdict: 'maybe', message: 'it calls more code than is looked into', line: 1 })
     }
     const { analysis, events } = behaviourOf(Function.prototype.toString.call(fn))
     if (analysis.kind !== 'function' && analysis.kind !== 'class') {
       const what = analysis.kind === 'unparsable' ? 'that cannot be parsed' : `that is ${analysis.kind}`
-      return this.add({
-        verdict: 'maybe',
-        message: `it calls code ${what}`,
-        line: 1,
-        ...(within !== undefined && { within }),
-      })
+      return this.#unknown(`it calls code ${what}`, within)
+    }
+    if (within !== undefined && analysis.freeVariables.some(({ standardGlobal }) => !standardGlobal)) {
+      const url = this.#urlOf(fn)
+      if (url !== undefined && isShared(url))
+        return this.#unknown(`it calls ${within} of ${packageName(url)}`, undefined)
     }
     this.#path.push(fn)
     try {
@@ -81,6 +85,22 @@ class Judge implements Judgement {
     } finally {
       this.#path.pop()
     }
+  }
+
+  #unknown(message: string, within: string | undefined): void {
+    const text = `${message}, which is not looked into`
+    this.add({ kind: 'unknown', verdict: 'maybe', message: text, line: 1, ...(within !== undefined && { within }) })
+  }
+
+  /** The file that the function was written in. */
+  #urlOf(fn: Function): string | undefined {
+    const location = this.#scopesOf(fn)?.location
+    return location === undefined ? undefined : scriptOf(location.scriptId)?.url
+  }
+
+  #scopesOf(fn: Function): FunctionScopes | undefined {
+    if (!this.#scopes.has(fn)) this.#scopes.set(fn, readScopes(fn))
+    return this.#scopes.get(fn)
   }
 
   #environment(fn: Function, args: readonly Resolved[], self: Resolved | undefined): Environment {
@@ -98,9 +118,13 @@ class Judge implements Judgement {
   captured(fn: Function, name: string): { readonly value: unknown } | undefined {
     const text = behaviourOf(Function.prototype.toString.call(fn))
     if (isStandardGlobal(name) && !this.#isShadowed(fn, name, text)) return undefined
-    if (!this.#scopes.has(fn)) this.#scopes.set(fn, readScopes(fn))
-    const scopes = this.#scopes.get(fn)
+    const scopes = this.#scopesOf(fn)
     return scopes === undefined ? undefined : findVariable(scopes, name)
+  }
+
+  changesAround(fn: Function, name: string): readonly Change[] {
+    const file = fileOf(this.#scopesOf(fn)?.location)
+    return file?.bindings.changesAround(file.offset, name) ?? []
   }
 
   /** A variable of a global's name is looked for once a text. */

@@ -153,8 +153,8 @@ describe('loadFunction of a module export', () => {
   }
 
   it('calls what was found among the loaded CommonJS modules', async () => {
-    const { sub } = createRequire(import.meta.url)('./fixtures/tasks.cjs') as Record<string, Function>
-    expect(await (await ship(sub as Function))(8)).to.equal(42)
+    const { bound } = createRequire(import.meta.url)('./fixtures/tasks.cjs') as Record<string, Function>
+    expect(await (await ship(bound as Function))(8)).to.equal(42)
   })
 
   it('names the module and the cause, when it is missing', async () => {

@@ -1,0 +1,190 @@
+/**
+ * What a function captures, read at each of its calls: the texts of the functions in it and the bytes of the variables,
+ * each a part of its own, so that a link is sent only what has changed.
+ */
+import { createHash } from 'node:crypto'
+import { FunctionCaptureError, SerializationError } from '../runtime/base/errors.ts'
+import { inlineBytes } from '../runtime/base/limits.ts'
+import { analyse } from '../runtime/code/analysis/verdict.ts'
+import type { Reason } from '../runtime/code/analysis/reasons.ts'
+import { BoundedCache } from '../runtime/code/bounded-cache.ts'
+import { describeModule, type NeededModule } from '../runtime/code/captures/loaded-modules.ts'
+import type { ModuleReference } from '../runtime/code/captures/module-references.ts'
+import { codeCodec, type TextSink } from '../runtime/code/captures/send-code.ts'
+import { moduleExport } from '../runtime/code/function-source.ts'
+import { compact } from '../runtime/objects/compact.ts'
+import { encodeValue } from '../runtime/objects/value.ts'
+import { CapturedArguments, newPart, type CapturedCall, type Part } from '../runtime/owner/captured-calls.ts'
+import { captureFlags, packCaptures } from '../runtime/owner/captured-format.ts'
+import type { ProcessRuntime } from '../runtime/owner/current.ts'
+import { ObjectRef } from '../runtime/owner/object-ref.ts'
+import { refTupleOf } from '../runtime/owner/refs.ts'
+import { carry } from './carry.ts'
+import type { RuntimeEnv } from './runtime-env.ts'
+
+interface Captured {
+  readonly runtime: ProcessRuntime
+  readonly bytes: Uint8Array
+  readonly call: CapturedCall
+  /** The two arguments that come before the user's. */
+  readonly head: readonly [numbers: readonly number[], stored: ObjectRef | undefined]
+}
+
+/** What a function had captured when it was called last. */
+const last = new WeakMap<Function, Captured>()
+
+/** Texts of functions, each sent once per link for as long as it is in use. */
+const texts = new BoundedCache<Part>(4096, 16 * 1024 * 1024)
+
+export interface CaptureOptions {
+  /** The call that an error message begins with. */
+  readonly caller: string
+  readonly runtimeEnv?: RuntimeEnv | undefined
+}
+
+/** What a function had captured at one moment, for calls that are made later. */
+export class TakenCaptures {
+  readonly #captured: Captured
+
+  constructor(runtime: ProcessRuntime, fn: Function, options: CaptureOptions) {
+    this.#captured = capture(runtime, fn, options)
+  }
+
+  with(args: readonly unknown[]): CapturedArguments {
+    return withArguments(this.#captured, args)
+  }
+}
+
+/**
+ * The arguments of a call of `fn`, a function that captures variables, with what those are now.
+ * @throws FunctionCaptureError where one of them cannot travel, by the way to it, or where its changes would be lost.
+ */
+export function captureCall(
+  runtime: ProcessRuntime,
+  fn: Function,
+  args: readonly unknown[],
+  options: CaptureOptions,
+): CapturedArguments {
+  return withArguments(capture(runtime, fn, options), args)
+}
+
+function withArguments({ call, head }: Captured, args: readonly unknown[]): CapturedArguments {
+  const out = new CapturedArguments()
+  out.push(head[0], head[1], ...args)
+  out.call = call
+  return out
+}
+
+function capture(runtime: ProcessRuntime, fn: Function, { caller, runtimeEnv }: CaptureOptions): Captured {
+  const name = fn.name === '' ? 'anonymous function' : fn.name
+  const sink = new CallSink()
+  const { refCodec } = runtime.owner.host
+  let encoded
+  try {
+    encoded = encodeValue(fn, name, { ...refCodec, code: codeCodec(sink, undefined, true) })
+  } catch (error) {
+    if (!(error instanceof SerializationError)) throw error
+    throw new FunctionCaptureError(`${caller}(${name}): ${error.message}`, { cause: error, details: error.details })
+  }
+  const value = compact(encoded)
+  const known = last.get(fn)
+  if (known !== undefined && known.runtime === runtime && isSame(known.bytes, value)) return known
+  const verdict = judge(runtime, fn, name, caller)
+  const modules = sink.modules.map((reference) => needed(runtime, reference, runtimeEnv))
+  const made = make(runtime, {
+    value,
+    modules,
+    parts: sink.parts,
+    isReusable: verdict === 'ship' && encoded.refs.length === 0,
+  })
+  const call: CapturedCall = { parts: made.parts, refs: encoded.refs.map(refTupleOf) }
+  const captured: Captured = { runtime, bytes: value, call, head: made.head }
+  last.set(fn, captured)
+  return captured
+}
+
+interface Content {
+  readonly value: Uint8Array
+  readonly modules: readonly NeededModule[]
+  /** The texts, in the order of their numbers in the value. */
+  readonly parts: readonly Part[]
+  /** The function leaves what it captured as it is, so that a worker may keep it from call to call. */
+  readonly isReusable: boolean
+}
+
+function make(
+  runtime: ProcessRuntime,
+  { value, modules, parts, isReusable }: Content,
+): { readonly parts: readonly Part[]; readonly head: Captured['head'] } {
+  const flags = captureFlags({ isReusable, isChecked: process.env['OUTPOOL_CHECK'] === '1' })
+  const bytes = packCaptures(modules, value)
+  const numbers = parts.map(({ number }) => number)
+  if (bytes.length <= inlineBytes) {
+    const own = newPart(bytes)
+    return { parts: [...parts, own], head: [[flags, own.number, ...numbers], undefined] }
+  }
+  const stored = new ObjectRef(runtime.owner.values.later(Promise.resolve(bytes)), 'captures', runtime)
+  return { parts, head: [[flags, 0, ...numbers], stored] }
+}
+
+class CallSink implements TextSink {
+  readonly parts: Part[] = []
+  readonly modules: ModuleReference[] = []
+  readonly #numbers = new Map<string, number>()
+
+  add(text: string): number {
+    let number = this.#numbers.get(text)
+    if (number !== undefined) return number
+    const key = text.length < 1024 ? text : createHash('sha256').update(text).digest('base64')
+    let part = texts.get(key)
+    if (part === undefined) texts.set(key, (part = newPart(Buffer.from(text))), text.length)
+    number = this.parts.push(part) - 1
+    this.#numbers.set(text, number)
+    return number
+  }
+
+  module(reference: ModuleReference): void {
+    if (!this.modules.some(({ url }) => url === reference.url)) this.modules.push(reference)
+  }
+}
+
+/** A module as a worker is told of it: nodes that do not have it get it packed. */
+function needed(runtime: ProcessRuntime, { url }: ModuleReference, env: RuntimeEnv | undefined): NeededModule {
+  const { source } = url.startsWith('file:')
+    ? carry(runtime, moduleExport(url, 'default'), env).definition
+    : { source: undefined }
+  return describeModule(url, source?.kind === 'module' ? source.pack : undefined)
+}
+
+/** Refuses what is certain to be lost; says once what may be. */
+function judge(runtime: ProcessRuntime, fn: Function, name: string, caller: string): 'ship' | 'maybe' {
+  const { verdict, reasons } = analyse(fn)
+  const lost = reasons.filter((reason) => reason.verdict === 'keep')
+  if (lost.length > 0) {
+    throw new FunctionCaptureError(
+      `${caller}(${name}): ${lost.map(({ message }) => message).join('; ')}. Return the new value instead, or keep the state in an actor.`,
+      { details: { function: name, reasons: lost.map(({ message }) => message) } },
+    )
+  }
+  if (verdict !== 'ship') warn(runtime, name, caller, reasons)
+  return verdict === 'ship' ? 'ship' : 'maybe'
+}
+
+const warned = new Set<string>()
+const maxWarnings = 1000
+
+function warn(runtime: ProcessRuntime, name: string, caller: string, reasons: readonly Reason[]): void {
+  const about = reasons.filter(
+    ({ kind, variable }) => kind === 'change' || kind === 'changing' || (kind === 'unknown' && variable !== undefined),
+  )
+  const [first] = about
+  if (first === undefined || warned.size >= maxWarnings) return
+  const text = `${caller}(${name}): ${about.map(({ message }) => message).join('; ')}`
+  if (warned.has(text)) return
+  warned.add(text)
+  runtime.owner.host.warn(`${text}; each call works on a copy (OUTPOOL_CHECK=1 tells when a change is lost)`)
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0
+}

@@ -1,0 +1,51 @@
+/** The file that a function was written in, as far as it tells of the variables around the function. */
+import { FileBindings } from '../analysis/file-bindings.ts'
+import { lineStarts } from '../parse-function.ts'
+import { importsOfScript } from './module-references.ts'
+import type { FunctionScopes } from './scopes.ts'
+import { scriptOf, scriptText } from './scripts.ts'
+
+export interface FileOfFunction {
+  readonly url: string
+  readonly bindings: FileBindings
+  /** Where in the file the function begins. */
+  readonly offset: number
+  isImport(name: string): boolean
+}
+
+interface KnownFile {
+  readonly url: string
+  readonly bindings: FileBindings
+  readonly starts: readonly number[]
+}
+
+const files = new Map<string, KnownFile | null>()
+const maxFiles = 64
+/** Larger texts are not looked into: it would take as long as they are large. */
+const maxTextLength = 4 * 1024 * 1024
+
+/** Undefined where the inspector does not tell, or the text cannot be read. */
+export function fileOf(location: FunctionScopes['location']): FileOfFunction | undefined {
+  if (location === undefined) return undefined
+  const { scriptId, line, column } = location
+  let known = files.get(scriptId)
+  if (known === undefined) {
+    if (files.size >= maxFiles) files.clear()
+    files.set(scriptId, (known = readFile(scriptId)))
+  }
+  if (known === null) return undefined
+  const { url, bindings, starts } = known
+  const offset = (starts[line] ?? 0) + column
+  return { url, bindings, offset, isImport: (name) => importsOfScript(scriptId).has(name) }
+}
+
+function readFile(scriptId: string): KnownFile | null {
+  const script = scriptOf(scriptId)
+  const text = script === undefined || script.url.startsWith('node:') ? undefined : scriptText(scriptId)
+  if (script === undefined || text === undefined || text.length > maxTextLength) return null
+  try {
+    return { url: script.url, bindings: new FileBindings(text, script.isModule), starts: lineStarts(text) }
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What a function consists of, for who sends it: its text, and the variables around it that the text uses, as they are
+ * now. Refusals say why there is no such thing.
+ */
+import { types } from 'node:util'
+import { analyseFunction, type FreeVariable, type FunctionAnalysis } from '../free-variables.ts'
+import { injectedHelper, refusals, refusalText } from '../refusal.ts'
+import { commonJsRemedy, isStandardGlobal } from '../standard-globals.ts'
+import { fileOf } from './file-of-function.ts'
+import { findVariable, readScopes, type FunctionScopes } from './scopes.ts'
+import { scriptOf } from './scripts.ts'
+import { whyUndefined } from './uninitialized.ts'
+
+export type Written = Extract<FunctionAnalysis, { kind: 'function' | 'class' }>
+
+export interface FunctionParts {
+  readonly analysis: Written
+  readonly name: string
+  readonly variables: readonly { readonly name: string; readonly value: unknown }[]
+  /** The script that it was written in, where it uses variables and that is known. */
+  readonly scriptId: string | undefined
+}
+
+const maxNameLength = 200
+
+/** Parts of functions whose variables all keep the values that they have. */
+const fixed = new WeakMap<Function, FunctionParts>()
+
+/** The parts, or why it cannot be taken apart: a clause, then what to do. */
+export function takeApart(fn: Function): FunctionParts | string {
+  return fixed.get(fn) ?? takeApartNow(fn)
+}
+
+function takeApartNow(fn: Function): FunctionParts | string {
+  const name = nameOf(fn)
+  if (types.isProxy(fn)) return 'a Proxy, behind which nobody can look; pass the function itself'
+  const analysis = analyseFunction(withParent(fn))
+  if (analysis.kind !== 'function' && analysis.kind !== 'class') return refusal(analysis, name)
+  const bound = refusals({ ...analysis, kind: 'function', freeVariables: [] }, name, () => false)
+  if (bound.length > 0) return bound.map((one) => `a function: ${refusalText(one)}`).join(' ')
+  const wanted = analysis.freeVariables.filter((variable) => needsLook(fn, variable))
+  if (wanted.length === 0) return { analysis, name, variables: [], scriptId: undefined }
+  const inside = wanted.filter(({ name: variable }) => variable !== parentName)
+  if (inside.length === 0)
+    return {
+      analysis,
+      name,
+      variables: wanted.map(() => ({ name: parentName, value: parentOf(fn) })),
+      scriptId: undefined,
+    }
+  const scopes = readScopes(fn)
+  if (scopes === undefined) return noInspector(inside)
+  const { location } = scopes
+  if (location !== undefined && scriptOf(location.scriptId)?.url.startsWith('node:') === true)
+    return "a function of Node's own insides, which every process has for itself; make what it belongs to inside the function"
+  const variables: { name: string; value: unknown }[] = []
+  for (const variable of wanted) {
+    const isParent = variable.name === parentName
+    const found = isParent ? { value: parentOf(fn) } : lookUp(scopes, variable)
+    if (typeof found === 'string') return found
+    if (found !== undefined) variables.push({ name: variable.name, value: found.value })
+    else if (analysis.kind === 'class' && !variable.typeofOnly && !isStandardGlobal(variable.name))
+      return notKept(variable)
+  }
+  const parts: FunctionParts = { analysis, name, variables, scriptId: location?.scriptId }
+  if (keepValues(variables, scopes)) fixed.set(fn, parts)
+  return parts
+}
+
+/** Whether nothing in the file gives one of the variables another value. Objects may change all the same. */
+function keepValues(variables: FunctionParts['variables'], { location }: FunctionScopes): boolean {
+  const file = fileOf(location)
+  if (file === undefined) return false
+  return variables.every(({ name, value }) => {
+    if (name === parentName) return true
+    if (value === undefined) return false
+    // An import follows the variable of another file.
+    return file.isImport(name)
+      ? typeof value === 'object' || typeof value === 'function'
+      : file.bindings.isFixed(file.offset, name)
+  })
+}
+
+/** By this name the text of a class extends what it extends. */
+const parentName = '__outpool_parent'
+
+/**
+ * The text of a function; that of a class names what it extends by a variable of ours. The expression that stood there
+ * was evaluated once, when the class was made, and nothing of what it used needs to be left.
+ */
+function withParent(fn: Function): string {
+  const text = Function.prototype.toString.call(fn)
+  const analysis = analyseFunction(text)
+  if (analysis.kind !== 'class' || analysis.heritage === undefined) return text
+  const { start, end } = analysis.heritage
+  return Object.getPrototypeOf(fn) === Function.prototype
+    ? text
+    : `${text.slice(0, start)}${parentName}${text.slice(end)}`
+}
+
+function parentOf(fn: Function): unknown {
+  return Object.getPrototypeOf(fn)
+}
+
+function notKept({ name, line }: FreeVariable): string {
+  return (
+    `a class that uses '${name}' (line ${line}) only while it is made, of which nothing is left to read; ` +
+    'use it in a method or a static field, or export the class from a package'
+  )
+}
+
+function nameOf(fn: Function): string {
+  const name: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value
+  return typeof name === 'string' ? name.slice(0, maxNameLength) : ''
+}
+
+function refusal(analysis: FunctionAnalysis, name: string): string {
+  const [first] = refusals(analysis, name, () => false)
+  return first === undefined ? 'a function that cannot be read' : `a function: ${refusalText(first)}`
+}
+
+function noInspector(wanted: readonly FreeVariable[]): string {
+  const list = wanted.map(({ name, line }) => `'${name}' (line ${line})`).join(', ')
+  return (
+    `a function that uses ${list} from outside itself, and this Node has no inspector that could read it; ` +
+    'pass it as an argument, or define it inside the function'
+  )
+}
+
+const shadowed = new Map<string, boolean>()
+const maxShadowed = 10_000
+
+/** Globals are looked for once a text: whether a variable of that name stands around it cannot change. */
+function needsLook(fn: Function, { name, standardGlobal }: FreeVariable): boolean {
+  if (name === injectedHelper || name === 'undefined') return false
+  if (!standardGlobal) return true
+  const key = `${name}\0${Function.prototype.toString.call(fn)}`
+  let known = shadowed.get(key)
+  if (known === undefined) {
+    const scopes = readScopes(fn)
+    known = scopes !== undefined && findVariable(scopes, name) !== undefined
+    if (shadowed.size >= maxShadowed) shadowed.clear()
+    shadowed.set(key, known)
+  }
+  return known
+}
+
+/** Undefined where there is no such variable: using it is the same error there as here. */
+function lookUp(
+  scopes: FunctionScopes,
+  { name, line, typeofOnly }: FreeVariable,
+): { value: unknown } | string | undefined {
+  const found = findVariable(scopes, name)
+  if (found === undefined) {
+    if (isStandardGlobal(name) || typeofOnly || !(name in globalThis)) return undefined
+    return `a function that uses '${name}' (line ${line}), a global that this program has set; pass it as an argument`
+  }
+  const remedy = name.startsWith('__') || name === 'exports' ? undefined : commonJsRemedy(name)
+  if (remedy !== undefined)
+    return `a function that uses '${name}' (line ${line}), which a worker does not have; ${remedy}`
+  const why = found.value === undefined ? whyUndefined(scopes, name) : undefined
+  if (why !== undefined) return `a function that uses '${name}' (line ${line}), ${why}`
+  return found
+}

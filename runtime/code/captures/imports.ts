@@ -1,0 +1,36 @@
+/** The imports of a script: which of its names stand for an export of which module. Pure. */
+import { parseProgram } from '../parse-function.ts'
+
+export interface Import {
+  readonly specifier: string
+  /** 'default', a name, or '*' for all of the module. */
+  readonly exportName: string
+}
+
+/** By local name; empty for a text that is no ES module. */
+export function importsOf(text: string): ReadonlyMap<string, Import> {
+  const found = new Map<string, Import>()
+  if (!/\bimport\b/.test(text)) return found
+  let body
+  try {
+    body = parseProgram(text, 'module').body
+  } catch {
+    return found
+  }
+  for (const statement of body) {
+    if (statement.type !== 'ImportDeclaration') continue
+    const specifier = String(statement.source.value)
+    for (const one of statement.specifiers) {
+      const exportName =
+        one.type === 'ImportDefaultSpecifier'
+          ? 'default'
+          : one.type === 'ImportNamespaceSpecifier'
+            ? '*'
+            : one.imported.type === 'Identifier'
+              ? one.imported.name
+              : String(one.imported.value)
+      found.set(one.local.name, { specifier, exportName })
+    }
+  }
+  return found
+}

@@ -1,0 +1,118 @@
+/**
+ * Things that are known to be exports of modules that every node has, or can get: those of Node, of npm packages, of
+ * Outpool itself. They travel by name, never as their text.
+ */
+import { createRequire, isBuiltin } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { builtInExport } from '../analysis/known-values.ts'
+import { installedPackageOf } from '../modules/npm-package.ts'
+import { isOwnModule, portableUrl } from '../own-modules.ts'
+import { importsOf, type Import } from './imports.ts'
+import { scriptOf, scriptText } from './scripts.ts'
+
+export interface ModuleReference {
+  /** `node:fs`, `outpool:lib/objects.js`, or the file URL of a package's file, as it is here. */
+  readonly url: string
+  /** '*' is all of the module, as `import * as` has it; '=' all of it, as `require` has it; else a dotted way. */
+  readonly exportName: string
+}
+
+/** Whether a file is that of an npm package, or of Outpool: code that nobody changes while we run. */
+export function isShared(url: string): boolean {
+  if (isOwnModule(portableUrl(url))) return true
+  return url.startsWith('file:') && installedPackageOf(fileURLToPath(url)) !== undefined
+}
+
+/** The package that a file belongs to, for people. */
+export function packageName(url: string): string {
+  return installedPackageOf(fileURLToPath(url))?.name ?? 'outpool'
+}
+
+/** By what it is: an export of Node, or of a CommonJS package that is loaded. */
+export function referenceByValue(value: object): ModuleReference | undefined {
+  const builtIn = builtInExport(value)
+  if (builtIn !== undefined) {
+    const { module, exportName } = builtIn
+    return { url: module, exportName: exportName === '*' ? '=' : exportName }
+  }
+  return commonJsExport(value)
+}
+
+/** By the import that gave a name of a script its value; undefined for imports of the program's own files. */
+export function referenceByImport(scriptId: string, name: string): ModuleReference | undefined {
+  const script = scriptOf(scriptId)
+  if (script === undefined || !script.isModule) return undefined
+  const found = importsOfScript(scriptId).get(name)
+  if (found === undefined) return undefined
+  const url = resolveImport(found.specifier, script.url)
+  return url === undefined ? undefined : { url, exportName: found.exportName }
+}
+
+const byScript = new Map<string, ReadonlyMap<string, Import>>()
+
+/** The names that an ES module imports. */
+export function importsOfScript(scriptId: string): ReadonlyMap<string, Import> {
+  let found = byScript.get(scriptId)
+  if (found === undefined) byScript.set(scriptId, (found = importsOf(scriptText(scriptId) ?? '')))
+  return found
+}
+
+function resolveImport(specifier: string, from: string): string | undefined {
+  if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`
+  if (!from.startsWith('file:')) return undefined
+  const url = resolveUrl(specifier, from)
+  if (url === undefined || !isShared(url)) return undefined
+  return portableUrl(url)
+}
+
+type Resolve = (specifier: string, parent: string) => string
+
+function resolveUrl(specifier: string, from: string): string | undefined {
+  if (/^(\.\.?)?\//.test(specifier)) return new URL(specifier, from).href
+  if (specifier.startsWith('file:')) return specifier
+  try {
+    // With a parent, where this Node lets us; else by the rules of `require`, which most packages answer alike.
+    const { resolve } = import.meta as unknown as { readonly resolve: Resolve }
+    const url = resolve(specifier, from)
+    if (url.startsWith('file:') && installedPackageOf(fileURLToPath(url)) !== undefined) {
+      const near = createRequire(from)
+        .resolve.paths(specifier)
+        ?.some((path) => fileURLToPath(url).startsWith(path))
+      if (near === true) return url
+    }
+  } catch {
+    // As below.
+  }
+  try {
+    return pathToFileURL(createRequire(from).resolve(specifier)).href
+  } catch {
+    return undefined
+  }
+}
+
+const commonJs = new WeakMap<object, ModuleReference>()
+const read = new Set<string>()
+
+/** The export of a CommonJS package that the value is, by identity. */
+function commonJsExport(value: object): ModuleReference | undefined {
+  const known = commonJs.get(value)
+  if (known !== undefined) return known
+  for (const [filename, loaded] of Object.entries(createRequire(import.meta.url).cache)) {
+    if (loaded === undefined || read.has(filename) || filename.includes('?')) continue
+    if (!loaded.loaded) continue
+    read.add(filename)
+    if (installedPackageOf(filename) !== undefined) readExports(pathToFileURL(filename).href, loaded.exports)
+  }
+  return commonJs.get(value)
+}
+
+function readExports(url: string, exported: unknown): void {
+  if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null) return
+  // The file that defines a thing is read before those that pass it on.
+  if (!commonJs.has(exported)) commonJs.set(exported, { url, exportName: '=' })
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exported))) {
+    const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
+    if (isThing && !name.includes('.') && name !== '' && name !== 'prototype' && !commonJs.has(value as object))
+      commonJs.set(value as object, { url, exportName: name })
+  }
+}

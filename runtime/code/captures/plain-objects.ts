@@ -1,0 +1,84 @@
+/** Which objects consist of nothing but their own properties and their class, so that they can be made again elsewhere. */
+import { types } from 'node:util'
+import { builtInExport, intrinsicName } from '../analysis/known-values.ts'
+import { analyseFunction } from '../free-variables.ts'
+
+/** Whether something is in it that its properties do not show. */
+export function isForeignObject(value: object): boolean {
+  if (Array.isArray(value) || ArrayBuffer.isView(value) || types.isProxy(value)) return true
+  return (
+    types.isAnyArrayBuffer(value) ||
+    types.isArgumentsObject(value) ||
+    types.isAsyncFunction(value) ||
+    types.isBoxedPrimitive(value) ||
+    types.isCryptoKey(value) ||
+    types.isDate(value) ||
+    types.isExternal(value) ||
+    types.isGeneratorObject(value) ||
+    types.isKeyObject(value) ||
+    types.isMap(value) ||
+    types.isMapIterator(value) ||
+    types.isNativeError(value) ||
+    types.isPromise(value) ||
+    types.isRegExp(value) ||
+    types.isSet(value) ||
+    types.isSetIterator(value) ||
+    types.isWeakMap(value) ||
+    types.isWeakSet(value) ||
+    value instanceof WeakRef ||
+    value instanceof FinalizationRegistry ||
+    holdsHandle(value) ||
+    chainOf(value).some(isOfNode)
+  )
+}
+
+function holdsHandle(value: object): boolean {
+  const handle: unknown = Object.getOwnPropertyDescriptor(value, '_handle')?.value
+  return typeof handle === 'object'
+}
+
+/** The constructors of an object's class and of those that it extends, without Object. */
+function chainOf(value: object): Function[] {
+  const chain: Function[] = []
+  for (
+    let at: unknown = Object.getPrototypeOf(value);
+    typeof at === 'object' && at !== null;
+    at = Object.getPrototypeOf(at)
+  ) {
+    const made: unknown = Object.getOwnPropertyDescriptor(at, 'constructor')?.value
+    if (typeof made === 'function' && made !== Object) chain.push(made)
+  }
+  return chain
+}
+
+function isOfNode(made: Function): boolean {
+  if (intrinsicName(made) !== undefined || builtInExport(made) !== undefined) return true
+  return Function.prototype.toString.call(made).endsWith('{ [native code] }')
+}
+
+/** Why instances of the class cannot be made again elsewhere, in words that follow the way to one. */
+export function whyNoInstance(made: Function): string | undefined {
+  for (let at: unknown = made; typeof at === 'function' && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
+    const analysis = analyseFunction(Function.prototype.toString.call(at))
+    if (analysis.kind !== 'class') continue
+    const [hidden] = analysis.privateFields.instance
+    if (hidden !== undefined) {
+      const extended = at === made ? '' : `, by way of ${at.name},`
+      return (
+        `an instance of ${made.name}, which has${extended} the private field ${hidden}, which cannot be read; ` +
+        'make the instance inside the function, or keep it in an actor'
+      )
+    }
+  }
+  return undefined
+}
+
+/** How a symbol that every process has is written as part of a path; undefined for any other. */
+export function symbolName(symbol: symbol): string | undefined {
+  const key = Symbol.keyFor(symbol)
+  if (key !== undefined) return `Symbol.for(${JSON.stringify(key)})`
+  const text = symbol.description
+  const known =
+    text?.startsWith('Symbol.') === true ? (Symbol as unknown as Record<string, unknown>)[text.slice(7)] : undefined
+  return known === symbol ? text : undefined
+}

@@ -1,0 +1,224 @@
+/** Reads what `send-code.ts` wrote: functions with their variables, classes, instances. */
+import { Pending, type PartReader } from '../../protocol/code-values.ts'
+import { evaluateWithVariables, type Evaluated } from '../evaluate-source.ts'
+import { copyOf, noteCopy, ownFunction } from './origins.ts'
+import { loadedModule } from './loaded-modules.ts'
+
+/** As `form` of `send-code.ts`. */
+const intrinsicForm = 0
+const moduleForm = 1
+const functionForm = 2
+const classForm = 3
+const objectForm = 4
+const namespaceForm = 5
+const wrapperForm = 6
+
+/** Texts that a value was sent without, by number. */
+export type TextSource = (number: number) => string
+
+export function readCode(reader: PartReader, textOf: TextSource): unknown {
+  const kind = reader.count()
+  switch (kind) {
+    case intrinsicForm:
+      return added(reader, followPath(globalThis, reader.text().split('.')))
+    case moduleForm:
+      return added(reader, readReference(reader))
+    case functionForm:
+      return readFunction(reader, textOf)
+    case classForm:
+      return readClass(reader, textOf)
+    case objectForm:
+      return readObject(reader)
+    case namespaceForm:
+      return readNamespace(reader)
+    case wrapperForm:
+      return readWrapper(reader)
+    default:
+      throw new TypeError(`code of the kind ${kind}, which this version does not know`)
+  }
+}
+
+function added(reader: PartReader, value: unknown): unknown {
+  reader.add(value as object)
+  return value
+}
+
+function followPath(from: unknown, path: readonly string[]): unknown {
+  let at = from
+  for (const step of path) {
+    if (at === undefined || at === null) break
+    at = (at as Record<string, unknown>)[step]
+  }
+  if (at === undefined) throw new TypeError(`this Node has no ${path.join('.')}; run the same version everywhere`)
+  return at
+}
+
+function readReference(reader: PartReader): unknown {
+  const url = reader.text()
+  return loadedModule(url, reader.text())
+}
+
+interface Head {
+  readonly origin: string
+  readonly text: string
+  readonly name: string
+}
+
+function readHead(reader: PartReader, textOf: TextSource): Head {
+  const origin = reader.text()
+  const number = reader.count()
+  const text = number === 0 ? reader.text() : textOf(number - 1)
+  return { origin, text, name: reader.text() }
+}
+
+function readFunction(reader: PartReader, textOf: TextSource): unknown {
+  const { origin, text, name } = readHead(reader, textOf)
+  const names = readNames(reader)
+  const own = ownFunction(origin)
+  if (own !== undefined) {
+    reader.add(own)
+    readValues(reader, names)
+    readProperties(reader, undefined)
+    readPrototype(reader, undefined)
+    return own
+  }
+  const made = evaluateWithVariables(text, name, names)
+  const fn = made.make() as Function
+  noteCopy(fn, origin)
+  reader.add(fn)
+  setVariables(reader, made, readValues(reader, names))
+  readProperties(reader, fn)
+  readPrototype(reader, fn)
+  return fn
+}
+
+/** The variables of classes that were made here, so that they follow those of the original. */
+const classes = new WeakMap<Function, Evaluated>()
+
+function readClass(reader: PartReader, textOf: TextSource): unknown {
+  const { origin, text, name } = readHead(reader, textOf)
+  const names = readNames(reader)
+  const own = ownFunction(origin)
+  const copy = own ?? copyOf(origin)
+  if (copy !== undefined) {
+    reader.add(copy)
+    const values = readValues(reader, names)
+    const made = classes.get(copy)
+    if (own === undefined && made !== undefined) setVariables(reader, made, values)
+    readProperties(reader, own === undefined ? copy : undefined)
+    readPrototype(reader, own === undefined ? copy : undefined)
+    return copy
+  }
+  // What it extends has to be there before it is made.
+  const pending = reader.reserve()
+  const made = evaluateWithVariables(text, name, names)
+  setVariables(reader, made, readValues(reader, names))
+  const fn = made.make() as Function
+  reader.fill(pending, fn)
+  classes.set(fn, made)
+  noteCopy(fn, origin)
+  readProperties(reader, fn)
+  readPrototype(reader, fn)
+  return fn
+}
+
+function readNames(reader: PartReader): string[] {
+  const names: string[] = []
+  for (let left = reader.count(); left > 0; left--) names.push(reader.text())
+  return names
+}
+
+function readValues(reader: PartReader, names: readonly string[]): unknown[] {
+  return names.map(() => (reader.count() === 0 ? reader.value() : readReference(reader)))
+}
+
+function setVariables(reader: PartReader, made: Evaluated, values: readonly unknown[]): void {
+  made.set(values)
+  if (values.some((value) => value instanceof Pending)) reader.finally(() => made.set(values.map(settled)))
+}
+
+function settled(value: unknown): unknown {
+  return value instanceof Pending ? value.value : value
+}
+
+function readProperties(reader: PartReader, target: object | undefined): void {
+  for (let left = reader.count(); left > 0; left--) {
+    const key = reader.value() as string | symbol
+    const flags = reader.count()
+    define(reader, target, key, flags, reader.value())
+  }
+}
+
+function define(
+  reader: PartReader,
+  target: object | undefined,
+  key: string | symbol,
+  flags: number,
+  value: unknown,
+): void {
+  if (target === undefined) return
+  const set = (settledValue: unknown): void => {
+    const attributes = { enumerable: (flags & 1) !== 0, writable: (flags & 2) === 0, configurable: (flags & 4) === 0 }
+    Object.defineProperty(target, key, { value: settledValue, ...attributes })
+  }
+  if (value instanceof Pending) reader.finally(() => set(value.value))
+  else if (!isAlready(target, key, value)) set(value)
+}
+
+/** What cannot be changed any more may be as it should be. */
+function isAlready(target: object, key: string | symbol, value: unknown): boolean {
+  const known = Object.getOwnPropertyDescriptor(target, key)
+  return known !== undefined && 'value' in known && Object.is(known.value, value) && known.configurable === false
+}
+
+/** What was put on the prototype of a function, and what that inherits from. */
+function readPrototype(reader: PartReader, fn: Function | undefined): void {
+  const prototype = fn === undefined ? undefined : (fn.prototype as object | undefined)
+  for (let left = reader.count(); left > 0; left--) {
+    const key = reader.text()
+    const flags = reader.count()
+    define(reader, prototype, key, flags, reader.value())
+  }
+  if (reader.count() === 0) return
+  const parent = settled(reader.value())
+  if (prototype !== undefined && typeof parent === 'function')
+    Object.setPrototypeOf(prototype, parent.prototype as object)
+}
+
+function readObject(reader: PartReader): unknown {
+  const object: object = {}
+  reader.add(object)
+  const ofClass = reader.count() === 1
+  const from = reader.value()
+  const inherit = (base: unknown): void => {
+    Object.setPrototypeOf(object, ofClass ? ((base as Function).prototype as object) : (base as object))
+  }
+  if (from instanceof Pending) reader.finally(() => inherit(from.value))
+  else inherit(from)
+  readProperties(reader, object)
+  const locked = reader.count()
+  if (locked > 0)
+    reader.finally(() => (locked === 3 ? Object.freeze : locked === 2 ? Object.seal : Object.preventExtensions)(object))
+  return object
+}
+
+/** All of a module of the program's own, as `import * as` has it. */
+function readNamespace(reader: PartReader): unknown {
+  const namespace = Object.create(null) as object
+  reader.add(namespace)
+  readProperties(reader, namespace)
+  reader.finally(() => Object.freeze(namespace))
+  return namespace
+}
+
+/** What a compiler's import of a CommonJS module is: its exports, and all of them as `default`. */
+function readWrapper(reader: PartReader): unknown {
+  const url = reader.text()
+  const whole = loadedModule(url, '=')
+  const wrapper = Object.create(Object.getPrototypeOf(whole) as object) as object
+  const isThing = (typeof whole === 'object' && whole !== null) || typeof whole === 'function'
+  const properties = isThing ? Object.entries<PropertyDescriptor>(Object.getOwnPropertyDescriptors(whole)) : []
+  for (const [key, property] of properties) Object.defineProperty(wrapper, key, { ...property, configurable: true })
+  Object.defineProperty(wrapper, 'default', { value: whole, enumerable: true })
+  return added(reader, wrapper)
+}

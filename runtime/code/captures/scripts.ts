@@ -1,0 +1,55 @@
+/**
+ * The files that functions come from, by the ids that the inspector gives them: URL and text as they are loaded, that is
+ * after TypeScript, bundlers and loaders have had their way.
+ *
+ * The debugger domain tells them, and slows down every `await` while it is on: it is enabled for one moment, a few
+ * milliseconds, when a function of a file that is not known yet comes by.
+ */
+import type * as Inspector from 'node:inspector'
+import { BoundedCache } from '../bounded-cache.ts'
+import { ask, inspectorSession } from './scopes.ts'
+
+export interface Script {
+  /** '' for text that was evaluated. */
+  readonly url: string
+  readonly isModule: boolean
+}
+
+const scripts = new Map<string, Script>()
+const texts = new BoundedCache<string>(256, 32 * 1024 * 1024)
+
+/** Undefined where this Node cannot tell. */
+export function scriptOf(scriptId: string): Script | undefined {
+  if (!scripts.has(scriptId)) withDebugger(() => undefined)
+  return scripts.get(scriptId)
+}
+
+/** The text of a script as it runs. */
+export function scriptText(scriptId: string): string | undefined {
+  const known = texts.get(scriptId)
+  if (known !== undefined) return known
+  const text = withDebugger(
+    (on) =>
+      ask<Inspector.Debugger.GetScriptSourceReturnType>(on, 'Debugger.getScriptSource', { scriptId }).scriptSource,
+  )
+  if (text !== undefined) texts.set(scriptId, text, text.length)
+  return text
+}
+
+function withDebugger<T>(use: (session: Inspector.Session) => T): T | undefined {
+  const on = inspectorSession()
+  if (on === undefined) return undefined
+  const parsed = ({ params }: { params: Inspector.Debugger.ScriptParsedEventDataType }): void => {
+    scripts.set(params.scriptId, { url: params.url, isModule: params.isModule === true })
+  }
+  on.on('Debugger.scriptParsed', parsed)
+  try {
+    ask(on, 'Debugger.enable', {})
+    return use(on)
+  } catch {
+    return undefined
+  } finally {
+    on.post('Debugger.disable')
+    on.off('Debugger.scriptParsed', parsed)
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Functions, classes and instances of classes on their way into a value.
+ *
+ *     reference    what is an export of Node, of a package, of the language itself: by name
+ *     function     its text, then the variables that the text uses, as they are now; what was set on it
+ *     class        the same, and its static values
+ *     object       the class or prototype that it is of, then its own properties
+ *
+ * An allow-list: what is none of these is refused, with the reason and what to do instead.
+ */
+import { types } from 'node:util'
+import type { CodeCodec, PartReader, PartWriter } from '../../protocol/code-values.ts'
+import { intrinsicName } from '../analysis/known-values.ts'
+import { takeApart, type FunctionParts } from './function-parts.ts'
+import { referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
+import { originOf } from './origins.ts'
+import { readCode, type TextSource } from './receive-code.ts'
+import { isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
+
+/** What begins the encoding of each. */
+export const form = { intrinsic: 0, module: 1, function: 2, class: 3, object: 4, namespace: 5, wrapper: 6 } as const
+
+/** Where a text goes: into the value itself, or out of it, to be named there by a number. */
+export interface TextSink {
+  /** The number of the text among those that the value needs; undefined to have it in the value. */
+  add(text: string): number | undefined
+  /** A module that has to be loaded before the value is read. */
+  module(reference: ModuleReference): void
+}
+
+const inTheValue: TextSink = { add: () => undefined, module: () => undefined }
+const noTexts: TextSource = () => {
+  throw new TypeError('a value names a text that did not come with it')
+}
+
+/** `arrows`: see `CodeCodec`. */
+export function codeCodec(sink: TextSink = inTheValue, source: TextSource = noTexts, arrows = false): CodeCodec {
+  const sender = new CodeSender(sink)
+  return {
+    arrows,
+    writeFunction: (value, writer) => sender.function(value, writer),
+    writeObject: (value, writer) => sender.object(value, writer),
+    read: (reader: PartReader) => readCode(reader, source),
+  }
+}
+
+class CodeSender {
+  readonly #sink: TextSink
+
+  constructor(sink: TextSink) {
+    this.#sink = sink
+  }
+
+  function(fn: Function, writer: PartWriter): void {
+    if (this.#byName(fn, writer)) return
+    const parts = takeApart(fn)
+    if (typeof parts === 'string') return writer.refuse(parts)
+    const { analysis, name } = parts
+    if (analysis.kind === 'class' && analysis.privateFields.static.length > 0)
+      writer.refuse(
+        `a class (${name}) whose static ${analysis.privateFields.static.join(', ')} cannot be read; make it a property with a name, or pass it as an argument`,
+      )
+    writer.count(analysis.kind === 'class' ? form.class : form.function)
+    writer.text(originOf(fn))
+    this.#text(analysis.text, writer)
+    writer.text(name)
+    this.#variables(parts, writer)
+    this.#properties(fn, writer, (key, property) => isWritten(fn, key, property, analysis.kind === 'class'))
+    this.#prototype(fn, analysis.kind === 'class', writer)
+  }
+
+  /** An object of no built-in class. */
+  object(value: object, writer: PartWriter): boolean {
+    if (types.isModuleNamespaceObject(value)) return this.#namespace(value, writer)
+    if (this.#byName(value, writer)) return true
+    const whole = Object.getOwnPropertyDescriptor(value, 'default')?.value as unknown
+    const wrapped = isThing(whole) ? referenceByValue(whole) : undefined
+    if (wrapped?.exportName === '=' && Object.getPrototypeOf(value) === Object.getPrototypeOf(whole)) {
+      this.#sink.module(wrapped)
+      writer.count(form.wrapper)
+      writer.text(wrapped.url)
+      return true
+    }
+    if (isForeignObject(value)) return false
+    const prototype = Object.getPrototypeOf(value) as object
+    const made: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value
+    const isClass = typeof made === 'function' && (made as { prototype?: unknown }).prototype === prototype
+    if (isClass) {
+      const why = whyNoInstance(made)
+      if (why !== undefined) writer.refuse(why)
+    }
+    writer.count(form.object)
+    writer.count(isClass ? 1 : 0)
+    writer.value(isClass ? made.name : '[[Prototype]]', isClass ? made : prototype)
+    this.#properties(value, writer, () => false)
+    writer.count(Object.isFrozen(value) ? 3 : Object.isSealed(value) ? 2 : Object.isExtensible(value) ? 0 : 1)
+    return true
+  }
+
+  #byName(value: object, writer: PartWriter): boolean {
+    const intrinsic = globalName(value) ?? intrinsicName(value)
+    if (intrinsic !== undefined) {
+      writer.count(form.intrinsic)
+      writer.text(intrinsic)
+      return true
+    }
+    const reference = referenceByValue(value)
+    if (reference === undefined) return false
+    this.#reference(reference, writer)
+    return true
+  }
+
+  #reference(reference: ModuleReference, writer: PartWriter): void {
+    writer.count(form.module)
+    this.#name(reference, writer)
+  }
+
+  #name(reference: ModuleReference, writer: PartWriter): void {
+    this.#sink.module(reference)
+    writer.text(reference.url)
+    writer.text(reference.exportName)
+  }
+
+  /** All of a module, as `import * as` has it. */
+  #namespace(value: object, writer: PartWriter): boolean {
+    const whole = (value as { readonly default?: unknown }).default
+    const reference = isThing(whole) ? referenceByValue(whole) : undefined
+    if (reference?.exportName === '=') {
+      this.#reference({ ...reference, exportName: '*' }, writer)
+      return true
+    }
+    writer.count(form.namespace)
+    this.#properties(value, writer, () => false)
+    return true
+  }
+
+  #text(text: string, writer: PartWriter): void {
+    const number = this.#sink.add(text)
+    writer.count(number === undefined ? 0 : number + 1)
+    if (number === undefined) writer.text(text)
+  }
+
+  #variables({ variables, scriptId }: FunctionParts, writer: PartWriter): void {
+    writer.count(variables.length)
+    for (const { name } of variables) writer.text(name)
+    for (const { name, value } of variables) {
+      const byImport = isThing(value) && scriptId !== undefined ? referenceByImport(scriptId, name) : undefined
+      const reference = byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
+      writer.count(reference === undefined ? 0 : 1)
+      if (reference === undefined) writer.value(name, value)
+      else this.#name(reference, writer)
+    }
+  }
+
+  /** Own properties, but those that `skip` says. */
+  #properties(
+    of: object,
+    writer: PartWriter,
+    skip: (key: string | symbol, property: PropertyDescriptor) => boolean,
+  ): void {
+    const kept: [string | symbol, PropertyDescriptor][] = []
+    for (const key of Reflect.ownKeys(of)) {
+      const property = Object.getOwnPropertyDescriptor(of, key)
+      if (property !== undefined && !skip(key, property)) kept.push([key, property])
+    }
+    writer.count(kept.length)
+    for (const [key, property] of kept) {
+      const name = typeof key === 'string' ? key : symbolName(key)
+      if (name === undefined)
+        writer.refuse(`an object with a property keyed by ${String(key)}; only symbols of Symbol.for travel as keys`)
+      writer.value(name, key)
+      writer.count(flags(property))
+      writer.value(name, 'value' in property ? property.value : Reflect.get(of, key))
+    }
+  }
+
+  /** Methods that were put on a function's prototype, and what that inherits from. */
+  #prototype(fn: Function, isClass: boolean, writer: PartWriter): void {
+    const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value
+    const isObject = typeof prototype === 'object' && prototype !== null
+    const added = isObject
+      ? Object.entries(Object.getOwnPropertyDescriptors(prototype)).filter(
+          ([key, property]) =>
+            key !== 'constructor' && (property.enumerable === true || !isClass) && !types.isGeneratorObject(prototype),
+        )
+      : []
+    writer.count(added.length)
+    for (const [key, property] of added) {
+      writer.text(key)
+      writer.count(flags(property))
+      if (!('value' in property))
+        writer.refuse(`a function whose prototype has an accessor (${key}); write it as a class`)
+      writer.value(key, property.value)
+    }
+    const parent: unknown = isObject && !isClass ? Object.getPrototypeOf(prototype) : Object.prototype
+    const inherits =
+      parent !== Object.prototype &&
+      parent !== null &&
+      typeof parent === 'object' &&
+      intrinsicName(parent) === undefined &&
+      'constructor' in parent &&
+      Object.hasOwn(parent, 'constructor')
+    const isGenerator = isObject && !Object.hasOwn(prototype, 'constructor')
+    writer.count(inherits && !isGenerator ? 1 : 0)
+    if (inherits && !isGenerator) writer.value('[[Parent]]', parent.constructor)
+  }
+}
+
+/** Things that every process has one of. */
+function globalName(value: object): string | undefined {
+  if (value === globalThis) return 'globalThis'
+  if (value === process) return 'process'
+  return value === console ? 'console' : undefined
+}
+
+function isThing(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+/** What the text makes by itself when it is evaluated. */
+function isWritten(fn: Function, key: string | symbol, property: PropertyDescriptor, isClass: boolean): boolean {
+  if (key === 'length' || key === 'name' || key === 'prototype' || key === 'arguments' || key === 'caller') return true
+  if (!isClass) return false
+  // Methods and accessors of a class are not enumerable; its static fields are.
+  return property.enumerable !== true || !('value' in property)
+}
+
+function flags({ enumerable, writable, configurable }: PropertyDescriptor): number {
+  return (enumerable === true ? 1 : 0) | (writable === false ? 2 : 0) | (configurable === false ? 4 : 0)
+}

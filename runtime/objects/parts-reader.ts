@@ -1,0 +1,76 @@
+/** What `runtime/code` reads of a value: the parts of functions, classes and instances. */
+import { Pending, type PartReader } from '../protocol/code-values.ts'
+import type { Unwalk } from './decode-kinds.ts'
+
+export class PartsReader implements PartReader {
+  readonly #unwalk: Unwalk
+  readonly #objects: unknown[]
+  readonly #after: (() => void)[] = []
+  #handedOut = false
+
+  constructor(unwalk: Unwalk, objects: unknown[]) {
+    this.#unwalk = unwalk
+    this.#objects = objects
+  }
+
+  count(): number {
+    return this.#unwalk.reader.varint()
+  }
+
+  text(): string {
+    return this.#unwalk.readText()
+  }
+
+  value(): unknown {
+    return this.#unwalk.read()
+  }
+
+  add(value: object): void {
+    this.#unwalk.add(value)
+  }
+
+  reserve(): Pending {
+    return this.#unwalk.add(new Pending())
+  }
+
+  fill(pending: Pending, value: object): void {
+    pending.value = value
+    this.#objects[this.#objects.lastIndexOf(pending)] = value
+  }
+
+  finally(then: () => void): void {
+    this.#after.push(then)
+  }
+
+  /** Something in the value holds what stands for an object that was not made yet. */
+  handedOut(): void {
+    this.#handedOut = true
+  }
+
+  /** The value is read: what was put off is done. */
+  finish(objects: readonly unknown[]): void {
+    if (this.#handedOut) for (const object of objects) settle(object)
+    for (const then of this.#after) then()
+  }
+}
+
+/** Puts what was made in the place of what stood for it. */
+function settle(object: unknown): void {
+  if (object instanceof Map) {
+    for (const [key, value] of object as Map<unknown, unknown>)
+      if (value instanceof Pending) object.set(key, value.value)
+    return
+  }
+  if (object instanceof Set) {
+    const items = [...(object as Set<unknown>)]
+    if (!items.some((item) => item instanceof Pending)) return
+    object.clear()
+    for (const item of items) object.add(item instanceof Pending ? item.value : item)
+    return
+  }
+  if (typeof object !== 'object' || object === null || ArrayBuffer.isView(object)) return
+  for (const key of Object.keys(object)) {
+    const value = Object.getOwnPropertyDescriptor(object, key)?.value as unknown
+    if (value instanceof Pending) (object as Record<string, unknown>)[key] = value.value
+  }
+}
