@@ -24,7 +24,7 @@ const fate = fc.oneof(
   { arbitrary: fc.constantFrom<Fate>('cancelled', 'times out', 'aborted', 'crashes'), weight: 3 },
 )
 const plan: fc.Arbitrary<Plan> = fc.record({
-  fates: fc.array(fc.tuple(fate, fc.nat(25)), { minLength: 6, maxLength: 16 }),
+  fates: fc.array(fc.tuple(fate, fc.nat(25)), { minLength: 6, maxLength: 12 }),
   maxWorkers: fc.integer({ min: 1, max: 3 }),
   end: fc.constantFrom('in order', 'forced'),
 })
@@ -94,7 +94,7 @@ describe('workerpool: the shim, under disorder', () => {
         rmSync(join(folder, name))
       }
     }
-    await fc.assert(fc.asyncProperty(plan, play), { numRuns: 6, endOnFailure: true })
+    await fc.assert(fc.asyncProperty(plan, play), { numRuns: 4, endOnFailure: true })
   })
 })
 
