@@ -3,7 +3,7 @@ import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { parseObjectKey } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
-import type { Holder, LeaseRequest, Recall, WorkerEnd } from '../protocol/messages.ts'
+import type { LeaseRequest, Pull, Recall, WorkerEnd } from '../protocol/messages.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
 import type { NodeParts } from './node-parts.ts'
 import { freeAll, storeHandlers, userGone } from './store-handlers.ts'
@@ -152,8 +152,8 @@ async function endWorker(parts: NodeParts, connection: Connection, message: Work
 
 function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull' | 'free'> {
   return {
-    pull(connection, requestId, key, holders) {
-      void pull(parts(), connection, { requestId, key, holders })
+    pull(connection, message) {
+      void pull(parts(), connection, message)
     },
     free(keys) {
       const { ports } = parts()
@@ -178,20 +178,14 @@ function codeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'codeNee
   }
 }
 
-interface PullRequest {
-  readonly requestId: number
-  readonly key: string
-  readonly holders: readonly Holder[]
-}
-
-async function pull(parts: NodeParts, connection: Connection, request: PullRequest): Promise<void> {
-  const { requestId, key, holders } = request
+async function pull(parts: NodeParts, connection: Connection, message: Pull): Promise<void> {
+  const [, requestId, key, sizeBytes, holders] = message
   const { puller, jobs, grants } = parts
   let error = ''
   try {
     const job = connection.ownWorker ? grants.jobOf(connection.process) : connection.process
     if (job !== undefined && !jobs.hasEnded(job)) jobs.noteOwner(job, parseObjectKey(key).owner)
-    await puller.pull(key, holders)
+    await puller.pull(key, sizeBytes, holders)
   } catch (cause) {
     error = (cause as Error).message
   }

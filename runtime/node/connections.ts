@@ -7,9 +7,9 @@ import type { NodeId, ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type {
   CodeMade,
-  Holder,
   LeaseRequest,
   Message,
+  Pull,
   Recall,
   StoreNotes,
   StoreRequest,
@@ -43,7 +43,7 @@ export interface ConnectionHandlers {
   holds(worker: ProcessId, holds: boolean): void
   blocked(worker: ProcessId, epoch: number): void
   resumed(worker: ProcessId, epoch: number): void
-  pull(connection: Connection, requestId: number, key: string, holders: readonly Holder[]): void
+  pull(connection: Connection, message: Pull): void
   free(keys: readonly string[]): void
   storeRequest(connection: Connection, message: StoreRequest): void
   storeNotes(connection: Connection, message: StoreNotes): void
@@ -156,7 +156,7 @@ export class Connections {
       case MessageType.workerHolds:
         return connection.ownWorker ? on.holds(connection.process, message[1]) : this.#refuse(connection, message)
       case MessageType.pull:
-        return on.pull(connection, message[1], message[2], message[4])
+        return on.pull(connection, message)
       case MessageType.free:
         return on.free(message[1])
       case MessageType.storeRequest:

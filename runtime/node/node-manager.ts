@@ -13,6 +13,7 @@ import { ConnectionLostError } from '../base/errors.ts'
 import { newProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../objects/claim-page.ts'
+import { ServeLimit } from '../objects/serve-limit.ts'
 import { serveObjects } from '../objects/transfer.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { ExitReport, LogLine, Message, NodeRow } from '../protocol/messages.ts'
@@ -67,6 +68,7 @@ export class NodeManager {
   readonly #guardian: Guardian
   readonly #tail: LogTail
   readonly #parts: NodeParts
+  readonly #serving = new ServeLimit()
   #tickTimer: Timer | undefined
   #mode: 'new' | 'running' | 'dead' | 'stopping' | 'stopped' = 'new'
   /** Called after every change of the lease machine. */
@@ -124,7 +126,7 @@ export class NodeManager {
         dial: async (job) => parts.connections.attach(await dialDriver(parts, job)),
       }),
       puller: new ObjectPuller({
-        ...{ store, clock },
+        ...{ store, clock, self: id },
         open: ([node, process]) => reach(parts, { node, process }, openBulk),
       }),
       chaos: new NodeChaos(clock, {
@@ -168,7 +170,7 @@ export class NodeManager {
 
   /** Serves the objects of the local store over a bulk channel that came in. */
   attachBulk(channel: BulkChannel): void {
-    serveObjects(channel, this.#ports.store)
+    serveObjects(channel, this.#ports.store, this.#serving)
   }
 
   /** Says something to a process that is linked here. */

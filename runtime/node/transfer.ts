@@ -4,8 +4,8 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import { ObjectLostError } from '../base/errors.ts'
-import type { ProcessId } from '../base/ids.ts'
-import { fetchObject } from '../objects/transfer.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
+import { Arrival, fetchObject, HolderBusyError } from '../objects/transfer.ts'
 import type { ChunkChannel } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import type { Holder } from '../protocol/messages.ts'
@@ -15,8 +15,11 @@ export interface ObjectPullerOptions {
   readonly clock: Clock
   /** Opens a channel to the process that holds the object. */
   readonly open: (holder: Holder) => Promise<ChunkChannel>
-  /** Objects in transfer at the same time; the others wait. Default 16. */
+  /** This node, which is no holder for itself. */
+  readonly self?: NodeId
+  /** Objects in transfer at the same time, and their bytes; the others wait. Default 16, and 1 GiB. */
   readonly maxConcurrent?: number
+  readonly maxBytes?: number
   /** How long a holder may send nothing. Default 10,000 ms. */
   readonly silenceMs?: number
   /** How long an unused channel is kept. Default 5,000 ms. */
@@ -28,13 +31,18 @@ interface IdleChannel {
   readonly timer: Timer
 }
 
+const defaultMaxBytes = 1024 ** 3
+/** How long a holder that is busy with others is left alone, in milliseconds. */
+const busyMs = 50
+
 export class ObjectPuller {
   readonly #options: ObjectPullerOptions
   readonly #pulls = new Map<string, Promise<void>>()
   /** Unused channels by the process at their other end. */
   readonly #idle = new Map<ProcessId, IdleChannel[]>()
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting: { readonly sizeBytes: number; readonly go: () => void }[] = []
   #active = 0
+  #activeBytes = 0
   #closed = false
 
   constructor(options: ObjectPullerOptions) {
@@ -47,10 +55,10 @@ export class ObjectPuller {
   }
 
   /** Resolves when the object is in the store. Rejects with ObjectLostError naming each holder and why it failed. */
-  pull(key: string, holders: readonly Holder[]): Promise<void> {
+  pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
     let pull = this.#pulls.get(key)
     if (pull === undefined) {
-      pull = this.#pull(key, holders).finally(() => this.#pulls.delete(key))
+      pull = this.#pull(key, sizeBytes, holders).finally(() => this.#pulls.delete(key))
       this.#pulls.set(key, pull)
     }
     return pull
@@ -66,37 +74,97 @@ export class ObjectPuller {
     this.#idle.clear()
   }
 
-  async #pull(key: string, holders: readonly Holder[]): Promise<void> {
-    const { store, maxConcurrent = 16 } = this.#options
+  async #pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
+    const { store } = this.#options
     if (await store.contains(key)) return
-    if (this.#active >= maxConcurrent) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#active++
-    const failures: string[] = []
+    await this.#enter(sizeBytes)
+    const arrival = new Arrival(key, store)
     try {
-      for (const holder of holders) {
-        const failure = await this.#pullFrom(key, holder)
-        if (failure === undefined) return
-        failures.push(`process ${holder[1]} of node ${holder[0]}: ${failure}`)
-      }
+      await this.#pullFromAny(arrival, holders)
     } finally {
-      this.#active--
-      this.#waiting.shift()?.()
+      if (!arrival.isWhole) await arrival.abort()
+      this.#leave(sizeBytes)
     }
+  }
+
+  /** Waits until this object may be on its way too; those that wait go on in order. */
+  async #enter(sizeBytes: number): Promise<void> {
+    await new Promise<void>((go) => {
+      this.#waiting.push({ sizeBytes, go })
+      this.#goOn()
+    })
+  }
+
+  #leave(sizeBytes: number): void {
+    this.#active--
+    this.#activeBytes -= sizeBytes
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    const { maxConcurrent = 16, maxBytes = defaultMaxBytes } = this.#options
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const { sizeBytes, go } = next
+      // One is on its way in any case, however large.
+      const isFull = this.#active >= maxConcurrent || this.#activeBytes + sizeBytes > maxBytes
+      if (this.#active > 0 && isFull) return
+      this.#waiting.shift()
+      this.#active++
+      this.#activeBytes += sizeBytes
+      go()
+    }
+  }
+
+  /** Tries one holder after the other, and those that they name. */
+  async #pullFromAny(arrival: Arrival, holders: readonly Holder[]): Promise<void> {
+    const { self, clock } = this.#options
+    const left = holders.filter(([node, process]) => node !== self || process !== self)
+    const known = new Set(left.map(([, process]) => process))
+    const failures: string[] = []
+    const busy: Holder[] = []
+    for (;;) {
+      const holder = left.shift()
+      if (holder === undefined && busy.length > 0 && !this.#closed) {
+        left.push(...busy.splice(0))
+        await new Promise<void>((resolve) => void clock.after(busyMs, resolve, true))
+        continue
+      }
+      if (holder === undefined) break
+      const failure = await this.#pullFrom(arrival, holder)
+      if (failure === undefined) return
+      if (failure instanceof HolderBusyError) {
+        busy.push(holder)
+        for (const node of failure.others)
+          if (node !== self && !known.has(node)) {
+            known.add(node)
+            left.push([node, node])
+          }
+      } else {
+        // What another holder has may be of another making: a task that was run again.
+        await arrival.abort()
+        failures.push(`process ${holder[1]} of node ${holder[0]}: ${failure.message}`)
+      }
+    }
+    const { key } = arrival
     const tried = failures.length === 0 ? 'it has no holder' : failures.join('; ')
     throw new ObjectLostError(`object ${key} could not be brought here: ${tried}`, { details: { key } })
   }
 
-  /** undefined when it went well. A kept channel may have died unnoticed, so that failure is followed by a fresh one. */
-  async #pullFrom(key: string, holder: Holder): Promise<string | undefined> {
-    const { store, clock, silenceMs = 10_000 } = this.#options
+  /**
+   * undefined when it went well. A kept channel may have died unnoticed, so that failure is followed by a fresh one; and
+   * as long as something arrives before it breaks, the holder is asked for the rest.
+   */
+  async #pullFrom(arrival: Arrival, holder: Holder): Promise<Error | undefined> {
+    const { clock, silenceMs = 10_000 } = this.#options
     for (;;) {
       const kept = this.#takeIdle(holder[1])
+      const before = arrival.offset
       try {
         const channel = kept ?? (await this.#options.open(holder))
-        await fetchObject(channel, { key, store, clock, silenceMs }).finally(() => this.#keep(holder[1], channel))
+        await fetchObject(channel, { arrival, clock, silenceMs }).finally(() => this.#keep(holder[1], channel))
         return undefined
       } catch (error) {
-        if (kept?.closed !== true) return (error as Error).message
+        if (this.#closed || (kept?.closed !== true && arrival.offset <= before)) return error as Error
       }
     }
   }

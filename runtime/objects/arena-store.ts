@@ -17,7 +17,7 @@ import { ArenaWriter } from './arena-writer.ts'
 import { mapValue } from './mapped-values.ts'
 import { Slabs } from './slabs.ts'
 import { readSpilled } from './spill-files.ts'
-import { objectIdOf, type ObjectStore, type ObjectWriter, type StoredObject } from './store.ts'
+import { objectIdOf, type ObjectReading, type ObjectStore, type ObjectWriter, type StoredObject } from './store.ts'
 import { encodedBytes, flattenInto, parse } from './value-flatten.ts'
 import type { EncodedValue } from './value-format.ts'
 
@@ -32,6 +32,8 @@ export interface ArenaStoreParts {
 
 /** Pages of an object of at least this size are made present in a thread before it is written, in bytes. */
 const populateBytes = 4 * 1024 * 1024
+/** Made present in one go: who waits for its turn in the threads does not wait long. */
+const populateStepBytes = 32 * 1024 * 1024
 /** Forced collections take at most this share of the time. */
 const collectShare = 0.2
 
@@ -72,6 +74,7 @@ export class ArenaStore implements ObjectStore {
     this.#mustBeOpen()
     const room = await this.#room(sizeBytes)
     const { memory } = this.#parts
+    void this.#populate(room).catch(() => {})
     const writer: ArenaWriter = new ArenaWriter({ key, sizeBytes, room, memory, store: this, primary: false })
     this.#writers.add(writer)
     if (this.#closed) await writer.abort()
@@ -249,10 +252,12 @@ export class ArenaStore implements ObjectStore {
     const end = room.offset + room.sizeBytes
     const known = this.#populated.get(room.segment) ?? 0
     if (room.sizeBytes < populateBytes || end <= known) return
-    const from = Math.max(room.offset, known)
-    await this.#parts.memory.populate({ segment: room.segment, offset: from, sizeBytes: end - from })
     // What lies before it and was never written here is found out page by page.
     this.#populated.set(room.segment, end)
+    for (let from = Math.max(room.offset, known); from < end && !this.#closed; from += populateStepBytes) {
+      const sizeBytes = Math.min(populateStepBytes, end - from)
+      await this.#parts.memory.populate({ segment: room.segment, offset: from, sizeBytes })
+    }
   }
 
   async #place(key: string, expected: boolean, anywhere: boolean): Promise<Place | undefined> {
@@ -280,15 +285,6 @@ export class ArenaStore implements ObjectStore {
   #mustBeOpen(): void {
     if (this.#closed) throw new OutpoolError('the object store of this process is closed')
   }
-}
-
-/** A stored object that is being sent somewhere. */
-export interface ObjectReading {
-  readonly sizeBytes: number
-  /** Views of its bytes, valid until `close`. */
-  read(offset: number, length: number): Promise<Uint8Array>
-  /** May be called again. */
-  close(): void
 }
 
 function isSmall(encoded: EncodedValue): boolean {

@@ -37,12 +37,12 @@ export class ArenaWriter implements ObjectWriter {
   }
 
   async write(chunk: Uint8Array, offset: number): Promise<void> {
-    this.bytes(offset, chunk.length).set(chunk)
+    this.place(offset, chunk.length).set(chunk)
     this.written(offset, chunk.length)
   }
 
   /** Where the object's bytes from `offset` on are to be; tell `written` when they are there. */
-  bytes(offset: number, length: number): Uint8Array {
+  place(offset: number, length: number): Uint8Array {
     this.#mustBeOpen()
     this.#coverage.check(length, offset)
     const { memory, room } = this.#parts

@@ -30,6 +30,11 @@ export interface ObjectStore {
    * @throws ObjectLostError where the object is not here.
    */
   read(key: string, offset: number, length: number): Promise<Uint8Array>
+  /**
+   * Opens a stored object for its transfer. Absent where `read` does as well.
+   * @throws ObjectLostError where the object is not here.
+   */
+  open?(key: string): Promise<ObjectReading>
   /** The size of a stored object in bytes; undefined where it is not here. */
   size(key: string): Promise<number | undefined>
   contains(key: string): Promise<boolean>
@@ -41,10 +46,22 @@ export interface ObjectStore {
   close(): Promise<void>
 }
 
+/** A stored object that is being sent somewhere. */
+export interface ObjectReading {
+  readonly sizeBytes: number
+  /** Views of its bytes, valid until `close`. */
+  read(offset: number, length: number): Promise<Uint8Array>
+  /** May be called again. */
+  close(): void
+}
+
 /** Writes one object. Every byte is written before `seal`, in any order; a byte may be written again. */
 export interface ObjectWriter {
   readonly sizeBytes: number
   write(chunk: Uint8Array, offset: number): Promise<void>
+  /** Memory to write bytes to in place, told by `written` afterwards; absent where there is none. */
+  place?(offset: number, length: number): Uint8Array
+  written?(offset: number, length: number): void
   /** Makes the object visible. */
   seal(): Promise<void>
   /** Gives the room back; does nothing after `seal`. */

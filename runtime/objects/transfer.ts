@@ -1,83 +1,203 @@
 /**
  * An object on its way from one process to another, over a channel of its own, in chunks of at most 1 MiB:
  *
- *   puller ── {"key"} ──▶ holder
- *   puller ◀── {"sizeBytes"} | {"error"} ── holder
- *   puller ◀── chunk, chunk, ... until sizeBytes are there ── holder          then the next key, if any
+ *   puller ── {"key", "from"} ──▶ holder
+ *   puller ◀── {"sizeBytes"} | {"error"} | {"busy", "others"} ── holder
+ *   puller ◀── chunk, chunk, ... from byte `from` to the last ── holder          then the next key, if any
  *
- * Both sides keep back-pressure: the holder reads the next chunk while one is being written to the channel, the puller
- * lets the channel wait while the store writes. A holder that fails within an object ends the channel.
+ * - Both sides keep back-pressure: the holder has at most two chunks on the way to the channel, the puller lets the
+ *   channel wait while the store has no room. Where store and channel can, chunks are received in place.
+ * - A holder that fails within an object ends the channel. What has arrived is kept: the puller asks again for the rest.
+ * - Of one object a holder sends only so many copies at a time (serve-limit.ts). Who comes later is told who has got it
+ *   since: many nodes that want one object get it from each other.
  */
 import type { Clock } from '../base/clock.ts'
 import { ObjectLostError, ProtocolError, RequestTimeoutError } from '../base/errors.ts'
+import { isProcessId, type NodeId } from '../base/ids.ts'
 import { chunkBytes } from '../base/limits.ts'
+import type { ServeLimit } from './serve-limit.ts'
 import type { ObjectStore, ObjectWriter } from './store.ts'
 
 /** The bulk channel of the transport, as much of it as a transfer uses. */
 export interface ChunkChannel {
   readonly closed: boolean
+  /** Who is at the other end. */
+  readonly peer?: { readonly node: NodeId }
+  sink?: Sink | undefined
   send(chunk: Uint8Array): Promise<void>
   onChunk(chunk: Buffer): void | Promise<void>
   onClose(reason: Error | null): void
   close(reason?: Error): void
 }
 
+/** Where the channel may receive chunks in place. */
+interface Sink {
+  room(length: number): Uint8Array | undefined
+  filled(length: number): void
+}
+
 /** A request names one key; nothing in it is long. */
 const maxRequestBytes = 1024
 
-/** Serves requests from `store` until the channel ends. */
-export function serveObjects(channel: ChunkChannel, store: ObjectStore): void {
+/** Serves requests from `store` until the channel ends. Without a limit every puller is served at once. */
+export function serveObjects(channel: ChunkChannel, store: ObjectStore, limit?: ServeLimit): void {
   channel.onClose = () => {}
   // While the promise is pending, the channel reads no further request.
   channel.onChunk = (request) =>
-    serveOne(channel, store, request).catch((error: unknown) => {
+    serveOne(channel, store, limit, request).catch((error: unknown) => {
       channel.close(error instanceof Error ? error : new Error(String(error)))
     })
 }
 
-async function serveOne(channel: ChunkChannel, store: ObjectStore, request: Buffer): Promise<void> {
-  const key = parseRequest(request)
-  let sizeBytes: number | undefined
+async function serveOne(
+  channel: ChunkChannel,
+  store: ObjectStore,
+  limit: ServeLimit | undefined,
+  request: Buffer,
+): Promise<void> {
+  const { key, from } = parseRequest(request)
+  const others = limit?.begin(key)
+  if (others !== undefined) return channel.send(jsonChunk({ busy: true, others }))
+  let done = false
   try {
-    sizeBytes = await store.size(key)
-  } catch (error) {
-    return channel.send(jsonChunk({ error: (error as Error).message }))
+    const sizeBytes = await sizeOf(channel, store, key)
+    if (sizeBytes === undefined) return
+    await channel.send(jsonChunk({ sizeBytes }))
+    await sendObject(channel, store, { key, from, sizeBytes })
+    done = true
+  } finally {
+    limit?.end(key, done ? channel.peer?.node : undefined)
   }
-  if (sizeBytes === undefined) return channel.send(jsonChunk({ error: 'it does not have the object (any more)' }))
-  await channel.send(jsonChunk({ sizeBytes }))
-  let sending: Promise<void> = Promise.resolve()
-  for (let offset = 0; offset < sizeBytes; offset += chunkBytes) {
-    const chunk = await store.read(key, offset, Math.min(chunkBytes, sizeBytes - offset))
-    if (chunk.length !== Math.min(chunkBytes, sizeBytes - offset))
-      throw new ObjectLostError(`object ${key} became shorter while it was sent`)
-    await sending
-    sending = channel.send(chunk)
-    // It is awaited in the next turn of the loop; until then a rejection must not count as unhandled.
-    sending.catch(() => {})
-  }
-  await sending
 }
 
-function parseRequest(request: Buffer): string {
+/** undefined where the puller was told that there is no such object. */
+async function sizeOf(channel: ChunkChannel, store: ObjectStore, key: string): Promise<number | undefined> {
+  let error = 'it does not have the object (any more)'
+  try {
+    const sizeBytes = await store.size(key)
+    if (sizeBytes !== undefined) return sizeBytes
+  } catch (cause) {
+    error = (cause as Error).message
+  }
+  await channel.send(jsonChunk({ error }))
+  return undefined
+}
+
+interface Range {
+  readonly key: string
+  readonly from: number
+  readonly sizeBytes: number
+}
+
+async function sendObject(channel: ChunkChannel, store: ObjectStore, { key, from, sizeBytes }: Range): Promise<void> {
+  const reading = await (store.open?.(key) ?? { read: store.read.bind(store, key), close: () => {} })
+  let sending: Promise<void> = Promise.resolve()
+  try {
+    for (let offset = from; offset < sizeBytes; offset += chunkBytes) {
+      const length = Math.min(chunkBytes, sizeBytes - offset)
+      const chunk = await reading.read(offset, length)
+      if (chunk.length !== length) throw new ObjectLostError(`object ${key} became shorter while it was sent`)
+      const before = sending
+      sending = channel.send(chunk)
+      // It is awaited in the next turn of the loop; until then a rejection must not count as unhandled.
+      sending.catch(() => {})
+      await before
+    }
+    await sending
+  } finally {
+    // What is on its way is read from where the object lies.
+    await sending.catch(() => {})
+    reading.close()
+  }
+}
+
+function parseRequest(request: Buffer): { readonly key: string; readonly from: number } {
   if (request.length <= maxRequestBytes) {
-    const value = parsePlain(request)
-    if (typeof value['key'] === 'string') return value['key']
+    const { key, from = 0 } = parsePlain(request)
+    if (typeof key === 'string' && typeof from === 'number' && Number.isSafeInteger(from) && from >= 0)
+      return { key, from }
   }
   throw new ProtocolError('a request on a bulk channel names no key')
 }
 
-export interface FetchOptions {
+/** An object that is arriving, perhaps over several channels one after the other. */
+export class Arrival {
   readonly key: string
-  readonly store: ObjectStore
+  readonly #store: ObjectStore
+  #writer: ObjectWriter | undefined
+  /** Up to here it is there. */
+  offset = 0
+
+  constructor(key: string, store: ObjectStore) {
+    this.key = key
+    this.#store = store
+  }
+
+  get isWhole(): boolean {
+    return this.#writer !== undefined && this.offset === this.#writer.sizeBytes
+  }
+
+  async begin(sizeBytes: number): Promise<void> {
+    if (this.#writer !== undefined && this.#writer.sizeBytes === sizeBytes) return
+    // Another holder's copy is of another making: it is taken from its beginning.
+    await this.abort()
+    this.#writer = await this.#store.create(this.key, sizeBytes)
+  }
+
+  async write(chunk: Buffer): Promise<void> {
+    await this.#begun.write(chunk, this.offset)
+    this.offset += chunk.length
+  }
+
+  /** Where the next bytes go; undefined where the store has no memory to write to. Throws where they are too many. */
+  room(length: number): Uint8Array | undefined {
+    return this.#begun.place?.(this.offset, length)
+  }
+
+  filled(length: number): void {
+    this.#begun.written?.(this.offset, length)
+    this.offset += length
+  }
+
+  seal(): Promise<void> {
+    return this.#begun.seal()
+  }
+
+  async abort(): Promise<void> {
+    const writer = this.#writer
+    this.#writer = undefined
+    this.offset = 0
+    await writer?.abort()
+  }
+
+  get #begun(): ObjectWriter {
+    if (this.#writer === undefined) throw new ProtocolError('a chunk came before the size of its object')
+    return this.#writer
+  }
+}
+
+/** The holder sends that object to others now. `others` have got it since. */
+export class HolderBusyError extends Error {
+  readonly others: readonly NodeId[]
+
+  constructor(others: readonly NodeId[]) {
+    super('it is busy with sending the object to others')
+    this.others = others
+  }
+}
+
+export interface FetchOptions {
+  readonly arrival: Arrival
   readonly clock: Clock
   /** How long the holder may send nothing. */
   readonly silenceMs: number
 }
 
 /**
- * Brings one object into `store` over a channel that nobody else uses meanwhile. Resolves when it is sealed; afterwards
- * the channel is free for the next one. Rejects with the holder's reason, ConnectionLostError, RequestTimeoutError or
- * what the store says; what was written is then aborted, and the channel is closed unless the holder merely refused.
+ * Brings what is missing of one object over a channel that nobody else uses meanwhile. Resolves when the object is
+ * sealed; afterwards the channel is free for the next one. Rejects with the holder's reason (ObjectLostError,
+ * HolderBusyError), ConnectionLostError, RequestTimeoutError or what the store says; the channel is then closed unless
+ * the holder merely refused, and nothing writes to the arrival any more.
  */
 export async function fetchObject(channel: ChunkChannel, options: FetchOptions): Promise<void> {
   const fetch = new Fetch(channel, options)
@@ -87,11 +207,13 @@ export async function fetchObject(channel: ChunkChannel, options: FetchOptions):
 class Fetch {
   readonly #channel: ChunkChannel
   readonly #options: FetchOptions
-  #writer: ObjectWriter | undefined
-  #offset = 0
+  #answered = false
+  #over = false
+  /** The holder waits for room here, not the other way round. */
+  #isStoring = false
   #resolve!: () => void
   #reject!: (reason: Error) => void
-  /** Pending store calls; settled before anything is aborted. */
+  /** Pending store calls; settled before anybody else goes on with the arrival. */
   #storing: Promise<void> = Promise.resolve()
 
   constructor(channel: ChunkChannel, options: FetchOptions) {
@@ -100,7 +222,7 @@ class Fetch {
   }
 
   async run(): Promise<void> {
-    const { clock, silenceMs, key } = this.#options
+    const { clock, silenceMs, arrival } = this.#options
     const finished = new Promise<void>((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -110,9 +232,9 @@ class Fetch {
     let heardOffset = -1
     let timer = clock.after(silenceMs, () => check(), true)
     const check = (): void => {
-      if (heardOffset === this.#offset)
+      if (heardOffset === arrival.offset && !this.#isStoring)
         return this.#fail(new RequestTimeoutError(`it sent nothing for ${silenceMs} ms`))
-      heardOffset = this.#offset
+      heardOffset = arrival.offset
       timer = clock.after(silenceMs, () => check(), true)
     }
     this.#channel.onChunk = (chunk) => {
@@ -121,35 +243,57 @@ class Fetch {
     }
     this.#channel.onClose = (reason) => this.#reject(reason ?? new ObjectLostError('it ended the transfer'))
     try {
-      await this.#channel.send(jsonChunk({ key }))
+      await this.#channel.send(jsonChunk({ key: arrival.key, from: arrival.offset }))
       await finished
-    } catch (error) {
-      await this.#storing
-      await this.#writer?.abort()
-      throw error
     } finally {
+      this.#over = true
+      this.#channel.sink = undefined
       timer.cancel()
+      await this.#storing
       this.#channel.onChunk = () => this.#channel.close(new ProtocolError('a chunk came that nobody asked for'))
       this.#channel.onClose = () => {}
     }
   }
 
   async #take(chunk: Buffer): Promise<void> {
-    const { store, key } = this.#options
-    if (this.#writer === undefined) {
-      const header = parsePlain(chunk)
-      const { error, sizeBytes } = header
-      // The channel stays good: the holder waits for the next request.
-      if (typeof error === 'string') return this.#reject(new ObjectLostError(error))
-      if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0)
-        throw new ProtocolError('the holder answered with no size')
-      this.#writer = await store.create(key, sizeBytes)
-    } else {
-      await this.#writer.write(chunk, this.#offset)
-      this.#offset += chunk.length
+    const { arrival } = this.#options
+    if (this.#over) return
+    if (this.#answered) await arrival.write(chunk)
+    else if (!(await this.#begin(parsePlain(chunk)))) return
+    await this.#checkEnd()
+  }
+
+  /** The holder's answer; false where it refuses. The channel stays good then: the holder waits for the next request. */
+  async #begin(answer: Record<string, unknown>): Promise<boolean> {
+    const { error, busy, sizeBytes } = answer
+    if (typeof error === 'string') this.#reject(new ObjectLostError(error))
+    else if (busy === true) this.#reject(new HolderBusyError(nodesOf(answer['others'])))
+    else if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0)
+      throw new ProtocolError('the holder answered with no size')
+    else {
+      const { arrival } = this.#options
+      const asked = arrival.offset
+      this.#isStoring = true
+      await arrival.begin(sizeBytes).finally(() => (this.#isStoring = false))
+      if (arrival.offset !== asked) throw new ProtocolError('the holder has another object under that name')
+      this.#answered = true
+      this.#channel.sink = {
+        room: (length) => (this.#over ? undefined : arrival.room(length)),
+        filled: (length) => {
+          arrival.filled(length)
+          if (arrival.isWhole) this.#storing = this.#checkEnd().catch((cause: unknown) => this.#fail(cause as Error))
+        },
+      }
+      return true
     }
-    if (this.#offset < this.#writer.sizeBytes) return
-    await this.#writer.seal()
+    return false
+  }
+
+  async #checkEnd(): Promise<void> {
+    const { arrival } = this.#options
+    if (!arrival.isWhole) return
+    this.#channel.sink = undefined
+    await arrival.seal()
     this.#resolve()
   }
 
@@ -157,6 +301,10 @@ class Fetch {
     this.#reject(error)
     this.#channel.close(error)
   }
+}
+
+function nodesOf(value: unknown): NodeId[] {
+  return Array.isArray(value) ? value.filter((id): id is NodeId => isProcessId(id)) : []
 }
 
 function jsonChunk(value: Readonly<Record<string, unknown>>): Uint8Array {

@@ -1,7 +1,7 @@
 /** Bringing stored objects here: by the home node where its store is shared, else over bulk channels of our own. */
 import { systemClock } from '../base/clock.ts'
 import { ObjectLostError } from '../base/errors.ts'
-import { fetchObject } from '../objects/transfer.ts'
+import { Arrival, fetchObject, HolderBusyError } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Holder, type Message } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
@@ -16,6 +16,8 @@ interface Question {
 
 /** How long a holder may send nothing, in milliseconds. */
 const silenceMs = 30_000
+/** How long a holder that is busy with others is left alone, in milliseconds. */
+const busyMs = 50
 
 export class Pulling {
   readonly #home: () => Home
@@ -59,7 +61,7 @@ export class Pulling {
 
   /** A link that breaks says nothing of the object. Rejects when the home is gone for good. */
   async #askHome(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
-    for (let how: 'pulled' | 'lost' = 'lost'; how === 'lost'; ) {
+    for (let how: 'pulled' | 'lost' = 'lost'; how === 'lost';) {
       const link = await this.#home().connected()
       // Closed just now, which is yet to be told: nobody would answer.
       if (link.closed) await new Promise((resolve) => setImmediate(resolve))
@@ -77,20 +79,39 @@ export class Pulling {
 
   async #fetch(key: string, holders: readonly Holder[]): Promise<void> {
     const failures: string[] = []
-    for (const [node, process] of holders) {
-      try {
-        const channel = await this.#home().bulk({ node, process })
-        try {
-          return await fetchObject(channel, { key, store: this.#store, clock: systemClock, silenceMs })
-        } finally {
-          channel.close()
+    const arrival = new Arrival(key, this.#store)
+    const left = [...holders]
+    try {
+      for (let holder = left.shift(); holder !== undefined; holder = left.shift()) {
+        const failure = await this.#fetchFrom(arrival, holder)
+        if (failure === undefined) return
+        if (failure instanceof HolderBusyError) {
+          left.push(holder)
+          await new Promise<void>((resolve) => void systemClock.after(busyMs, resolve, true))
+        } else {
+          await arrival.abort()
+          failures.push(`node ${holder[0]}: ${failure.message}`)
         }
-      } catch (error) {
-        failures.push(`node ${node}: ${(error as Error).message}`)
       }
+    } finally {
+      if (!arrival.isWhole) await arrival.abort()
     }
     throw new ObjectLostError(`no holder of object ${key} gave it: ${failures.join('; ') || 'there is none'}`, {
       details: { key, holders },
     })
+  }
+
+  /** undefined when it went well. As long as something arrives before the channel breaks, the rest is asked for. */
+  async #fetchFrom(arrival: Arrival, [node, process]: Holder): Promise<Error | undefined> {
+    for (;;) {
+      const before = arrival.offset
+      try {
+        const channel = await this.#home().bulk({ node, process })
+        await fetchObject(channel, { arrival, clock: systemClock, silenceMs }).finally(() => channel.close())
+        return undefined
+      } catch (error) {
+        if (arrival.offset <= before) return error as Error
+      }
+    }
   }
 }

@@ -17,6 +17,14 @@ export const maxBulkFrameBytes: number = chunkBytes + bulkHeaderBytes
 /** Received chunks that wait for `onChunk` before reading pauses. */
 const maxWaitingChunks = 4
 
+/** Memory of the receiver's own, into which chunks are read without a copy in between. */
+export interface ChunkSink {
+  /** Where the next chunk goes, `length` bytes; undefined: it is to come by `onChunk`. Throws where it is not wanted. */
+  room(length: number): Uint8Array | undefined
+  /** That chunk is there. */
+  filled(length: number): void
+}
+
 export interface BulkChannel {
   readonly peer: PeerHello
   readonly closed: boolean
@@ -27,6 +35,8 @@ export interface BulkChannel {
   send(chunk: Uint8Array): Promise<void>
   /** Called per chunk, in order, with memory of its own; while the promise it returns is pending, reading pauses. */
   onChunk(chunk: Buffer): void | Promise<void>
+  /** Set where chunks should be read straight to; a channel that cannot do so ignores it, and calls `onChunk`. */
+  sink?: ChunkSink | undefined
   /** Called once, after the last chunk; null when either side closed in order. */
   onClose(reason: Error | null): void
   /** Ends the channel after what was sent; with a reason, at once. */
@@ -36,7 +46,7 @@ export interface BulkChannel {
 type ChunkHandler = (chunk: Buffer) => void | Promise<void>
 type CloseHandler = (reason: Error | null) => void
 
-abstract class BulkCore implements BulkChannel {
+export abstract class BulkCore implements BulkChannel {
   readonly peer: PeerHello
   protected readonly socket: Duplex
   #onChunk: ChunkHandler | undefined
@@ -99,6 +109,11 @@ abstract class BulkCore implements BulkChannel {
     this.finish(reason ?? null, reason === undefined)
   }
 
+  /** Whether chunks that came are still being taken. */
+  protected get isTaking(): boolean {
+    return this.#pumping || this.#waiting.length > 0
+  }
+
   protected receive(chunk: Buffer): void {
     if (this.#end !== undefined) return
     this.#waiting.push(chunk)
@@ -157,27 +172,8 @@ abstract class BulkCore implements BulkChannel {
   }
 }
 
-export class StreamBulk extends BulkCore {
-  constructor(socket: Duplex, peer: PeerHello) {
-    super(socket, peer)
-    const splitter = new FrameSplitter(maxBulkFrameBytes, (bytes, start, stop) => {
-      if (start === stop) this.finish(null, true)
-      else this.receive(bytes.subarray(start, stop))
-    })
-    socket.on('data', (data: Buffer) => {
-      try {
-        splitter.push(data)
-      } catch (error) {
-        this.fail(error)
-      }
-    })
-    socket.on('end', () => {
-      this.fail(new Error(splitter.atBoundary ? 'the other side is gone' : 'it ended inside a chunk'))
-    })
-    socket.on('error', (error: Error) => this.fail(error))
-    socket.on('close', () => this.fail(new Error('the connection broke')))
-  }
-
+/** Chunks as length-prefixed frames on a byte stream: the writing side. */
+export abstract class FramedBulk extends BulkCore {
   protected write(chunk: Uint8Array, written: (error?: Error | null) => void): void {
     const prefix = Buffer.allocUnsafe(prefixBytes)
     prefix.writeUInt32BE(chunk.length)
@@ -196,6 +192,28 @@ export class StreamBulk extends BulkCore {
   protected setPaused(paused: boolean): void {
     if (paused) this.socket.pause()
     else this.socket.resume()
+  }
+}
+
+export class StreamBulk extends FramedBulk {
+  constructor(socket: Duplex, peer: PeerHello) {
+    super(socket, peer)
+    const splitter = new FrameSplitter(maxBulkFrameBytes, (bytes, start, stop) => {
+      if (start === stop) this.finish(null, true)
+      else this.receive(bytes.subarray(start, stop))
+    })
+    socket.on('data', (data: Buffer) => {
+      try {
+        splitter.push(data)
+      } catch (error) {
+        this.fail(error)
+      }
+    })
+    socket.on('end', () => {
+      this.fail(new Error(splitter.atBoundary ? 'the other side is gone' : 'it ended inside a chunk'))
+    })
+    socket.on('error', (error: Error) => this.fail(error))
+    socket.on('close', () => this.fail(new Error('the connection broke')))
   }
 }
 

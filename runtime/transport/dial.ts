@@ -2,9 +2,10 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { AuthenticationError, ConnectionLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
+import { AuthenticationError } from '../base/errors.ts'
 import { dialTimeoutMs, maxFrameBytes, maxHelloBytes } from '../base/limits.ts'
 import { subprotocol } from '../protocol/version.ts'
+import { atAddress, silent } from './address-error.ts'
 import { StreamBulk, WebSocketBulk } from './bulk.ts'
 import type { BulkChannel } from './bulk.ts'
 import { StreamLink, WebSocketLink } from './framed-link.ts'
@@ -25,8 +26,9 @@ import { Incoming } from './incoming.ts'
 import type { IncomingOptions } from './incoming.ts'
 import type { Link } from './link.ts'
 import { madeLink } from './link-wrap.ts'
+import { openRawBulk } from './raw-bulk.ts'
 import { readHead } from './read-head.ts'
-import { connectTo } from './splice.ts'
+import { connectTo, isSecure } from './splice.ts'
 import type { ClientTls } from './splice.ts'
 import { shownToken } from './tokens.ts'
 import type { TokenSource } from './tokens.ts'
@@ -56,8 +58,17 @@ export function dial(options: DialOptions): Promise<Link> {
   })
 }
 
-/** Opens a bulk channel: a connection of its own for chunks. Rejects as `dial` does. */
+/**
+ * Opens a bulk channel: a connection of its own for chunks, a bare byte stream where it is not encrypted. Rejects as
+ * `dial` does.
+ */
 export function openBulk(options: DialOptions): Promise<BulkChannel> {
+  const { address, to, timeoutMs = dialTimeoutMs } = options
+  const token = shownToken(options.token)
+  if ('url' in address && !isSecure(address.url) && token !== '') {
+    const hello: Hello = { from: peerHello(options.from), to, channel: 'bulk' }
+    return openRawBulk({ url: address.url, hello, token, timeoutMs })
+  }
   return connect<BulkChannel>(options, 'bulk', {
     onStream: (socket, peer) => new StreamBulk(socket, peer),
     onWebSocket: (webSocket, socket, peer) => new WebSocketBulk(webSocket, socket, peer),
@@ -189,23 +200,4 @@ async function readBody(response: IncomingMessage): Promise<string> {
     if (body.length > maxHelloBytes) break
   }
   return body
-}
-
-function silent(where: string, timeoutMs: number): ConnectionLostError {
-  return new ConnectionLostError(
-    `${where} did not answer the hello within ${timeoutMs} ms; is that an Outpool process?`,
-  )
-}
-
-/** The error as the user should see it: its own class where it has one, with the address in the message. */
-function atAddress(error: unknown, where: string): Error {
-  if (error instanceof ConnectionLostError && error.cause instanceof OutpoolError) return error.cause
-  if (error instanceof OutpoolError) {
-    if (!error.message.includes(where)) error.message = `${where}: ${error.message}`
-    return error
-  }
-  const cause = error as Error
-  if (cause.message.includes('subprotocol') || cause.message.includes('Sec-WebSocket'))
-    return new ProtocolError(`${where}: ${cause.message}; is that an Outpool node?`, { cause })
-  return new ConnectionLostError(`${where}: the handshake failed: ${cause.message}`, { cause })
 }

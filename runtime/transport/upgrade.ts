@@ -43,12 +43,9 @@ export interface RawUpgrade {
 
 /** Resolves with the paused byte stream behind the upgrade. Rejects with what the refusal stands for. */
 export async function upgradeRaw(options: RawUpgrade): Promise<Duplex> {
-  const { url, path, protocol, token, tls, timeoutMs = dialTimeoutMs } = options
+  const { url, tls, timeoutMs = dialTimeoutMs } = options
   const socket = await connectTo({ url }, { timeoutMs, ...(tls && { tls }) })
-  socket.write(
-    `GET ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n` +
-      `Authorization: Bearer ${token}\r\n\r\n`,
-  )
+  socket.write(upgradeRequest(options))
   const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
   try {
     await readHead(socket, (bytes) => parseAnswer(bytes, url))
@@ -61,7 +58,13 @@ export async function upgradeRaw(options: RawUpgrade): Promise<Duplex> {
   }
 }
 
-function parseAnswer(bytes: Buffer, url: string): { used: number } | undefined {
+export function upgradeRequest({ url, path, protocol, token }: RawUpgrade): string {
+  const head = `GET ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: Upgrade\r\n`
+  return `${head}Upgrade: ${protocol}\r\nAuthorization: Bearer ${token}\r\n\r\n`
+}
+
+/** The answer to an upgrade, when it is complete. Throws what a refusal stands for, or ProtocolError. */
+export function parseAnswer(bytes: Buffer, url: string): { used: number } | undefined {
   const text = bytes.toString('latin1', 0, maxAnswerBytes)
   const headEnd = text.indexOf('\r\n\r\n')
   if (headEnd < 0) {

@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import { systemClock } from '../../../runtime/base/clock.ts'
-import { newProcessId, objectKey } from '../../../runtime/base/ids.ts'
+import { newProcessId, objectKey, type NodeId } from '../../../runtime/base/ids.ts'
+import { chunkBytes } from '../../../runtime/base/limits.ts'
 import { ObjectPuller } from '../../../runtime/node/transfer.ts'
 import { MemoryObjectStore } from '../../../runtime/objects/memory-store.ts'
+import { ServeLimit } from '../../../runtime/objects/serve-limit.ts'
 import { serveObjects } from '../../../runtime/objects/transfer.ts'
 import type { ChunkChannel } from '../../../runtime/objects/transfer.ts'
 import { encodeValue } from '../../../runtime/objects/value.ts'
@@ -11,6 +13,7 @@ import { until } from './node-fixture.ts'
 
 /** One end of a channel within this process: chunks are delivered one after the other, each in a turn of its own. */
 class Pipe implements ChunkChannel {
+  peer?: { readonly node: NodeId }
   other: Pipe | undefined
   closed = false
   /** Chunks that the other end has sent and this one has not taken, at most. */
@@ -51,6 +54,7 @@ function pipes(): [Pipe, Pipe] {
 
 const holderOf = (): Holder => [newProcessId(), newProcessId()]
 const owner = newProcessId()
+const first = newProcessId()
 const big = objectKey({ owner, number: 1 })
 const small = objectKey({ owner, number: 2 })
 const bytes = new Uint8Array(5_000_000).map((_, index) => (index * 7) % 253)
@@ -91,16 +95,16 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
   }
 
   it('brings an object in chunks, one at a time on the way', async () => {
-    await puller.pull(big, [holderOf()])
+    await puller.pull(big, 0, [holderOf()])
     expect(await same(big)).to.equal(true)
     expect(opened[0]?.mostWaiting).to.be.at.most(2)
   })
 
   it('shares one transfer among all who ask, and one channel among objects that follow each other', async () => {
     const holder = holderOf()
-    await Promise.all([puller.pull(big, [holder]), puller.pull(big, [holder]), puller.pull(big, [holder])])
-    await puller.pull(small, [holder])
-    await puller.pull(small, [holder])
+    await Promise.all([puller.pull(big, 0, [holder]), puller.pull(big, 0, [holder]), puller.pull(big, 0, [holder])])
+    await puller.pull(small, 0, [holder])
+    await puller.pull(small, 0, [holder])
     expect(await same(small)).to.equal(true)
     expect(opened).to.have.length(1)
   })
@@ -108,19 +112,19 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
   it('goes on to the next holder, and uses a channel again whose holder merely had not got the object', async () => {
     const missing = objectKey({ owner, number: 3 })
     const holder = holderOf()
-    const failure = await puller.pull(missing, [holder, holder]).catch((error: Error) => error)
+    const failure = await puller.pull(missing, 0, [holder, holder]).catch((error: Error) => error)
     expect(failure).to.be.an('error').with.property('name', 'ObjectLostError')
     expect((failure as Error).message.split('does not have the object')).to.have.length(3)
-    await puller.pull(small, [holder])
+    await puller.pull(small, 0, [holder])
     expect(opened).to.have.length(1)
   })
 
   it('opens a fresh channel where the kept one has died', async () => {
     const holder = holderOf()
-    await puller.pull(small, [holder])
+    await puller.pull(small, 0, [holder])
     const [kept] = opened
     if (kept !== undefined) kept.send = () => (kept.close(), Promise.reject(new Error('the holder is gone')))
-    await puller.pull(big, [holder])
+    await puller.pull(big, 0, [holder])
     expect(await same(big)).to.equal(true)
     expect(opened).to.have.length(2)
   })
@@ -136,7 +140,7 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
         return Promise.resolve(near)
       },
     })
-    const failure = await silent.pull(big, [holderOf()]).catch((error: Error) => error)
+    const failure = await silent.pull(big, 0, [holderOf()]).catch((error: Error) => error)
     expect((failure as Error).message).to.include('sent nothing for 20 ms')
     expect(target.usedBytes).to.equal(0)
     silent.close()
@@ -160,9 +164,90 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
         return Promise.resolve(near)
       },
     })
-    await failing.pull(big, [holderOf(), holderOf()])
+    await failing.pull(big, 0, [holderOf(), holderOf()])
     expect(await same(big)).to.equal(true)
     failing.close()
+  })
+
+  it('asks the same holder for the rest when a channel breaks within an object', async () => {
+    const asked: unknown[] = []
+    const breaking = new ObjectPuller({
+      store: target,
+      clock: systemClock,
+      open: () => {
+        const [near, far] = pipes()
+        serveObjects(far, source)
+        const send = far.send.bind(far)
+        const { onChunk } = far
+        far.onChunk = (request) => (asked.push(JSON.parse(request.toString())), onChunk(request))
+        let chunks = 0
+        far.send = (chunk) =>
+          asked.length < 3 && ++chunks > 3 ? (far.close(), Promise.reject(new Error('it broke'))) : send(chunk)
+        return Promise.resolve(near)
+      },
+    })
+    await breaking.pull(big, 0, [holderOf()])
+    expect(await same(big)).to.equal(true)
+    expect(asked).to.deep.equal([
+      { key: big, from: 0 },
+      { key: big, from: 2 * chunkBytes },
+      { key: big, from: 4 * chunkBytes },
+    ])
+    breaking.close()
+  })
+
+  it('has no more bytes on the way than it may, but for one object alone', async () => {
+    let [active, most] = [0, 0]
+    const limited = new ObjectPuller({
+      store: target,
+      clock: systemClock,
+      maxBytes: 100,
+      open: async () => {
+        most = Math.max(most, ++active)
+        await new Promise((resolve) => setImmediate(resolve))
+        active--
+        throw new Error('no way there')
+      },
+    })
+    const pull = (number: number, sizeBytes: number): Promise<void> =>
+      limited.pull(objectKey({ owner, number }), sizeBytes, [holderOf()])
+    await Promise.allSettled([pull(10, 60), pull(11, 30), pull(12, 20), pull(13, 500), pull(14, 50), pull(15, 50)])
+    expect(most).to.equal(2)
+    expect(limited.size).to.equal(0)
+    limited.close()
+  })
+
+  it('spreads an object through the nodes that have got it: its first holder sends a few copies at a time', async () => {
+    const nodes = Array.from({ length: 12 }, () => ({ id: newProcessId(), store: new MemoryObjectStore() }))
+    const stores = new Map([[first, source], ...nodes.map(({ id, store }) => [id, store] as const)])
+    const limits = new Map([...stores.keys()].map((id) => [id, new ServeLimit()]))
+    const sent = new Map<NodeId, number>()
+    const pullers = nodes.map(
+      ({ id, store }) =>
+        new ObjectPuller({
+          store,
+          clock: systemClock,
+          self: id,
+          open: ([node]) => {
+            const [near, far] = pipes()
+            far.peer = { node: id }
+            const from = stores.get(node) as MemoryObjectStore
+            serveObjects(far, from, limits.get(node))
+            const send = far.send.bind(far)
+            far.send = (chunk) => {
+              if (chunk.length === chunkBytes) sent.set(node, (sent.get(node) ?? 0) + 1)
+              return send(chunk)
+            }
+            return Promise.resolve(near)
+          },
+        }),
+    )
+    await Promise.all(pullers.map((each) => each.pull(big, 5_000_000, [[first, first]])))
+    for (const { store } of nodes) expect(await store.size(big)).to.equal(await source.size(big))
+    const whole = Math.floor(5_000_000 / chunkBytes)
+    expect(sent.get(first) ?? 0).to.be.lessThan(12 * whole)
+    expect(sent.size).to.be.greaterThan(2)
+    for (const each of pullers) each.close()
   })
 
   it('runs no more transfers at once than it may', async () => {
@@ -179,7 +264,7 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
       },
     })
     const keys = Array.from({ length: 8 }, (_, index) => objectKey({ owner, number: 10 + index }))
-    const results = await Promise.allSettled(keys.map((key) => limited.pull(key, [holderOf()])))
+    const results = await Promise.allSettled(keys.map((key) => limited.pull(key, 0, [holderOf()])))
     expect(results.every((result) => result.status === 'rejected')).to.equal(true)
     expect(most).to.equal(2)
     await until(() => limited.size === 0)

@@ -212,10 +212,10 @@ describeHere('ArenaStore', () => {
   it('asks for room once for many small objects', async () => {
     await open()
     let asked = 0
-    const { request } = arena.host
+    const request = arena.host.request.bind(arena.host)
     arena.host.request = (process, operation, answer) => {
       if (operation[0] === 'room') asked++
-      request.call(arena.host, process, operation, answer)
+      request(process, operation, answer)
     }
     for (let i = 0; i < 40; i++) await put(far, keyOf(i), bytes(100_000, i))
     expect(asked).to.be.within(1, 20)
