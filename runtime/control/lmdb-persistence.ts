@@ -3,7 +3,8 @@
  * resolves when it is on the disk, so what was acknowledged is there after a kill, and after a power cut.
  */
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { chmod, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import type { Persistence, SavedTables } from './persistence.ts'
@@ -46,6 +47,8 @@ export class LmdbPersistence implements Persistence {
         last: root.openDB<StoredWrite, string>({ name: 'last' }),
         facts: root.openDB<number, string>({ name: 'facts' }),
       }
+      // lmdb makes them readable for a group; the folder may be one that was there before.
+      for (const name of ['data.mdb', 'lock.mdb']) await chmod(join(folder, name), 0o600)
       return new LmdbPersistence(databases, folder)
     } catch (cause) {
       throw new OutpoolError(`the head's tables in ${folder} cannot be opened: ${(cause as Error).message}`, { cause })
