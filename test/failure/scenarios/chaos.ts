@@ -21,7 +21,9 @@ export interface ChaosOptions {
 
 /** What is held after everything under way has ended. */
 export interface Held {
-  readonly bytes: number
+  readonly heapBytes: number
+  /** Of memory that is not shared. */
+  readonly ownBytes: number
   readonly files: number
   readonly handles: number
 }
@@ -185,7 +187,8 @@ async function allFree(cluster: FailureCluster, head: DaemonFacts): Promise<void
 function sample(cluster: FailureCluster, daemons: Map<number, DaemonSample[]>): void {
   for (const pid of cluster.daemonPids()) {
     try {
-      const rss = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
+      // Its own memory: that of the object store is shared, and as large as what lies in it.
+      const rss = Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
       const files = readdirSync(`/proc/${pid}/fd`).length
       const before = daemons.get(pid) ?? []
       daemons.set(pid, [...before, { atMs: performance.now(), rssBytes: rss * 1024, files }])
