@@ -13,6 +13,7 @@ import { poolMap } from './pool-map.ts'
 import { queue } from './queue.ts'
 import { shimNoop, shimWork } from './shims.ts'
 import { start } from './start.ts'
+import { transfer } from './transfer.ts'
 
 export const rows: readonly Row[] = [
   noop,
@@ -29,6 +30,7 @@ export const rows: readonly Row[] = [
   argument,
   putting,
   refs,
+  transfer,
   install,
   load,
   queue,

@@ -1,0 +1,58 @@
+/** The node that has the object, and a plain server that writes the same bytes to whoever connects. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const runtime = new URL('../../../dist/runtime/', import.meta.url)
+const load = (path) => import(new URL(path, runtime))
+const [
+  { chooseStore },
+  { listenWebSocket },
+  { serveObjects },
+  { newProcessId, objectKey },
+  { systemClock },
+  { encodeValue },
+] = await Promise.all(
+  [
+    'objects/store-choice.js',
+    'transport/listen.js',
+    'objects/transfer.js',
+    'base/ids.js',
+    'base/clock.js',
+    'objects/value.js',
+  ].map(load),
+)
+
+const sizeBytes = Number(process.argv[2])
+const folder = mkdtempSync(join(tmpdir(), 'holder-'))
+const node = newProcessId()
+const token = 'a token for this run alone'
+const host = await chooseStore({
+  folder,
+  node,
+  clock: systemClock,
+  options: { memoryBytes: sizeBytes * 2 },
+  warn: (text) => {
+    throw new Error(text)
+  },
+})
+const bytes = new Uint8Array(sizeBytes).fill(7)
+const key = objectKey({ owner: node, number: 1 })
+await host.store.put(key, encodeValue(bytes, 'value'))
+const self = { kind: 'node', node, process: node }
+const listener = await listenWebSocket({
+  ...{ host: '127.0.0.1', port: 0, self, token },
+  onLink: (link) => link.close(),
+  onBulk: (channel) => serveObjects(channel, host.store),
+})
+const plain = createServer((socket) => socket.end(bytes))
+await new Promise((resolve) => plain.listen(0, '127.0.0.1', resolve))
+process.send({ node, key, url: listener.url, token, plainPort: plain.address().port })
+process.once('disconnect', async () => {
+  plain.close()
+  await listener.close()
+  await host.close()
+  rmSync(folder, { recursive: true, force: true })
+  process.exit()
+})

@@ -1,0 +1,97 @@
+/**
+ * An object of this size from one node's arena to another's, over the machine's own network, as the node managers do
+ * it: here is the receiving side, a process of its own has the object (transfer-holder.mjs). Beside it the same bytes
+ * over plain TCP, collected from 'data' events and joined. Also told: the longest time for which the receiver's loop
+ * stood still.
+ */
+import { fork } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { serve } from './serve.mjs'
+
+const runtime = new URL('../../../dist/runtime/', import.meta.url)
+const load = (path) => import(new URL(path, runtime))
+
+/** Milliseconds of `work`, and the longest pause of this loop meanwhile. */
+async function watched(work) {
+  let last = performance.now()
+  let longest = 0
+  let over = false
+  const look = () => {
+    const now = performance.now()
+    longest = Math.max(longest, now - last)
+    last = now
+    if (!over) setImmediate(look)
+  }
+  setImmediate(look)
+  const start = performance.now()
+  await work()
+  const ms = performance.now() - start
+  over = true
+  return { ms, longest }
+}
+
+function collected(port) {
+  return new Promise((resolve, reject) => {
+    const chunks = []
+    const socket = connect(port, '127.0.0.1')
+    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.on('error', reject)
+    socket.on('end', () => resolve(Buffer.concat(chunks)))
+  })
+}
+
+await serve({
+  async setUp({ sizeBytes }) {
+    const [{ chooseStore }, { ObjectPuller }, { openBulk }, { newProcessId }, { systemClock }] = await Promise.all(
+      ['objects/store-choice.js', 'node/transfer.js', 'transport/dial.js', 'base/ids.js', 'base/clock.js'].map(load),
+    )
+    const folder = mkdtempSync(join(tmpdir(), 'transfer-'))
+    const node = newProcessId()
+    const host = await chooseStore({
+      folder,
+      node,
+      clock: systemClock,
+      options: { memoryBytes: sizeBytes * 2 },
+      warn: (text) => {
+        throw new Error(text)
+      },
+    })
+    const child = fork(fileURLToPath(new URL('./transfer-holder.mjs', import.meta.url)), [String(sizeBytes)])
+    const holder = await new Promise((resolve) => child.once('message', resolve))
+    const from = { kind: 'node', node, process: node }
+    const to = { node: holder.node, process: holder.node }
+    const puller = new ObjectPuller({
+      store: host.store,
+      clock: systemClock,
+      open: () => openBulk({ address: { url: holder.url }, to, from, token: holder.token }),
+    })
+    return { host, puller, holder, child, folder }
+  },
+  operations: {
+    async pull({ sizeBytes }, { host, puller, holder: { key, node } }) {
+      const result = await watched(() => puller.pull(key, sizeBytes, [[node, node]]))
+      const reading = await host.store.open(key)
+      const [first] = await reading.read(reading.sizeBytes - 1, 1)
+      reading.close()
+      if (first !== 7) throw new Error('the object did not arrive as it was')
+      await host.store.delete(key)
+      return result
+    },
+    async collect({ sizeBytes }, { holder }) {
+      let bytes
+      const result = await watched(async () => (bytes = await collected(holder.plainPort)))
+      if (bytes.length !== sizeBytes || bytes.at(-1) !== 7) throw new Error('the bytes did not arrive as they were')
+      return result
+    },
+  },
+  async tearDown({ host, puller, child, folder }) {
+    puller.close()
+    child.disconnect()
+    await host.close()
+    rmSync(folder, { recursive: true, force: true })
+  },
+})

@@ -1,0 +1,33 @@
+import { least, type Row } from '../stage.ts'
+
+interface Timed {
+  readonly ms: number
+  /** The longest time for which the receiver's loop stood still, in milliseconds. */
+  readonly longest: number
+}
+
+export const transfer: Row = {
+  name: 'transfer',
+  title: '1 GiB from node to node, beside plain TCP with data events and concat',
+  unit: 'GB/s',
+  better: 'higher',
+  budgetMs: 40_000,
+  async play(stage) {
+    const sizeBytes = stage.quick ? 128 * 2 ** 20 : 1024 ** 3
+    const program = await stage.start({ name: 'transfer', file: 'transfer.mjs', args: [JSON.stringify({ sizeBytes })] })
+    if (program === undefined) return
+    const longest = new Map<string, number>()
+    const contender = (name: string, operation: string): Parameters<typeof stage.inTurn>[0][number] => ({
+      name,
+      async measure() {
+        const timed = await stage.ask<Timed>(program, operation, { sizeBytes })
+        longest.set(name, Math.max(longest.get(name) ?? 0, timed.longest))
+        return sizeBytes / timed.ms / 1e6
+      },
+    })
+    await stage.inTurn([contender('plain TCP, data and concat', 'collect'), contender('Outpool', 'pull')])
+    stage.compare('Outpool', 'plain TCP, data and concat', least(1), least(2, 'goal'))
+    for (const [name, ms] of longest)
+      stage.note(`${name}: the receiver's loop stood still for ${ms.toFixed(0)} ms at most`)
+  },
+}
