@@ -133,7 +133,12 @@ function token(): Finding[] {
   const file = process.env['OUTPOOL_TOKEN'] ? undefined : (process.env['OUTPOOL_TOKEN_FILE'] ?? defaultTokenFile())
   const findings: Finding[] = []
   try {
-    findings.push(finding('token', `from ${findToken().source}`))
+    const { source, ring } = findToken()
+    findings.push(finding('token', `from ${source}`))
+    if (ring.accepted.length > 1) {
+      const advice = 'When every machine and program has the new one: outpool token retire'
+      findings.push(finding('token', 'the one before is accepted too', 'warning', advice))
+    }
   } catch (error) {
     const isMissing = file !== undefined && modeOf(file) === undefined && !process.env['OUTPOOL_TOKEN_FILE']
     const advice = isMissing

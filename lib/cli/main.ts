@@ -78,6 +78,7 @@ function addStart(outpool: Command): void {
     )
     .option('--allow-chaos', 'for clusters that are there to be harmed: obey outpool chaos')
     .option('--block', 'stay in the foreground')
+    .option('--json', 'print one line of JSON when the node is up: id, url, headUrl, pid, logFile')
     .option('--stop-on-eof', 'with --block: stop when stdin ends, as it does when what started the node is gone')
     .addHelpText(
       'after',
@@ -118,6 +119,7 @@ function addStop(outpool: Command): void {
     .description('stop all nodes that you started on this machine')
     .option('--node <id>', 'only this one; the beginning of its id is enough')
     .option('--force', 'kill instead of asking: what runs there is lost')
+    .option('--json', 'print one JSON object: the nodes that were stopped')
     .addHelpText(
       'after',
       `

@@ -27,6 +27,7 @@ export interface StartFlags {
   readonly name?: string
   readonly block?: boolean
   readonly stopOnEof?: boolean
+  readonly json?: boolean
   readonly allowChaos?: boolean
   readonly storage?: string
   /** In milliseconds. */
@@ -51,7 +52,7 @@ export async function start(flags: StartFlags): Promise<void> {
   if (flags.tlsCa !== undefined) process.env['OUTPOOL_TLS_CA'] = resolve(flags.tlsCa)
   else if (tls) process.env['OUTPOOL_TLS_CA'] ??= 'system'
   const token = findToken({ make: flags.head === true })
-  if (token.made) console.log(`Made the cluster token: ${token.source} (only you can read it)`)
+  if (token.made && !flags.json) console.log(`Made the cluster token: ${token.source} (only you can read it)`)
   // Asked here first: the answer of a process in the background would come late and with less detail.
   if (flags.address !== undefined) await findNode(flags.address, token.token)
   const options = { ...daemonOptions(flags), ...(tls && { tls }) }
@@ -108,6 +109,8 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
 }
 
 function print(facts: DaemonFacts, flags: StartFlags, token: Token, logFile: string): void {
+  if (flags.json)
+    return console.log(JSON.stringify({ ...facts, head: flags.head === true, logFile, token: token.source }))
   const open = !isLoopback(new URL(facts.headUrl).hostname)
   const lines = [`Node ${facts.id} is up at ${facts.url} (pid ${facts.pid}${flags.head ? ', head' : ''}).`]
   if (logFile !== '') lines.push(`Its log: ${logFile}`)

@@ -9,6 +9,7 @@ import { CommandError, exitCodes } from './exit-codes.ts'
 export interface StopFlags {
   readonly node?: string
   readonly force?: boolean
+  readonly json?: boolean
 }
 
 /** To stop in order once nothing runs any more. */
@@ -26,12 +27,14 @@ export async function stop(flags: StopFlags): Promise<void> {
         : `${flags.node} is not one node but ${chosen.length}: ${names(chosen)}`,
       chosen.length === 0 ? exitCodes.noCluster : exitCodes.usage,
     )
-  if (chosen.length === 0) return console.log('No node of yours runs on this machine.')
+  if (chosen.length === 0 && !flags.json) return console.log('No node of yours runs on this machine.')
   // The head last: the others then leave it in order.
   const others = chosen.filter(({ head }) => !head)
   const heads = chosen.filter(({ head }) => head)
-  const left = [...(await end(others, flags.force === true)), ...(await end(heads, flags.force === true))]
+  const left = [...(await end(others, flags)), ...(await end(heads, flags))]
   removeStaleRunFolders()
+  const stopped = chosen.filter((record) => !left.includes(record))
+  if (flags.json) console.log(JSON.stringify({ stopped: stopped.map(facts), left: left.map(facts) }, undefined, 2))
   if (left.length > 0)
     throw new CommandError(
       `still there after ${patienceMs(left) / 1000} s: ${names(left)}; end ${left.length === 1 ? 'it' : 'them'} with outpool stop --force`,
@@ -39,7 +42,7 @@ export async function stop(flags: StopFlags): Promise<void> {
 }
 
 /** Returns those that are still there. */
-async function end(records: readonly NodeRecord[], force: boolean): Promise<NodeRecord[]> {
+async function end(records: readonly NodeRecord[], { force = false, json }: StopFlags): Promise<NodeRecord[]> {
   const signalled = records.filter((record) => signal(record, force ? 'SIGKILL' : 'SIGTERM'))
   const endsAtMs = performance.now() + (force ? killedMs : patienceMs(signalled))
   let left = signalled.filter(runs)
@@ -50,11 +53,16 @@ async function end(records: readonly NodeRecord[], force: boolean): Promise<Node
   for (const record of signalled) {
     if (left.includes(record)) continue
     removeRecord(record.id)
+    if (json) continue
     console.log(
       `${force ? 'Killed' : 'Stopped'} ${record.head ? 'the head, ' : ''}node ${record.id} at ${record.url} (pid ${record.pid})`,
     )
   }
   return left
+}
+
+function facts({ id, url, head, pid }: NodeRecord): Readonly<Record<string, unknown>> {
+  return { id, url, head, pid }
 }
 
 /** A node lets its work end first. */
@@ -65,7 +73,7 @@ function patienceMs(records: readonly NodeRecord[]): number {
 /** False when it ended by itself meanwhile, or runs where it cannot be signalled. */
 function signal(record: NodeRecord, name: 'SIGTERM' | 'SIGKILL'): boolean {
   if (stateOfProcess(record) === 'elsewhere') {
-    console.log(`Node ${record.id} runs in another container (pid ${record.pid} there): stop it from there`)
+    console.error(`Node ${record.id} runs in another container (pid ${record.pid} there): stop it from there`)
     return false
   }
   try {
