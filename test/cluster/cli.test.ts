@@ -53,6 +53,22 @@ describe('outpool', () => {
     expect(nothing.err).to.contain('outpool start --head')
   })
 
+  it('tells programs in JSON what it started, what tokens there are, and what it stopped', async () => {
+    const started = JSON.parse((await run('start --head --port 0 --json')).out) as Record<string, unknown>
+    const [record] = listRecords()
+    expect(started).to.include({ id: record?.id, url: record?.url, pid: record?.pid, head: true })
+    const tokens = JSON.parse((await run('token status --json')).out) as {
+      readonly own: { readonly shown: string }
+      readonly nodes: readonly { readonly node: string; readonly shown: string; readonly accepted: readonly string[] }[]
+    }
+    const { shown } = tokens.own
+    expect(tokens.nodes).to.deep.equal([{ shown, accepted: [shown], kept: true, node: record?.id, url: record?.url }])
+    const { id, url, pid } = started
+    const stopped = JSON.parse((await run('stop --json')).out) as unknown
+    expect(stopped).to.deep.equal({ stopped: [{ id, url, head: true, pid }], left: [] })
+    expect(JSON.parse((await run('stop --json')).out)).to.deep.equal({ stopped: [], left: [] })
+  })
+
   it('keeps the token out of the command line of the node, and out of what it prints', async () => {
     const started = await run('start --head --port 0')
     const { token } = cluster
@@ -109,6 +125,15 @@ describe('outpool', () => {
     ['a deadline is none', 'drain a --deadline soon', {}, 2, /90s/],
     ['a count is none', 'logs --lines few', {}, 2, /whole number/],
     ['there is nothing to drain', 'drain a', {}, 3, /outpool start --head/],
+    ['stdin may end a node in the background', 'start --head --stop-on-eof', {}, 2, /--block/],
+    [
+      'a token has no file to be replaced in',
+      'token rotate --address ws://127.0.0.1:1',
+      { OUTPOOL_TOKEN: 'x'.repeat(32) },
+      2,
+      /OUTPOOL_TOKEN_FILE/,
+    ],
+    ['there is no cluster to rotate the token of', 'token rotate --address ws://127.0.0.1:1', {}, 3, /outpool start --head/],
   ]
   for (const [title, args, environment, code, message] of failures)
     it(`ends with exit code ${code}, when ${title}`, async () => {
@@ -119,10 +144,14 @@ describe('outpool', () => {
     })
 
   it('explains each command with examples, and exits with 0', async () => {
-    for (const name of ['start', 'status', 'stop', 'nodes', 'drain', 'logs', 'memory', 'doctor', 'tasks', 'timeline']) {
-      const { code, out } = await run(`${name} --help`)
-      expect(code).to.equal(0)
-      expect(out).to.contain('Examples:').and.contain(`outpool ${name}`).and.contain('Exit codes')
-    }
+    const commands = ['start', 'status', 'stop', 'nodes', 'drain', 'logs', 'memory', 'doctor', 'tasks', 'why', 'timeline']
+    commands.push('chaos', 'token', 'token status', 'token rotate', 'token retire')
+    await Promise.all(
+      commands.map(async (name) => {
+        const { code, out } = await run(`${name} --help`)
+        expect(code).to.equal(0)
+        expect(out).to.contain('Examples:').and.contain(`outpool ${name}`).and.contain('Exit codes')
+      }),
+    )
   })
 })
