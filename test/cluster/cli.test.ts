@@ -133,7 +133,13 @@ describe('outpool', () => {
       2,
       /OUTPOOL_TOKEN_FILE/,
     ],
-    ['there is no cluster to rotate the token of', 'token rotate --address ws://127.0.0.1:1', {}, 3, /outpool start --head/],
+    [
+      'there is no cluster to rotate the token of',
+      'token rotate --address ws://127.0.0.1:1',
+      {},
+      3,
+      /outpool start --head/,
+    ],
   ]
   for (const [title, args, environment, code, message] of failures)
     it(`ends with exit code ${code}, when ${title}`, async () => {
@@ -144,7 +150,19 @@ describe('outpool', () => {
     })
 
   it('explains each command with examples, and exits with 0', async () => {
-    const commands = ['start', 'status', 'stop', 'nodes', 'drain', 'logs', 'memory', 'doctor', 'tasks', 'why', 'timeline']
+    const commands = [
+      'start',
+      'status',
+      'stop',
+      'nodes',
+      'drain',
+      'logs',
+      'memory',
+      'doctor',
+      'tasks',
+      'why',
+      'timeline',
+    ]
     commands.push('chaos', 'token', 'token status', 'token rotate', 'token retire')
     await Promise.all(
       commands.map(async (name) => {
