@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { OutpoolError, RuntimeEnvSetupError } from '../runtime/base/errors.ts'
 import { withPack, type FunctionDefinition } from '../runtime/code/function-source.ts'
 import { environmentWord, parseEnvironment } from '../runtime/code/modules/environment.ts'
 import type { PackedManifest, PackOptions } from '../runtime/code/modules/manifest.ts'
@@ -102,15 +103,18 @@ class Carrier {
   #pack(key: string, make: () => Promise<Packed>): RefTuple {
     let ref = this.#packs.get(key)
     if (ref === undefined) {
-      ref = this.#runtime.owner.values.forLife(this.#packNow(make))
+      const making = this.#packNow(make)
+      ref = this.#runtime.owner.values.forLife(making)
       this.#packs.set(key, ref)
+      // What did not work may have been put right by the next time.
+      making.catch(() => this.#packs.delete(key))
     }
     return ref
   }
 
   async #packNow(make: () => Promise<Packed>): Promise<PackedManifest> {
     const { owner } = this.#runtime
-    const [{ manifest, archives }] = await Promise.all([make(), owner.host.home.connected()])
+    const [{ manifest, archives }] = await Promise.all([packed(make), owner.host.home.connected()])
     const refs: Record<string, RefTuple> = {}
     for (const [id, bytes] of archives) {
       let ref = this.#archives.get(id)
@@ -120,6 +124,17 @@ class Carrier {
       refs[id] = ref
     }
     return { manifest, archives: refs }
+  }
+}
+
+/** What cannot be read, or what a tool says, is a matter of the environment too. */
+async function packed(make: () => Promise<Packed>): Promise<Packed> {
+  try {
+    return await make()
+  } catch (cause) {
+    if (cause instanceof OutpoolError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new RuntimeEnvSetupError(`a module could not be packed for the nodes: ${reason}`, { cause })
   }
 }
 

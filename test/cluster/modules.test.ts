@@ -3,12 +3,13 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import { init, remote, RemoteFunction, RuntimeEnvSetupError, shutdown } from 'outpool'
+import { init, remote, RemoteFunction, type RuntimeEnv, RuntimeEnvSetupError, shutdown } from 'outpool'
 import workerpool from 'outpool/workerpool'
 import { moduleExport, withPack } from '../../dist/runtime/code/function-source.js'
 import { currentRuntime, type ProcessRuntime } from '../../dist/runtime/owner/current.js'
 import { BareNode, joinOptions, Project } from './bare-nodes.ts'
-import { Program, rejection } from './support.ts'
+import { Registry } from './registry.ts'
+import { eventually, Program, rejection } from './support.ts'
 
 const manifest = JSON.stringify({ name: 'project', type: 'module' })
 
@@ -162,14 +163,52 @@ export async function load(plugin: string): Promise<unknown> {
   })
 
   it('brings a package with a binary along, once for two programs that race for it', async () => {
-    const made = project(nativeFiles)
+    await race(project(nativeFiles), {})
+  })
+
+  it('has the package manager of the lockfile install it there, once for two programs that race for it', async () => {
+    const registry = await Registry.start()
+    try {
+      const dependencies = { lmdb: '*' }
+      const made = project({ ...nativeFiles, 'package.json': JSON.stringify({ type: 'module', dependencies }) })
+      const lockfile = registry.lockfile('native', ['lmdb'], made.folder)
+      const { packages } = JSON.parse(lockfile) as { packages: { '': { dependencies: object } } }
+      writeFileSync(made.path('package.json'), JSON.stringify({ name: 'native', type: 'module', ...packages[''] }))
+      writeFileSync(made.path('package-lock.json'), lockfile)
+      // In workers of their own, which have nothing of the other way yet.
+      await race(made, { npm: 'install', env: { WAY: 'install' } })
+      const tarballs = registry.asked.filter((name) => name.endsWith('.tgz'))
+      expect(tarballs).to.include(`lmdb-${(packages[''].dependencies as { lmdb: string }).lmdb}.tgz`)
+      expect(new Set(tarballs).size).to.equal(tarballs.length)
+    } finally {
+      await registry.close()
+    }
+  })
+
+  it('says what the package manager said when it fails, and what to do', async () => {
+    const made = project({ ...nativeFiles, 'package.json': JSON.stringify({ name: 'native', type: 'module' }) })
+    const runtimeEnv = { npm: 'install' } as const
+    const work = remote<(n: number) => NativeFacts>(made.url('native.mjs'), 'work', { ...onOther, runtimeEnv })
+    const without = await rejection(work.run(1))
+    expect(without).to.be.instanceOf(RuntimeEnvSetupError)
+    expect(without.message).to.match(/has a lockfile .*npm: 'vendor'/)
+    writeFileSync(made.path('package.json'), '{"name": "native", "version": "1.0.0", "dependencies": {"x": "1.0.0"}}')
+    writeFileSync(made.path('package-lock.json'), '{"name": "native", "lockfileVersion": 3, "packages": {"": {}}}')
+    const env = { npm_config_registry: 'http://127.0.0.1:9/', npm_config_fetch_retries: '0' }
+    const failed = await rejection(work.options({ name: 'again', runtimeEnv: { npm: 'install', env } }).run(1))
+    expect(failed).to.be.instanceOf(RuntimeEnvSetupError)
+    expect(failed.message).to.match(/npm ci .*failed on this node \(exit code 1\).*npm: 'vendor'/s)
+  })
+
+  /** Two programs ask the node for the module at once; both get it, and it was made once. */
+  async function race(made: Project, runtimeEnv: RuntimeEnv): Promise<void> {
     const before = await other.metric('outpool_code_cache_made')
-    const rival = new Program('native-job.mjs', [made.url('native.mjs').href], {
+    const rival = new Program('native-job.mjs', [made.url('native.mjs').href, JSON.stringify(runtimeEnv)], {
       OUTPOOL_ADDRESS: head.url,
       OUTPOOL_TOKEN: joinOptions(head).token,
     })
     try {
-      const work = remote<(n: number) => NativeFacts>(made.url('native.mjs'), 'work', onOther)
+      const work = remote<(n: number) => NativeFacts>(made.url('native.mjs'), 'work', { ...onOther, runtimeEnv })
       const mine = await work.run(7)
       const [code] = await rival.exit
       expect([code, rival.stderr]).to.deep.equal([0, ''])
@@ -185,7 +224,7 @@ export async function load(plugin: string): Promise<unknown> {
     } finally {
       await rival.remove()
     }
-  })
+  }
 
   it('finds packages that are not to travel where they are, in the version that was meant, or says what to do', async () => {
     const plate = (version: string): string =>
@@ -243,7 +282,7 @@ export async function load(plugin: string): Promise<unknown> {
       expect(error.message, what).to.match(reason)
       expect(existsSync(victim)).to.equal(false)
     }
-    expect(readdirSync(other.code).filter((name) => name.startsWith('making-'))).to.deep.equal([])
+    await eventually(() => !readdirSync(other.code).some((name) => name.startsWith('making-')) || undefined)
     expect(await remote((n: number) => n + 1, onOther).run(1)).to.equal(2)
   })
 

@@ -38,7 +38,11 @@ export function findLockfile(folder: string): Lockfile {
 
 function readLockfile(folder: string, file: string, manager: PackageManager): Lockfile {
   const text = readFileSync(join(folder, file), 'utf8')
-  const names = [file, 'package.json', ...workspaces(manager, text).map((path) => `${path}/package.json`)]
+  const names = [
+    file,
+    'package.json',
+    ...workspaces(manager, text, join(folder, file)).map((path) => `${path}/package.json`),
+  ]
   if (manager === 'pnpm') names.push('pnpm-workspace.yaml')
   const files = names
     .filter((name) => existsSync(join(folder, name)))
@@ -47,9 +51,9 @@ function readLockfile(folder: string, file: string, manager: PackageManager): Lo
 }
 
 /** The folders of the workspace's packages, as the lockfile lists them. */
-function workspaces(manager: PackageManager, text: string): string[] {
+function workspaces(manager: PackageManager, text: string, file: string): string[] {
   if (manager === 'npm') {
-    const { packages = {} } = JSON.parse(text) as { packages?: Record<string, unknown> }
+    const packages = npmPackages(text, file)
     return Object.keys(packages).filter(
       (path) => path !== '' && !path.startsWith('..') && !/(^|\/)node_modules\//.test(path),
     )
@@ -63,6 +67,16 @@ function workspaces(manager: PackageManager, text: string): string[] {
   return [...text.matchAll(/@workspace:([\w@./-]+)"?:?$/gm)]
     .map((match) => match[1] as string)
     .filter((path) => path !== '.')
+}
+
+function npmPackages(text: string, file: string): Record<string, unknown> {
+  try {
+    return (JSON.parse(text) as { packages?: Record<string, unknown> }).packages ?? {}
+  } catch (cause) {
+    throw new RuntimeEnvSetupError(`${file} is no JSON: ${(cause as Error).message}. Make it again with npm install.`, {
+      cause,
+    })
+  }
 }
 
 /** Whether one of these packages is only a development dependency of the project. */

@@ -6,7 +6,7 @@
  *               └──▶ its folder, TypeScript compiled, ────────────────┤
  *                    and packages: vendor | install | never ──────────┘
  */
-import { realpathSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, parse, relative, sep } from 'node:path'
 import { RuntimeEnvSetupError } from '../../base/errors.ts'
@@ -85,6 +85,8 @@ interface Entry {
 
 /** Packs a folder as the working folder of functions. */
 export async function packFolder(root: string, options: PackOptions): Promise<Packed> {
+  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new RuntimeEnvSetupError(`runtimeEnv.workingDir names ${root}, which is no folder here. Name one that is.`)
   return withEsbuild(join(root, 'package.json'), (tool) => packTree(realpathSync(root), options, tool))
 }
 
