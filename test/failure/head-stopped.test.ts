@@ -28,7 +28,7 @@ describe('a head that is stopped', function () {
     const joining = cluster.run('join', {}, { address: home.url }).next<Joined>('end')
     for (const node of [home, third]) await isMissed(node)
     const { problem } = await cluster.status(home)
-    expect(problem).to.contain('of the head')
+    expect(problem).to.contain(`the head ${head.url} is away`)
     await work.more(200)
     const result = await work.enough()
     await work.ranOn(home.id)
