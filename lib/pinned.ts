@@ -104,6 +104,14 @@ export function takeCaptures(fn: Callable, caller = 'run'): Callable {
   return { definition, taken: new TakenCaptures(ensureRuntime(), fn, { caller }) }
 }
 
+/**
+ * Whether the function uses variables from around it, which go with it as an argument does.
+ * @throws FunctionCaptureError where it cannot travel.
+ */
+export function capturesVariables(fn: (...args: never[]) => unknown, caller: string): boolean {
+  return defineFunction(fn, { caller }).source.kind === 'closure'
+}
+
 /** Asks for a worker; returns at once. */
 export function acquireWorker(options: PinnedWorkerOptions = {}): PinnedWorker {
   return new PinnedLease(ensureRuntime(), options)

@@ -1,11 +1,12 @@
 /** Single calls on workers, for queues that decide call by call where each is to run. */
 import { FunctionCaptureError, SerializationError } from '../runtime/base/errors.ts'
 import { onAbort } from '../runtime/base/on-abort.ts'
-import { defineFunction } from '../runtime/code/function-source.ts'
+import { defineFunction, type FunctionDefinition } from '../runtime/code/function-source.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { CallMode } from '../runtime/owner/template.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
+import { captureCall } from './captures.ts'
 import { carry } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 
@@ -33,9 +34,12 @@ export function ship(
 ): Promise<unknown> {
   const { signal, givesSignal = false, maxRetries = 0 } = options
   const runtime = ensureRuntime()
-  const template = templateFor(runtime, fn, givesSignal ? 'signal' : 'call', maxRetries)
+  const { definition, environment } = carry(runtime, defineFunction(fn, { caller: 'ship' }), undefined)
+  const template = templateFor(runtime, definition, environment, givesSignal ? 'signal' : 'call', maxRetries)
+  const given = givesSignal ? [signal !== undefined] : args
+  const all = definition.source.kind === 'closure' ? captureCall(runtime, fn, given, { caller: 'ship' }) : given
   let stop: (() => void) | undefined
-  const running = runtime.owner.run(template, givesSignal ? [signal !== undefined] : args, (number) => {
+  const running = runtime.owner.run(template, all, (number) => {
     if (signal === undefined) return
     const reason = (): string => `its signal was aborted: ${String(signal.reason)}`
     stop = onAbort(signal, () => runtime.owner.cancel(number, { reason: reason(), force: false, recursive: true }))
@@ -50,12 +54,12 @@ export function isUnshippable(error: unknown): boolean {
 
 function templateFor(
   runtime: ProcessRuntime,
-  fn: (...args: never[]) => unknown,
+  definition: FunctionDefinition,
+  environment: string,
   mode: CallMode,
   maxRetries: number,
 ): TaskTemplate {
   const { owner } = runtime
-  const { definition, environment } = carry(runtime, defineFunction(fn, { caller: 'ship' }), undefined)
   let known = templates.get(runtime)
   if (known === undefined) templates.set(runtime, (known = new Map()))
   const key = `${definition.id} ${mode} ${maxRetries}`

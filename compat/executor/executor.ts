@@ -1,5 +1,5 @@
 import { checkNames } from '../../lib/options.ts'
-import { explainSymbol, type Callable } from '../../lib/pinned.ts'
+import { explainSymbol, takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { isCallable, type FunctionOf } from '../shared/callable.ts'
 import { chunksOf } from '../shared/chunks.ts'
 import {
@@ -152,9 +152,18 @@ export class Executor implements AsyncDisposable {
     if (!isCallable(fn))
       throw new TypeError(`${typeof fn} is not callable: a function, or moduleFunction(url, exportName), is needed`)
     const runner = (this.#runner ??= new PoolRunner(this.#options))
+    let taken: Callable
+    try {
+      taken = takeCaptures(fn, 'submit')
+    } catch (error) {
+      return new Future<R>((settler) => {
+        settler.reject(error)
+        return () => false
+      })
+    }
     const future: Future<R> = new Future<R>((settler) =>
       runner.submit({
-        fn,
+        fn: taken,
         items: calls,
         mode: 'starmap',
         started: () => settler.running(),

@@ -1,8 +1,14 @@
-import { explainSymbol, isLocal } from '../../lib/pinned.ts'
+import { capturesVariables, explainSymbol, isLocal } from '../../lib/pinned.ts'
 import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
 import { ClusterWorker, type WorkerTask } from './cluster-worker.ts'
-import { OriginalPoolClass, type WorkerArguments, type WorkerHandler, type WorkerpoolPromise } from './original.ts'
+import {
+  defer,
+  OriginalPoolClass,
+  type WorkerArguments,
+  type WorkerHandler,
+  type WorkerpoolPromise,
+} from './original.ts'
 import { poolKind, type PoolKind } from './pool-kind.ts'
 
 /** What `explain(pool)` tells. */
@@ -51,6 +57,17 @@ export class ClusterPool extends OriginalPoolClass {
 
   override exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise {
     if (this.follows && this.stopFollowing === undefined) this.#follow()
+    if (typeof method === 'function' && poolKind(this, this).where === 'cluster') {
+      // The original sends its text alone, which would not find what it captures.
+      try {
+        if (!capturesVariables(method as () => unknown, 'exec')) return super.exec(method, params, options)
+      } catch (error) {
+        const refused = defer()
+        refused.reject(error)
+        return refused.promise
+      }
+      if (Array.isArray(params ?? [])) return super.exec('run', [method, params], options)
+    }
     return super.exec(method, params, options)
   }
 

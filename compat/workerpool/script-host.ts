@@ -40,7 +40,11 @@ export async function loadScript(
   carried: CarriedModule | null,
 ): Promise<void> {
   const registry = createWorkerRegistry((value) => travelling(value, settings.flattening))
-  addMethod(registry, 'run', (source, params) => runSource(registry, source as string, params as unknown[] | null))
+  addMethod(registry, 'run', (source, params) =>
+    typeof source === 'function'
+      ? runCaptured(registry, source as Captured, params as unknown[] | null)
+      : runSource(registry, source as string, params as unknown[] | null),
+  )
   addMethod(registry, 'methods', () => [...registry.methods.keys()])
   if (settings.env !== undefined) Object.assign(process.env, settings.env)
   if (settings.cwd !== undefined) process.chdir(settings.cwd)
@@ -151,6 +155,16 @@ async function cleanUp(registry: WorkerRegistry): Promise<boolean> {
 /** The script's `onTerminate`, before the process ends in order. */
 export async function runTerminationHandler(code: number): Promise<void> {
   await workerRegistry()?.onTerminate?.(code)
+}
+
+type Captured = (...params: unknown[]) => unknown
+
+/** `pool.exec(fn)` of a function that captures: it came with its variables, as a value. */
+function runCaptured(registry: WorkerRegistry, fn: Captured, params: readonly unknown[] | null): unknown {
+  return fn.apply(
+    Object.assign(() => undefined, { worker: publicWorker(registry) }),
+    [...(params ?? [])],
+  )
 }
 
 const compiled = new Map<string, (...params: unknown[]) => unknown>()

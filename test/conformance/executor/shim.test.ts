@@ -86,11 +86,25 @@ describe('executor: what goes wrong', () => {
     expect(() => executor.map((n: number) => n, 3 as never)).to.throw(TypeError)
   })
 
+  it('sends what a function captures, as it is at the call', async () => {
+    await using executor = new futures.Executor(1)
+    let factor = 2
+    const doubled = executor.submit((n: number) => n * factor, 21)
+    const mapped = executor.map((n: number) => n + factor, [1, 2])
+    factor = 100
+    expect(await doubled.result()).to.equal(42)
+    const seen: number[] = []
+    for await (const value of mapped) seen.push(value)
+    expect(seen).to.deep.equal([3, 4])
+  })
+
   it('fails an argument that cannot travel by its path, and the worker stays', async () => {
     await using executor = new futures.Executor(1)
-    const error = (await executor.submit((value: unknown) => typeof value, { callback: () => 1 }).exception()) as Error
+    const error = (await executor
+      .submit((value: unknown) => typeof value, { cache: new WeakMap() })
+      .exception()) as Error
     expect(error.name).to.equal('SerializationError')
-    expect(error.message).to.contain('callback')
+    expect(error.message).to.contain('cache')
     expect(await executor.submit(() => 1).result()).to.equal(1)
   })
 })

@@ -57,6 +57,23 @@ for (const place of places) {
       expect(report.functions).to.deep.equal([{ name: 'spin', worker: report.worker, caller: 0, reasons: [] }])
     })
 
+    it('runs on workers what captures data that it leaves as it is, and functions that only compute', async () => {
+      const queue = new Queue()
+      const rates = { base: 3, extra: [1, 2] }
+      const total = (n: number): number => rates.extra.reduce((sum, rate) => sum + rate, rates.base) * n
+      class Point {
+        readonly x: number
+        constructor(x: number) {
+          this.x = x
+        }
+      }
+      expect(await queue.addAll([1, 2, 3].map((n) => () => total(n)))).to.deep.equal([6, 12, 18])
+      const point = await queue.add(() => new Point(rates.base))
+      expect(point).to.be.instanceOf(Point)
+      expect(point.x).to.equal(3)
+      expect([explain(queue).worker, explain(queue).caller]).to.deep.equal([4, 0])
+    })
+
     it('runs what changes what it captured, or reaches out, in the caller, and says why', async () => {
       const queue = new Queue()
       let count = 0
@@ -97,10 +114,10 @@ for (const place of places) {
 
     it('runs in the caller what cannot come back from a worker, and remembers that', async () => {
       const queue = new Queue()
-      const make = (): unknown => () => 1
-      expect(((await queue.add(make)) as () => number)()).to.equal(1)
-      expect(((await queue.add(make)) as () => number)()).to.equal(1)
-      expect(explain(queue).worker).to.equal(0)
+      const make = (): unknown => new WeakMap()
+      expect(await queue.add(make)).to.be.instanceOf(WeakMap)
+      expect(await queue.add(make)).to.be.instanceOf(WeakMap)
+      expect([explain(queue).worker, explain(queue).caller]).to.deep.equal([0, 2])
     })
   })
 }

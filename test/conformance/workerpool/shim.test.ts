@@ -14,8 +14,11 @@ const load = async (): Promise<Workerpool> => {
 
 const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true, processes: true }
 
-// Every workerType is processes here.
-conformanceSuite({ name: 'the shim', load, options: {}, can })
+describe('workerpool: on this machine', () => {
+  usePlainWorkers()
+  // Every workerType is processes here.
+  conformanceSuite({ name: 'the shim', load, options: {}, can })
+})
 
 describe('workerpool: on three nodes', () => {
   let leave: () => Promise<void>
@@ -45,6 +48,7 @@ describe('workerpool: the shim, where it differs from the original', () => {
   let explain: (target: object) => unknown
   const script = scriptPath('methods.mjs')
   const pools: ReturnType<Workerpool['pool']>[] = []
+  usePlainWorkers()
 
   before(async () => {
     workerpool = await load()
@@ -92,10 +96,32 @@ describe('workerpool: the shim, where it differs from the original', () => {
   it('fails a parameter that cannot travel by its path, and the worker stays', async () => {
     const pool = create(script, { maxWorkers: 1 })
     expect(await pool.exec('count')).to.equal(1)
-    const error = (await reason(pool.exec('echo', [{ callback: () => 1 }]))) as Error
+    const error = (await reason(pool.exec('echo', [{ cache: new WeakMap() }]))) as Error
     expect(error.name).to.equal('SerializationError')
-    expect(error.message).to.contain('callback')
+    expect(error.message).to.contain('cache')
     expect(await pool.exec('count')).to.equal(2)
+  })
+
+  it('sends what a function captures with it; in the original it would not be defined', async () => {
+    const pool = create(undefined, { maxWorkers: 1 })
+    const rates = { base: 3 }
+    const total = (n: number): number => rates.base * n
+    expect(await pool.exec((n: number) => total(n) + rates.base, [2])).to.equal(9)
+    const seen: unknown[] = []
+    const emitting = function (this: { worker: { emit(payload: unknown): void } }): number {
+      this.worker.emit(rates)
+      return rates.base
+    }
+    expect(await pool.exec(emitting, [], { on: (payload: unknown) => seen.push(payload) })).to.equal(3)
+    expect(seen).to.deep.equal([{ base: 3 }])
+  })
+
+  it('rejects a function that captures what cannot travel, by the way to it, and one whose changes would be lost', async () => {
+    const pool = create(undefined, { maxWorkers: 1 })
+    const cache = new WeakSet<object>()
+    const first = (await reason(pool.exec((key: object) => cache.has(key), [{}]))) as Error
+    expect([first.name, first.message.includes('cache')]).to.deep.equal(['SerializationError', true])
+    expect(await pool.exec(() => 1)).to.equal(1)
   })
 
   it('tells where the tasks ran', async () => {
