@@ -1,5 +1,5 @@
 /** The words, examples and exit codes of `outpool chaos`. */
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
 import { chaosFaults } from '../../runtime/cluster/chaos-plan.ts'
 import type { ChaosFault } from '../../runtime/cluster/chaos-plan.ts'
@@ -20,7 +20,8 @@ machines do it to themselves.
   messages                            in the links of all nodes and workers, for all of the time, by --messages
 
 A killed node comes back only if somebody starts it: with --restart this command does, for those of this machine, with
-the options they had. The seed makes the same plan again; whom it meets depends on who is there at that moment.
+the options they had. Ctrl-C ends it; what is stopped then goes on by itself after its time. The seed makes the same plan
+again; whom it meets depends on who is there at that moment.
 
 --messages is a list of fault=probability, such as delay=0.01,tear=0.0001,duplicate=0.2@nodeLoad+clusterView:
   delay       a message, and everything behind it, comes up to 50 ms later
@@ -36,15 +37,25 @@ Examples:
   outpool chaos --faults messages --messages delay=0.1,tear=0.001
 `
 
+const every = new Option('--every <range>', 'the pause between two acts, in seconds')
+  .argParser(range)
+  .default([1, 3], '1-3')
+const some = new Option('--faults <names>', `some of ${chaosFaults.join(', ')}`)
+  .argParser(faults)
+  .default([...chaosFaults], 'all')
+const longest = new Option('--longest <time>', 'the longest stop and the longest cut: 500ms, 8s')
+  .argParser(duration)
+  .default(8_000, '8s')
+
 export function addChaosCommand(outpool: Command, after: string): void {
   outpool
     .command('chaos')
     .description('let things go wrong in a running cluster: kills, stops, cuts, lost and late messages')
     .option('--seed <number>', 'of the plan (default: a new one, which is printed)', count)
     .option('--seconds <number>', 'how long', seconds, 60)
-    .option('--every <range>', 'the pause between two acts, in seconds', range, [1, 3] as const)
-    .option('--faults <names>', `some of ${chaosFaults.join(', ')}`, faults, [...chaosFaults])
-    .option('--longest <time>', 'the longest stop and the longest cut: 500ms, 8s', duration, 8_000)
+    .addOption(every)
+    .addOption(some)
+    .addOption(longest)
     .option('--messages <rules>', 'faults of messages and their probabilities (see below)', rules)
     .option('--restart', 'start nodes of this machine again that were killed')
     .option('--dry-run', 'print the plan and do nothing')

@@ -69,7 +69,7 @@ function printPlan(plan: readonly ChaosAct[], rules: readonly ChaosRule[], json:
 }
 
 function planned({ atMs, fault, node, forMs }: ChaosAct): string {
-  const whom = fault.endsWith('head') ? '' : `  the node at ${Math.floor(node * 100)} % of those there are`
+  const whom = fault.endsWith('head') ? '' : `  the node ${Math.floor(node * 100)} % down their list`
   return `${time(atMs)}  ${fault.padEnd(11)}${whom}${forMs > 0 ? `, for ${forMs} ms` : ''}`
 }
 
