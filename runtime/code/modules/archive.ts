@@ -206,7 +206,6 @@ class ArchiveReader {
 /** Why a path may not be unpacked; undefined for a plain relative one. */
 export function whyUnsafe(path: string): string | undefined {
   if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return 'is absolute'
-  // oxlint-disable-next-line no-control-regex -- these are what is refused
   if (/[\u0000-\u001f\u007f\\]/.test(path)) return 'has a backslash or a control character'
   for (const part of path.split('/')) {
     if (part === '..') return 'leads out of the folder'

@@ -84,7 +84,7 @@ function checkPlatform({ platform, names }: PackagesPart & { how: 'vendor' }, or
 }
 
 function checkPresent(folder: string, { name, version }: NamedVersion, origin: string): void {
-  const here = (readJson(join(folder, name, 'package.json')) as { version?: unknown } | undefined)?.version
+  const here = readJson(join(folder, name, 'package.json'))?.version
   if (here === version) return
   const found = typeof here === 'string' ? `has version ${here}` : 'does not have it'
   throw new RuntimeEnvSetupError(
