@@ -182,7 +182,11 @@ function warn(runtime: ProcessRuntime, name: string, caller: string, reasons: re
   const text = `${caller}(${name}): ${about.map(({ message }) => message).join('; ')}`
   if (warned.has(text)) return
   warned.add(text)
-  runtime.owner.host.warn(`${text}; each call works on a copy (OUTPOOL_CHECK=1 tells when a change is lost)`)
+  const isLost = about.some(({ kind }) => kind !== 'changing')
+  const hint = isLost
+    ? 'a change is lost when the call ends (OUTPOOL_CHECK=1 tells when one is)'
+    : 'each call has what it is at that moment'
+  runtime.owner.host.warn(`${text}; ${hint}`)
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -8,7 +8,7 @@ import { isObjectRef, tupleOf } from '../runtime/owner/object-ref.ts'
 import { explainSymbol } from './pinned.ts'
 import { RemoteFunction } from './remote.ts'
 
-export { analyse, type AnalyseOptions } from '../runtime/code/analysis/verdict.ts'
+export { analyse } from '../runtime/code/analysis/verdict.ts'
 export type { FunctionVerdict, Reason, Verdict } from '../runtime/code/analysis/reasons.ts'
 
 /** What `explain()` says of this process and the cluster as it sees it. */

@@ -237,7 +237,7 @@ class Encoder implements Walk {
 
   #plain(value: Plain): void {
     // Of what a function captures nothing is left out in silence.
-    if (this.#refs?.code?.arrows === true && Object.getOwnPropertySymbols(value).length > 0) {
+    if (this.#refs?.code?.isMore(value) === true) {
       if (!this.#code((codec, writer) => codec.writeObject(value, writer))) this.refuse(value)
       return
     }

@@ -35,6 +35,8 @@ export class Pending {
 export interface CodeCodec {
   /** Refusals name the way to a value by arrows: `handler -> db -> socket`. */
   readonly arrows: boolean
+  /** Whether an object that looks like plain data is to be given to `writeObject` all the same. */
+  isMore(value: object): boolean
   /** Writes a function or a class, or refuses it. */
   writeFunction(value: Function, writer: PartWriter): void
   /** Writes an object of no built-in class; false where it is none that can be. */

@@ -82,6 +82,11 @@ export function builtInExport(value: unknown): { readonly module: string; readon
   return moduleOf.get(value)
 }
 
+/** As `builtInExport`, of the modules that were looked at. */
+export function isBuiltInModule(value: unknown): boolean {
+  return moduleOf.has(value)
+}
+
 function readModule(name: string, exported: unknown): void {
   const module = `node:${name}`
   if (typeof exported === 'function' && !moduleOf.has(exported))

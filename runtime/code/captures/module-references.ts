@@ -4,7 +4,7 @@
  */
 import { createRequire, isBuiltin } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { builtInExport } from '../analysis/known-values.ts'
+import { builtInExport, isBuiltInModule } from '../analysis/known-values.ts'
 import { installedPackageOf } from '../modules/npm-package.ts'
 import { isOwnModule, portableUrl } from '../own-modules.ts'
 import { importsOf, type Import } from './imports.ts'
@@ -36,6 +36,11 @@ export function referenceByValue(value: object): ModuleReference | undefined {
     return { url: module, exportName: exportName === '*' ? '=' : exportName }
   }
   return commonJsExport(value)
+}
+
+/** Whether the object was found to be (of) a module before: no module is looked at anew. */
+export function isKnownModule(value: object): boolean {
+  return commonJs.has(value) || isBuiltInModule(value)
 }
 
 /** By the import that gave a name of a script its value; undefined for imports of the program's own files. */
@@ -92,14 +97,17 @@ function resolveUrl(specifier: string, from: string): string | undefined {
 
 const commonJs = new WeakMap<object, ModuleReference>()
 const read = new Set<string>()
+let ownRequire: NodeJS.Require | undefined
 
 /** The export of a CommonJS package that the value is, by identity. */
 function commonJsExport(value: object): ModuleReference | undefined {
   const known = commonJs.get(value)
   if (known !== undefined) return known
-  for (const [filename, loaded] of Object.entries(createRequire(import.meta.url).cache)) {
-    if (loaded === undefined || read.has(filename) || filename.includes('?')) continue
-    if (!loaded.loaded) continue
+  const { cache } = (ownRequire ??= createRequire(import.meta.url))
+  for (const filename of Object.keys(cache)) {
+    if (read.has(filename) || filename.includes('?')) continue
+    const loaded = cache[filename]
+    if (loaded?.loaded !== true) continue
     read.add(filename)
     if (installedPackageOf(filename) !== undefined) readExports(pathToFileURL(filename).href, loaded.exports)
   }

@@ -12,7 +12,7 @@ import { types } from 'node:util'
 import type { CodeCodec, PartReader, PartWriter } from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
 import { takeApart, type FunctionParts } from './function-parts.ts'
-import { referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
+import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
 import { originOf } from './origins.ts'
 import { readCode, type TextSource } from './receive-code.ts'
 import { isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
@@ -38,6 +38,7 @@ export function codeCodec(sink: TextSink = inTheValue, source: TextSource = noTe
   const sender = new CodeSender(sink)
   return {
     arrows,
+    isMore: (value) => arrows && isMore(value),
     writeFunction: (value, writer) => sender.function(value, writer),
     writeObject: (value, writer) => sender.object(value, writer),
     read: (reader: PartReader) => readCode(reader, source),
@@ -204,6 +205,12 @@ class CodeSender {
     writer.count(inherits && !isGenerator ? 1 : 0)
     if (inherits && !isGenerator) writer.value('[[Parent]]', parent.constructor)
   }
+}
+
+/** A module, what a compiler made of the import of one, or an object with properties that data does not have. */
+function isMore(value: object): boolean {
+  if (Object.hasOwn(value, 'default') || isKnownModule(value)) return true
+  return Object.getOwnPropertySymbols(value).length > 0
 }
 
 /** Things that every process has one of. */

@@ -1,0 +1,84 @@
+/** The program of the cases in the forms in which programs come, each in a folder with the packages that it imports. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build, stop, type BuildOptions } from 'esbuild'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const sources = fileURLToPath(new URL('./', import.meta.url))
+const programs = ['run.ts', 'cases.ts', 'helpers.ts'].map((name) => join(sources, name))
+
+export interface Variant {
+  /** Arguments of node. */
+  readonly args: readonly string[]
+}
+
+/** What `play` plays, by name. */
+export const variants: Readonly<Record<string, (folder: string) => Promise<Variant>>> = {
+  'ES modules': async (folder) => ({ args: [await compiled(folder, 'esm', '.mjs')] }),
+  'CommonJS modules': async (folder) => ({ args: [await compiled(folder, 'cjs', '.cjs')] }),
+  'TypeScript, by tsx': () => Promise.resolve({ args: ['--import', tsx(), join(sources, 'run.ts')] }),
+  'a minified bundle': async (folder) => {
+    const outfile = join(folder, 'bundle.mjs')
+    await build({ ...common, entryPoints: [programs[0] as string], bundle: true, minify: true, format: 'esm', outfile })
+    return { args: [outfile] }
+  },
+  'a worker thread': async (folder) => {
+    const program = await compiled(folder, 'esm', '.mjs')
+    const main = join(folder, 'main.mjs')
+    const url = JSON.stringify(pathToFileURL(program).href)
+    writeFileSync(main, `import { Worker } from 'node:worker_threads'\nnew Worker(new URL(${url}))\n`)
+    return { args: [main] }
+  },
+}
+
+const common: BuildOptions = { packages: 'external', platform: 'node', target: 'node20', logLevel: 'silent' }
+
+function tsx(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+}
+
+async function compiled(folder: string, format: 'esm' | 'cjs', extension: string): Promise<string> {
+  await build({ ...common, entryPoints: programs, outdir: folder, format, outExtension: { '.js': extension } })
+  for (const name of readdirSync(folder)) {
+    if (!name.endsWith(extension)) continue
+    const text = readFileSync(join(folder, name), 'utf8')
+    const renamed = text.replace(/(["']\.\/\w+)\.ts(["'])/g, `$1${extension}$2`)
+    // The files of one program know each other's default exports, whatever they were compiled to.
+    writeFileSync(join(folder, name), renamed.replace(/(require\("\.\/\w+\.cjs"\)), 1\)/g, '$1)'))
+  }
+  return join(folder, `run${extension}`)
+}
+
+/** Ends the compiler that runs beside this process. */
+export async function endCompiler(): Promise<void> {
+  await stop()
+}
+
+/** What the program prints. `node`: the executable. */
+export async function play(name: string, node: string = process.execPath): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'captures-'))
+  try {
+    mkdirSync(join(folder, 'node_modules'))
+    symlinkSync(root, join(folder, 'node_modules/outpool'))
+    for (const npm of ['acorn', 'lodash'])
+      symlinkSync(join(root, 'node_modules', npm), join(folder, 'node_modules', npm))
+    const make = variants[name]
+    if (make === undefined) throw new Error(`no such form of the program: ${name}`)
+    const { args } = await make(folder)
+    // The tests' own loader is not for the program.
+    const { NODE_OPTIONS: _options, ...env } = process.env
+    const child = spawn(node, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+    await once(child, 'close')
+    return output
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
