@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { AuthenticationError, ConnectionLostError } from '../../runtime/base/errors.ts'
 import { packageVersion } from '../../runtime/transport/hello.ts'
+import type { CheckFlags } from './check.ts'
 import type { ClusterFlags } from './cluster-address.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { addOperatingCommands } from './operating-commands.ts'
@@ -30,8 +31,36 @@ function program(): Command {
   addStart(outpool)
   addStatus(outpool)
   addStop(outpool)
+  addCheck(outpool)
   addOperatingCommands(outpool, tokenHelp + exitHelp, exitHelp)
   return outpool
+}
+
+function addCheck(outpool: Command): void {
+  outpool
+    .command('check [paths...]')
+    .description('say of each function that source files hand to pools and queues whether it ships, and why not')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Files and folders (default: the current one, without node_modules). Nothing is run: what a
+function captures is known when the program runs; explain(fn) says it then.
+
+  ships     it runs on a worker
+  may stay  it depends on what it captures, or on code that is not looked into
+  stays     it runs in its caller; for workerpool and Pool: it is refused
+  unknown   the function is not written in that file
+
+Examples:
+  outpool check src/
+  outpool check --json src/ | jq '.calls[] | select(.verdict == "stays")'
+${exitHelp}`,
+    )
+    .action(async (paths: string[], flags: CheckFlags) => {
+      const { check } = await import('./check.ts')
+      await check(paths, flags)
+    })
 }
 
 function addStart(outpool: Command): void {

@@ -1,0 +1,99 @@
+import { expect } from 'chai'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { check, type Checked } from '../../../lib/cli/check.ts'
+
+describe('outpool check', () => {
+  let folder: string
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'check-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  async function verdicts(name: string, text: string): Promise<[call: string, verdict: string, reason: string][]> {
+    writeFileSync(join(folder, name), text)
+    const said: string[] = []
+    const log = console.log
+    console.log = (line: string) => void said.push(line)
+    try {
+      await check([folder], { json: true })
+    } finally {
+      console.log = log
+    }
+    const { calls } = JSON.parse(said.join('\n')) as { calls: Checked[] }
+    return calls.map(({ call, verdict, line, reasons: [reason = ''] }) => [`${call}:${line}`, verdict, reason])
+  }
+
+  it('says of tasks of a queue whether they ship, may stay or stay', async () => {
+    const text = `import PQueue from 'p-queue'
+const queue = new PQueue()
+const rate = 3
+const total = (n) => n * rate
+let count = 0
+queue.add(() => total(2) + rate)
+queue.add(() => { count++ })
+queue.add(() => fetch('http://x'))
+queue.add(elsewhere)
+queue.addAll([() => 1, () => { count++ }])`
+    const found = await verdicts('a.mjs', text)
+    expect(found.map(([call, verdict]) => `${call} ${verdict}`)).to.deep.equal([
+      'queue.add:6 ships',
+      'queue.add:7 stays',
+      'queue.add:8 may stay',
+      'queue.add:9 unknown',
+      'queue.addAll:10 ships',
+      'queue.addAll:10 stays',
+    ])
+    expect(found[1]?.[2]).to.match(/count/)
+    expect(found[2]?.[2]).to.match(/fetch/)
+  })
+
+  it('knows the packages by require, by their shims, and in members', async () => {
+    const text = `const { pool } = require('workerpool')
+const pLimit = require('p-limit').default
+const workers = pool('/x/worker.js')
+const limit = pLimit(2)
+class Job {
+  async run() {
+    this.executor = new Executor()
+    this.executor.submit((a) => a + 1, 1)
+    workers.exec('resize', [1])
+    workers.exec((a) => a, [1])
+    return limit((n) => n * 2, 3)
+  }
+}
+const { Executor } = require('outpool/executor')`
+    const found = await verdicts('b.cjs', text)
+    expect(found.map(([call, verdict]) => `${call} ${verdict}`)).to.deep.equal([
+      'executor.submit:8 ships',
+      'workers.exec:9 ships',
+      'workers.exec:10 ships',
+      'limit:11 ships',
+    ])
+  })
+
+  it('reads TypeScript', async () => {
+    const text = `import pMap, { type Mapper } from 'outpool/p-map'
+const double: Mapper<number, number> = (n: number): number => n * 2
+export const all: Promise<number[]> = pMap([1, 2], double)`
+    expect((await verdicts('c.ts', text)).map(([, verdict]) => verdict)).to.deep.equal(['ships'])
+  })
+
+  it('runs nothing of what it reads', async () => {
+    const text = `import pMap from 'p-map'
+globalThis.ran = true
+const make = (() => { globalThis.ran = true })()
+pMap([1], (n) => make(n))`
+    const [only] = await verdicts('d.mjs', text)
+    expect(only?.slice(1)).to.deep.equal(['may stay', 'it calls make (line 1), which is not written in this file'])
+    expect('ran' in globalThis).to.equal(false)
+  })
+
+  it('goes on behind a file that it cannot read', async () => {
+    writeFileSync(join(folder, 'broken.js'), 'this is no ( JavaScript')
+    const found = await verdicts('z.mjs', `import pMap from 'p-map'\npMap([1], (n) => n)`)
+    expect(found.map(([, verdict]) => verdict)).to.deep.equal(['unknown', 'ships'])
+  })
+})
