@@ -1,0 +1,162 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect } from 'chai'
+import { get, init, put, remote, shutdown, type ObjectRef } from 'outpool'
+import { startDetached } from '../../dist/runtime/cluster/detach.js'
+import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
+import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
+import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
+import { eventually, plainWorkers, Program, rejection, TestCluster } from './support.ts'
+
+const mebibyte = 1024 * 1024
+const canShare = process.platform === 'linux' && process.env['OUTPOOL_NO_NATIVE'] !== '1'
+const itShared = canShare ? it : it.skip
+
+/** Keeps what it got for as long as its process lives, and tells one number of each page. */
+const keep = remote((array: Float64Array) => {
+  const memory = globalThis as { kept?: unknown[] }
+  ;(memory.kept ??= []).push(array)
+  let sum = 0
+  for (let i = 0; i < array.length; i += 512) sum += array[i] as number
+  return { sum, pid: process.pid }
+})
+const pidAfter = remote(async (ms: number, warm: Uint8Array) => {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  return warm.length > 0 ? process.pid : 0
+})
+const spoil = remote((array: Float64Array) => {
+  const before = array[0]
+  array.fill(-1)
+  return [before, array[0], array[array.length - 1]]
+})
+const filled = remote((length: number, value: number) => new Float64Array(length).fill(value))
+/** Leaves room half filled, objects and maps behind. */
+const dieWith = remote((array: Float64Array, length: number) => {
+  ;(globalThis as { held?: unknown }).held = array
+  if (array[0] === 1) process.kill(process.pid, 'SIGKILL')
+  return new Float64Array(length)
+})
+
+/** In a frame of its own, which keeps nothing of the value. */
+async function holdsAll(ref: ObjectRef<Float64Array>, wanted: number): Promise<void> {
+  expect((await ref.get()).every((value) => value === wanted)).to.equal(true)
+}
+
+/** Memory of a process, its share of what others use as well, in bytes. */
+function shareOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1]) * 1024
+}
+
+describe('objects', () => {
+  let cluster: TestCluster
+  let node: DaemonFacts
+  let restore: () => void
+  const usage = (): Promise<StoreUsage> => askNodeJson<StoreUsage>(node.url, '/memory?objects=1000', cluster.token)
+  const begin = async (options: object): Promise<void> => {
+    node = await cluster.start({ head: true, ...options })
+    await init({ address: node.url })
+  }
+  beforeEach(() => {
+    restore = plainWorkers()
+    cluster = new TestCluster(startDetached)
+  })
+  afterEach(async () => {
+    await shutdown()
+    await cluster.close()
+    restore()
+  })
+
+  itShared('are in memory once, however many processes use them', async () => {
+    const bytes = 256 * mebibyte
+    const workers = 10
+    await begin({ numCpus: workers, objectStoreMemory: 2 * bytes })
+    const ref = await put(new Float64Array(bytes / 8).fill(1))
+    const warm = await put(new Uint8Array(200_000).fill(1))
+    const pids = new Set<number>()
+    while (pids.size < workers)
+      for (const pid of await get(Array.from({ length: workers }, () => pidAfter.remote(200, warm)))) pids.add(pid)
+    const before = [...pids].reduce((sum, pid) => sum + shareOf(pid), 0)
+    const kept = new Set<number>()
+    while (kept.size < workers)
+      for (const { pid, sum } of await get(
+        Array.from({ length: workers }, () => keep.options({ numCpus: 1 }).remote(ref)),
+      )) {
+        expect(sum).to.equal(bytes / 8 / 512)
+        kept.add(pid)
+      }
+    const after = [...pids].reduce((sum, pid) => sum + shareOf(pid), 0)
+    expect(after - before).to.be.lessThan(bytes + 32 * mebibyte)
+    expect((await usage()).list.find(({ key }) => key === ref.id)?.holders).to.have.length.at.least(workers)
+  })
+
+  it('are what was put, whatever somebody writes into what he got', async () => {
+    await begin({ numCpus: 2 })
+    const ref = await put(new Float64Array(100_000).fill(1))
+    const first = await ref.get()
+    first.fill(7)
+    for (let i = 0; i < 4; i++) expect(await spoil.run(ref)).to.deep.equal([1, -1, -1])
+    const second = await ref.get()
+    expect([first[5], second[5]]).to.deep.equal([7, 1])
+    // A result, which lies where another process wrote it.
+    const result = filled.remote(100_000, 3)
+    expect(await spoil.run(result)).to.deep.equal([3, -1, -1])
+    expect((await result.get()).every((value) => value === 3)).to.equal(true)
+  })
+
+  itShared('give back at once what a process held that was killed', async () => {
+    await begin({ numCpus: 2 })
+    const ref = await put(new Float64Array(100_000).fill(1))
+    for (let i = 0; i < 3; i++) {
+      const error = await rejection(dieWith.options({ maxRetries: 0 }).run(ref, 20_000))
+      expect(error.name).to.equal('WorkerCrashedError')
+    }
+    await holdsAll(filled.remote(50_000, 2), 2)
+    const { list } = await eventually(async () => {
+      // What this program itself has mapped goes when it is collected.
+      globalThis.gc?.()
+      const seen = await usage()
+      return seen.list.length === 1 && seen.list[0]?.holders.length === 0 ? seen : undefined
+    })
+    expect(list[0]).to.include({ key: ref.id, state: 'memory' })
+  })
+
+  itShared('go to disk when memory is short, and come back', async () => {
+    await begin({ numCpus: 2, objectStoreMemory: 32 * mebibyte })
+    const length = (2 * mebibyte) / 8
+    const refs = []
+    for (let i = 0; i < 40; i++)
+      refs.push(i % 2 === 0 ? await put(new Float64Array(length).fill(i)) : filled.remote(length, i))
+    for (const [i, ref] of refs.entries()) await holdsAll(ref, i)
+    const { spilledBytes, usedBytes, capacityBytes } = await usage()
+    expect(spilledBytes).to.be.greaterThan(40 * mebibyte)
+    expect(usedBytes).to.be.at.most(capacityBytes ?? 0)
+    for (const ref of refs) ref[Symbol.dispose]()
+    await eventually(async () => {
+      globalThis.gc?.()
+      const { objects, diskBytes } = await usage()
+      return objects === 0 && diskBytes === 0 ? true : undefined
+    })
+  })
+
+  itShared('leave nothing in shared memory, or where the node kept them', async () => {
+    const before = readdirSync('/dev/shm')
+    await begin({ numCpus: 1 })
+    await put(new Float64Array(1_000_000))
+    expect(readdirSync('/dev/shm')).to.deep.equal(before)
+  })
+})
+
+describe('objects without native code', () => {
+  it('are kept in files, which is told once', async () => {
+    const program = new Program('objects.mjs', [], { OUTPOOL_NO_NATIVE: '1' })
+    try {
+      const [code] = await program.exit
+      expect(program.stderr.split('\n').filter((line) => line.includes('objects are kept in files'))).to.have.length(1)
+      expect(program.stderr.trim().split('\n')).to.have.length(1)
+      expect(code, program.stderr).to.equal(0)
+      expect(program.stdout).to.equal('1 3 1000000\n')
+    } finally {
+      await program.remove()
+    }
+  })
+})
