@@ -10,6 +10,7 @@ import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
 import { needTool } from '../tools/need.ts'
 import { failures, Load } from './scenarios/under-load.ts'
+import { residentBytes, sampleMemory, saySilently } from './scenarios/uninvited.ts'
 import { eventually, FailureCluster } from './support.ts'
 
 /** An authority in a folder, and what it has signed for this machine. */
@@ -45,7 +46,7 @@ class Authority {
 }
 
 describe('a cluster with TLS', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const before_ = process.env['OUTPOOL_TLS_CA']
   let folder: string
   let ours: Authority
@@ -115,6 +116,26 @@ describe('a cluster with TLS', function () {
     expect(error).to.be.instanceOf(Error)
     await eventually(() => cluster.logOf(head).match(/TLS handshake failed/g)?.length === 2 || undefined)
     expect(cluster.logOf(head)).to.not.contain(cluster.token)
+  })
+
+  it('bears two thousand connections that begin no handshake, in bounded memory, and says so in its log', async () => {
+    const nodes = await cluster.startAll(1, { tls, numCpus: 2 })
+    const [head, other] = nodes as [DaemonFacts, DaemonFacts]
+    const work = { leastMs: 5, mostMs: 25, maxRetries: 0, inFlight: 16 }
+    const load = new Load(nodes, cluster.run('load', work, { address: other.url }))
+    await load.until(({ tasksByNode }) => nodes.every(({ id }) => (tasksByNode[id] ?? 0) > 0))
+    const before = residentBytes(head.pid)
+    const memory = sampleMemory(head.pid)
+    const silences = await saySilently(head, 2_000)
+    await load.more(100)
+    expect(memory.stop() - before).to.be.below(100 * 1024 * 1024)
+    expect(silences.map(({ said }) => said)).deep.equal([''])
+    expect(cluster.logOf(head)).to.contain('(busy): 256 TLS handshakes are under way already')
+    // Places are free again when those that say nothing were given up.
+    await eventually(async () => (await cluster.status(head).catch(() => undefined))?.fromHead || undefined)
+    const outcomes = await load.enough()
+    expect(failures(outcomes), JSON.stringify(outcomes.errors)).equal(0)
+    expect(await load.leave()).deep.equal({})
   })
 
   it('is not joined in the clear by a program that is told to use TLS, nor by one that trusts somebody else', async () => {

@@ -141,7 +141,7 @@ async function trickle(port: number): Promise<string> {
  * Says nothing until the port has hung up. Where so many come at once that the kernel forgets some before the port saw
  * them, these never hear anything: they are given up after a while.
  */
-async function saySilently(node: DaemonFacts, count: number): Promise<Answer[]> {
+export async function saySilently(node: DaemonFacts, count: number): Promise<Answer[]> {
   const port = Number(new URL(node.url).port)
   const sockets: Socket[] = []
   const said: Promise<string>[] = []
@@ -176,12 +176,12 @@ function firstLine(socket: Socket): Promise<string> {
   })
 }
 
-function residentBytes(pid: number): number {
+export function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1')
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024
 }
 
-function sampleMemory(pid: number): { stop(): number } {
+export function sampleMemory(pid: number): { stop(): number } {
   let most = residentBytes(pid)
   const timer = setInterval(() => (most = Math.max(most, residentBytes(pid))), samplePeriodMs)
   return {
