@@ -106,8 +106,10 @@ export class ProcessDialer {
   /** A link that came in is as good as one that was dialled. */
   adopt(link: Link): void {
     if (this.#closed) return link.close(this.#closed)
-    const { process, info } = link.peer
-    const { stale, over } = this.#sessions.came(process, countOf(info[endedSessions]), link)
+    const { process, info, kind } = link.peer
+    // Node managers do not count: what they say is taken whenever it comes.
+    const ended = kind === 'node' ? this.#sessions.ended(process) : countOf(info[endedSessions])
+    const { stale, over } = this.#sessions.came(process, ended, link)
     if (stale)
       return link.close(
         new ConnectionLostError(`the link before to process ${process} is lost, which it has not noticed yet`),

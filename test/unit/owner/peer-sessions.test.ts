@@ -182,8 +182,8 @@ describe('a process that is linked again before the end of the link before was n
   })
 
   /** A link that they have dialled, and their end of it. */
-  const comes = (ended: number): { ours: Link; theirs: Link } => {
-    const from = { kind: 'worker', node, process: them, info: ended === 0 ? {} : { ended } } as const
+  const comes = (ended: number, kind: 'worker' | 'node' = 'worker'): { ours: Link; theirs: Link } => {
+    const from = { kind, node, process: them, info: ended === 0 ? {} : { ended } }
     const [theirs, ours] = memoryPair(peerHello(from), peerHello(us))
     dialer.adopt(ours)
     return { ours, theirs }
@@ -219,6 +219,16 @@ describe('a process that is linked again before the end of the link before was n
     expect(next.ours.closed).equal(false)
     dialer.close(new Error('the test ends'))
     await turns()
+  })
+
+  it('is heard again and again, where it is a node manager, which counts nothing', async () => {
+    for (let round = 1; round <= 2; round++) {
+      const link = comes(0, 'node')
+      expect(told.at(-1)).equal(`link ${round} stands`)
+      link.theirs.close()
+      await turns()
+    }
+    expect(told).to.have.length(4)
   })
 
   it('is over with all its links when one of them ends', async () => {
