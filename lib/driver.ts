@@ -8,8 +8,7 @@ import { systemClock } from '../runtime/base/clock.ts'
 import { ConnectionLostError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
-import { joinCluster } from '../runtime/cluster/join.ts'
-import { type LocalNode, startLocal } from '../runtime/cluster/local.ts'
+import type { LocalNode } from '../runtime/cluster/local.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
@@ -142,6 +141,8 @@ class Driver implements DriverHandle {
   }
 
   async #startLocal(): Promise<Home> {
+    // Loaded when it is needed: a program that joins a cluster has no node manager in it, nor a worker that imports this.
+    const { startLocal } = await import('../runtime/cluster/local.ts')
     const local = await startLocal(this.#options.node)
     this.#local = local
     process.on('exit', this.#onExit)
@@ -157,7 +158,8 @@ class Driver implements DriverHandle {
     })
   }
 
-  #join(address: string): Promise<Home> {
+  async #join(address: string): Promise<Home> {
+    const { joinCluster } = await import('../runtime/cluster/join.ts')
     const token = this.#options.token ?? new ClusterTokens()
     return joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
   }

@@ -1,7 +1,5 @@
 import { expect } from 'chai'
-import { context } from '../../dist/lib/context.js'
-import { explain } from '../../dist/lib/explain.js'
-import { init, shutdown } from '../../dist/lib/init.js'
+import { context, explain, init, remote, shutdown } from '../../dist/lib/index.js'
 import {
   acquireWorker,
   clusterCpus,
@@ -12,7 +10,6 @@ import {
   type PinnedWorkerOptions,
   type WorkerExit,
 } from '../../dist/lib/pinned.js'
-import { remote } from '../../dist/lib/remote.js'
 import { ended, eventually, rejection, Trace, usePlainWorkers } from './support.ts'
 
 const stateful = new URL('fixtures/stateful.mjs', import.meta.url)

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'acorn'
 import { expect } from 'chai'
-import { readText, repositoryFiles, root, runNode, tool } from '../tools/tree.ts'
+import { readText, root, runNode, tool } from '../tools/tree.ts'
 
 interface Manifest {
   readonly name: string
@@ -42,16 +42,17 @@ describe('the package', () => {
       const required = load(`Promise.resolve(require('${name}'))`)
       expect(imported.status, imported.output).equal(0)
       expect(required.status, required.output).equal(0)
-      expect(imported.output).not.equal('')
+      // `outpool/register` is imported for what it does.
+      if (name !== 'outpool/register') expect(imported.output).not.equal('')
       // Node's own mark on a module with a default export that is required.
       expect(required.output.replace('__esModule ', '')).equal(imported.output)
     })
   }
 
   it('has no top-level await in any module of dist', () => {
-    const modules = repositoryFiles('lib', 'compat', 'runtime')
-      .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
-      .map((path) => join('dist', path.replace(/\.ts$/, '.js')))
+    const modules = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.js'))
+      .map((path) => join('dist', path))
     const awaiting = modules.filter((path) => {
       const options = { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true } as const
       return awaitsOutsideFunctions(parse(readText(path), options))

@@ -5,11 +5,13 @@ import { scenarios, type Multiprocessing } from './suite.ts'
 
 describe('multiprocessing: the shim', () => {
   let mp: Multiprocessing
-  let outpool: { shutdown(): Promise<void>; explain(target: object): unknown }
+  let outpool: { init(): Promise<unknown>; shutdown(): Promise<void>; explain(target: object): unknown }
 
   before(async () => {
     mp = await import('outpool/multiprocessing')
     outpool = await import('outpool')
+    // Another suite of this process may have shut it down.
+    await outpool.init()
   })
   after(() => outpool.shutdown())
 
