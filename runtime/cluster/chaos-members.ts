@@ -21,7 +21,7 @@ export interface ChaosMember {
 }
 
 /** A node that was killed by somebody else, or that cannot start yet, is tried again for so long. */
-const restartWithinMs = 30_000
+const restartWithinMs = 120_000
 const restartPauseMs = 250
 
 export class ChaosMembers {

@@ -21,7 +21,7 @@ export type ChaosOrder =
     }
   | { readonly kind: 'node'; readonly signal: 'SIGKILL' | 'SIGSTOP'; readonly forMs: number }
 
-const defaultTimeoutMs = 5_000
+const defaultTimeoutMs = 15_000
 
 /**
  * Resolves with what was done, in words (for `ask`: with the counts of what was injected, as JSON). Rejects with
