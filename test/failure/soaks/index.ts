@@ -4,6 +4,7 @@ import * as chaos from './chaos.ts'
 import * as fuzz from './fuzz.ts'
 import * as headRestarted from './head-restarted.ts'
 import * as nodes from './nodes.ts'
+import * as objects from './objects.ts'
 import * as scale from './scale.ts'
 import * as simulation from './simulation.ts'
 import type { Soak } from './soak.ts'
@@ -21,6 +22,8 @@ export const soaks: Readonly<Record<string, Soak>> = {
   'head-stopped': nodes.headStopped,
   'head-restarted': headRestarted.restarted,
   'busy-driver': nodes.busyDriver,
+  objects: objects.churned,
+  'objects-full': objects.filled,
   chaos: chaos.everything,
   netns: apart.netns,
   fuzz: fuzz.decoded,
