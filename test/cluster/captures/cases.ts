@@ -2,9 +2,8 @@
  * Functions that capture, by kind. Each is called here and in a worker, and both must be the same, prototypes included;
  * after `change` the same again.
  */
-import type * as Acorn from 'acorn'
 import * as acorn from 'acorn'
-import { tokTypes, parse as parseText } from 'acorn'
+import { tokTypes, parse as parseText, type Options } from 'acorn'
 import lodash from 'lodash'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
@@ -68,6 +67,11 @@ class Model {
 
 const load = process.getBuiltinModule('node:module').createRequire(`${process.cwd()}/`)
 
+/** The method itself, without what it belongs to. */
+function methodOf(object: object, name: string): Case['fn'] {
+  return Object.getOwnPropertyDescriptor(object, name)?.value as Case['fn']
+}
+
 export const cases: Cases = {
   'arrow functions': {
     'with a constant': () => ({ fn: (x: number) => x * rate, args: [2] }),
@@ -104,7 +108,7 @@ export const cases: Cases = {
     declared: () => {
       let unit = 'ms'
       async function label(x: number): Promise<string> {
-        await null
+        await Promise.resolve()
         return `${x} ${unit}`
       }
       return { fn: label, args: [5], change: () => (unit = 's') }
@@ -194,7 +198,7 @@ export const cases: Cases = {
           return x + add.n
         },
       }
-      return { fn: object.m, args: [1], change: () => (add.n = 4) }
+      return { fn: methodOf(object, 'm'), args: [1], change: () => (add.n = 4) }
     },
     'with a computed name': () => {
       const name = 'run'
@@ -203,16 +207,16 @@ export const cases: Cases = {
           return x * rate
         },
       }
-      return { fn: object.run as (x: number) => number, args: [2] }
+      return { fn: methodOf(object, 'run'), args: [2] }
     },
     async: () => {
       const object = {
         async m(x: number): Promise<number> {
-          await null
+          await Promise.resolve()
           return x - rate
         },
       }
-      return { fn: object.m, args: [1] }
+      return { fn: methodOf(object, 'm'), args: [1] }
     },
     static: () => {
       class Tool {
@@ -220,7 +224,7 @@ export const cases: Cases = {
           return 2 * x * rate
         }
       }
-      return { fn: Tool.twice, args: [4] }
+      return { fn: methodOf(Tool, 'twice'), args: [4] }
     },
     'of a captured object, on it': () => {
       const account = {
@@ -353,14 +357,14 @@ export const cases: Cases = {
       const model = new Model([1, 2])
       return { fn: (x: number) => model.predict(x), args: [2], change: () => model.weights.push(3) }
     },
-    'as an argument': () => ({ fn: ((m: Model) => m.predict(1)) as (m: never) => number, args: [new Model([5])] }),
+    'as an argument': () => ({ fn: (m: Model) => m.predict(1), args: [new Model([5])] }),
     'as a result': () => ({ fn: () => new Dog('back') }),
     'captured and returned': () => {
       const model = new Model([1])
       return { fn: () => model, change: () => (model.weights = [2]) }
     },
     'of the same class, as argument and capture': () => ({
-      fn: ((dog: Dog) => dog instanceof Dog && Object.getPrototypeOf(dog) === Dog.prototype) as (d: never) => boolean,
+      fn: (dog: Dog) => dog instanceof Dog && Object.getPrototypeOf(dog) === Dog.prototype,
       args: [new Dog('x')],
     }),
     'inside data': () => {
@@ -410,7 +414,7 @@ export const cases: Cases = {
     default: () => ({ fn: () => lodash.chunk([1, 2, 3], 2) }),
     'an object': () => ({ fn: () => tokTypes.name.label }),
     'in a helper': () => {
-      const options: Acorn.Options = { ecmaVersion: 2020 }
+      const options: Options = { ecmaVersion: 2020 }
       const size = (text: string): number => parseText(text, options).body.length
       return { fn: (text: string) => size(text), args: ['a;b'] }
     },
@@ -419,8 +423,8 @@ export const cases: Cases = {
       return { fn: () => loaded.sum([1, 2, rate]) }
     },
     'required, one export': () => {
-      const { sortBy } = load('lodash') as typeof lodash
-      return { fn: () => sortBy([3, 1, rate - 1]) }
+      const { sortBy: sorted } = load('lodash') as { sortBy: (items: number[]) => number[] }
+      return { fn: () => sorted([3, 1, rate - 1]) }
     },
   },
   'imports of Node': {
@@ -445,10 +449,10 @@ export const cases: Cases = {
     },
     arrays: () => {
       const list = [3, 1, 2]
-      return { fn: () => [...list].sort(), change: () => list.push(0) }
+      return { fn: () => [...list].sort((a, b) => a - b), change: () => list.push(0) }
     },
     'arrays with holes': () => {
-      const list = [1, , 3] // oxlint-disable-line no-sparse-arrays -- that is the case
+      const list = [1, , 3]
       return { fn: () => [list, 1 in list] }
     },
     'special numbers': () => {
@@ -578,7 +582,7 @@ export const cases: Cases = {
       return { fn: () => object[mark], change: () => (object[mark] = 5) }
     },
     'as an argument': () => ({
-      fn: ((s: symbol) => s === Symbol.for('outpool.argument')) as (s: never) => boolean,
+      fn: (s: symbol) => s === Symbol.for('outpool.argument'),
       args: [Symbol.for('outpool.argument')],
     }),
     'of an iterable': () => {

@@ -1,0 +1,149 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import vm from 'node:vm'
+import { expect } from 'chai'
+import type { FunctionVerdict } from '../../../runtime/code/analysis/reasons.ts'
+import { analyse } from '../../../runtime/code/analysis/verdict.ts'
+
+/** What stands around the functions of the rows; nothing in this text changes any of it. */
+const around = `
+  const factor = 3
+  const config = { rate: 2, nested: { list: [1, 2, 3], objects: [{ a: 1 }] } }
+  const cache = new Map([['a', 1]])
+  const list = [1, 2, 3]
+  function square(x) { return x * x }
+  function factorial(n) { return n < 2 ? 1 : n * factorial(n - 1) }
+  const even = (n) => n === 0 || odd(n - 1)
+  const odd = (n) => n !== 0 && even(n - 1)
+  function spoil(o) { o.x = 1 }
+  function pass(o) { return o }
+  class Model {
+    constructor() { this.w = [1, 2]; this.calls = 0 }
+    predict(x) { return this.w.reduce((a, b) => a + b * x, 0) }
+    count(x) { this.calls++; return x }
+  }
+  const model = new Model()
+  class Point {
+    constructor(x, y) { this.x = x; this.y = y }
+    norm() { return Math.hypot(this.x, this.y) }
+  }
+`
+
+/** Each text stands in a scope of its own, so that no row changes what another one reads. */
+function verdictOf(text: string, more = ''): FunctionVerdict {
+  const make = vm.runInThisContext(`(function (als, readFileSync, path) {\n${around}\n${more}\nreturn ${text}\n})`) as (
+    ...given: unknown[]
+  ) => Function
+  return analyse(make(new AsyncLocalStorage(), readFileSync, path))
+}
+
+const rows: Readonly<Record<'ship' | 'maybe' | 'keep', Readonly<Record<string, string>>>> = {
+  ship: {
+    'a constant': '(x) => x * factor',
+    'a property': '(x) => x * config.rate',
+    'an array, mapped': '() => list.map((v) => v * factor).filter(Boolean)',
+    'elements of nested data': '() => { let s = 0; for (const o of config.nested.objects) s += o.a; return s }',
+    'helpers, recursive and mutual': '(x) => square(x) + factorial(x) + (even(x) ? 1 : 0)',
+    'a method of an instance': '(x) => model.predict(x)',
+    'changes of what it made':
+      '(n) => { const out = []; for (let i = 0; i < n; i++) out.push(i * factor); return out.sort() }',
+    'changes of its arguments, which are copies': '(xs) => { xs.push(1); return xs }',
+    'an instance of a captured class': '(a) => new Point(a, factor).norm()',
+    'a module of Node that computes': "(a) => path.join(a, 'b')",
+    'a number out of an object': '() => config.rate',
+    'a copy by spread': '() => ({ ...config.nested.list })',
+    'a sorted copy': '() => [...list].sort()',
+    'a helper as callback': '() => list.map(square)',
+    'an async function': 'async (x) => { await Promise.resolve(); return x * factor }',
+    'a generator': 'function* (x) { yield x * factor }',
+    'a value of a Map': '(k) => cache.get(k) ?? 0',
+    'a text of data': '() => JSON.stringify(config)',
+    'its own variables in a closure': '() => { let n = 0; const up = () => { n += 1 }; up(); return n }',
+    'a helper that returns its argument': '(x) => pass(x)',
+  },
+  maybe: {
+    'a callback that changes elements': '() => { config.nested.objects.forEach((o) => { o.a = 3 }) }',
+    'an instance that counts': '(x) => model.count(x)',
+    'what it hands out': '() => config',
+    'what it hands out, inside': '() => ({ c: config.nested })',
+    'what a helper hands out': '() => pass(config)',
+    files: '(p) => readFileSync(p)',
+    'its process': '() => process.pid',
+    'the network': "() => fetch('http://x')",
+    timers: '() => new Promise((r) => setTimeout(r, 10))',
+    printing: "() => console.log('x')",
+    'an import': "() => import('node:fs')",
+    'an argument that is called': '(f) => f(1)',
+    'one of two': '(b) => { const t = b ? config : { rate: 1 }; t.rate = 4 }',
+    'something inside something new': '() => { [config][0].rate = 5 }',
+    'globals of its process': '() => { globalThis.x = 1 }',
+  },
+  keep: {
+    'an assignment': '() => { factor = 2 }',
+    'a property': '() => { config.rate = 3 }',
+    'a method': '() => { list.push(4) }',
+    'a Map': '(k) => { cache.set(k, 1) }',
+    'an alias': '() => { const c = config.nested; c.list = [] }',
+    'an alias by destructuring': '() => { const { list: l } = config.nested; l.push(3) }',
+    'elements in a loop': '() => { for (const o of config.nested.objects) o.a++ }',
+    'a helper that changes it': '() => spoil(config)',
+    'a deletion': '() => { delete config.rate }',
+    'Object.assign': '() => { Object.assign(config, { a: 1 }) }',
+    'sorting in place': '() => list.sort()',
+    'a closure': '() => { const f = () => { list.length = 0 }; f() }',
+    destructuring: '() => { [config.rate] = [5] }',
+    AsyncLocalStorage: '() => als.getStore()',
+    defineProperty: "() => { Object.defineProperty(list, 'x', { value: 1 }) }",
+  },
+}
+
+describe('analyse', () => {
+  for (const [verdict, texts] of Object.entries(rows)) {
+    for (const [what, text] of Object.entries(texts)) {
+      it(`says ${verdict} of ${what}: ${text}`, () => {
+        const found = verdictOf(text)
+        expect(found.verdict, JSON.stringify(found.reasons)).to.equal(verdict)
+        if (verdict !== 'ship') expect(found.reasons[0]?.line).to.equal(1)
+      })
+    }
+  }
+
+  it('names line and variable of each reason', () => {
+    const { reasons } = verdictOf('() => {\n  const c = config\n  c.rate = 3\n  list.push(1)\n}')
+    expect(reasons.map(({ line, variable, kind }) => [line, variable, kind])).deep.equal([
+      [3, 'config', 'change'],
+      [4, 'list', 'change'],
+    ])
+    expect(reasons[0]?.message).to.equal("it assigns .rate of 'config' (line 3), which would only change in the worker")
+  })
+
+  it('names the helper that does it', () => {
+    const [reason] = verdictOf('() => spoil(config)').reasons
+    expect(reason).to.include({ within: 'spoil', verdict: 'keep' })
+  })
+
+  it('tells of what other code of the file changes, with its line', () => {
+    const found = verdictOf('() => total', 'let total = 0\nconst add = () => { total += 1 }')
+    expect(found.verdict).to.equal('maybe')
+    expect(found.reasons[0]).to.include({ kind: 'changing', variable: 'total' })
+    expect(verdictOf('() => total', 'let total = 0\ntotal = 5').verdict, 'made in two steps').to.equal('ship')
+  })
+
+  it('counts the arguments of a call, where its caller goes on using them', () => {
+    const spoil = (item: { n: number }): void => {
+      item.n = 1
+    }
+    expect(analyse(spoil).verdict).to.equal('ship')
+    expect(analyse(spoil, { args: [{ n: 0 }] }).verdict).to.equal('keep')
+    expect(analyse((x: unknown) => x, { args: [{ n: 0 }] }).verdict).to.equal('maybe')
+    expect(analyse((x: unknown) => x, { args: ['text'] }).verdict).to.equal('ship')
+  })
+
+  it('looks into nothing by running it', () => {
+    let ran = 0
+    const trap = Object.defineProperty({}, 'value', { get: () => ran++ })
+    analyse(() => (trap as { value: { x: number } }).value.x)
+    expect(ran).to.equal(0)
+  })
+})
