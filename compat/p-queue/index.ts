@@ -26,8 +26,7 @@ export type Options<
   QueueOptions extends OriginalAddOptions,
 > = OriginalOptions<QueueType, QueueOptions> & PlacedQueue
 
-interface PQueueConstructor {
-  readonly prototype: OriginalQueue
+type PQueueConstructor = Pick<typeof OriginalQueue, keyof typeof OriginalQueue> & {
   new <
     QueueType extends Queue<RunFunction, EnqueueOptionsType> = OriginalPriorityQueue,
     EnqueueOptionsType extends OriginalAddOptions = QueueAddOptions,

@@ -2,6 +2,10 @@
 import * as outpool from 'outpool'
 import * as executor from 'outpool/executor'
 import * as multiprocessing from 'outpool/multiprocessing'
+import * as pLimit from 'outpool/p-limit'
+import * as pMap from 'outpool/p-map'
+import * as pQueue from 'outpool/p-queue'
+import 'outpool/register'
 import * as workerpool from 'outpool/workerpool'
 
-export const entries: readonly object[] = [outpool, executor, multiprocessing, workerpool]
+export const entries: readonly object[] = [outpool, executor, multiprocessing, pLimit, pMap, pQueue, workerpool]

@@ -1,0 +1,70 @@
+/**
+ * The shims' types beside the originals': parameters and results of every export can be given to each other, and
+ * programs written against the original's types compile. Compiled by consumers.test.ts as a program of its own.
+ */
+import originalWorkerpool, * as workerpool from 'workerpool'
+import OriginalQueue, * as pQueue from 'p-queue'
+import originalMap, * as pMap from 'p-map'
+import originalLimit, * as pLimit from 'p-limit'
+import shimWorkerpool, * as workerpoolShim from 'outpool/workerpool'
+import ShimQueue, * as pQueueShim from 'outpool/p-queue'
+import shimMap, * as pMapShim from 'outpool/p-map'
+import shimLimit, * as pLimitShim from 'outpool/p-limit'
+
+/** Assignable both ways. */
+type Mutual<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never
+type AnyFunction = (...args: never[]) => unknown
+type Same<A extends AnyFunction, B extends AnyFunction> = [
+  Mutual<Parameters<A>, Parameters<B>>,
+  Mutual<ReturnType<A>, ReturnType<B>>,
+]
+
+export const checked: [
+  ...Same<typeof workerpool.worker, typeof workerpoolShim.worker>,
+  ...Same<typeof workerpool.workerEmit, typeof workerpoolShim.workerEmit>,
+  ...Same<typeof workerpool.pool, typeof workerpoolShim.pool>,
+  ...Same<typeof originalMap, typeof shimMap>,
+  ...Same<typeof pMap.pMapIterable, typeof pMapShim.pMapIterable>,
+  ...Same<typeof pMap.pMapSettled, typeof pMapShim.pMapSettled>,
+  ...Same<typeof pMap.pMapKeyed, typeof pMapShim.pMapKeyed>,
+  ...Same<typeof pMap.pMapSettledKeyed, typeof pMapShim.pMapSettledKeyed>,
+  ...Same<typeof originalLimit, typeof shimLimit>,
+  ...Same<typeof pLimit.limitFunction, typeof pLimitShim.limitFunction>,
+] = [
+  ...([true, true, true, true, true, true, true, true, true, true] as const),
+  ...([true, true, true, true, true, true, true, true, true, true] as const),
+]
+
+export const classes: [
+  Mutual<ConstructorParameters<typeof OriginalQueue>, ConstructorParameters<typeof ShimQueue>>,
+  Mutual<InstanceType<typeof OriginalQueue>, InstanceType<typeof ShimQueue>>,
+  Mutual<typeof pQueue.PriorityQueue, typeof pQueueShim.PriorityQueue>,
+  Mutual<typeof pQueue.TimeoutError, typeof pQueueShim.TimeoutError>,
+  Mutual<typeof workerpool.Promise, typeof workerpoolShim.Promise>,
+  Mutual<typeof workerpool.TerminateError, typeof workerpoolShim.TerminateError>,
+  Mutual<typeof workerpool.Transfer, typeof workerpoolShim.Transfer>,
+] = [true, true, true, true, true, true, true]
+
+/** A program as it was before; the other import is the only change. */
+export async function program(
+  Queue: typeof OriginalQueue,
+  map: typeof originalMap,
+  limitOf: typeof originalLimit,
+  pools: typeof originalWorkerpool,
+): Promise<number> {
+  const queue: OriginalQueue = new Queue({ concurrency: 2, autoStart: true })
+  const first: number = await queue.add(() => 1, { priority: 1 })
+  const limit: pLimit.LimitFunction = limitOf(2)
+  const second: number = await limit((n: number) => n * 2, 3)
+  const rest: number[] = await map([1, 2], async (n) => n + 1, { concurrency: 2 })
+  const pool: workerpool.Pool = pools.pool('worker.js', { maxWorkers: 2 })
+  const sum: number = await pool.exec((a: number, b: number) => a + b, [1, 2])
+  return first + second + sum + rest.length
+}
+export const after: () => Promise<number> = () => program(ShimQueue, shimMap, shimLimit, shimWorkerpool)
+
+/** What Outpool adds has types, too. */
+export const placed: readonly unknown[] = [
+  new ShimQueue({ placement: 'worker' }).add(() => 1, { placement: 'caller' }),
+  shimLimit({ concurrency: 2, placement: 'auto' }),
+]
