@@ -1,10 +1,10 @@
-/** The command line, run from its sources as a process of its own. */
+/** The built command line, as a process of its own: from its sources each run would take a second of compiling. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url))
 
 export interface Ended {
   readonly code: number | null
@@ -19,7 +19,7 @@ export class Command {
 
   constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     const env = { ...process.env, ...environment }
-    this.child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child.stdout?.on('data', (text) => (this.out += String(text)))
     this.child.stderr?.on('data', (text) => (this.err += String(text)))
   }
