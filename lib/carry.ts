@@ -29,6 +29,11 @@ export function carry(runtime: ProcessRuntime, definition: FunctionDefinition, e
   return carrierOf(runtime).carry(definition, env)
 }
 
+/** The object that says how a module is made where it is not; undefined where nodes have the module of that URL. */
+export function packOf(runtime: ProcessRuntime, url: string, env: RuntimeEnv | undefined): RefTuple | undefined {
+  return carrierOf(runtime).packOf(url, env)
+}
+
 /** The environment of a worker that is to have `env`. */
 export function environmentOf(runtime: ProcessRuntime, env: RuntimeEnv | undefined): string {
   return carrierOf(runtime).environment(env)
@@ -75,13 +80,16 @@ class Carrier {
   }
 
   carry(definition: FunctionDefinition, given: RuntimeEnv | undefined): Carried {
-    const { pack } = this.#compiled(given)
     const environment = this.environment(given)
     const { source } = definition
-    const file = source.kind === 'module' ? this.#shippedFile(source.url, pack) : undefined
-    if (file === undefined) return { definition, environment }
-    const ref = this.#pack(moduleKey(file, pack), () => packModule(file, pack))
-    return { definition: withPack(definition, ref), environment }
+    const pack = source.kind === 'module' ? this.packOf(source.url, given) : undefined
+    return { definition: pack === undefined ? definition : withPack(definition, pack), environment }
+  }
+
+  packOf(url: string, given: RuntimeEnv | undefined): RefTuple | undefined {
+    const { pack } = this.#compiled(given)
+    const file = this.#shippedFile(url, pack)
+    return file === undefined ? undefined : this.#pack(moduleKey(file, pack), () => packModule(file, pack))
   }
 
   #compiled(given: RuntimeEnv | undefined): CompiledRuntimeEnv {

@@ -4,6 +4,8 @@
  * A worker is asked for at once and stands later (`ready`). What it was given to do before waits for it. When it ends,
  * whatever the reason, its calls reject and `onExit` tells; whoever wants another one asks for another one.
  */
+import { isAbsolute } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { deferred, type Deferred } from '../runtime/base/deferred.ts'
 import type { OutpoolError } from '../runtime/base/errors.ts'
 import { NodeDiedError, TaskCancelledError, WorkerCrashedError } from '../runtime/base/errors.ts'
@@ -16,7 +18,7 @@ import type { CallMode } from '../runtime/owner/template.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
 import { captureCall, TakenCaptures } from './captures.ts'
-import { carry, environmentOf } from './carry.ts'
+import { carry, environmentOf, packOf } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
 
@@ -253,9 +255,8 @@ export interface CarriedModule {
 
 /** Packs the module of `file`, a path or a `file:` URL, where workers may not have it. */
 export function carryModule(file: string | URL, runtimeEnv?: RuntimeEnv): CarriedModule {
-  const { definition } = carry(ensureRuntime(), moduleExport(file, 'default'), runtimeEnv)
-  const { source } = definition
-  return source.kind === 'module' ? { url: source.url, pack: source.pack } : { url: String(file), pack: undefined }
+  const url = isAbsolute(String(file)) ? pathToFileURL(String(file)).href : String(file)
+  return { url, pack: packOf(ensureRuntime(), url, runtimeEnv) }
 }
 
 /** In a worker: where to import it from. Rejects with RuntimeEnvSetupError. */
