@@ -24,6 +24,11 @@ export function isOwnModule(href: string): boolean {
   return href.startsWith(scheme) && isOwnPath(href.slice(scheme.length))
 }
 
+/** Whether it is a file of this package, also one that only its other files import. */
+export function isOwnFile(href: string): boolean {
+  return href.startsWith(root) && /^(?:lib|compat|runtime|chunks)\//.test(href.slice(root.length))
+}
+
 /** Only code of this package, by a plain path: nothing above its root. */
 function isOwnPath(path: string): boolean {
   return relativePath.test(path) && !path.includes('..') && /^(?:lib|compat|runtime)\//.test(path)

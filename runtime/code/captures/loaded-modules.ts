@@ -37,7 +37,8 @@ const loaded = new Map<string, object>()
 export async function loadModules(needed: readonly NeededModule[], locate: LocateModule): Promise<void> {
   for (const one of needed) {
     if (loaded.has(one.url)) continue
-    const url = findModule(one) ?? (one.pack === undefined ? one.url : await locate(one.url, one.pack))
+    // What was packed is what is meant, whatever this machine has by that name.
+    const url = one.pack === undefined ? (findModule(one) ?? one.url) : await locate(one.url, one.pack)
     try {
       loaded.set(one.url, (await import(localUrl(url))) as object)
     } catch (cause) {

@@ -6,7 +6,7 @@ import { createRequire, isBuiltin } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { builtInExport, isBuiltInModule } from '../analysis/known-values.ts'
 import { installedPackageOf } from '../modules/npm-package.ts'
-import { isOwnModule, portableUrl } from '../own-modules.ts'
+import { isOwnFile, isOwnModule, portableUrl } from '../own-modules.ts'
 import { importsOf, type Import } from './imports.ts'
 import { scriptOf, scriptText } from './scripts.ts'
 
@@ -19,7 +19,7 @@ export interface ModuleReference {
 
 /** Whether a file is that of an npm package, or of Outpool: code that nobody changes while we run. */
 export function isShared(url: string): boolean {
-  if (isOwnModule(portableUrl(url))) return true
+  if (isOwnFile(url)) return true
   return url.startsWith('file:') && installedPackageOf(fileURLToPath(url)) !== undefined
 }
 
@@ -109,7 +109,8 @@ function commonJsExport(value: object): ModuleReference | undefined {
     const loaded = cache[filename]
     if (loaded?.loaded !== true) continue
     read.add(filename)
-    if (installedPackageOf(filename) !== undefined) readExports(pathToFileURL(filename).href, loaded.exports)
+    const url = portableUrl(pathToFileURL(filename).href)
+    if (isOwnModule(url) || installedPackageOf(filename) !== undefined) readExports(url, loaded.exports)
   }
   return commonJs.get(value)
 }
@@ -118,9 +119,12 @@ function readExports(url: string, exported: unknown): void {
   if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null) return
   // The file that defines a thing is read before those that pass it on.
   if (!commonJs.has(exported)) commonJs.set(exported, { url, exportName: '=' })
-  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exported))) {
+  // Compilers export by getters; elsewhere a getter may do work, and is left alone.
+  const isCompiled = Object.hasOwn(exported, '__esModule')
+  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(exported))) {
+    const value: unknown = isCompiled && property.get !== undefined ? Reflect.get(exported, name) : property.value
     const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
-    if (isThing && !name.includes('.') && name !== '' && name !== 'prototype' && !commonJs.has(value as object))
-      commonJs.set(value as object, { url, exportName: name })
+    if (isThing && !name.includes('.') && name !== '' && name !== 'prototype' && !commonJs.has(value))
+      commonJs.set(value, { url, exportName: name })
   }
 }

@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { expect } from 'chai'
+import { Pool } from 'outpool/multiprocessing'
+import { context, init, remote, shutdown } from 'outpool'
+import { BareNode, joinOptions, Project } from './bare-nodes.ts'
+
+class Model {
+  readonly weights: readonly number[]
+
+  constructor(weights: readonly number[]) {
+    this.weights = weights
+  }
+
+  predict(x: number): number {
+    return this.weights.reduce((sum, weight, power) => sum + weight * x ** power, 0)
+  }
+}
+
+interface Rounding {
+  readonly round: (value: number) => number
+  readonly place: () => string
+}
+
+/** A package that only this program has. */
+const packageFiles = {
+  'package.json': JSON.stringify({ name: 'program', version: '1.0.0', type: 'module' }),
+  'node_modules/rounding/package.json': JSON.stringify({ name: 'rounding', version: '2.1.0', main: 'main.js' }),
+  'node_modules/rounding/main.js': `
+    const tenths = require('./tenths.js')
+    exports.round = (value) => Math.round(value * tenths) / tenths
+    exports.place = () => __filename
+  `,
+  'node_modules/rounding/tenths.js': 'module.exports = 10',
+}
+
+describe('functions that capture, on nodes that were started in empty folders', () => {
+  let head: BareNode
+  let other: BareNode
+  const program = new Project(packageFiles, false)
+
+  before(async () => {
+    head = await BareNode.start(['--resources', '{"head": 1}'])
+    other = await BareNode.start(['--resources', '{"other": 1}'], head.url)
+    await init({ ...joinOptions(head), logToDriver: false })
+  })
+  after(async () => {
+    await shutdown()
+    await other.stop()
+    await head.stop()
+    program.remove()
+  })
+
+  it('map with a captured instance, a constant and a function of an npm package, which goes along', async () => {
+    const { round, place } = createRequire(program.url('main.js'))('rounding') as Rounding
+    const model = new Model([0.5, 2])
+    const factor = 3
+    const items = Array.from({ length: 40 }, (_, i) => i)
+    await using pool = new Pool(4)
+    const predict = (x: number): number => round(model.predict(x) * factor)
+    expect(await pool.map(predict, items)).deep.equal(items.map(predict))
+
+    for (const name of ['head', 'other']) {
+      const [file, node] = await remote(() => [place(), context().node], { resources: { [name]: 0.01 } }).run()
+      expect(file?.startsWith(program.folder), `${file} on ${node}`).to.equal(false)
+    }
+
+    // Nobody can read the package any more; workers that come anew get it from the program.
+    program.remove()
+    expect(existsSync(program.path('node_modules/rounding/main.js'))).to.equal(false)
+    const far = remote((x: number) => round(model.predict(x) / factor))
+    expect(await Promise.all(items.map((x) => far.run(x)))).deep.equal(
+      items.map((x) => round(model.predict(x) / factor)),
+    )
+  })
+
+  it('see what was changed between two maps, and nothing of it in between', async () => {
+    const weights = [1]
+    const model = new Model(weights)
+    await using pool = new Pool(2)
+    const first = pool.map((x: number) => model.predict(x), [1, 2, 3], 1)
+    weights[0] = 5
+    expect(await first).deep.equal([1, 1, 1])
+    expect(await pool.map((x: number) => model.predict(x), [1, 2, 3], 1)).deep.equal([5, 5, 5])
+  })
+})
