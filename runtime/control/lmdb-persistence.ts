@@ -38,13 +38,15 @@ export class LmdbPersistence implements Persistence {
    */
   static async open(folder: string): Promise<LmdbPersistence> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const { open } = await loadLmdb()
+    const [{ open }, { Packr }] = await Promise.all([loadLmdb(), import('msgpackr')])
+    // Plain arrays of texts, numbers and bytes: what it keeps exactly, in a form that every version reads.
+    const packed = { encoder: new Packr({ useRecords: false }) }
     try {
       const root = open<unknown, string>({ path: folder, maxDbs: 4, noSubdir: false })
       const databases = {
         root,
-        rows: root.openDB<StoredWrite, string>({ name: 'rows' }),
-        last: root.openDB<StoredWrite, string>({ name: 'last' }),
+        rows: root.openDB<StoredWrite, string>({ name: 'rows', ...packed }),
+        last: root.openDB<StoredWrite, string>({ name: 'last', ...packed }),
         facts: root.openDB<number, string>({ name: 'facts' }),
       }
       // lmdb makes them readable for a group; the folder may be one that was there before.
