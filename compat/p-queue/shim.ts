@@ -3,6 +3,7 @@
  * of the p-queue that is extended: 9 or 10, whichever the program has.
  */
 import type * as pQueue from 'p-queue'
+import { clusterLimit, type ClusterLimit } from '../../lib/cluster-limit.ts'
 import { explainSymbol } from '../../lib/pinned.ts'
 import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
 
@@ -21,17 +22,50 @@ export interface PlacedQueue {
    * `'caller'`: all of them there.
    */
   readonly placement?: Placement | undefined
+  /**
+   * Queues of this name share `concurrency`, and `intervalCap` in `interval`, in all processes of the cluster. All of them
+   * must have the same. A task that waits for the others is `pending` in its queue. Default: a limit of its own.
+   */
+  readonly name?: string | undefined
 }
 
 /** What `explain(queue)` tells. */
 export interface QueueReport extends PlacerReport {
   readonly kind: 'p-queue'
+  /** The name under which it shares its limits, if it does. */
+  readonly name?: string
 }
 
 type Task = (options: { readonly signal?: AbortSignal }) => unknown
 type AnyOptions = Readonly<Record<string, unknown>>
 interface AnyQueue {
+  concurrency: number
   add(task: Task, options?: AnyOptions): Promise<unknown>
+}
+
+/** Queues whose limits others share. */
+const shared = new WeakSet<object>()
+
+/** The original has checked the options. */
+function sharedLimit(options: AnyOptions | undefined): ClusterLimit | undefined {
+  const name = options?.['name']
+  if (name === undefined) return undefined
+  if (typeof name !== 'string' || name === '') throw new TypeError('PQueue: name must be a text that is not empty')
+  const finite = (value: unknown): number | null => (typeof value === 'number' && value !== Infinity ? value : null)
+  return clusterLimit(name, {
+    concurrency: finite(options?.['concurrency']),
+    intervalCap: finite(options?.['intervalCap']),
+    intervalMs: finite(options?.['interval']) ?? 0,
+  })
+}
+
+async function within(limit: ClusterLimit, signal: AbortSignal | undefined, start: () => unknown): Promise<unknown> {
+  const giveBack = await limit.acquire(signal)
+  try {
+    return await start()
+  } finally {
+    await giveBack()
+  }
 }
 
 /** The exports of p-queue, with a queue that may run its tasks on workers. */
@@ -44,18 +78,35 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
   class PQueue extends Original {
     readonly #placement: Placement
     readonly #placer: Placer
+    readonly #limit: ClusterLimit | undefined
 
     constructor(options?: AnyOptions) {
       super(options)
       this.#placement = checkPlacement(options?.['placement'], 'auto', 'PQueue')
       this.#placer = new Placer(this.#placement)
+      this.#limit = sharedLimit(options)
+      if (this.#limit !== undefined) shared.add(this)
+    }
+
+    override get concurrency(): number {
+      return super.concurrency
+    }
+
+    override set concurrency(value: number) {
+      if (shared.has(this))
+        throw new TypeError(
+          `the limits of a queue with a name are shared and stay as they are; make one with another name`,
+        )
+      super.concurrency = value
     }
 
     override add(task: Task, options?: AnyOptions): Promise<unknown> {
       if (typeof task !== 'function') return super.add(task, options)
       const run: Task = (given) => {
         const placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
-        return this.#placer.run(task, [given], { placement, signal: given.signal, givesSignal: true })
+        const start = (): unknown =>
+          this.#placer.run(task, [given], { placement, signal: given.signal, givesSignal: true })
+        return this.#limit === undefined ? start() : within(this.#limit, given.signal, start)
       }
       return super.add(run, options)
     }
@@ -64,7 +115,7 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
       // `explain(queue)` asks for it by a symbol, which a declaration file cannot name here.
       Object.defineProperty(PQueue.prototype, explainSymbol, {
         value(this: PQueue): QueueReport {
-          return { kind: 'p-queue', ...this.#placer.report() }
+          return { kind: 'p-queue', ...(this.#limit && { name: this.#limit.name }), ...this.#placer.report() }
         },
       })
     }

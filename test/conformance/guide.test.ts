@@ -70,7 +70,7 @@ describe('the migration guide', () => {
   })
 
   it('names every option of p-queue 9 and 10, of queues and of tasks', () => {
-    const queue = sorted(queueOptions('p-queue'), queueOptions('p-queue-10'), ['placement'])
+    const queue = sorted(queueOptions('p-queue'), queueOptions('p-queue-10'), ['name', 'placement'])
     expect(namesIn('p-queue', 'option of the queue')).to.deep.equal(queue)
     const task = sorted(taskOptions('p-queue'), taskOptions('p-queue-10'), ['placement'])
     expect(namesIn('p-queue', 'option of a task')).to.deep.equal(task)

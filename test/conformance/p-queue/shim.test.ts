@@ -15,7 +15,7 @@ const overTen = async (): Promise<PQueueModule> => {
   const shim = (await import(built)) as { shimOf(original: OriginalModule): OriginalModule }
   return shim.shimOf((await import('p-queue-10')) as unknown as OriginalModule)
 }
-const overNine = (): Promise<PQueueModule> => import('outpool/p-queue') as unknown as Promise<PQueueModule>
+const overNine = (): Promise<PQueueModule> => import('outpool/p-queue')
 
 for (const place of places) {
   describe(`p-queue ${place.name}`, () => {

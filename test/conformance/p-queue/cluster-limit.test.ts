@@ -1,0 +1,131 @@
+/** Queues of one name in several processes of a cluster share their limits; each of them may die. */
+import { expect } from 'chai'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
+import { eventually, type TestCluster, usePlainWorkers } from '../../cluster/support.ts'
+import { builtCluster } from '../built-cluster.ts'
+import { rejection } from './suite.ts'
+
+const program = fileURLToPath(new URL('programs/limited.mjs', import.meta.url))
+
+describe('p-queue: queues of one name', () => {
+  let cluster: TestCluster
+  let head: DaemonFacts
+  let folder: string
+  const children: ChildProcess[] = []
+  usePlainWorkers()
+
+  before(async () => {
+    cluster = await builtCluster()
+    head = (await cluster.startAll(1))[0]!
+    folder = mkdtempSync(join(tmpdir(), 'limit-'))
+  })
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+  })
+  after(async () => {
+    await cluster.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  /** Runs `count` tasks in a queue of that name, each of which notes its start and its end in the file. */
+  function start(file: string, name: string, options: object, count: number, ms: number): Promise<number | null> {
+    const env = { ...process.env, OUTPOOL_ADDRESS: head.url, OUTPOOL_TOKEN: cluster.token, NODE_OPTIONS: '' }
+    const args = [program, join(folder, file), name, JSON.stringify(options), String(count), String(ms)]
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'inherit', 'inherit'] })
+    children.push(child)
+    return new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', resolve)
+    })
+  }
+  const lines = (file: string): string[] => {
+    try {
+      return readFileSync(join(folder, file), 'utf8').split('\n').filter(Boolean)
+    } catch {
+      return []
+    }
+  }
+  function mostAtOnce(file: string): number {
+    let running = 0
+    let most = 0
+    for (const line of lines(file)) most = Math.max(most, (running += line.startsWith('start') ? 1 : -1))
+    return most
+  }
+
+  it('run no more at a time than their one concurrency, in three processes', async () => {
+    const codes = await Promise.all([1, 2, 3].map(() => start('three', 'three', { concurrency: 2 }, 8, 20)))
+    expect(codes).to.deep.equal([0, 0, 0])
+    expect(lines('three').length).to.equal(48)
+    expect(mostAtOnce('three')).to.equal(2)
+  })
+
+  it('start no more in an interval than their one intervalCap', async () => {
+    const options = { intervalCap: 3, interval: 300 }
+    const began = performance.now()
+    expect(await Promise.all([1, 2].map(() => start('rate', 'rate', options, 6, 1)))).to.deep.equal([0, 0])
+    // Twelve starts, three in each interval: the last begin three intervals after the first.
+    expect(performance.now() - began).to.be.above(900)
+    const starts = lines('rate')
+      .filter((line) => line.startsWith('start'))
+      .map((line) => Number(line.split(' ')[1]))
+    for (const at of starts) expect(starts.filter((other) => other >= at && other < at + 299).length).to.be.at.most(3)
+  })
+
+  it('go on when a process that holds all permits dies', async () => {
+    const dying = start('death', 'death', { concurrency: 1 }, 1, 600_000)
+    await eventually(() => lines('death').length > 0 || undefined)
+    const other = start('death', 'death', { concurrency: 1 }, 2, 5)
+    children[0]?.kill('SIGKILL')
+    expect(await dying).to.equal(null)
+    expect(await other).to.equal(0)
+    expect(lines('death').length).to.equal(5)
+  })
+
+  it('are refused with other limits, in one process at once', async () => {
+    const { default: PQueue } = await import('outpool/p-queue')
+    const outpool = await import('outpool')
+    await outpool.shutdown()
+    await outpool.init({ address: head.url, token: cluster.token })
+    try {
+      const queue = new PQueue({ name: 'ours', concurrency: 2 })
+      expect(await queue.add(() => 6 * 7)).to.equal(42)
+      expect((outpool.explain(queue) as { name?: string }).name).to.equal('ours')
+      expect(() => new PQueue({ name: 'ours', concurrency: 3 })).to.throw('concurrency 2')
+      expect(() => (queue.concurrency = 4)).to.throw(TypeError, 'shared')
+      void start('ours', 'theirs', { concurrency: 5 }, 1, 600_000)
+      await eventually(() => lines('ours').length > 0 || undefined)
+      const error = await rejection(new PQueue({ name: 'theirs', concurrency: 2 }).add(() => 1))
+      expect(error.message).to.match(/concurrency 5.*concurrency 2/)
+    } finally {
+      await outpool.shutdown()
+    }
+  })
+
+  it('let a task that waits for the others be given up', async () => {
+    const { default: PQueue } = await import('outpool/p-queue')
+    const outpool = await import('outpool')
+    await outpool.init()
+    try {
+      const first = new PQueue({ name: 'here', concurrency: 1 })
+      const second = new PQueue({ name: 'here', concurrency: 1 })
+      let end: () => void = () => undefined
+      const running = first.add(() => new Promise<void>((resolve) => (end = resolve)))
+      const controller = new AbortController()
+      const waiting = second.add(() => 1, { signal: controller.signal })
+      controller.abort(new Error('not wanted'))
+      expect((await rejection(waiting)).message).to.equal('not wanted')
+      await eventually(() => first.pending === 1 || undefined)
+      const behind = second.add(() => 2)
+      setTimeout(() => end(), 50)
+      await running
+      expect(await behind).to.equal(2)
+    } finally {
+      await outpool.shutdown()
+    }
+  })
+})
