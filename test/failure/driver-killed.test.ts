@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
+import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { nothingHeld } from './scenarios/scale.ts'
 import { eventually, FailureCluster, isAlive, signal } from './support.ts'
 
@@ -12,12 +12,12 @@ describe('a driver that is killed', function () {
   beforeEach(() => (cluster = new FailureCluster()))
   afterEach(() => cluster.close())
 
-  /** Files of objects of a process in the stores of all nodes. */
-  const objectsOf = (process: string): string[] =>
-    cluster.runFolders().flatMap((folder) => {
-      const names = readdirSync(join(cluster.runRoot, folder, 'objects'), { recursive: true }) as string[]
-      return names.filter((name) => name.includes(process))
-    })
+  /** Objects of a process in the stores of all nodes. */
+  const objectsOf = async (nodes: readonly DaemonFacts[], owner: string): Promise<number> => {
+    const stores = await Promise.all(nodes.map(({ url }) => askNodeJson<StoreUsage>(url, '/memory', cluster.token)))
+    const owned = stores.flatMap(({ owners }) => owners.filter((one) => one.owner === owner))
+    return owned.reduce((sum, { objects }) => sum + objects, 0)
+  }
 
   it('ends its job: workers are ended, objects freed, resources back, on every node', async () => {
     const nodes = await cluster.startAll(2, { numCpus: 2 })
@@ -28,10 +28,10 @@ describe('a driver that is killed', function () {
     await eventually(() => cluster.executions().size === tasks || undefined)
     const workers = nodes.map((node) => cluster.workers(node.id)).flat()
     expect(workers).to.have.length.at.least(tasks)
-    expect(objectsOf(id)).to.have.length.at.least(refs)
+    expect(await objectsOf(nodes, id)).to.be.at.least(refs)
     signal(driver.pid, 'SIGKILL')
     await eventually(() => workers.every((pid) => !isAlive(pid)) || undefined)
-    await eventually(() => objectsOf(id).length === 0 || undefined)
+    await eventually(async () => (await objectsOf(nodes, id)) === 0 || undefined)
     await nothingHeld(cluster, head)
     // The nodes go on, for others.
     const next = cluster.run('loop', { tasks: 20, loopMs: 0 }, { address: home.url })
