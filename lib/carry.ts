@@ -10,7 +10,7 @@ import { withPack, type FunctionDefinition } from '../runtime/code/function-sour
 import { environmentWord, parseEnvironment } from '../runtime/code/modules/environment.ts'
 import type { PackedManifest, PackOptions } from '../runtime/code/modules/manifest.ts'
 import { isTypeScript } from '../runtime/code/modules/module-format.ts'
-import { packFolder, packModule, type Packed } from '../runtime/code/modules/pack.ts'
+import type { Packed } from '../runtime/code/modules/pack.ts'
 import { childExecArgv } from '../runtime/node/child-settings.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
@@ -55,6 +55,10 @@ function carrierOf(runtime: ProcessRuntime): Carrier {
   return carrier
 }
 
+/** Loaded when the first module or folder is packed. */
+const packing = (): Promise<typeof import('../runtime/code/modules/pack.ts')> =>
+  import('../runtime/code/modules/pack.ts')
+
 class Carrier {
   readonly #runtime: ProcessRuntime
   readonly #base: CompiledRuntimeEnv
@@ -75,7 +79,7 @@ class Carrier {
     const folder =
       workingDir === undefined
         ? this.#inherited
-        : this.#pack(`folder ${JSON.stringify(pack)}`, () => packFolder(workingDir, pack))
+        : this.#pack(`folder ${JSON.stringify(pack)}`, async () => (await packing()).packFolder(workingDir, pack))
     return environmentWord({ env, workingDir: folder })
   }
 
@@ -89,7 +93,9 @@ class Carrier {
   packOf(url: string, given: RuntimeEnv | undefined): RefTuple | undefined {
     const { pack } = this.#compiled(given)
     const file = this.#shippedFile(url, pack)
-    return file === undefined ? undefined : this.#pack(moduleKey(file, pack), () => packModule(file, pack))
+    return file === undefined
+      ? undefined
+      : this.#pack(moduleKey(file, pack), async () => (await packing()).packModule(file, pack))
   }
 
   #compiled(given: RuntimeEnv | undefined): CompiledRuntimeEnv {

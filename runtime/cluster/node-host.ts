@@ -8,13 +8,12 @@
  * guardian when this process is killed.
  */
 import { hostname } from 'node:os'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Clock } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import { newProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
+import type { EarlyWorker } from '../node/early-worker.ts'
 import { NodeManager } from '../node/node-manager.ts'
 import type { NodeManagerEvents, NodeManagerOptions } from '../node/node-manager.ts'
 import { ArenaHost } from '../objects/arena-host.ts'
@@ -42,6 +41,7 @@ import { nodeInfo } from './node-info.ts'
 import { RefusalLog } from './refusal-log.ts'
 import type { ServerTls } from './tls-files.ts'
 import { createRunFolder, removeRunFolder, replaceNodeTokens, writeNodeFile, writeProbe } from './run-folder.ts'
+import { workerEntry } from './worker-entry.ts'
 
 export interface NodeHostOptions {
   readonly token: TokenSource
@@ -57,6 +57,8 @@ export interface NodeHostOptions {
   readonly listen?: NodePort
   /** The log of this process; '' or absent where it has none. */
   readonly logFile?: string
+  /** What was begun before; absent where nothing was. */
+  readonly early?: EarlyStart
   /** Links by which other nodes register; a node that is not the head refuses them. */
   readonly onRegistration?: (link: Link) => void
   readonly clock: Clock
@@ -68,6 +70,13 @@ export interface NodeHostOptions {
     Pick<NodeManagerOptions, 'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment' | 'codeCache'>
   >
   readonly events: NodeManagerEvents
+}
+
+/** The beginning of a node, made before the rest of it was there to be used. */
+export interface EarlyStart {
+  readonly id: NodeId
+  readonly runFolder: string
+  readonly worker: EarlyWorker
 }
 
 /** The one port of a node, as it is asked for. */
@@ -96,8 +105,8 @@ export class NodeHost {
 
   /** Rejects when a folder, a socket or the port cannot be had; nothing is then left behind. */
   static async start(options: NodeHostOptions): Promise<NodeHost> {
-    const id = newProcessId()
-    const runFolder = createRunFolder(id)
+    const id = options.early?.id ?? newProcessId()
+    const runFolder = options.early?.runFolder ?? createRunFolder(id)
     let port: WebSocketListener | undefined
     let manager: NodeManager | undefined
     let arena: ArenaHost | undefined
@@ -277,7 +286,7 @@ async function advertisedUrl(
 }
 
 function managerOptions(
-  { token, total, labels, head, heartbeat, manager }: NodeHostOptions,
+  { token, total, labels, head, heartbeat, manager, early }: NodeHostOptions,
   own: Pick<NodeManagerOptions, 'id' | 'runFolder' | 'url'> & { readonly headUrl: string },
 ): NodeManagerOptions {
   const { headUrl, ...place } = own
@@ -287,11 +296,7 @@ function managerOptions(
     workerEntry: workerEntry(),
     headName: headUrl === '' ? 'local' : headUrl,
     ...(heartbeat && { heartbeat }),
+    ...(early && { earlyWorker: early.worker }),
     ...manager,
   }
-}
-
-/** With the extension of this file: the sources run under a loader, which the workers inherit. */
-function workerEntry(): string {
-  return fileURLToPath(new URL(`../worker/entry${extname(import.meta.url)}`, import.meta.url))
 }

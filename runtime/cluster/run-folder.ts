@@ -16,6 +16,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -106,7 +107,12 @@ function assertOwn(folder: string): void {
 
 /** Written once, exclusively: a second node of that id is a mistake. */
 export function writeNodeFile(folder: string, file: Omit<NodeFile, keyof ProcessNote>): void {
-  writeWhole(join(folder, 'node.json'), { ...file, ...noteProcess(process.pid) })
+  const path = join(folder, 'node.json')
+  const draft = `${path}.new`
+  writeWhole(draft, { ...file, ...noteProcess(process.pid) })
+  // In one step, as a worker may be waiting for it.
+  linkSync(draft, path)
+  rmSync(draft)
 }
 
 /** Tells the workers of a node about other tokens: they look at its file when they make or take a link. */

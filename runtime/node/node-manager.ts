@@ -96,6 +96,7 @@ export class NodeManager {
       ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, guardian: this.#guardian },
       execArgv: options.execArgv ?? childExecArgv(process.execArgv, process.env['NODE_OPTIONS']),
       childEnvironment: childEnvironment(process.env, options.environment),
+      ...(options.earlyWorker && { early: options.earlyWorker }),
       claimPages: claimPages ?? { create: createClaimPageFile, open: openClaimPage },
       sayExit: (worker, reason) => this.#sayExit(worker, reason),
       onStarted: (worker) => this.#tail.follow(worker, pool.logPath(worker, 'out'), pool.logPath(worker, 'err')),
@@ -105,7 +106,7 @@ export class NodeManager {
       ...{ options, ports: this.#ports, pool, tables, dialBacks },
       grants: new LeaseGrants({
         ...{ clock, random, node: id, total: options.total, options: options.leases },
-        newWorkerId: newProcessId,
+        newWorkerId: () => pool.earlyWorker ?? newProcessId(),
         ownRow: () => this.#staticRow(),
         effects: leaseEffects(() => this.#parts),
       }),

@@ -10,6 +10,7 @@ import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
 import type { ClientTls } from '../transport/splice.ts'
 import type { TokenSource } from '../transport/tokens.ts'
 import type { CodeCacheLimits } from './code-cache-state.ts'
+import type { EarlyWorker } from './early-worker.ts'
 import { defaultLeaseOptions } from './lease-types.ts'
 import type { LeaseOptions } from './lease-types.ts'
 import type { ClaimPages } from './worker-pool.ts'
@@ -29,6 +30,8 @@ export interface NodeManagerOptions {
   readonly head: boolean
   /** The module that a worker process runs. */
   readonly workerEntry: string
+  /** The first worker, when it was started before the node manager; it takes `prestart` above 0. */
+  readonly earlyWorker?: EarlyWorker
   /** For messages: the address of the head, or `local`. */
   readonly headName: string
   /** Arguments of Node for workers. Default: those of this process that may pass (see child-settings.ts). */

@@ -8,6 +8,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
 import type { ExitReport } from '../protocol/messages.ts'
+import type { EarlyWorker } from './early-worker.ts'
 import type { Guardian } from './guardian.ts'
 import { earlierLog } from './rotate-file.ts'
 import { WorkerProcess } from './worker-process.ts'
@@ -34,6 +35,8 @@ export interface WorkerPoolOptions {
   readonly childEnvironment: Readonly<Record<string, string>>
   readonly clock: Clock
   readonly guardian: Guardian
+  /** The first worker, started already. */
+  readonly early?: EarlyWorker
   readonly claimPages: ClaimPages
   /** How long a worker that was asked to leave may take before it is killed. Default 2,000 ms. */
   readonly gracefulMs?: number
@@ -76,13 +79,20 @@ export class WorkerPool {
   /** Ended workers whose output is still there, oldest first. */
   readonly #logged: ProcessId[] = []
   #emptyWaiters: (() => void)[] = []
+  #early: EarlyWorker | undefined
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    this.#early = options.early
   }
 
   get size(): number {
     return this.#running.size
+  }
+
+  /** The worker that runs already and was not started here: the next one to start. */
+  get earlyWorker(): ProcessId | undefined {
+    return this.#early?.worker
   }
 
   has(worker: ProcessId): boolean {
@@ -124,23 +134,12 @@ export class WorkerPool {
 
   /** Starts a process for tasks of an environment, whose variables it has. What goes wrong at once is told by `onExit` as well. */
   start(worker: ProcessId, environment: string): void {
-    const { runFolder, entry, execArgv, childEnvironment, claimPages, guardian, onStarted } = this.#options
+    const { runFolder, claimPages, guardian, onStarted } = this.#options
     const pagePath = join(runFolder, 'pages', worker)
     try {
       claimPages.create(pagePath)
       const page = claimPages.open(pagePath)
-      const process = new WorkerProcess({
-        ...{
-          worker,
-          entry,
-          runFolder,
-          execArgv,
-          environment: { ...childEnvironment, ...parseEnvironment(environment).env },
-        },
-        outPath: this.logPath(worker, 'out'),
-        errPath: this.logPath(worker, 'err'),
-        onExit: (report) => this.#exited(worker, report),
-      })
+      const process = this.#take(worker) ?? this.#spawn(worker, environment)
       this.#running.set(worker, { process, page, pagePath, epochs: [], waiting: [], killTimer: undefined })
       if (process.pid > 0) guardian.guard(process.pid)
       onStarted(worker, process.pid)
@@ -149,6 +148,25 @@ export class WorkerPool {
       const report: ExitReport = [null, null, 0, (error as Error).message]
       setImmediate(() => this.#exited(worker, report))
     }
+  }
+
+  /** The early worker, when it is that one. */
+  #take(worker: ProcessId): WorkerProcess | undefined {
+    if (this.#early?.worker !== worker) return undefined
+    const process = this.#early.adopt((report) => this.#exited(worker, report))
+    this.#early = undefined
+    return process
+  }
+
+  #spawn(worker: ProcessId, environment: string): WorkerProcess {
+    const { runFolder, entry, execArgv, childEnvironment } = this.#options
+    return new WorkerProcess({
+      ...{ worker, entry, runFolder, execArgv },
+      environment: { ...childEnvironment, ...parseEnvironment(environment).env },
+      outPath: this.logPath(worker, 'out'),
+      errPath: this.logPath(worker, 'err'),
+      onExit: (report) => this.#exited(worker, report),
+    })
   }
 
   /** A lease of this worker begins. */

@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { mkdir, open, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import { ObjectLostError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import type { DiskPlace } from './arena-types.ts'
 
@@ -128,7 +127,7 @@ export class SpillFiles {
     try {
       for (let at = 0; at < bytes.length; at += stepBytes) {
         const step = bytes.subarray(at, at + stepBytes)
-        checksum = crc32(step, checksum)
+        checksum = process.getBuiltinModule('node:zlib').crc32(step, checksum)
         for (let done = 0; done < step.length;) {
           const { bytesWritten } = await file.handle.write(step, done, step.length - done, offset + at + done)
           done += bytesWritten
@@ -208,7 +207,7 @@ async function readChecked(handle: FileHandle, place: DiskPlace, target: Uint8Ar
         if (bytesRead === 0) throw new Error('the file is shorter than it was')
         done += bytesRead
       }
-      checksum = crc32(step, checksum)
+      checksum = process.getBuiltinModule('node:zlib').crc32(step, checksum)
     }
   } catch (cause) {
     throw lost(place, (cause as Error).message, cause)

@@ -1,6 +1,7 @@
 /** What a worker process runs: `node entry.js <run folder> <worker id>`. Everything else is in the folder's node.json. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isProcessId } from '../base/ids.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
@@ -11,6 +12,9 @@ import { startWorker } from './worker-process.ts'
 const [runFolder = '', worker = ''] = process.argv.slice(2)
 // User code sees the arguments of a program without any.
 process.argv.splice(2)
+
+const pollMs = 2
+const mostWaitMs = 30_000
 
 interface Facts {
   readonly id: unknown
@@ -31,19 +35,29 @@ function tokens(): TokenRing {
   return { shown: token, accepted: accepted.map(String) }
 }
 
-const { id, url } = facts()
-if (!isProcessId(id) || !isProcessId(worker))
-  throw new Error(`not a worker of the node whose run folder is ${JSON.stringify(runFolder)}`)
-const token = new TokenFile(nodeFile, tokens)
-const { env } = process
-/** Before the first link. */
-const prepared =
-  env[chaosVariable] === '1'
-    ? import('../transport/chaos.ts').then(({ allowChaos }) => void allowChaos())
-    : Promise.resolve()
-prepared
-  .then(() => startWorker({ worker, node: id, runFolder, token, local: url === '', refCodec: objectRefCodec }))
-  .catch((error: unknown) => {
-    console.error(error)
-    process.exit(1)
-  })
+/** A worker may be started before its node manager stands: what it must know is written when that does. */
+async function whenWritten(): Promise<void> {
+  const parent = process.ppid
+  const deadlineMs = performance.now() + mostWaitMs
+  while (!existsSync(nodeFile)) {
+    if (process.ppid !== parent || !existsSync(runFolder)) process.exit(0)
+    if (performance.now() > deadlineMs) throw new Error(`there is no ${nodeFile} after ${mostWaitMs / 1000} s`)
+    await sleep(pollMs)
+  }
+}
+
+async function start(): Promise<void> {
+  await whenWritten()
+  const { id, url } = facts()
+  if (!isProcessId(id) || !isProcessId(worker))
+    throw new Error(`not a worker of the node whose run folder is ${JSON.stringify(runFolder)}`)
+  const token = new TokenFile(nodeFile, tokens)
+  // Before the first link.
+  if (process.env[chaosVariable] === '1') (await import('../transport/chaos.ts')).allowChaos()
+  await startWorker({ worker, node: id, runFolder, token, local: url === '', refCodec: objectRefCodec })
+}
+
+start().catch((error: unknown) => {
+  console.error(error)
+  process.exit(1)
+})

@@ -7,7 +7,7 @@ import process from 'node:process'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
 import type { PackedManifest } from '../code/modules/manifest.ts'
-import { setUpModule, type Made, type ReadyModule } from '../code/modules/set-up.ts'
+import type { Made, ReadyModule } from '../code/modules/set-up.ts'
 import { MessageType, type Message, type RefTuple } from '../protocol/messages.ts'
 
 export interface WorkerCodePorts {
@@ -96,6 +96,8 @@ export class WorkerCode {
     const { manifest, archives } = (await this.#ports.get(pack)) as PackedManifest
     // Stacks name the files that were packed, not the bundle.
     process.setSourceMapsEnabled(true)
+    // Loaded with the first module that comes packed: a worker starts without it.
+    const { setUpModule } = await import('../code/modules/set-up.ts')
     return setUpModule(manifest, {
       fetch: async ({ id }) => (await this.#ports.get(archives[id] as RefTuple)) as Uint8Array,
       entry: (key, make) => this.#entry(key, make),

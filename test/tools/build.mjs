@@ -72,7 +72,12 @@ function compile(outDir) {
 /** Processes of their own, by a path that depends on whether the sources run. */
 const startedByPath = ['runtime/worker/entry.ts', 'runtime/cluster/daemon-entry.ts']
 /** What tests need of the built package beside that. */
-const testedByPath = ['lib/pinned.ts', 'runtime/cluster/detach.ts']
+const testedByPath = [
+  'lib/pinned.ts',
+  'runtime/cluster/detach.ts',
+  'runtime/code/function-source.ts',
+  'runtime/owner/current.ts',
+]
 
 function publishedEntries() {
   const { bin, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
