@@ -40,6 +40,8 @@ export class SubmitLeases extends SubmitQueue {
     const request = this.requests.get(requestId)
     if (request === undefined) return
     request.node = node
+    // It may have been held for unanswered meanwhile: now it is asked, and must not be a second time.
+    request.retryAtMs = Number.POSITIVE_INFINITY
     this.effects.requestLease(requestId, this.classAt(request.classIndex).of, node, request.visited)
   }
 

@@ -194,6 +194,17 @@ describe('submit-state', () => {
     expect(leaseOf(fixture.submit(1)[0])).equal(second)
   })
 
+  it('asks nobody a second time for a request that is redirected after it was held for unanswered', () => {
+    const fixture = new Fixture()
+    fixture.submit(1)
+    expect(fixture.taken()).to.deep.equal(['request'])
+    fixture.state.refused(1, 'busy', 'the link to the home broke')
+    fixture.state.redirected(1, node)
+    expect(fixture.taken()).to.deep.equal(['request'])
+    fixture.pass(60_000)
+    expect(fixture.taken()).to.deep.equal([])
+  })
+
   it('settles a cancelled task once, whatever its worker says later', () => {
     const fixture = new Fixture()
     const [number] = fixture.submit(1)
