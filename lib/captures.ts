@@ -13,7 +13,7 @@ import type { ModuleReference } from '../runtime/code/captures/module-references
 import { codeCodec, type TextSink } from '../runtime/code/captures/send-code.ts'
 import { moduleExport } from '../runtime/code/function-source.ts'
 import { compact } from '../runtime/objects/compact.ts'
-import { encodeValue } from '../runtime/objects/value.ts'
+import { encodeValue, type RefCodec } from '../runtime/objects/value.ts'
 import { CapturedArguments, newPart, type CapturedCall, type Part } from '../runtime/owner/captured-calls.ts'
 import { captureFlags, packCaptures } from '../runtime/owner/captured-format.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
@@ -101,6 +101,19 @@ function capture(runtime: ProcessRuntime, fn: Function, { caller, runtimeEnv }: 
   const captured: Captured = { runtime, bytes: value, call, head: made.head }
   last.set(fn, captured)
   return captured
+}
+
+/** Why a function that captures would be refused now, by the way to what cannot travel; undefined where it would not. */
+export function whyRefused(fn: Function, refCodec: RefCodec): string | undefined {
+  try {
+    encodeValue(fn, fn.name === '' ? 'anonymous function' : fn.name, {
+      ...refCodec,
+      code: codeCodec(undefined, undefined, true),
+    })
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 interface Content {

@@ -4,7 +4,8 @@ import type { Reason, Verdict } from '../runtime/code/analysis/reasons.ts'
 import { describeFunction } from '../runtime/code/function-source.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
 import type { ObjectRef } from '../runtime/owner/object-ref.ts'
-import { isObjectRef, tupleOf } from '../runtime/owner/object-ref.ts'
+import { isObjectRef, objectRefCodec, tupleOf } from '../runtime/owner/object-ref.ts'
+import { whyRefused } from './captures.ts'
 import { explainSymbol } from './pinned.ts'
 import { RemoteFunction } from './remote.ts'
 
@@ -73,11 +74,23 @@ export function explain(target?: unknown): unknown {
     return (target as { [explainSymbol](): unknown })[explainSymbol]()
   }
   if (typeof target === 'function') {
-    const { ships, how, reasons } = describeFunction(target)
-    const { verdict, reasons: behaviour } = analyse(target)
-    return { runs: ships ? 'worker' : 'caller', how, reasons, verdict, behaviour }
+    return explainFunction(target)
   }
   throw new TypeError('explain: expected nothing, a function, an ObjectRef or a pool')
+}
+
+function explainFunction(fn: Function): FunctionExplanation {
+  const { ships, how, reasons } = describeFunction(fn)
+  const { verdict, reasons: behaviour } = analyse(fn)
+  const refused = how === 'captures' ? whyRefused(fn, objectRefCodec) : undefined
+  if (ships && refused === undefined) return { runs: 'worker', how, reasons, verdict, behaviour }
+  return {
+    runs: 'caller',
+    how: undefined,
+    reasons: refused === undefined ? reasons : [refused],
+    verdict: 'keep',
+    behaviour,
+  }
 }
 
 function explainProcess(): ProcessExplanation {

@@ -51,7 +51,7 @@ describe('programs whose functions capture', function () {
     const output = await run([program, 'warn'])
     const told = output.split('\n').filter((line) => line.startsWith('outpool: remote('))
     expect(told, output).to.have.length(1)
-    expect(told[0]).to.include("'meter' (line 3)").and.to.include('OUTPOOL_CHECK=1')
+    expect(told[0]).to.include("'meter' (line 2)").and.to.include('OUTPOOL_CHECK=1')
     expect(output.match(/^sum \d/gm), 'each call has what it was').deep.equal(['sum 1', 'sum 2', 'sum 3'])
   })
 
@@ -75,8 +75,15 @@ describe('programs whose functions capture', function () {
   })
 
   it('are typed into the REPL', async () => {
-    const lines = inline.replace(/\n {4,}/g, ' ').replaceAll('console.log(', 'void console.log(')
-    // It reads on for as long as the program runs: the program ends it.
-    expect(await run(['-i'], {}, [lines, 'show().then(() => process.exit())'])).to.include('inline 42 52')
+    const lines = [
+      "const { init, remote, shutdown } = require('outpool')",
+      'let base = 40',
+      'const twice = (x) => x * 2',
+      'const far = remote((x) => twice(x) + base)',
+      'const again = (first) => { base = 50; return far.run(1).then((second) => console.log("typed", first, second)) }',
+      // It reads on for as long as the program runs: the program ends it.
+      'init({ numCpus: 1 }).then(() => far.run(1)).then(again).then(shutdown).finally(() => process.exit())',
+    ]
+    expect(await run(['-i'], {}, lines)).to.include('typed 42 52')
   })
 })

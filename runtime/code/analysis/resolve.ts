@@ -7,6 +7,8 @@ export interface Resolved {
   readonly values: ReadonlySet<unknown>
   /** It may be something else that the caller shares, too. */
   readonly unknown: boolean
+  /** As the caller names it, where it is an argument or `this` of a function that is called. */
+  readonly name?: string | undefined
 }
 
 export interface Environment {

@@ -112,9 +112,9 @@ export class Scene {
       const shared = [...values].some(isShared)
       if (!shared && !more) continue
       const certainly = certain && shared && !more && source.root !== '@this'
-      const what = describe(source)
+      const what = this.#describe(source)
       const message = `it ${how} of ${what} (line ${line}), which would only change in the worker`
-      this.#add('change', certainly ? 'keep' : 'maybe', message, line, variableOf(source))
+      this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#variableOf(source))
     }
   }
 
@@ -126,16 +126,49 @@ export class Scene {
       this.#add(
         'hand-out',
         'maybe',
-        `it ${how} ${describe(source)} (line ${line}), of which the caller would get a copy`,
+        `it ${how} ${this.#describe(source)} (line ${line}), of which the caller would get a copy`,
         line,
-        variableOf(source),
+        this.#variableOf(source),
       )
     }
   }
 
+  /** What sources are, with the name that reasons give it inside of what is called with it. */
+  #named(sources: readonly Source[]): Resolved {
+    const [first] = sources
+    return { ...resolveAll(sources, this.#environment), name: first === undefined ? undefined : this.#nameOf(first) }
+  }
+
+  /** As it is reached from a variable, by way of the calls that led here. */
+  #nameOf(source: Source): string | undefined {
+    const { root } = source
+    if (root.startsWith('#') || root === '@class') return undefined
+    if (!root.startsWith('@')) return root + wayOf(source)
+    const given = root === '@this' ? this.#environment.self : this.#environment.argument(Number(root.slice(1)))
+    return given?.name === undefined ? undefined : given.name + wayOf(source)
+  }
+
+  #variableOf(source: Source | undefined): string | undefined {
+    return source === undefined ? undefined : /^[^.[]+/.exec(this.#nameOf(source) ?? '')?.[0]
+  }
+
+  /** As it would be written: `'config.rates'`, `argument 1`, `'this'`. */
+  #describe(source: Source): string {
+    const name = this.#nameOf(source)
+    if (name !== undefined) return `'${name}'`
+    const { root } = source
+    if (root.startsWith('#')) return `what a call returns${wayOf(source)}`
+    if (root === '@class') return 'its own class'
+    return root === '@this' ? `'this${wayOf(source)}'` : `argument ${Number(root.slice(1)) + 1}`
+  }
+
+  #describeAll([first]: readonly Source[]): string {
+    return first === undefined ? 'something' : this.#describe(first)
+  }
+
   #call(call: Call, line: number): void {
-    const receiver = resolveAll(call.receiver, this.#environment)
-    const args = call.args.map((sources) => resolveAll(sources, this.#environment))
+    const receiver = this.#named(call.receiver)
+    const args = call.args.map((sources) => this.#named(sources))
     const callee = resolveAll(call.callee, this.#environment)
     if ([...receiver.values].some(isAsyncLocalStorage)) return
     for (const value of callee.values) this.#callee(value, call, receiver, args, line)
@@ -150,9 +183,9 @@ export class Scene {
       return this.#add(
         'change',
         'maybe',
-        `it calls .${name}() of ${describeAll(call.receiver)} (line ${line}), which may change it`,
+        `it calls .${name}() of ${this.#describeAll(call.receiver)} (line ${line}), which may change it`,
         line,
-        variableOf(call.receiver[0]),
+        this.#variableOf(call.receiver[0]),
       )
     }
     if (call.isMember && isHarmless(name)) return
@@ -162,9 +195,9 @@ export class Scene {
       this.#add(
         'unknown',
         'maybe',
-        `it passes ${describeAll(mark)} to ${name} (line ${line}), which is not known`,
+        `it passes ${this.#describeAll(mark)} to ${name} (line ${line}), which is not known`,
         line,
-        variableOf(mark[0]),
+        this.#variableOf(mark[0]),
       )
     } else if (
       isShown ||
@@ -177,7 +210,7 @@ export class Scene {
   #callee(value: unknown, call: Call, receiver: Resolved, args: readonly Resolved[], line: number): void {
     if (typeof value !== 'function') return
     const { name } = call
-    const variable = variableOf(call.callee[0])
+    const variable = this.#variableOf(call.callee[0])
     if (types.isProxy(value))
       return this.#add('unknown', 'maybe', `it calls ${name} (line ${line}), a Proxy`, line, variable)
     const intrinsic = intrinsicName(value)
@@ -221,7 +254,7 @@ export class Scene {
       'maybe',
       `it passes a function to ${name} (line ${line}), which may do anything with it`,
       line,
-      variableOf(callee[0]),
+      this.#variableOf(callee[0]),
     )
   }
 
@@ -255,8 +288,8 @@ export class Scene {
   #changedBy(name: string, sources: readonly Source[], target: Resolved, line: number): void {
     const root = sources[0]?.root ?? ''
     const certainly = sources.length === 1 && !target.unknown && root !== '@this'
-    const message = `it calls ${name}() on ${describeAll(sources)} (line ${line}), which would only change in the worker`
-    this.#add('change', certainly ? 'keep' : 'maybe', message, line, variableOf(sources[0]))
+    const message = `it calls ${name}() on ${this.#describeAll(sources)} (line ${line}), which would only change in the worker`
+    this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#variableOf(sources[0]))
   }
 
   /** Functions given to one of the engine's are called with elements of what it works on. */
@@ -277,22 +310,8 @@ function isSharedSome({ values, unknown: more }: Resolved): boolean {
   return false
 }
 
-function variableOf(source: Source | undefined): string | undefined {
-  return source === undefined || /^[@#]/.test(source.root) ? undefined : source.root
-}
-
-/** As it would be written: `'config.rates'`, `its argument`, `'this'`. */
-function describe({ root, path }: Source): string {
-  const way = path.map((step) => (step === '*' ? '[...]' : step === '**' ? '...' : `.${step}`)).join('')
-  if (root.startsWith('#')) return `what a call returns${way}`
-  if (root === '@this') return `'this${way}'`
-  if (root === '@class') return 'its own class'
-  return root.startsWith('@') ? `argument ${Number(root.slice(1)) + 1}` : `'${root}${way}'`
-}
-
-function describeAll(sources: readonly Source[]): string {
-  const [first] = sources
-  return first === undefined ? 'something' : describe(first)
+function wayOf({ path }: Source): string {
+  return path.map((step) => (step === '*' ? '[...]' : step === '**' ? '...' : `.${step}`)).join('')
 }
 
 function isAsyncLocalStorage(value: unknown): boolean {
