@@ -25,6 +25,8 @@ import type { RuntimeEnv } from './runtime-env.ts'
 interface Captured {
   readonly runtime: ProcessRuntime
   readonly bytes: Uint8Array
+  /** The variables and their kinds. */
+  readonly kinds: string
   readonly call: CapturedCall
   /** The two arguments that come before the user's. */
   readonly head: readonly [numbers: readonly number[], stored: ObjectRef | undefined]
@@ -89,7 +91,9 @@ function capture(runtime: ProcessRuntime, fn: Function, { caller, runtimeEnv }: 
   const value = compact(encoded)
   const known = last.get(fn)
   if (known !== undefined && known.runtime === runtime && isSame(known.bytes, value)) return known
-  const verdict = judge(runtime, fn, name, caller)
+  // What does to its captures what it did before need not be looked at again, for other values of the same kinds.
+  const kinds = sink.kinds.join()
+  const verdict = known?.kinds === kinds ? 'maybe' : judge(runtime, fn, name, caller)
   const modules = sink.modules.map((reference) => needed(runtime, reference, runtimeEnv))
   const made = make(runtime, {
     value,
@@ -98,7 +102,7 @@ function capture(runtime: ProcessRuntime, fn: Function, { caller, runtimeEnv }: 
     isReusable: verdict === 'ship' && encoded.refs.length === 0,
   })
   const call: CapturedCall = { parts: made.parts, refs: encoded.refs.map(refTupleOf) }
-  const captured: Captured = { runtime, bytes: value, call, head: made.head }
+  const captured: Captured = { runtime, bytes: value, kinds, call, head: made.head }
   last.set(fn, captured)
   return captured
 }
@@ -143,6 +147,7 @@ function make(
 class CallSink implements TextSink {
   readonly parts: Part[] = []
   readonly modules: ModuleReference[] = []
+  readonly kinds: string[] = []
   readonly #numbers = new Map<string, number>()
 
   add(text: string): number {
@@ -154,6 +159,10 @@ class CallSink implements TextSink {
     number = this.parts.push(part) - 1
     this.#numbers.set(text, number)
     return number
+  }
+
+  variable(name: string, kind: string): void {
+    this.kinds.push(`${name} ${kind}`)
   }
 
   module(reference: ModuleReference): void {

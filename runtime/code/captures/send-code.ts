@@ -26,9 +26,11 @@ export interface TextSink {
   add(text: string): number | undefined
   /** A module that has to be loaded before the value is read. */
   module(reference: ModuleReference): void
+  /** A variable, and of what kind its value is. */
+  variable(name: string, kind: string): void
 }
 
-const inTheValue: TextSink = { add: () => undefined, module: () => undefined }
+const inTheValue: TextSink = { add: () => undefined, module: () => undefined, variable: () => undefined }
 const noTexts: TextSource = () => {
   throw new TypeError('a value names a text that did not come with it')
 }
@@ -145,6 +147,7 @@ class CodeSender {
     writer.count(variables.length)
     for (const { name } of variables) writer.text(name)
     for (const { name, value } of variables) {
+      this.#sink.variable(name, value === null ? 'null' : typeof value)
       const byImport = isThing(value) && scriptId !== undefined ? referenceByImport(scriptId, name) : undefined
       const reference = byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
       writer.count(reference === undefined ? 0 : 1)

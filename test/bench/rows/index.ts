@@ -3,6 +3,7 @@ import type { Row } from '../stage.ts'
 import { argument } from './argument.ts'
 import { even, uneven } from './balance.ts'
 import { bare } from './bare.ts'
+import { captures } from './captures.ts'
 import { install, load } from './install.ts'
 import { memory } from './memory.ts'
 import { threeNodes } from './nodes.ts'
@@ -11,7 +12,7 @@ import { putting, refs } from './objects.ts'
 import { oneByOne } from './one-by-one.ts'
 import { poolMap } from './pool-map.ts'
 import { queue } from './queue.ts'
-import { shimNoop, shimWork } from './shims.ts'
+import { queuesNoop, queuesWork, shimNoop, shimWork } from './shims.ts'
 import { start } from './start.ts'
 import { transfer } from './transfer.ts'
 
@@ -27,10 +28,13 @@ export const rows: readonly Row[] = [
   threeNodes,
   shimNoop,
   shimWork,
+  queuesNoop,
+  queuesWork,
   argument,
   putting,
   refs,
   transfer,
+  captures,
   install,
   load,
   queue,
