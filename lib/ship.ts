@@ -17,6 +17,10 @@ export interface ShipOptions {
   readonly givesSignal?: boolean
   /** How often it runs again when its worker or node dies. Default 0: it starts at most once. */
   readonly maxRetries?: number
+  /** Whose run time is measured apart from that of others: the function's text. */
+  readonly text?: string
+  /** Told of the run time of such functions on workers, as it is by now, when this one has ended well. */
+  readonly measured?: (micros: number) => void
 }
 
 type Templates = Map<string, TaskTemplate>
@@ -32,10 +36,16 @@ export function ship(
   args: readonly unknown[],
   options: ShipOptions = {},
 ): Promise<unknown> {
-  const { signal, givesSignal = false, maxRetries = 0 } = options
+  const { signal, givesSignal = false, maxRetries = 0, text = '', measured } = options
   const runtime = ensureRuntime()
   const { definition, environment } = carry(runtime, defineFunction(fn, { caller: 'ship' }), undefined)
-  const template = templateFor(runtime, definition, environment, givesSignal ? 'signal' : 'call', maxRetries)
+  const template = templateFor(runtime, {
+    definition,
+    environment,
+    mode: givesSignal ? 'signal' : 'call',
+    maxRetries,
+    text,
+  })
   const given = givesSignal ? [signal !== undefined] : args
   const all = definition.source.kind === 'closure' ? captureCall(runtime, fn, given, { caller: 'ship' }) : given
   let stop: (() => void) | undefined
@@ -44,6 +54,11 @@ export function ship(
     const reason = (): string => `its signal was aborted: ${String(signal.reason)}`
     stop = onAbort(signal, () => runtime.owner.cancel(number, { reason: reason(), force: false, recursive: true }))
   })
+  if (measured !== undefined)
+    running.then(
+      () => measured(template.runMicros),
+      () => undefined,
+    )
   return signal === undefined ? running : running.finally(() => stop?.())
 }
 
@@ -52,17 +67,22 @@ export function isUnshippable(error: unknown): boolean {
   return error instanceof FunctionCaptureError || error instanceof SerializationError
 }
 
+interface Shipped {
+  readonly definition: FunctionDefinition
+  readonly environment: string
+  readonly mode: CallMode
+  readonly maxRetries: number
+  readonly text: string
+}
+
 function templateFor(
   runtime: ProcessRuntime,
-  definition: FunctionDefinition,
-  environment: string,
-  mode: CallMode,
-  maxRetries: number,
+  { definition, environment, mode, maxRetries, text }: Shipped,
 ): TaskTemplate {
   const { owner } = runtime
   let known = templates.get(runtime)
   if (known === undefined) templates.set(runtime, (known = new Map()))
-  const key = `${definition.id} ${mode} ${maxRetries}`
+  const key = `${definition.id} ${mode} ${maxRetries} ${text}`
   let template = known.get(key)
   if (template === undefined) {
     const resources = parseResources({ numCpus: 1 })

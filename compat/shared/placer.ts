@@ -49,10 +49,21 @@ interface Known {
   reasons: readonly string[]
   /** Calls in a row of functions of this text that were to stay. */
   stayed: number
+  /** Calls that have come back from workers, since the text was last found to be quick, or not. */
+  returned: number
+  /** It takes less than sending it: so many microseconds. */
+  quickMicros: number | undefined
 }
 
 /** A text whose functions were to stay so often in a row is not looked into again: they stay. */
 const sureAfter = 3
+/**
+ * What took less than `quickMicros` on workers, `sureOfQuick` times, runs in the caller: sending it costs many times that.
+ * It goes back to workers when it takes more than `longMs` here.
+ */
+const quickMicros = 50
+const sureOfQuick = 100
+const longMs = 1
 /** Texts that are remembered, the oldest go first. */
 const maxKnown = 1000
 
@@ -71,13 +82,19 @@ export class Placer {
   /** What `fn(...args)` gives, or the promise of it from a worker. Throws what it throws, when it runs here. */
   run(fn: AnyFunction, args: readonly unknown[], options: PlaceOptions): unknown {
     const { placement, signal, givesSignal = false } = options
-    const known = this.#knownOf(fn)
+    const text = Function.prototype.toString.call(fn)
+    const known = this.#knownOf(fn, text)
     if (placement === 'caller') return this.#here(fn, args, known, ["placement is 'caller'"])
     if (placement === 'auto') {
+      if (known.quickMicros !== undefined) return this.#quickly(fn, args, known, known.quickMicros)
       const reasons = this.#against(fn, givesSignal ? [] : args, known)
       if (reasons !== undefined) return this.#here(fn, args, known, reasons)
     }
-    const sent = (): Promise<unknown> => ship(fn, args, { signal, givesSignal, maxRetries: this.#maxRetries })
+    const measured = (micros: number): void => {
+      if (++known.returned >= sureOfQuick && micros < quickMicros) known.quickMicros = micros
+    }
+    const sent = (): Promise<unknown> =>
+      ship(fn, args, { signal, givesSignal, maxRetries: this.#maxRetries, text, measured })
     if (placement === 'worker') {
       this.#counted(known)
       return later(sent)
@@ -122,6 +139,18 @@ export class Placer {
     return reasons.map(({ message }) => message)
   }
 
+  #quickly(fn: AnyFunction, args: readonly unknown[], known: Known, micros: number): unknown {
+    const startedAt = performance.now()
+    try {
+      return this.#here(fn, args, known, [`it takes ${Math.ceil(micros)} µs, which is less than sending it`])
+    } finally {
+      if (performance.now() - startedAt > longMs) {
+        known.quickMicros = undefined
+        known.returned = 0
+      }
+    }
+  }
+
   #here(fn: AnyFunction, args: readonly unknown[], known: Known, reasons: readonly string[]): unknown {
     known.caller++
     this.#caller++
@@ -134,11 +163,18 @@ export class Placer {
     this.#worker++
   }
 
-  #knownOf(fn: AnyFunction): Known {
-    const text = Function.prototype.toString.call(fn)
+  #knownOf(fn: AnyFunction, text: string): Known {
     let known = this.#known.get(text)
     if (known === undefined) {
-      known = { name: fn.name === '' ? 'anonymous' : fn.name, worker: 0, caller: 0, reasons: [], stayed: 0 }
+      known = {
+        name: fn.name === '' ? 'anonymous' : fn.name,
+        worker: 0,
+        caller: 0,
+        reasons: [],
+        stayed: 0,
+        returned: 0,
+        quickMicros: undefined,
+      }
       this.#known.set(text, known)
       if (this.#known.size > maxKnown) this.#known.delete(this.#known.keys().next().value as string)
     }

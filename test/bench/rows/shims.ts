@@ -56,3 +56,52 @@ export const shimWork: Row = {
     stage.compare(shim, original, least(0.95))
   },
 }
+
+/** Their originals run everything in the program itself: a call of nothing is a call of a function there. */
+const inCaller = ['p-queue', 'p-limit', 'p-map'] as const
+
+async function bothOf(stage: Stage, name: string, warmCalls: number): Promise<Program[]> {
+  const from = `outpool/${name}`
+  return started([
+    await stage.pool(from, name, { from, warmCalls }),
+    await stage.pool(name, name, { from: name, warmCalls }),
+  ])
+}
+
+export const queuesNoop: Row = {
+  name: 'queues-noop',
+  title: 'p-queue, p-limit, p-map shims: no-op calls, 500 in flight',
+  unit: 'calls/s',
+  better: 'higher',
+  budgetMs: 40_000,
+  async play(stage) {
+    const calls = stage.quick ? 100 : 500
+    for (const name of inCaller) {
+      const programs = await bothOf(stage, name, calls)
+      const measure = (program: Program): Promise<number> => stage.ask<number>(program, 'flight', { calls })
+      await stage.inTurn(programs.map((program) => ({ name: program.name, measure: () => measure(program) })))
+      stage.compare(`outpool/${name}`, name, least(0.95))
+    }
+  },
+}
+
+export const queuesWork: Row = {
+  name: 'queues-work',
+  title: 'p-queue, p-limit, p-map shims: tasks of 20 ms that only compute, tasks/s',
+  unit: 'tasks/s',
+  better: 'higher',
+  budgetMs: 60_000,
+  async play(stage) {
+    const calibration = await stage.start({ name: 'calibration', file: 'calibrate.mjs', args: ['{}'] })
+    if (calibration === undefined) return
+    const unit = Math.round(20 * (await stage.ask<number>(calibration, 'iterationsPerMs')))
+    const iterations = new Array<number>(stage.quick ? 16 : 32).fill(unit)
+    for (const name of inCaller) {
+      const programs = await bothOf(stage, name, 0)
+      const rate = async (program: Program): Promise<number> =>
+        (iterations.length / (await stage.ask<number>(program, 'work', { iterations }))) * 1000
+      await stage.inTurn(programs.map((program) => ({ name: program.name, measure: () => rate(program) })))
+      stage.compare(`outpool/${name}`, name, least(0.95))
+    }
+  },
+}

@@ -112,6 +112,15 @@ for (const place of places) {
       expect(await queue.add(() => 'whole', { placement: 'worker' })).to.equal('whole')
     })
 
+    it('keeps what takes less than sending it in the caller, as soon as it is sure', async () => {
+      const queue = new Queue({ concurrency: 10 })
+      const one = (): number => 1
+      do await queue.addAll(Array.from({ length: 50 }, () => one))
+      while (explain(queue).caller === 0)
+      expect(explain(queue).worker).to.be.at.least(100)
+      expect(explain(queue).functions[0]?.reasons[0]).to.match(/less than sending it/)
+    })
+
     it('runs in the caller what cannot come back from a worker, and remembers that', async () => {
       const queue = new Queue()
       const make = (): unknown => new WeakMap()
