@@ -17,22 +17,43 @@ export interface Variant {
   readonly args: readonly string[]
 }
 
+interface Form {
+  /** The first major of Node that has it; 20 unless given. */
+  readonly from?: number
+  make(folder: string): Promise<Variant>
+}
+
 /** What `play` plays, by name. */
-export const variants: Readonly<Record<string, (folder: string) => Promise<Variant>>> = {
-  'ES modules': async (folder) => ({ args: [await compiled(folder, 'esm', '.mjs')] }),
-  'CommonJS modules': async (folder) => ({ args: [await compiled(folder, 'cjs', '.cjs')] }),
-  'TypeScript, by tsx': () => Promise.resolve({ args: ['--import', tsx(), join(sources, 'run.ts')] }),
-  'a minified bundle': async (folder) => {
-    const outfile = join(folder, 'bundle.mjs')
-    await build({ ...common, entryPoints: [programs[0] as string], bundle: true, minify: true, format: 'esm', outfile })
-    return { args: [outfile] }
+export const variants: Readonly<Record<string, Form>> = {
+  'ES modules': { make: async (folder) => ({ args: [await compiled(folder, 'esm', '.mjs')] }) },
+  'CommonJS modules': { make: async (folder) => ({ args: [await compiled(folder, 'cjs', '.cjs')] }) },
+  'compiled with source maps': {
+    make: async (folder) => ({ args: ['--enable-source-maps', await compiled(folder, 'esm', '.mjs', true)] }),
   },
-  'a worker thread': async (folder) => {
-    const program = await compiled(folder, 'esm', '.mjs')
-    const main = join(folder, 'main.mjs')
-    const url = JSON.stringify(pathToFileURL(program).href)
-    writeFileSync(main, `import { Worker } from 'node:worker_threads'\nnew Worker(new URL(${url}))\n`)
-    return { args: [main] }
+  'TypeScript, by tsx': { make: () => Promise.resolve({ args: ['--import', tsx(), join(sources, 'run.ts')] }) },
+  'TypeScript, by Node itself': { from: 24, make: () => Promise.resolve({ args: [join(sources, 'run.ts')] }) },
+  'a minified bundle': {
+    make: async (folder) => {
+      const outfile = join(folder, 'bundle.mjs')
+      await build({
+        ...common,
+        entryPoints: [programs[0] as string],
+        bundle: true,
+        minify: true,
+        format: 'esm',
+        outfile,
+      })
+      return { args: [outfile] }
+    },
+  },
+  'a worker thread': {
+    make: async (folder) => {
+      const program = await compiled(folder, 'esm', '.mjs')
+      const main = join(folder, 'main.mjs')
+      const url = JSON.stringify(pathToFileURL(program).href)
+      writeFileSync(main, `import { Worker } from 'node:worker_threads'\nnew Worker(new URL(${url}))\n`)
+      return { args: [main] }
+    },
   },
 }
 
@@ -42,8 +63,14 @@ function tsx(): string {
   return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 }
 
-async function compiled(folder: string, format: 'esm' | 'cjs', extension: string): Promise<string> {
-  await build({ ...common, entryPoints: programs, outdir: folder, format, outExtension: { '.js': extension } })
+async function compiled(
+  folder: string,
+  format: 'esm' | 'cjs',
+  extension: string,
+  sourcemap: boolean = false,
+): Promise<string> {
+  const outExtension = { '.js': extension }
+  await build({ ...common, entryPoints: programs, outdir: folder, format, outExtension, sourcemap })
   for (const name of readdirSync(folder)) {
     if (!name.endsWith(extension)) continue
     const text = readFileSync(join(folder, name), 'utf8')
@@ -67,9 +94,9 @@ export async function play(name: string, node: string = process.execPath): Promi
     symlinkSync(root, join(folder, 'node_modules/outpool'))
     for (const npm of ['acorn', 'lodash'])
       symlinkSync(join(root, 'node_modules', npm), join(folder, 'node_modules', npm))
-    const make = variants[name]
-    if (make === undefined) throw new Error(`no such form of the program: ${name}`)
-    const { args } = await make(folder)
+    const form = variants[name]
+    if (form === undefined) throw new Error(`no such form of the program: ${name}`)
+    const { args } = await form.make(folder)
     // The tests' own loader is not for the program.
     const { NODE_OPTIONS: _options, ...env } = process.env
     const child = spawn(node, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
