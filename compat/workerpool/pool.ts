@@ -1,10 +1,13 @@
 import { capturesVariables, explainSymbol, isLocal } from '../../lib/pinned.ts'
 import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
+import { boundTo } from './bound-values.ts'
 import { ClusterWorker, type WorkerTask } from './cluster-worker.ts'
 import {
   defer,
   OriginalPoolClass,
+  type ExecOptions,
+  type OriginalPool,
   type WorkerArguments,
   type WorkerHandler,
   type WorkerpoolPromise,
@@ -18,6 +21,8 @@ export interface WorkerpoolReport {
   /** Why the workers are children or threads of this process; only where they are. */
   readonly reason?: string
   readonly maxWorkers: number
+  /** Calls that went to threads of this process, because a value binds them to it. */
+  readonly stayed?: { readonly calls: number; readonly reason: string }
   /** Tasks that were run again because their worker or node died; see the option `maxRetries`. */
   readonly reruns: number
   readonly workers: readonly { readonly node: string; readonly pid: number; readonly items: number }[]
@@ -40,6 +45,8 @@ export class ClusterPool extends OriginalPoolClass {
   /** Tasks whose worker died and that are to run again: before all that wait in the queue. */
   declare private orphans: WorkerTask[]
   declare private reruns: number
+  /** Threads of this process, for calls that a value binds to it. */
+  declare private beside: { readonly pool: OriginalPool; calls: number; reason: string } | undefined
 
   constructor(script?: unknown, options?: unknown) {
     super(script, options)
@@ -51,13 +58,27 @@ export class ClusterPool extends OriginalPoolClass {
     this.maxRetries = checkRetries(given?.maxRetries ?? 0)
     this.orphans = []
     this.reruns = 0
-    hide(this, ['stopFollowing', 'everyWorker', 'kind', 'follows', 'minIsMax', 'maxRetries', 'orphans', 'reruns'])
+    hide(this, [
+      'stopFollowing',
+      'everyWorker',
+      'kind',
+      'follows',
+      'minIsMax',
+      'maxRetries',
+      'orphans',
+      'reruns',
+      'beside',
+    ])
     if (this.minIsMax) this.#follow()
   }
 
   override exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise {
     if (this.follows && this.stopFollowing === undefined) this.#follow()
-    if (typeof method === 'function' && poolKind(this, this).where === 'cluster') {
+    if (poolKind(this, this).where === 'local') return super.exec(method, params, options)
+    const bound =
+      this.workerType === 'process' ? undefined : boundTo(params, (options as ExecOptions | undefined)?.transfer)
+    if (bound !== undefined) return this.#execBeside(bound).exec(method, params, options)
+    if (typeof method === 'function') {
       // The original sends its text alone, which would not find what it captures.
       try {
         if (!capturesVariables(method as () => unknown, 'exec')) return super.exec(method, params, options)
@@ -69,6 +90,16 @@ export class ClusterPool extends OriginalPoolClass {
       if (Array.isArray(params ?? [])) return super.exec('run', [method, params], options)
     }
     return super.exec(method, params, options)
+  }
+
+  #execBeside(reason: string): OriginalPool {
+    const { maxWorkers, workerTerminateTimeout } = this
+    const onCreateWorker = (given: WorkerArguments): unknown => this.onCreateWorker(given)
+    const options = { maxWorkers, workerTerminateTimeout, onCreateWorker, workerType: 'thread' }
+    this.beside ??= { pool: new OriginalPoolClass(this.script, options), calls: 0, reason }
+    this.beside.calls++
+    this.beside.reason = reason
+    return this.beside.pool
   }
 
   override _createWorkerHandler(): WorkerHandler {
@@ -153,7 +184,8 @@ export class ClusterPool extends OriginalPoolClass {
     this.stopFollowing?.()
     this.stopFollowing = undefined
     for (const task of this.orphans.splice(0)) task.resolver.reject(new Error('Pool terminated'))
-    return super.terminate(force, timeout)
+    const ended = super.terminate(force, timeout)
+    return this.beside === undefined ? ended : this.beside.pool.terminate(force, timeout).then(() => ended)
   }
 
   static {
@@ -170,7 +202,8 @@ export class ClusterPool extends OriginalPoolClass {
     const workers = (this.everyWorker ?? []).flatMap(({ facts, tasks }) =>
       facts === undefined ? [] : [{ node: facts.node, pid: facts.pid, items: tasks }],
     )
-    return { kind: 'workerpool', ...kind, maxWorkers: this.maxWorkers, reruns: this.reruns, workers }
+    const stayed = this.beside && { stayed: { calls: this.beside.calls, reason: this.beside.reason } }
+    return { kind: 'workerpool', ...kind, maxWorkers: this.maxWorkers, ...stayed, reruns: this.reruns, workers }
   }
 
   /** A default that comes from this machine's CPUs comes from the cluster's, and follows it. */

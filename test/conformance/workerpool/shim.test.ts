@@ -119,7 +119,7 @@ describe('workerpool: the shim, where it differs from the original', () => {
   it('rejects a function that captures what cannot travel, by the way to it, and one whose changes would be lost', async () => {
     const pool = create(undefined, { maxWorkers: 1 })
     const cache = new WeakSet<object>()
-    const first = (await reason(pool.exec((key: object) => cache.has(key), [{}]))) as Error
+    const first = (await reason(pool.exec((key: object) => cache.has(key), [{}]) as never)) as Error
     expect([first.name, first.message.includes('cache')]).to.deep.equal(['SerializationError', true])
     expect(await pool.exec(() => 1)).to.equal(1)
   })
@@ -150,6 +150,24 @@ describe('workerpool: the shim, where it differs from the original', () => {
     const report = explain(pool) as WorkerpoolReport
     expect(report.where).to.equal('local')
     expect(report.reason).to.contain('workerThreadOpts.resourceLimits')
+  })
+
+  it('runs a call with memory or ports of this process in a thread of it, and says so', async () => {
+    const pool = create(script, { maxWorkers: 1 })
+    const shared = new Int32Array(new SharedArrayBuffer(4))
+    await pool.exec('addShared', [shared, 3])
+    await pool.exec('addShared', [{ nested: shared }.nested, 4])
+    expect(shared[0]).to.equal(7)
+    const { port1, port2 } = new MessageChannel()
+    const heard = new Promise((resolve) =>
+      port2.addEventListener('message', (event) => resolve((event as MessageEvent).data)),
+    )
+    port2.start()
+    await pool.exec('say', [port1, 'hello'], { transfer: [port1] })
+    expect(await heard).to.equal('hello')
+    port2.close()
+    expect(((await pool.exec('where')) as unknown as { pid: number }).pid).to.not.equal(process.pid)
+    expect((explain(pool) as WorkerpoolReport).stayed?.calls).to.equal(3)
   })
 
   it('runs a task whose worker died again with maxRetries, and not without', async () => {

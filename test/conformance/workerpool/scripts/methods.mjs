@@ -33,6 +33,11 @@ worker(
     argv: () => process.argv.slice(2),
     env: (name) => process.env[name],
     transfer: (size) => new workerpool.Transfer(new Uint8Array(size).fill(7), []),
+    addShared: (shared, amount) => Atomics.add(shared, 0, amount),
+    say(port, word) {
+      port.postMessage(word)
+      port.close()
+    },
     emit(payloads) {
       for (const payload of payloads) workerpool.workerEmit(payload)
       return payloads.length
