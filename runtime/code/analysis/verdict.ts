@@ -75,6 +75,7 @@ class Judge implements Judgement {
     }
     if (within !== undefined && analysis.freeVariables.some(({ standardGlobal }) => !standardGlobal)) {
       const url = this.#urlOf(fn)
+      if (url?.startsWith('node:') === true) return this.#unknown(`it calls ${within} of Node`, undefined)
       if (url !== undefined && isShared(url))
         return this.#unknown(`it calls ${within} of ${packageName(url)}`, undefined)
     }
