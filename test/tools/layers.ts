@@ -18,7 +18,12 @@ export const folders: readonly string[] = [
   'runtime/cluster',
   'lib',
   'compat/shared',
+  'compat/executor',
   'compat/multiprocessing',
+  'compat/p-limit',
+  'compat/p-map',
+  'compat/p-queue',
+  'compat/register',
   'compat/workerpool',
 ]
 
