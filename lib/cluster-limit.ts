@@ -19,7 +19,6 @@ import {
 } from './cluster-limit-state.ts'
 import { ensureRuntime } from './runtime.ts'
 
-
 /** Between two looks at a row that others hold, in milliseconds: the first, and the longest. */
 const firstLookMs = 10
 const longestLookMs = 200
