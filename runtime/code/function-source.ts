@@ -5,10 +5,9 @@
  */
 import { FunctionCaptureError } from '../base/errors.ts'
 import { BoundedCache } from './bounded-cache.ts'
-import { capturedNames } from './captured-names.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
-import { findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
+import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
 import { referenceByValue } from './captures/module-references.ts'
 import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'

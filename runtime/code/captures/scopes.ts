@@ -7,6 +7,7 @@
  */
 import type * as Inspector from 'node:inspector'
 import { createRequire } from 'node:module'
+import vm from 'node:vm'
 
 export interface FunctionScopes {
   /** From the innermost outwards, without the global object. `description`: 'Module', 'Closure (make)', 'Script' ... */
@@ -56,13 +57,14 @@ export function readScopes(fn: Function): FunctionScopes | undefined {
   const on = inspectorSession()
   if (on === undefined) return undefined
   const found: FunctionScopes['scopes'][number][] = []
-  const globals = globalThis as { [probeKey]?: Probe }
+  // Those that the inspector sees: a test runner may give modules others.
+  const globals = vm.runInThisContext('globalThis') as { [probeKey]?: Probe }
   globals[probeKey] = {
     fn,
     take: (scopes) => {
       for (let i = 0; i < scopes.length; i++) {
         const { description, object } = scopes[i] as { description: string; object: object }
-        if (object === globalThis) continue
+        if (object === globalThis || description === 'Global') continue
         found.push({ description, variables: object as Readonly<Record<string, unknown>> })
       }
     },
@@ -101,6 +103,15 @@ function readWith(on: Inspector.Session): FunctionScopes['location'] {
   })
   const at = internal('[[FunctionLocation]]')?.value as Inspector.Debugger.Location | undefined
   return at === undefined ? undefined : { scriptId: at.scriptId, line: at.lineNumber, column: at.columnNumber ?? 0 }
+}
+
+/**
+ * Names of the variables around `fn` that some function uses; undefined where this Node cannot tell. Whether `URL` in a
+ * text is the global, or an import of that name, the text cannot say.
+ */
+export function capturedNames(fn: Function): ReadonlySet<string> | undefined {
+  const found = readScopes(fn)
+  return found && new Set(found.scopes.flatMap(({ variables }) => Object.keys(variables)))
 }
 
 /** Which scope has a variable of that name; the innermost one counts. */

@@ -1,7 +1,7 @@
 import vm from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { capturedNames } from '../../../runtime/code/captured-names.ts'
+import { capturedNames } from '../../../runtime/code/captures/scopes.ts'
 import { analyseFunction, freeVariables } from '../../../runtime/code/free-variables.ts'
 
 /** Each row: what the text shows, the text, and the names that are free in it, `=` where written, `?` where only typeof. */

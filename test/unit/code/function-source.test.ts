@@ -222,7 +222,7 @@ describe('defineFunction', () => {
     for (const name of ['usesImportedTimer', 'usesImportedCrypto', 'usesConstant', 'asksTypeof'])
       expect(defineFunction(shadows[name] as Function).source.kind, name).to.equal('closure')
     expect(defineFunction(shadows.usesGlobals as Function).source.kind).to.equal('source')
-    expect(Object.getOwnPropertySymbols(globalThis).map(String)).not.to.include('Symbol(outpool.captured-names.probe)')
+    expect(Object.getOwnPropertySymbols(globalThis).map(String)).not.to.include('Symbol(outpool.scopes.probe)')
   })
 
   it('gives the same definition for the same function, and for the same text and name', () => {
