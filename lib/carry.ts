@@ -156,12 +156,12 @@ function moduleKey(file: string, pack: PackOptions): string {
   return `module ${file} ${JSON.stringify(pack)}`
 }
 
-const loaderOptions =
-  /^(?:--import|--require|-r|--loader|--experimental-loader|--experimental-(?:strip|transform)-types)\b/
+/** What names a loader of TypeScript among the options of Node. Behind any other, a bundle is what is sure to run. */
+const loaders = /\b(?:tsx|ts-node|swc|esbuild\w*|sucrase|jiti|babel|typescript|strip-types|transform-types)\b/
 
-/** By Node itself, or by a loader that they inherit (and which is taken for one of TypeScript, as it most often is). */
+/** By Node itself, or by a loader that they inherit. */
 function workersReadTypeScript(): boolean {
   const { typescript } = process.features as { typescript?: unknown }
   if (typeof typescript === 'string') return true
-  return childExecArgv(process.execArgv, process.env['NODE_OPTIONS']).some((option) => loaderOptions.test(option))
+  return loaders.test(childExecArgv(process.execArgv, process.env['NODE_OPTIONS']).join(' '))
 }

@@ -46,6 +46,7 @@ describe('a worker file in TypeScript', () => {
   const kinds: readonly (readonly [program: string, args: readonly string[]])[] = [
     ['compiled', ['compiled.mjs']],
     ['bundled and minified', ['bundled.mjs']],
+    ['run with an import that reads no TypeScript', ['--import', 'data:text/javascript,', 'compiled.mjs']],
     ['TypeScript run by tsx', ['--import', loader, 'main.ts']],
     ...('typescript' in process.features ? ([['TypeScript run by Node', ['main.ts']]] as const) : []),
   ]
