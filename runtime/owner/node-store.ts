@@ -31,7 +31,7 @@ export interface NodeStore {
 export async function openNodeStore(
   runFolder: string,
   process: ProcessId,
-  home: () => Pick<Home, 'connected' | 'link'>,
+  home: () => Pick<Home, 'connected' | 'link' | 'mode'>,
 ): Promise<NodeStore> {
   const folder = objectsFolderOf(runFolder)
   if (hasArena(folder)) return new LinkedArena(folder, process, home)
@@ -52,14 +52,14 @@ class LinkedArena implements NodeStore, ArenaPort {
   readonly process: ProcessId
   readonly store: ArenaStore
   readonly #folder: string
-  readonly #home: () => Pick<Home, 'connected' | 'link'>
+  readonly #home: () => Pick<Home, 'connected' | 'link' | 'mode'>
   readonly #questions = new Map<number, Question>()
   #nextQuestion = 1
   #memory: ArenaMemory | undefined
   /** Tells the node manager that this process lives, and may use what it mapped, whatever becomes of the link. */
   #unlock: (() => void) | undefined
 
-  constructor(folder: string, process: ProcessId, home: () => Pick<Home, 'connected' | 'link'>) {
+  constructor(folder: string, process: ProcessId, home: () => Pick<Home, 'connected' | 'link' | 'mode'>) {
     this.#folder = folder
     this.process = process
     this.#home = home
@@ -126,8 +126,9 @@ class LinkedArena implements NodeStore, ArenaPort {
   async close(): Promise<void> {
     await this.store.close()
     this.#memory?.close()
-    // As long as values of this process are mapped, nothing else may be written where they are.
-    if (this.store.pinned === 0) this.#unlock?.()
+    // As long as values of this process are mapped, nothing else may be written where they are; by a node that is gone,
+    // nothing will be.
+    if (this.store.pinned === 0 || this.#home().mode === 'closed') this.#unlock?.()
   }
 
   #open(): ArenaMemory {

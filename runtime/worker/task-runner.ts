@@ -5,7 +5,7 @@
  *
  * A synchronous task without refs goes through without a promise.
  */
-import { TaskCancelledError } from '../base/errors.ts'
+import { ObjectStoreFullError, OutOfDiskError, TaskCancelledError } from '../base/errors.ts'
 import { objectKey } from '../base/ids.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
@@ -40,6 +40,8 @@ export interface WorkerTask extends QueuedTask {
 /** An expected run time above which a worker writes what it owes before it starts, in microseconds. */
 const longMicros = 200
 const newest = 0.2
+/** Within this the end of a node manager is known to its workers, in milliseconds. */
+const nodeEndMs = 500
 const noRefs: readonly RefTuple[] = []
 
 export interface RunnerEvents {
@@ -264,7 +266,12 @@ export class TaskRunner {
         task.link.send([MessageType.doneMany, task.epoch, task.sequence, micros, results, borrowed, ackId])
         this.#ended(task)
       },
-      (error: unknown) => this.#failed(task, startedAt, error, 'user'),
+      (error: unknown) => {
+        if (error instanceof ObjectStoreFullError || error instanceof OutOfDiskError)
+          return this.#failed(task, startedAt, error, 'user')
+        // A node manager that is gone takes its store along, and in a moment this worker, whose end is then the answer.
+        this.#owner.host.clock.after(nodeEndMs, () => this.#failed(task, startedAt, error, 'user'))
+      },
     )
   }
 
