@@ -273,7 +273,7 @@ scenarios = {
     "wait for the first exception": lambda: using(first_exception, 3),
     "wait: a cancelled future is no exception": lambda: using(cancelled_is_no_exception, 1),
     "wait, for some time": lambda: using(lambda e: done_of(wait([e.submit(sleep, 0.5)], timeout=0.05)), 1),
-    "wait, a condition that does not exist": lambda: using(lambda e: outcome(lambda: wait([e.submit(nothing)], return_when="SOON"))["error"], 1),
+    "wait, a condition that does not exist": lambda: using(lambda e: outcome(lambda: wait([e.submit(sleep, 0.5)], return_when="SOON"))["error"], 1),
     "asCompleted gives what is done first": lambda: using(in_order_of_completion, 2),
     "asCompleted, late": lambda: using(as_completed_timeout, 2),
     "after shutdown": after_shutdown,

@@ -270,7 +270,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'wait, a condition that does not exist': {
     expected: 'ValueError',
     play: using(one, async (e, { wait }) => {
-      const asked = await outcome(() => wait([e.submit(nothing)], { returnWhen: 'SOON' as never }))
+      const asked = await outcome(() => wait([e.submit(sleep, 0.5)], { returnWhen: 'SOON' as never }))
       return 'error' in asked && asked.error
     }),
   },
