@@ -3,7 +3,7 @@
  * user would run it; what has to hold is counted outside of Outpool.
  */
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
@@ -184,12 +184,21 @@ async function allFree(cluster: FailureCluster, head: DaemonFacts): Promise<void
   })
 }
 
+/** Open files of a node manager but those of its workers (their logs and links), of which there are as many as needed. */
+function ownFiles(pid: number): number {
+  const folder = `/proc/${pid}/fd`
+  return readdirSync(folder).filter((name) => {
+    const target = readlinkSync(join(folder, name))
+    return !target.startsWith('socket:') && !target.includes('/logs/')
+  }).length
+}
+
 function sample(cluster: FailureCluster, daemons: Map<number, DaemonSample[]>): void {
   for (const pid of cluster.daemonPids()) {
     try {
       // Its own memory: that of the object store is shared, and as large as what lies in it.
       const rss = Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
-      const files = readdirSync(`/proc/${pid}/fd`).length
+      const files = ownFiles(pid)
       const before = daemons.get(pid) ?? []
       daemons.set(pid, [...before, { atMs: performance.now(), rssBytes: rss * 1024, files }])
     } catch {
