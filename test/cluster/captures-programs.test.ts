@@ -55,6 +55,12 @@ describe('programs whose functions capture', function () {
     expect(output.match(/^sum \d/gm), 'each call has what it was').deep.equal(['sum 1', 'sum 2', 'sum 3'])
   })
 
+  it('pass functions as arguments and get them as results; their own come back as themselves', async () => {
+    const output = await run([program, 'values'])
+    expect(output).to.include('argument [ 3, 6 ]').and.to.include('result 30').and.to.include('own true')
+    expect(output).to.include("refused 0 args[1]: a function (anonymous): it assigns to 'total' (line 1)")
+  })
+
   it('are refused by name where there is no inspector, and all else works', async () => {
     const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
     const addons = process.allowedNodeEnvironmentFlags.has('--allow-addons') ? ['--allow-addons'] : []

@@ -11,6 +11,7 @@
 import { types } from 'node:util'
 import type { CodeCodec, PartReader, PartWriter } from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
+import { analyse } from '../analysis/verdict.ts'
 import { takeApart, type FunctionParts } from './function-parts.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
 import { originOf } from './origins.ts'
@@ -37,7 +38,7 @@ const noTexts: TextSource = () => {
 
 /** `arrows`: see `CodeCodec`. */
 export function codeCodec(sink: TextSink = inTheValue, source: TextSource = noTexts, arrows = false): CodeCodec {
-  const sender = new CodeSender(sink)
+  const sender = new CodeSender(sink, arrows)
   return {
     arrows,
     isMore: (value) => arrows && isMore(value),
@@ -49,9 +50,12 @@ export function codeCodec(sink: TextSink = inTheValue, source: TextSource = noTe
 
 class CodeSender {
   readonly #sink: TextSink
+  /** Whoever sends the function looks at what it does with its captures. */
+  readonly #isLookedAt: boolean
 
-  constructor(sink: TextSink) {
+  constructor(sink: TextSink, isLookedAt: boolean) {
     this.#sink = sink
+    this.#isLookedAt = isLookedAt
   }
 
   function(fn: Function, writer: PartWriter): void {
@@ -59,6 +63,7 @@ class CodeSender {
     const parts = takeApart(fn)
     if (typeof parts === 'string') return writer.refuse(parts)
     const { analysis, name } = parts
+    if (!this.#isLookedAt && analysis.kind === 'function' && parts.variables.length > 0) refuseLost(fn, writer)
     if (analysis.kind === 'class' && analysis.privateFields.static.length > 0)
       writer.refuse(
         `a class (${name}) whose static ${analysis.privateFields.static.join(', ')} cannot be read; make it a property with a name, or pass it as an argument`,
@@ -214,6 +219,15 @@ class CodeSender {
 function isMore(value: object): boolean {
   if (Object.hasOwn(value, 'default') || isKnownModule(value)) return true
   return Object.getOwnPropertySymbols(value).length > 0
+}
+
+/** A function among arguments or results that certainly changes what it captured: the change would be lost. */
+function refuseLost(fn: Function, writer: PartWriter): void {
+  const lost = analyse(fn).reasons.find(({ verdict }) => verdict === 'keep')
+  if (lost !== undefined)
+    writer.refuse(
+      `a function (${fn.name || 'anonymous'}): ${lost.message}; return the new value, or keep the state in an actor`,
+    )
 }
 
 /** Things that every process has one of. */

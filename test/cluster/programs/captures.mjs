@@ -42,6 +42,23 @@ const programs = {
     const add = remote((n) => meter.add(n))
     for (const n of [1, 2, 3]) console.log('sum', await add.run(n))
   },
+  /** Functions among arguments and results. */
+  async values() {
+    const rate = 3
+    let total = 0
+    const each = remote((items, fn) => items.map((item) => fn(item)))
+    console.log('argument', await each.run([1, 2], (x) => x * rate))
+    const maker = remote((by) => (x) => x * by * rate)
+    console.log('result', (await maker.run(2))(5))
+    const same = remote((fn) => fn)
+    const own = (x) => x + rate
+    console.log('own', (await same.run(own)) === own)
+    try {
+      await each.run([1], (x) => (total += x))
+    } catch (error) {
+      console.log('refused', total, error.message)
+    }
+  },
   /** Where there is no inspector. */
   async plain() {
     const outer = 1
