@@ -49,7 +49,8 @@ export class RemoteFunction<A extends unknown[], R> {
 
   /**
    * Submits a call and returns the ref of its result at once. Arguments are taken as they are now.
-   * @throws SerializationError for an argument that cannot travel, BackPressureError when too much is queued.
+   * @throws SerializationError for an argument that cannot travel, FunctionCaptureError for such a captured variable,
+   * BackPressureError when too much is queued.
    */
   remote(...args: RemoteArguments<A>): ObjectRef<Awaited<R>> {
     const [ref] = this.#submit(args)
@@ -74,7 +75,13 @@ export class RemoteFunction<A extends unknown[], R> {
   }
 
   #runWith(runtime: ProcessRuntime, signal: AbortSignal | undefined, args: readonly unknown[]): Promise<Awaited<R>> {
-    const all = this.#argumentsOf(runtime, args)
+    let all: readonly unknown[]
+    try {
+      all = this.#argumentsOf(runtime, args)
+    } catch (error) {
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is what was thrown
+      return Promise.reject(error)
+    }
     if (signal === undefined) return runtime.owner.run(this.#templateFor(runtime), all) as Promise<Awaited<R>>
     if (signal.aborted) return Promise.reject(abortError(signal))
     let watch: (() => void) | undefined
@@ -140,10 +147,10 @@ type AnyFunction<A extends unknown[], R> = (...args: A) => R
 /**
  * Makes a function remote.
  *
- * - `remote(fn, options?)`: a function that uses nothing from outside itself; its text is shipped.
+ * - `remote(fn, options?)`: a function; what it captures is read at each call and goes along.
  * - `remote(url, 'exportName', options?)`: an export of a module that exists on every node.
  *
- * @throws FunctionCaptureError naming each variable from outside that `fn` uses.
+ * @throws FunctionCaptureError for a function that cannot travel, by what it uses; for values, when it is called.
  * @example
  * const add = remote((a: number, b: number) => a + b)
  * console.log(await add.run(1, 2)) // 3

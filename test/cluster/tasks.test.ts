@@ -72,11 +72,14 @@ describe('tasks', () => {
       expect(unknown.message).to.contain('noSuchExport')
     })
 
-    it('refuses a function that uses a variable from outside, by its name', () => {
-      const outside = 5
-      expect(() => remote(() => outside + 1))
-        .to.throw(Error, /outside/)
-        .with.property('code', 'ERR_OUTPOOL_FUNCTION_CAPTURE')
+    it('refuses a function that would change a variable from outside, by its name', async () => {
+      let outside = 5
+      const count = remote(() => ++outside)
+      const error = await rejection(count.run())
+      expect(error).to.have.property('code', 'ERR_OUTPOOL_FUNCTION_CAPTURE')
+      expect(error.message).to.include("'outside' (line 1)")
+      expect(() => count.remote()).to.throw(Error, /outside/)
+      expect(outside).to.equal(5)
     })
 
     it('refuses options that do not exist, with the nearest, and values that are none', () => {
@@ -310,9 +313,11 @@ describe('tasks', () => {
 
     it('say how a function would travel, or why not', () => {
       const outside = 5
+      const pending = Promise.resolve()
       expect(explain((n: number) => n)).to.include({ runs: 'worker', how: 'source' })
-      expect(explain(() => outside)).to.include({ runs: 'caller', how: undefined })
-      expect(explain(() => outside).reasons.join()).to.contain('outside')
+      expect(explain(() => outside)).to.include({ runs: 'worker', how: 'captures', verdict: 'ship' })
+      expect(explain(() => pending)).to.include({ runs: 'caller', how: undefined, verdict: 'keep' })
+      expect(explain(() => pending).reasons.join()).to.contain('pending: a Promise')
       expect(explain(add)).to.include({ runs: 'worker' })
       expect(() => explain(5 as never)).to.throw(TypeError)
     })

@@ -67,13 +67,16 @@ describe('values', () => {
   }
 
   const server = createServer()
-  class Point {
-    x = 1
+  class Secret {
+    #x = 1
+    get x(): number {
+      return this.#x
+    }
   }
   const refused: Readonly<Record<string, readonly [unknown, RegExp]>> = {
-    'a function': [{ on: { done: () => 1 } }, /args\[0\]\.on\.done.*function/],
+    'a bound function': [{ on: { done: rejection.bind(null) } }, /args\[0\]\.on\.done.*function/],
     'a handle': [{ list: [{ conn: server }] }, /args\[0\]\.list\[0\]\.conn.*Server/],
-    'an instance of a class': [new Map([['p', new Point()]]), /args\[0\]\.get\("p"\).*Point/],
+    'private fields': [new Map([['p', new Secret()]]), /args\[0\]\.get\("p"\).*Secret.*#x/],
     'a promise': [[Promise.resolve(1)], /args\[0\]\[0\].*await/],
     'a symbol': [{ s: Symbol('s') }, /args\[0\]\.s.*symbol/],
     'a weak map': [new WeakMap(), /args\[0\].*WeakMap/],
@@ -89,7 +92,7 @@ describe('values', () => {
   }
 
   it('that cannot come back fail their task, by path', async () => {
-    const error = await rejection(remote(() => ({ a: { f: () => 1 } })).run())
+    const error = await rejection(remote(() => ({ a: { f: Promise.resolve(1) } })).run())
     expect(error).to.have.property('code', 'ERR_OUTPOOL_SERIALIZATION')
     expect(error.message).to.contain('result.a.f')
   })
