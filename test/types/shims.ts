@@ -2,14 +2,22 @@
  * The shims' types beside the originals': parameters and results of every export can be given to each other, and
  * programs written against the original's types compile. Compiled by consumers.test.ts as a program of its own.
  */
-import originalWorkerpool, * as workerpool from 'workerpool'
-import OriginalQueue, * as pQueue from 'p-queue'
-import originalMap, * as pMap from 'p-map'
-import originalLimit, * as pLimit from 'p-limit'
-import shimWorkerpool, * as workerpoolShim from 'outpool/workerpool'
-import ShimQueue, * as pQueueShim from 'outpool/p-queue'
-import shimMap, * as pMapShim from 'outpool/p-map'
-import shimLimit, * as pLimitShim from 'outpool/p-limit'
+import type originalWorkerpool from 'workerpool'
+import type * as workerpool from 'workerpool'
+import type OriginalQueue from 'p-queue'
+import type * as pQueue from 'p-queue'
+import type originalMap from 'p-map'
+import type * as pMap from 'p-map'
+import type originalLimit from 'p-limit'
+import type * as pLimit from 'p-limit'
+import shimWorkerpool from 'outpool/workerpool'
+import type * as workerpoolShim from 'outpool/workerpool'
+import ShimQueue from 'outpool/p-queue'
+import type * as pQueueShim from 'outpool/p-queue'
+import shimMap from 'outpool/p-map'
+import type * as pMapShim from 'outpool/p-map'
+import shimLimit from 'outpool/p-limit'
+import type * as pLimitShim from 'outpool/p-limit'
 
 /** Assignable both ways. */
 type Mutual<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never
