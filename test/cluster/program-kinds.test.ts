@@ -35,7 +35,7 @@ describe('a worker file in TypeScript', () => {
   let project: Project
   before(async () => {
     project = new Project(files)
-    const common = { entryPoints: [project.path('main.ts')], format: 'esm', platform: 'node' } as const
+    const common = { entryPoints: [project.path('main.ts')], format: 'esm' as const, platform: 'node' as const }
     await build({ ...common, outfile: project.path('compiled.mjs') })
     await build({ ...common, outfile: project.path('bundled.mjs'), bundle: true, minify: true, external: [library] })
     // It would keep its process.

@@ -49,10 +49,11 @@ const listener = await listenWebSocket({
 const plain = createServer((socket) => socket.end(bytes))
 await new Promise((resolve) => plain.listen(0, '127.0.0.1', resolve))
 process.send({ node, key, url: listener.url, token, plainPort: plain.address().port })
-process.once('disconnect', async () => {
+async function leave() {
   plain.close()
   await listener.close()
   await host.close()
   rmSync(folder, { recursive: true, force: true })
   process.exit()
-})
+}
+process.once('disconnect', () => void leave())
