@@ -19,6 +19,7 @@ import { type NodeStore, openNodeStore } from '../runtime/owner/node-store.ts'
 import { objectRefCodec } from '../runtime/owner/object-ref.ts'
 import { Owner } from '../runtime/owner/owner.ts'
 import { Pulling } from '../runtime/owner/pulling.ts'
+import { type WaitAwake, waitAwake } from '../runtime/owner/wait-awake.ts'
 import type { Message } from '../runtime/protocol/messages.ts'
 import type { Link } from '../runtime/transport/link.ts'
 import { setDefaultRuntimeEnv } from './carry.ts'
@@ -73,6 +74,7 @@ class Driver implements DriverHandle {
   /** The store of a node on this machine that is in another process. */
   #nodeStore: NodeStore | undefined
   #pulling!: Pulling
+  #awake: WaitAwake | undefined
   #waits = 0
   #keepAlive: NodeJS.Timeout | undefined
   #stopped = false
@@ -128,6 +130,7 @@ class Driver implements DriverHandle {
     this.#store = await this.#openStore(home)
     this.#pulling = new Pulling(() => home, this.#store)
     this.#home = home
+    if (home.runFolder !== undefined) this.#awake = waitAwake('owner', home.runFolder)
     if (this.#stopped) return home.close()
     if (this.#waits > 0) home.ref()
     await home.startJob({ pid: process.pid, cwd: process.cwd() })
@@ -197,6 +200,7 @@ class Driver implements DriverHandle {
       return use()
     }
     const homeOf = (): Home => this.#home as Home
+    const awakeOf = (): WaitAwake | undefined => this.#awake
     const modeOf = (): Home['mode'] => this.#home?.mode ?? 'reconnecting'
     const holderOf = (): readonly [NodeId, ProcessId] =>
       homeOf().sameMachine ? [this.#self.node, this.#self.node] : [this.#self.node, this.#self.process]
@@ -227,6 +231,9 @@ class Driver implements DriverHandle {
       },
       pull: (key, sizeBytes, holders) => this.#pulling.pull(key, sizeBytes, holders),
       enterWait: () => this.#enterWait(),
+      get awake() {
+        return awakeOf()
+      },
       submitted() {
         // A driver's tasks have no caller that could be cancelled.
       },

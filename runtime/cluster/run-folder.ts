@@ -7,6 +7,7 @@
  *         logs/<workerId>.out|.err         what workers print
  *         objects/                         the object store on files
  *         pages/<workerId>                 claim pages
+ *         awake                            who may wait without sleeping
  *
  * Everything in it is worthless once the node is dead; the next node of this user on this machine removes what is left.
  */
@@ -32,6 +33,7 @@ import { dirname, join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import { awakeFile, awakeFileBytes } from '../owner/wait-awake.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 import { noteProcess, stateOfProcess } from './process-identity.ts'
 import type { ProcessNote } from './process-identity.ts'
@@ -86,6 +88,7 @@ export function createRunFolder(node: NodeId): string {
     mkdirSync(folder, { mode: 0o700 })
   }
   for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(folder, name), { mode: 0o700 })
+  writeFileSync(join(folder, awakeFile), new Uint8Array(awakeFileBytes), { flag: 'wx', mode: 0o600 })
   return folder
 }
 

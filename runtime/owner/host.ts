@@ -5,6 +5,7 @@ import type { Holder } from '../protocol/messages.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import type { RefCodec } from '../objects/value.ts'
 import type { Home } from './home.ts'
+import type { WaitAwake } from './wait-awake.ts'
 
 export interface OwnerHost {
   readonly self: ProcessAddress
@@ -25,6 +26,8 @@ export interface OwnerHost {
   enterWait(): () => void
   /** A task was submitted here; a worker notes it under the task that it runs. */
   submitted(number: number): void
+  /** How it waits for the answer to its only call; absent where it sleeps. */
+  readonly awake?: WaitAwake | undefined
   /** Something that the user should see, once: a line for stderr. */
   warn(text: string): void
 }

@@ -117,6 +117,11 @@ export class Submission {
     this.#host.submitted(number)
     this.#state.submit(number, template, awaited.length === 0)
     if (awaited.length > 0) this.#awaitArguments(number, awaited)
+    const { awake } = this.#host
+    if (awake !== undefined) {
+      if (this.#state.unsettled === 1) awake.expect()
+      else awake.arrived()
+    }
     return number
   }
 
@@ -197,6 +202,7 @@ export class Submission {
 
   /** The task has settled: what was kept for it goes, and its numbers if nobody holds them. */
   finish(number: number, node: NodeId | undefined): void {
+    this.#host.awake?.arrived()
     const page = this.#table.at(number)
     const slot = slotOf(number)
     const template = this.#state.templateOf(number)

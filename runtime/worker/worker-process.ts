@@ -13,6 +13,7 @@ import type { OwnerHost } from '../owner/host.ts'
 import { type NodeStore, openNodeStore } from '../owner/node-store.ts'
 import { Owner } from '../owner/owner.ts'
 import { Pulling } from '../owner/pulling.ts'
+import { type WaitAwake, waitAwake } from '../owner/wait-awake.ts'
 import { MessageType, type Message } from '../protocol/messages.ts'
 import type { RefCodec } from '../objects/value.ts'
 import type { Link } from '../transport/link.ts'
@@ -68,6 +69,7 @@ class WorkerProcess {
     holds: () => this.#owner.holdsAnything || this.#store.pinned > 0,
     collect: collectGarbage,
   })
+  readonly #awake: WaitAwake | undefined
   #leaving = false
   /** What the node manager was told last. */
   #holds = false
@@ -75,6 +77,7 @@ class WorkerProcess {
   constructor(start: WorkerStart, store: NodeStore) {
     this.#start = start
     this.#store = store
+    this.#awake = waitAwake('worker', start.runFolder)
   }
 
   get home(): Home {
@@ -111,7 +114,10 @@ class WorkerProcess {
     })
     this.#runner = new TaskRunner(this.#owner, this.#code, (epoch, sequence) => this.#claim(epoch, sequence), {
       idle: () => this.#idle(),
-      working: () => this.#lending.working(),
+      working: () => {
+        this.#awake?.arrived()
+        this.#lending.working()
+      },
     })
     this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
     this.#publish()
@@ -231,6 +237,7 @@ class WorkerProcess {
   /** No task runs here any more. */
   #idle(): void {
     this.#tellHolds()
+    this.#awake?.expect()
     this.#lending.idle()
     this.#collection.idle()
     this.#leaveWhenIdle()
