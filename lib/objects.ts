@@ -11,7 +11,8 @@ export type ValuesOf<T extends readonly ObjectRef[]> = {
 
 /**
  * Stores a value once, so that many tasks can use it by reference. Resolves when it is stored; a full store makes
- * writers wait. Rejects with SerializationError for what cannot travel, OutOfDiskError when the disk is full.
+ * writers wait. Large buffers of the value must not change until then. Rejects with SerializationError for what cannot
+ * travel, ObjectStoreFullError where all memory is held, OutOfDiskError when the disk has no room for the rest.
  */
 export async function put<T>(value: T): Promise<ObjectRef<T>> {
   if (isObjectRef(value)) throw new TypeError('put: this is an ObjectRef already; pass it on as it is')

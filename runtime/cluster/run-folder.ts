@@ -5,7 +5,7 @@
  *         node.json                        0600: what its workers and drivers on this machine must know
  *         node.sock, <workerId>.sock       unix sockets
  *         logs/<workerId>.out|.err         what workers print
- *         objects/                         the object store on files
+ *         objects/                         the object store: arena.json (how to open its memory), spilled/, locks; or files
  *         pages/<workerId>                 claim pages
  *         awake                            who may wait without sleeping
  *
