@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { register } from 'tsx/esm/api'
 
-const runtime = new URL('../../../dist/runtime/', import.meta.url)
+// Parts of the runtime that the built package does not show.
+register()
+const runtime = new URL('../../../runtime/', import.meta.url)
 const load = (path) => import(new URL(path, runtime))
 const [
   { chooseStore },
@@ -15,12 +18,12 @@ const [
   { encodeValue },
 ] = await Promise.all(
   [
-    'objects/store-choice.js',
-    'transport/listen.js',
-    'objects/transfer.js',
-    'base/ids.js',
-    'base/clock.js',
-    'objects/value.js',
+    'objects/store-choice.ts',
+    'transport/listen.ts',
+    'objects/transfer.ts',
+    'base/ids.ts',
+    'base/clock.ts',
+    'objects/value.ts',
   ].map(load),
 )
 

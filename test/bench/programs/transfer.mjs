@@ -10,9 +10,12 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { register } from 'tsx/esm/api'
 import { serve } from './serve.mjs'
 
-const runtime = new URL('../../../dist/runtime/', import.meta.url)
+// Parts of the runtime that the built package does not show.
+register()
+const runtime = new URL('../../../runtime/', import.meta.url)
 const load = (path) => import(new URL(path, runtime))
 
 /** Milliseconds of `work`, and the longest pause of this loop meanwhile. */
@@ -47,7 +50,7 @@ function collected(port) {
 await serve({
   async setUp({ sizeBytes }) {
     const [{ chooseStore }, { ObjectPuller }, { openBulk }, { newProcessId }, { systemClock }] = await Promise.all(
-      ['objects/store-choice.js', 'node/transfer.js', 'transport/dial.js', 'base/ids.js', 'base/clock.js'].map(load),
+      ['objects/store-choice.ts', 'node/transfer.ts', 'transport/dial.ts', 'base/ids.ts', 'base/clock.ts'].map(load),
     )
     const folder = mkdtempSync(join(tmpdir(), 'transfer-'))
     const node = newProcessId()
