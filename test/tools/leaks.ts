@@ -6,7 +6,7 @@ import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { descendantsOf, describeProcess, processesMarked } from './processes.mjs'
+import { descendantsOf, describeProcess, parentOf, processesMarked } from './processes.mjs'
 
 /** How long an end may take before it is called a leak. */
 const settleLimitMs = 10_000
@@ -34,6 +34,11 @@ function runMark(): string {
   if (mark === undefined)
     throw new Error('OUTPOOL_TEST_RUN is not set; the root hooks set it before anything is started')
   return mark
+}
+
+/** The service by which the loader of the tests compiles what it has not in its cache: it lives as long as this process. */
+function isCompiler(pid: number): boolean {
+  return parentOf(pid) === process.pid && /\/esbuild --service=/.test(describeProcess(pid))
 }
 
 function list(folder: string, isOurs: (name: string) => boolean): string[] {
@@ -70,7 +75,8 @@ export function takeSnapshot(): Snapshot {
 export function findLeaks(before: Snapshot): string[] {
   const now = takeSnapshot()
   const leaks: string[] = []
-  for (const pid of now.processes) if (!before.processes.has(pid)) leaks.push(`process ${describeProcess(pid)}`)
+  for (const pid of now.processes)
+    if (!before.processes.has(pid) && !isCompiler(pid)) leaks.push(`process ${describeProcess(pid)}`)
   for (const file of now.files) if (!before.files.has(file)) leaks.push(`file ${file}`)
   for (const [type, count] of now.resources) {
     const more = count - (before.resources.get(type) ?? 0)

@@ -34,6 +34,15 @@ export function describeProcess(pid) {
 }
 
 /**
+ * The process that started it; 0 when it is gone.
+ * @param {number} pid
+ * @returns {number}
+ */
+export function parentOf(pid) {
+  return Number(/\) \S (\d+)/.exec(read(`/proc/${pid}/stat`))?.[1] ?? 0)
+}
+
+/**
  * The living descendants of a process, zombies too.
  * @param {number} pid
  * @returns {number[]}
@@ -57,7 +66,7 @@ export function descendantsOf(pid) {
 export function processesMarked(mark) {
   const own = new Set([process.pid])
   for (let pid = process.pid; pid > 1;) {
-    pid = Number(/\) \S (\d+)/.exec(read(`/proc/${pid}/stat`))?.[1] ?? 0)
+    pid = parentOf(pid)
     own.add(pid)
   }
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && !own.has(Number(name)))
