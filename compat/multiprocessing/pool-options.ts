@@ -1,6 +1,7 @@
 import type { Callable } from '../../lib/pinned.ts'
 import { checkNames } from '../../lib/options.ts'
 import { isCallable } from '../shared/callable.ts'
+import type { PoolRunnerOptions } from '../shared/pool-runner.ts'
 import { ValueError } from '../shared/python-errors.ts'
 
 export interface PoolOptions {
@@ -20,16 +21,8 @@ export interface PoolOptions {
   readonly name?: string | undefined
 }
 
-export interface CompiledPoolOptions {
-  /** undefined: as many as the cluster has CPUs. */
-  readonly processes: number | undefined
-  readonly initializer: Callable | undefined
-  readonly initargs: readonly unknown[]
-  readonly maxTasksPerChild: number | undefined
-  readonly numCpus: number | undefined
-  readonly resources: Readonly<Record<string, number>> | undefined
-  readonly name: string | undefined
-}
+/** What the runner takes; how a pool ends its chunks is not an option. */
+export type CompiledPoolOptions = Omit<PoolRunnerOptions, 'maxReruns' | 'terminated'>
 
 const optionNames = ['processes', 'initializer', 'initargs', 'maxtasksperchild', 'numCpus', 'resources', 'name']
 

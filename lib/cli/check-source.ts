@@ -1,6 +1,7 @@
 /** A source file for `outpool check`: its tree, what its names stand for, and where it hands functions to a shim. */
 import { createRequire } from 'node:module'
 import type { AnyNode, Program } from 'acorn'
+import { exportNameOf } from '../../runtime/code/captures/imports.ts'
 
 export interface HandedFunction {
   /** As it is written: `queue.add`, `pMap`. */
@@ -130,15 +131,7 @@ export class SourceFile {
     const of = makers[packageOf(String(node.source.value)) ?? '']
     for (const one of node.specifiers) {
       this.declared.set(one.local.name, undefined)
-      const name =
-        one.type === 'ImportDefaultSpecifier'
-          ? 'default'
-          : one.type === 'ImportNamespaceSpecifier'
-            ? '*'
-            : one.imported.type === 'Identifier'
-              ? one.imported.name
-              : String(one.imported.value)
-      const kind = of?.[name]
+      const kind = of?.[exportNameOf(one)]
       if (kind !== undefined) this.#kinds.set(one.local.name, kind)
     }
   }

@@ -1,4 +1,5 @@
 /** The imports of a script: which of its names stand for an export of which module. Pure. */
+import type { ImportDeclaration } from 'acorn'
 import { parseProgram } from '../parse-function.ts'
 
 export interface Import {
@@ -21,16 +22,15 @@ export function importsOf(text: string): ReadonlyMap<string, Import> {
     if (statement.type !== 'ImportDeclaration') continue
     const specifier = String(statement.source.value)
     for (const one of statement.specifiers) {
-      const exportName =
-        one.type === 'ImportDefaultSpecifier'
-          ? 'default'
-          : one.type === 'ImportNamespaceSpecifier'
-            ? '*'
-            : one.imported.type === 'Identifier'
-              ? one.imported.name
-              : String(one.imported.value)
-      found.set(one.local.name, { specifier, exportName })
+      found.set(one.local.name, { specifier, exportName: exportNameOf(one) })
     }
   }
   return found
+}
+
+/** What one name of an import declaration stands for: 'default', a name, or '*' for all of the module. */
+export function exportNameOf(one: ImportDeclaration['specifiers'][number]): string {
+  if (one.type === 'ImportDefaultSpecifier') return 'default'
+  if (one.type === 'ImportNamespaceSpecifier') return '*'
+  return one.imported.type === 'Identifier' ? one.imported.name : String(one.imported.value)
 }

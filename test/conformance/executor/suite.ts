@@ -3,6 +3,7 @@
  * with what must come out. Functions are self-contained: their text is what travels.
  */
 import type * as shim from '../../../compat/executor/index.ts'
+import { collect, readOn } from '../python.ts'
 
 export type ExecutorModule = typeof shim
 type Executor = shim.Executor
@@ -47,26 +48,6 @@ async function outcome(body: () => unknown): Promise<Outcome> {
     const { name, message } = error as Error
     const wordless = ['TimeoutError', 'CancelledError', 'BrokenProcessPool'].includes(name)
     return wordless ? { error: name } : { error: name, message }
-  }
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const item of items) all.push(item)
-  return all
-}
-
-/** Everything an iterator gives, going on behind an error. */
-async function readOn(iterator: AsyncIterator<unknown>): Promise<unknown[]> {
-  const seen: unknown[] = []
-  for (;;) {
-    try {
-      const step = await iterator.next()
-      if (step.done === true) return seen
-      seen.push(step.value)
-    } catch (error) {
-      seen.push(`error: ${(error as Error).message}`)
-    }
   }
 }
 

@@ -3,6 +3,7 @@
  * names, with what must come out. Functions are self-contained: their text is what travels.
  */
 import type * as shim from '../../../compat/multiprocessing/index.ts'
+import { collect, readOn } from '../python.ts'
 
 export type Multiprocessing = typeof shim
 type Pool = shim.Pool
@@ -50,26 +51,6 @@ async function outcome(body: () => unknown): Promise<Outcome> {
   } catch (error) {
     const { name, message } = error as Error
     return name === 'TimeoutError' ? { error: name } : { error: name, message }
-  }
-}
-
-async function all<T>(results: AsyncIterable<T>): Promise<T[]> {
-  const seen: T[] = []
-  for await (const result of results) seen.push(result)
-  return seen
-}
-
-/** Everything an iterator gives, going on behind an error. */
-async function readOn(iterator: AsyncIterator<unknown>): Promise<unknown[]> {
-  const seen: unknown[] = []
-  for (;;) {
-    try {
-      const step = await iterator.next()
-      if (step.done === true) return seen
-      seen.push(step.value)
-    } catch (error) {
-      seen.push(`error: ${(error as Error).message}`)
-    }
   }
 }
 
@@ -182,27 +163,31 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     expected: [4, 4, 2],
     play: (mp) => using(mp, [1, null, [], 2], async (p) => runs(await p.map(workerOf, range(10), 2))),
   },
-  imap: { expected: squares(20), play: (mp) => using(mp, [3], (p) => all(p.imap(square, range(20)))) },
+  imap: { expected: squares(20), play: (mp) => using(mp, [3], (p) => collect(p.imap(square, range(20)))) },
   'imap in chunks': {
     expected: [3, 3, 1],
-    play: (mp) => using(mp, [1, null, [], 1], async (p) => runs(await all(p.imap(workerOf, range(7), 3)))),
+    play: (mp) => using(mp, [1, null, [], 1], async (p) => runs(await collect(p.imap(workerOf, range(7), 3)))),
   },
   'imap goes on behind an error': {
     expected: [0, 1, 2, 'error: three', 4, 5],
     play: (mp) => using(mp, [2], (p) => readOn(p.imap(failOnThree, range(6)))),
   },
-  'imap keeps the order': { expected: range(4), play: (mp) => using(mp, [2], (p) => all(p.imap(slowFirst, range(4)))) },
+  'imap keeps the order': {
+    expected: range(4),
+    play: (mp) => using(mp, [2], (p) => collect(p.imap(slowFirst, range(4)))),
+  },
   'imapUnordered gives what comes first': {
     expected: 0,
     play: (mp) =>
       using(mp, [2], async (p) => {
         await warm(p, 2)
-        return (await all(p.imapUnordered(slowFirst, range(4)))).at(-1)
+        return (await collect(p.imapUnordered(slowFirst, range(4)))).at(-1)
       }),
   },
   'imapUnordered gives all': {
     expected: squares(20),
-    play: (mp) => using(mp, [3], async (p) => (await all(p.imapUnordered(square, range(20), 4))).sort((a, b) => a - b)),
+    play: (mp) =>
+      using(mp, [3], async (p) => (await collect(p.imapUnordered(square, range(20), 4))).sort((a, b) => a - b)),
   },
   callbacks: {
     expected: [[1, 4], 'three'],
@@ -246,7 +231,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       const results = pool.imap(square, range(50))
       pool.close()
       await pool.join()
-      return all(results)
+      return collect(results)
     },
   },
   'join while running': {
