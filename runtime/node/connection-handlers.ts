@@ -3,7 +3,7 @@ import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { parseObjectKey } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
-import type { LeaseRequest, Pull, Recall, WorkerEnd } from '../protocol/messages.ts'
+import type { LeaseRequest, Pull, Recall, Replicate, WorkerEnd } from '../protocol/messages.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
 import type { NodeParts } from './node-parts.ts'
 import { freeAll, storeHandlers, userGone } from './store-handlers.ts'
@@ -150,10 +150,13 @@ async function endWorker(parts: NodeParts, connection: Connection, message: Work
   link.send([MessageType.workerEnded, requestId, [null, null, 0, unknown], null])
 }
 
-function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull' | 'free'> {
+function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull' | 'free' | 'replicate'> {
   return {
     pull(connection, message) {
       void pull(parts(), connection, message)
+    },
+    replicate(connection, message) {
+      void replicate(parts(), connection, message)
     },
     free(keys) {
       const { ports } = parts()
@@ -190,6 +193,24 @@ async function pull(parts: NodeParts, connection: Connection, message: Pull): Pr
     error = (cause as Error).message
   }
   connection.link.send([MessageType.pulled, requestId, error])
+}
+
+/** Copies of what others keep may be dropped when memory is short: this one is kept from then on. */
+async function replicate(parts: NodeParts, connection: Connection, message: Replicate): Promise<void> {
+  const [, requestId, job, key, sizeBytes, holders] = message
+  const { puller, jobs, ports, options } = parts
+  let error = jobs.hasEnded(job) ? `job ${job} is over` : ''
+  try {
+    if (error === '') {
+      jobs.noteOwner(job, parseObjectKey(key).owner)
+      await puller.pull(key, sizeBytes, holders)
+      // Files are never dropped.
+      if (ports.arena?.keep(key) === false) error = `node ${options.id} has dropped it again`
+    }
+  } catch (cause) {
+    error = (cause as Error).message
+  }
+  connection.link.send([MessageType.replicated, requestId, error])
 }
 
 function jobHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'jobStart' | 'jobEnd'> {

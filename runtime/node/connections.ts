@@ -11,6 +11,7 @@ import type {
   Message,
   Pull,
   Recall,
+  Replicate,
   StoreNotes,
   StoreRequest,
   TableRequest,
@@ -45,6 +46,7 @@ export interface ConnectionHandlers {
   resumed(worker: ProcessId, epoch: number): void
   pull(connection: Connection, message: Pull): void
   free(keys: readonly string[]): void
+  replicate(connection: Connection, message: Replicate): void
   storeRequest(connection: Connection, message: StoreRequest): void
   storeNotes(connection: Connection, message: StoreNotes): void
   codeNeed(worker: ProcessId, requestId: number, key: string): void
@@ -159,6 +161,8 @@ export class Connections {
         return on.pull(connection, message)
       case MessageType.free:
         return on.free(message[1])
+      case MessageType.replicate:
+        return on.replicate(connection, message)
       case MessageType.storeRequest:
         return on.storeRequest(connection, message)
       case MessageType.storeNotes:

@@ -168,6 +168,11 @@ export class ArenaHost {
     this.#changed()
   }
 
+  /** A copy of an object is not to be dropped from now on; false where there is none. */
+  keep(key: string): boolean {
+    return !this.#closed && this.ledger.keep(key)
+  }
+
   /** The owner of an object has no use for it, whether or not it was sealed yet. */
   free(key: string): void {
     if (this.#closed) return

@@ -137,6 +137,13 @@ export class ArenaLedger {
     return this.objects.find(key)?.sizeBytes
   }
 
+  /** This node keeps its copy of an object as long as that is referenced; false where it has none. */
+  keep(key: string): boolean {
+    const entry = this.objects.find(key)
+    if (entry !== undefined) entry.primary = true
+    return entry !== undefined
+  }
+
   /** Pins an object for the process and tells where it is. */
   get(process: ProcessId, key: string, options: GetOptions, answer: GetAnswer): void {
     const entry = this.objects.find(key)

@@ -20,7 +20,7 @@ export interface Entry {
   readonly key: string
   readonly sizeBytes: number
   /** This node keeps it as long as it is referenced; other copies may be dropped. */
-  readonly primary: boolean
+  primary: boolean
   state: 'here' | 'spilling' | 'away' | 'restoring'
   /** Where it is in the arena: as long as it is `here` or `spilling`. */
   room: Room | undefined

@@ -36,6 +36,8 @@ export const MessageType = {
   refAck: 53,
   refRemove: 54,
   replyAck: 55,
+  replicate: 58,
+  replicated: 59,
   pull: 60,
   pulled: 61,
   free: 62,

@@ -265,6 +265,20 @@ export type Pull = readonly [
 /** `error` is '' when the object is in the store now. */
 export type Pulled = readonly [type: T['pulled'], requestId: number, error: string]
 export type Free = readonly [type: T['free'], keys: readonly string[]]
+/**
+ * Owner -> node manager: bring the object here, as by `pull`, and keep it as if it had been made here, until `free`.
+ * `job`: whose end is also the object's.
+ */
+export type Replicate = readonly [
+  type: T['replicate'],
+  requestId: number,
+  job: ProcessId,
+  key: string,
+  sizeBytes: number,
+  holders: readonly Holder[],
+]
+/** `error` is '' when the object is kept here now. */
+export type Replicated = readonly [type: T['replicated'], requestId: number, error: string]
 /** To a driver: connect to me and name this ticket; somebody wants to talk to you. */
 export type DialBack = readonly [type: T['dialBack'], ticket: string]
 export type ProcessQuery = readonly [type: T['processQuery'], requestId: number, node: NodeId, process: ProcessId]
@@ -353,6 +367,8 @@ export type Message =
   | Pull
   | Pulled
   | Free
+  | Replicate
+  | Replicated
   | DialBack
   | ProcessQuery
   | ProcessStatus

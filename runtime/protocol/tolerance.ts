@@ -38,6 +38,8 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.recalled, answer],
   [MessageType.objectGet, repeatable],
   [MessageType.pulled, answer],
+  [MessageType.replicate, repeatable],
+  [MessageType.replicated, answer],
   [MessageType.nodesRequest, repeatable],
   [MessageType.nodes, answer],
   [MessageType.processQuery, repeatable],
