@@ -192,7 +192,21 @@ export type Push = readonly [
 ]
 /** Raise the task's AbortSignal. `recursive`: cancel what it submitted as well. */
 export type Abort = readonly [type: T['abort'], epoch: number, sequence: number, reason: Uint8Array, recursive: boolean]
-/** The results of `done`/`doneMany` with this id are registered; the worker may let go of the refs in them. */
+/**
+ * To the worker of a generator: items `index` to `index + count - 1` may be made, and are the objects `number` and
+ * following. The first one that it hears begins at what was delivered before: items below are made and not sent.
+ * `taken`: items that the consumer has.
+ */
+export type GeneratorAllow = readonly [
+  type: T['generatorAllow'],
+  epoch: number,
+  sequence: number,
+  index: number,
+  number: ObjectNumber,
+  count: number,
+  taken: number,
+]
+/** The results of `done`/`doneMany`, or the item, with this id are registered; the worker may let go of the refs in them. */
 export type ReplyAck = readonly [type: T['replyAck'], ackId: number]
 
 // Worker -> owner.
@@ -232,6 +246,23 @@ export type Blocked = readonly [type: T['blocked'], epoch: number, sequence: num
 export type Resumed = readonly [type: T['resumed'], epoch: number, sequence: number]
 /** What a running task tells its caller before its end: an encoded value, in the order in which they were told. */
 export type TaskEvent = readonly [type: T['taskEvent'], epoch: number, task: TaskNumber, value: Uint8Array]
+/** The next item of a running generator, in their order: inline, without refs. */
+export type GeneratorItem = readonly [
+  type: T['generatorItem'],
+  epoch: number,
+  sequence: number,
+  number: ObjectNumber,
+  value: Uint8Array,
+]
+/** Any other item. `ackId` as in `doneMany`. */
+export type GeneratorResult = readonly [
+  type: T['generatorResult'],
+  epoch: number,
+  sequence: number,
+  number: ObjectNumber,
+  result: ResultTuple,
+  ackId: number,
+]
 
 // Any process -> owner of an object, and back.
 /** Answered when the object is ready. */
@@ -350,6 +381,9 @@ export type Message =
   | PartDrop
   | Push
   | Abort
+  | GeneratorAllow
+  | GeneratorItem
+  | GeneratorResult
   | ReplyAck
   | TemplateMiss
   | Done

@@ -32,6 +32,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.workerHolds, repeatable],
   [MessageType.template, repeatable],
   [MessageType.abort, repeatable],
+  [MessageType.generatorAllow, repeatable],
   [MessageType.free, repeatable],
   [MessageType.replyAck, repeatable],
   [MessageType.recall, repeatable],
