@@ -8,7 +8,8 @@ import { BoundedCache } from './bounded-cache.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
-import { referenceByValue } from './captures/module-references.ts'
+import { referenceByValue, type ModuleReference } from './captures/module-references.ts'
+import { referenceByFile } from './captures/package-functions.ts'
 import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
@@ -77,6 +78,10 @@ function resolve(fn: Function): Outcome {
     }
   }
   const outcome = resolvePackaged(fn) ?? resolveText(fn)
+  const isMoreThanText = outcome.kind === 'refused' || outcome.definition.source.kind === 'closure'
+  // Of an ES module of a package all that it uses is there with it.
+  const packaged = isMoreThanText ? referenceByFile(fn) : undefined
+  if (packaged !== undefined) return { kind: 'shipped', definition: moduleExport(packaged.url, packaged.exportName) }
   if (outcome.kind === 'refused') return resolveLoadedExport(fn, outcome.refusals) ?? outcome
   const { source } = outcome.definition
   if (source.kind !== 'closure' || !readsState(fn)) return outcome
@@ -127,8 +132,10 @@ function outcomeOf(fn: Function, analysis: FunctionAnalysis, found: readonly Ref
 /** A function of a package or of Node is an export of it, whatever its text. */
 function resolvePackaged(fn: Function): Outcome | undefined {
   const found = referenceByValue(fn)
-  if (found === undefined) return undefined
-  const { url, exportName } = found
+  return found && exportOf(found)
+}
+
+function exportOf({ url, exportName }: ModuleReference): Outcome {
   const path =
     exportName === '=' || exportName === 'default'
       ? 'default'

@@ -8,6 +8,7 @@ import { builtInExport, isBuiltInModule } from '../analysis/known-values.ts'
 import { installedPackageOf } from '../modules/npm-package.ts'
 import { isOwnFile, isOwnModule, portableUrl } from '../own-modules.ts'
 import { importsOf, type Import } from './imports.ts'
+import { resolveImport } from './resolve-import.ts'
 import { scriptOf, scriptText } from './scripts.ts'
 
 export interface ModuleReference {
@@ -49,7 +50,7 @@ export function referenceByImport(scriptId: string, name: string): ModuleReferen
   if (script === undefined || !script.isModule) return undefined
   const found = importsOfScript(scriptId).get(name)
   if (found === undefined) return undefined
-  const url = resolveImport(found.specifier, script.url)
+  const url = sharedModule(found.specifier, script.url)
   return url === undefined ? undefined : { url, exportName: found.exportName }
 }
 
@@ -62,37 +63,12 @@ export function importsOfScript(scriptId: string): ReadonlyMap<string, Import> {
   return found
 }
 
-function resolveImport(specifier: string, from: string): string | undefined {
+function sharedModule(specifier: string, from: string): string | undefined {
   if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`
   if (!from.startsWith('file:')) return undefined
-  const url = resolveUrl(specifier, from)
+  const url = resolveImport(specifier, from)
   if (url === undefined || !isShared(url)) return undefined
   return portableUrl(url)
-}
-
-type Resolve = (specifier: string, parent: string) => string
-
-function resolveUrl(specifier: string, from: string): string | undefined {
-  if (/^(\.\.?)?\//.test(specifier)) return new URL(specifier, from).href
-  if (specifier.startsWith('file:')) return specifier
-  try {
-    // With a parent, where this Node lets us; else by the rules of `require`, which most packages answer alike.
-    const { resolve } = import.meta as unknown as { readonly resolve: Resolve }
-    const url = resolve(specifier, from)
-    if (url.startsWith('file:') && installedPackageOf(fileURLToPath(url)) !== undefined) {
-      const near = createRequire(from)
-        .resolve.paths(specifier)
-        ?.some((path) => fileURLToPath(url).startsWith(path))
-      if (near === true) return url
-    }
-  } catch {
-    // As below.
-  }
-  try {
-    return pathToFileURL(createRequire(from).resolve(specifier)).href
-  } catch {
-    return undefined
-  }
 }
 
 const commonJs = new WeakMap<object, ModuleReference>()

@@ -15,6 +15,7 @@ import { analyse } from '../analysis/verdict.ts'
 import { takeApart, type FunctionParts } from './function-parts.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
 import { originOf } from './origins.ts'
+import { isPackageScript, referenceByFile } from './package-functions.ts'
 import { readCode, type TextSource } from './receive-code.ts'
 import { isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
 
@@ -61,6 +62,8 @@ class CodeSender {
   function(fn: Function, writer: PartWriter): void {
     if (this.#byName(fn, writer)) return
     const parts = takeApart(fn)
+    const packaged = mayBePackaged(parts) ? referenceByFile(fn) : undefined
+    if (packaged !== undefined) return this.#reference(packaged, writer)
     if (typeof parts === 'string') return writer.refuse(parts)
     const { analysis, name } = parts
     if (!this.#isLookedAt && analysis.kind === 'function' && parts.variables.length > 0) refuseLost(fn, writer)
@@ -228,6 +231,12 @@ function refuseLost(fn: Function, writer: PartWriter): void {
     writer.refuse(
       `a function (${fn.name || 'anonymous'}): ${lost.message}; return the new value, or keep the state in an actor`,
     )
+}
+
+/** A class is told apart by its identity, a function by what it uses; one that uses nothing is as good as its text. */
+function mayBePackaged(parts: FunctionParts | string): boolean {
+  if (typeof parts === 'string' || parts.analysis.kind === 'class') return true
+  return parts.scriptId !== undefined && isPackageScript(parts.scriptId)
 }
 
 /** Things that every process has one of. */

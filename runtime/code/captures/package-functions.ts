@@ -1,0 +1,94 @@
+/**
+ * Functions and classes of ES modules of packages, by what they are: their file's scope shows which of its exports one
+ * is, whichever way it came to the program. (CommonJS shows all that it has loaded; ES modules do not.)
+ */
+import type { Program } from 'acorn'
+import { parseProgram } from '../parse-function.ts'
+import { addPatternNames } from '../scope.ts'
+import { isShared, type ModuleReference } from './module-references.ts'
+import { isOwnFile, isOwnModule, portableUrl } from '../own-modules.ts'
+import { findVariable, readScopes } from './scopes.ts'
+import { scriptOf, scriptText } from './scripts.ts'
+
+const known = new WeakMap<Function, ModuleReference | null>()
+
+/** Undefined for functions of the program's own files, and for those that a package does not export. */
+export function referenceByFile(fn: Function): ModuleReference | undefined {
+  let found = known.get(fn)
+  if (found === undefined) known.set(fn, (found = find(fn) ?? null))
+  return found ?? undefined
+}
+
+function find(fn: Function): ModuleReference | undefined {
+  const scopes = readScopes(fn)
+  if (scopes?.location === undefined) return undefined
+  const { scriptId } = scopes.location
+  if (!isPackageScript(scriptId)) return undefined
+  const url = portableUrl(scriptOf(scriptId)?.url ?? '')
+  for (const [exportName, local] of exportsOfScript(scriptId))
+    if (findVariable(scopes, local)?.value === fn) return { url, exportName }
+  return undefined
+}
+
+const packageScripts = new Map<string, boolean>()
+
+/** Whether a script is an ES module of a package. */
+export function isPackageScript(scriptId: string): boolean {
+  let answer = packageScripts.get(scriptId)
+  if (answer === undefined) {
+    const script = scriptOf(scriptId)
+    answer = script?.isModule === true && isNamed(script.url)
+    if (packageScripts.size >= maxScripts) packageScripts.clear()
+    packageScripts.set(scriptId, answer)
+  }
+  return answer
+}
+
+const byScript = new Map<string, ReadonlyMap<string, string>>()
+const maxScripts = 1000
+
+/** Our own chunks are shared, and have no name that holds for another machine. */
+function isNamed(url: string): boolean {
+  if (!url.startsWith('file:') || url.includes('?')) return false
+  return isOwnFile(url) ? isOwnModule(portableUrl(url)) : isShared(url)
+}
+
+function exportsOfScript(scriptId: string): ReadonlyMap<string, string> {
+  let found = byScript.get(scriptId)
+  if (found === undefined) {
+    if (byScript.size >= maxScripts) byScript.clear()
+    byScript.set(scriptId, (found = exportsOf(scriptText(scriptId) ?? '')))
+  }
+  return found
+}
+
+/** The variables of an ES module that it exports, by the names that they have outside. */
+function exportsOf(text: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>()
+  let program: Program
+  try {
+    program = parseProgram(text, 'module')
+  } catch {
+    return found
+  }
+  for (const statement of program.body) {
+    if (statement.type === 'ExportDefaultDeclaration') {
+      const { declaration } = statement
+      const name = declaration.type === 'Identifier' ? declaration.name : 'id' in declaration && declaration.id?.name
+      if (typeof name === 'string') found.set('default', name)
+    } else if (statement.type === 'ExportNamedDeclaration') {
+      const { declaration, specifiers, source } = statement
+      if (declaration?.type === 'VariableDeclaration') {
+        const names = new Set<string>()
+        for (const { id } of declaration.declarations) addPatternNames(id, names)
+        for (const name of names) found.set(name, name)
+      } else if (declaration?.id) found.set(declaration.id.name, declaration.id.name)
+      if (source) continue
+      for (const { local, exported } of specifiers) {
+        const outside = exported.type === 'Identifier' ? exported.name : String(exported.value)
+        if (local.type === 'Identifier') found.set(outside, local.name)
+      }
+    }
+  }
+  return found
+}

@@ -1,0 +1,151 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect } from 'chai'
+import { resolveImport } from '../../../../runtime/code/captures/resolve-import.ts'
+import { codeCodec, type TextSink } from '../../../../runtime/code/captures/send-code.ts'
+import type { ModuleReference } from '../../../../runtime/code/captures/module-references.ts'
+import { defineFunction } from '../../../../runtime/code/function-source.ts'
+import { decodeValue, encodeValue, type RefCodec } from '../../../../runtime/objects/value.ts'
+
+const json = (value: object): string => JSON.stringify(value)
+
+/** Its tokens are known by a set that no other copy of the module has. */
+const tokens = `
+const made = new WeakSet()
+export class Token { constructor(text) { this.text = text; made.add(this) } }
+export const make = (text) => new Token(text)
+function isToken(value) { return made.has(value) }
+export { isToken as knows }
+export default function whole() { return made instanceof WeakSet }
+`
+
+const files: Readonly<Record<string, string>> = {
+  'package.json': json({
+    name: 'program',
+    type: 'module',
+    exports: { './self': './self.js' },
+    imports: { '#own': './own.js', '#npm': { browser: './no.js', default: 'only-import/deep/a' } },
+  }),
+  'main.js': `
+    import { knows, make } from 'only-import'
+    export { make, Token, knows } from 'only-import'
+    export { default as whole } from 'only-import'
+    export const resolve = (specifier) => import.meta.resolve(specifier)
+    export const asked = (text) => knows(make(text))
+  `,
+  'self.js': '',
+  'own.js': '',
+  'inner/package.json': json({ name: 'inner', type: 'module' }),
+  'inner/main.js': 'export const resolve = (specifier) => import.meta.resolve(specifier)',
+  'inner/node_modules/only-import/package.json': json({ name: 'only-import', version: '9.0.0', exports: './nine.js' }),
+  'inner/node_modules/only-import/nine.js': '',
+  'node_modules/only-import/package.json': json({
+    name: 'only-import',
+    version: '1.0.0',
+    type: 'module',
+    exports: {
+      '.': { types: './index.d.ts', import: './index.js' },
+      './sub': { browser: './browser.js', node: { require: './sub.cjs', import: './sub.js' }, default: './no.js' },
+      './deep/*': { import: './deep/*.js' },
+      './deep/hidden': null,
+      './missing': './missing.js',
+    },
+  }),
+  'node_modules/only-import/index.js': tokens,
+  'node_modules/only-import/sub.js': '',
+  'node_modules/only-import/sub.cjs': '',
+  'node_modules/only-import/deep/a.js': '',
+  'node_modules/only-import/deep/hidden.js': '',
+  'node_modules/@scope/plain/package.json': json({ name: '@scope/plain', version: '1.0.0', main: './lib/main' }),
+  'node_modules/@scope/plain/lib/main.js': '',
+  'node_modules/@scope/plain/lib/other.js': '',
+  'elsewhere/linked/package.json': json({ name: 'linked', exports: { import: './x.mjs' } }),
+  'elsewhere/linked/x.mjs': '',
+}
+
+interface Main {
+  readonly resolve: (specifier: string) => string
+  readonly make: (text: string) => object
+  readonly Token: Function
+  readonly knows: (value: object) => boolean
+  readonly whole: () => boolean
+  readonly asked: (text: string) => boolean
+}
+
+describe('imports of packages', () => {
+  let folder: string
+  let main: Main
+  const url = (name: string): string => pathToFileURL(join(folder, name)).href
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'imports-'))
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), text)
+    }
+    symlinkSync(join(folder, 'elsewhere/linked'), join(folder, 'node_modules/linked'))
+    main = (await import(url('main.js'))) as Main
+  })
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  const specifiers = [
+    ...['only-import', 'only-import/sub', 'only-import/deep/a', 'only-import/deep/hidden', 'only-import/missing'],
+    ...['only-import/index.js', 'only-import/package.json', '@scope/plain', '@scope/plain/lib/other.js', 'linked'],
+    ...['#own', '#npm', '#nothing', 'program/self', 'program', 'not-installed', './self.js', '../x.js'],
+  ]
+  for (const from of ['main.js', 'inner/main.js']) {
+    it(`mean the file that Node says, seen from ${from}`, async () => {
+      const { resolve } = (await import(url(from))) as Main
+      for (const specifier of specifiers) {
+        let wanted: string | undefined
+        try {
+          wanted = resolve(specifier)
+        } catch {
+          wanted = undefined
+        }
+        // Node names some files that are not there; nobody can import those.
+        if (specifier === 'only-import/missing') wanted = undefined
+        expect(resolveImport(specifier, url(from)), specifier).to.equal(wanted)
+      }
+    })
+  }
+
+  function sent(fn: Function): { readonly modules: readonly ModuleReference[]; readonly made: Function } {
+    const modules: ModuleReference[] = []
+    const sink: TextSink = {
+      add: () => undefined,
+      variable: () => undefined,
+      module: (one) => void modules.push(one),
+    }
+    const none = (): never => {
+      throw new Error('no refs here')
+    }
+    const codec: RefCodec = {
+      isRef: () => false,
+      describe: none,
+      revive: none,
+      code: codeCodec(sink, undefined, true),
+    }
+    return { modules, made: decodeValue(encodeValue(fn, 'fn', codec), codec) as Function }
+  }
+
+  it('travel by name where only `import` reaches the package, whichever way its functions came', () => {
+    const index = url('node_modules/only-import/index.js')
+    const { make, Token, knows, whole } = main
+    const [kept] = [{ make, Token }]
+    const fn = (text: string): unknown => [knows(make(text)), kept.make(text) instanceof Token, kept.make === make]
+    const { modules } = sent(fn)
+    expect(modules.map((one) => `${one.url} ${one.exportName}`)).to.have.members(
+      ['make', 'Token', 'knows'].map((name) => `${index} ${name}`),
+    )
+    expect(sent(() => whole()).modules).deep.equal([{ url: index, exportName: 'default' }])
+    expect(sent(main.asked).modules.map(({ url: each }) => each)).deep.equal([index, index])
+  })
+
+  it('are what a function of such a package is submitted by', () => {
+    const { source } = defineFunction(main.knows)
+    expect(source).to.include({ kind: 'module', url: url('node_modules/only-import/index.js'), exportName: 'knows' })
+  })
+})
