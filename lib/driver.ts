@@ -177,6 +177,7 @@ class Driver implements DriverHandle {
       },
       onNodeEvent: (node, state, reason) => {
         if (state === 'down') this.#owner.nodeDead(node, reason)
+        else this.#owner.nodeUp()
         for (const listener of this.#nodeListeners) listener()
       },
       onLost: (reason) => {
@@ -212,6 +213,7 @@ class Driver implements DriverHandle {
       home: {
         dial: (address) => whenReady(() => homeOf().dial(address)),
         connected: () => whenReady(() => homeOf().connected()),
+        nodes: () => whenReady(() => homeOf().nodes()),
         get mode() {
           return modeOf()
         },

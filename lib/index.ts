@@ -7,7 +7,17 @@ export type { InitOptions } from './init-options.ts'
 export { remote, RemoteFunction, type RemoteArgument, type RemoteArguments } from './remote.ts'
 export type { TaskOptions } from './options.ts'
 export type { RuntimeEnv } from './runtime-env.ts'
-export { put, get, wait, cancel, drained, type ValuesOf, type WaitOptions, type CancelOptions } from './objects.ts'
+export {
+  put,
+  get,
+  wait,
+  cancel,
+  drained,
+  type PutOptions,
+  type ValuesOf,
+  type WaitOptions,
+  type CancelOptions,
+} from './objects.ts'
 export { ObjectRef, type GetOptions } from '../runtime/owner/object-ref.ts'
 export { context, type Context } from './context.ts'
 export {

@@ -4,20 +4,39 @@ import { endsEarly, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../
 import { checkNames } from './options.ts'
 import { ensureRuntime } from './runtime.ts'
 
+const mostReplicas = 100
+
 /** Values of refs, element by element. */
 export type ValuesOf<T extends readonly ObjectRef[]> = {
   -readonly [K in keyof T]: T[K] extends ObjectRef<infer V> ? V : never
 }
 
+export interface PutOptions {
+  /**
+   * How many nodes keep the value: with 2, one of them may be lost at any time. A lost copy is made again from another.
+   * Where the cluster has fewer nodes, as many as there are keep it, and those that join later get a copy. It is about
+   * nodes, not about the process that called `put`: the value ends with that one. An integer from 1 to 100; default 1.
+   */
+  readonly replicas?: number
+}
+
 /**
- * Stores a value once, so that many tasks can use it by reference. Resolves when it is stored; a full store makes
- * writers wait. Large buffers of the value must not change until then. Rejects with SerializationError for what cannot
- * travel, ObjectStoreFullError where all memory is held, OutOfDiskError when the disk has no room for the rest.
+ * Stores a value once, so that many tasks can use it by reference. Resolves when it is stored, with `replicas` when all
+ * copies stand; a full store makes writers wait. Large buffers of the value must not change until then. Rejects with
+ * SerializationError for what cannot travel, ObjectStoreFullError where all memory is held (or a node that was to keep a
+ * copy has no room), OutOfDiskError when the disk has no room for the rest.
+ *
+ * @example
+ * const table = await put(new Float64Array(1e7), { replicas: 2 })
  */
-export async function put<T>(value: T): Promise<ObjectRef<T>> {
+export async function put<T>(value: T, options: PutOptions = {}): Promise<ObjectRef<T>> {
+  checkNames(options, ['replicas'], 'put')
+  const { replicas = 1 } = options
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > mostReplicas)
+    throw new RangeError(`put: replicas must be an integer from 1 to ${mostReplicas}, not ${String(replicas)}`)
   if (isObjectRef(value)) throw new TypeError('put: this is an ObjectRef already; pass it on as it is')
   const runtime = ensureRuntime()
-  return new ObjectRef<T>(await runtime.owner.values.put(value), 'put', runtime)
+  return new ObjectRef<T>(await runtime.owner.values.put(value, replicas), 'put', runtime)
 }
 
 /**

@@ -112,6 +112,14 @@ export class ObjectTable {
     if (outcome[2].some(([node, process]) => node === holder[0] && process === holder[1])) return
     this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], [...outcome[2], holder]]
   }
+
+  /** The store of that node does not have it (any more). */
+  removeHolder(number: ObjectNumber, node: RefTuple[2]): void {
+    const outcome = this.outcome(number)
+    if (outcome?.[0] !== 'stored') return
+    const left = outcome[2].filter((holder) => holder[0] !== node || holder[1] !== node)
+    if (left.length < outcome[2].length) this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], left]
+  }
 }
 
 /** Those who wait in a slot that holds no outcome. */

@@ -16,6 +16,7 @@ import type { NodeLinks } from './node-links.ts'
 import type { ObjectAccess } from './object-access.ts'
 import type { ObjectTable, Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
+import type { Replication } from './replication.ts'
 import { noChunk, slotOf, type TaskTable } from './task-table.ts'
 
 export interface ValueParts {
@@ -24,6 +25,7 @@ export interface ValueParts {
   readonly objects: ObjectTable
   readonly access: ObjectAccess
   readonly nodes: NodeLinks
+  readonly replication: Replication
 }
 
 export class OwnerValues {
@@ -32,6 +34,7 @@ export class OwnerValues {
   readonly #objects: ObjectTable
   readonly #access: ObjectAccess
   readonly #nodes: NodeLinks
+  readonly #replication: Replication
   #borrowing!: Borrowing
   #closed: Error | undefined
   #kept = 0
@@ -42,6 +45,7 @@ export class OwnerValues {
     this.#objects = parts.objects
     this.#access = parts.access
     this.#nodes = parts.nodes
+    this.#replication = parts.replication
   }
 
   /** The two know each other; references are made with this as what frees. */
@@ -54,8 +58,11 @@ export class OwnerValues {
     this.#closed = error
   }
 
-  /** Stores a value as an object of this process; the caller holds the ref once. */
-  async put(value: unknown): Promise<RefTuple> {
+  /**
+   * Stores a value as an object of this process; the caller holds the ref once. `replicas`: how many nodes are to keep
+   * it. A small one stays in this process, and needs no node.
+   */
+  async put(value: unknown, replicas: number = 1): Promise<RefTuple> {
     const encoded = encodeValue(value, 'value', this.#host.refCodec)
     if (compactBytes(encoded) > inlineBytes) {
       const ref = this.store(encoded, true)
@@ -63,6 +70,12 @@ export class OwnerValues {
       if (stored[0] === 'error') {
         this.release(ref[0], ref[1])
         throw this.#access.decodeInline(stored[1], () => {})
+      }
+      if (replicas > 1) {
+        await this.#replication.replicate(ref[1], replicas).catch((error: unknown) => {
+          this.release(ref[0], ref[1])
+          throw error
+        })
       }
       return ref
     }
@@ -283,7 +296,10 @@ export class OwnerValues {
   drop(number: ObjectNumber): void {
     if (!this.#table.has(number)) return
     const outcome = this.#objects.outcome(number)
-    if (outcome?.[0] === 'stored') this.#freeStored(number, outcome[2])
+    if (outcome?.[0] === 'stored') {
+      if (this.#replication.size > 0) this.#replication.drop(number)
+      this.#freeStored(number, outcome[2])
+    }
     if (outcome?.[0] === 'error' && outcome.unread === true) {
       outcome.unread = false
       this.#reportUnread(outcome[1])

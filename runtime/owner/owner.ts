@@ -21,6 +21,7 @@ import { ObjectAccess } from './object-access.ts'
 import { ObjectTable } from './object-table.ts'
 import { OwnerValues } from './owner-values.ts'
 import { Peers } from './peers.ts'
+import { Replication } from './replication.ts'
 import { type ReaderContext, SoleReader } from './sole-reader.ts'
 import { type OwnerLimits, Submission } from './submission.ts'
 import { SubmitState } from './submit-state.ts'
@@ -65,6 +66,7 @@ export class Owner {
   readonly #leasing: Leasing
   readonly #borrowing: Borrowing
   readonly #answers: Answers
+  readonly #replication: Replication
   readonly #readers: ReaderContext
   readonly #latePins = new LatePins(([owner, number]) => this.values.release(owner, number))
   readonly #templateBytes: (Uint8Array | undefined)[] = []
@@ -88,15 +90,16 @@ export class Owner {
     })
     this.#nodes = new NodeLinks(host, {
       message: (node, message) => {
-        if (!this.#leasing.answered(node, message)) this.nodeMessages?.(message)
+        if (!this.#fromNode(node, message)) this.nodeMessages?.(message)
       },
-      gone: (node) => this.#leasing.nodeGone(node),
+      gone: (node) => this.#nodeGone(node),
     })
     const folder = eventsFolder()
     if (folder !== undefined) this.#events = new TaskEvents(folder, host)
     this.access = new ObjectAccess(this.#events ? recordedPulls(host, this.#events) : host, this.#peers)
     const parts = { host, table: this.#table, objects: this.#objects, access: this.access, nodes: this.#nodes }
-    this.values = new OwnerValues(parts)
+    this.#replication = new Replication(host, this.#nodes, this.#objects)
+    this.values = new OwnerValues({ ...parts, replication: this.#replication })
     this.#readers = {
       self: host.self,
       refCodec: host.refCodec,
@@ -271,19 +274,34 @@ export class Owner {
     return link.peer.kind === 'node' ? this.#nodes.adopt(link) : this.#peers.adopt(link)
   }
 
-  /** A message of the home. False when it is about something else than leases. */
+  /** A message of the home. False when it is about something else than leases and copies. */
   fromHome(message: Message): boolean {
-    return this.#leasing.answered(this.host.self.node, message)
+    return this.#fromNode(this.host.self.node, message)
+  }
+
+  #fromNode(node: NodeId, message: Message): boolean {
+    return this.#leasing.answered(node, message) || this.#replication.received(message)
   }
 
   /** The home link is lost: the leases of the home are over. */
   homeLost(): void {
-    this.#leasing.nodeGone(this.host.self.node)
+    this.#nodeGone(this.host.self.node)
+  }
+
+  #nodeGone(node: NodeId): void {
+    this.#leasing.nodeGone(node)
+    this.#replication.linkGone(node)
   }
 
   nodeDead(node: NodeId, reason: string): void {
     this.#peers.nodeDead(node)
     this.#leasing.nodeDead(node, reason)
+    this.#replication.nodeDead(node)
+  }
+
+  /** There is one more node. */
+  nodeUp(): void {
+    this.#replication.nodeUp()
   }
 
   /** Whether this process owns objects, which end with it, or has still to hear that refs which it passed on arrived. */
@@ -308,6 +326,7 @@ export class Owner {
     this.#closed = error
     this.values.close(error)
     this.access.close(error)
+    this.#replication.close(error)
     this.#leasing.close()
     this.#submission.close(error)
     this.#events?.close()
@@ -324,6 +343,7 @@ export class Owner {
       pins: this.#submission.pins.size + this.#latePins.size,
       references: this.#borrowing.state.size(),
       questions: this.access.size,
+      replicated: this.#replication.size,
       argumentPieces: this.#submission.slab.livePieces,
       stories: this.notes.size,
       pinned: this.#pinned.size,

@@ -102,6 +102,7 @@ class WorkerProcess {
       onLink: (link) => this.#owner.adopt(link),
       onNodeEvent: (dead, state, reason) => {
         if (state === 'down') this.#owner.nodeDead(dead, reason)
+        else this.#owner.nodeUp()
         for (const listener of this.#nodeListeners) listener()
       },
       onClosed: () => process.exit(0),
