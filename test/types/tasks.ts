@@ -42,6 +42,7 @@ export async function calls(): Promise<void> {
   // An argument is a value, or a ref of one.
   add.remote(add.remote(1, 2), 3)
   later.remote(await put('text'))
+  later.remote(await put('text', { replicas: 2 }))
   optional.remote(add.remote(1, 2), later.remote('a').id)
   // @ts-expect-error a text is no number
   add.remote('1', 2)
