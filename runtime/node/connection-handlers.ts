@@ -2,6 +2,7 @@
 import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { parseObjectKey } from '../base/ids.ts'
+import { type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { LeaseRequest, Pull, Recall, Replicate, WorkerEnd } from '../protocol/messages.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
@@ -185,14 +186,16 @@ async function pull(parts: NodeParts, connection: Connection, message: Pull): Pr
   const [, requestId, key, sizeBytes, holders] = message
   const { puller, jobs, grants } = parts
   let error = ''
+  let report: PullReport = { absent: [], unreached: [] }
   try {
     const job = connection.ownWorker ? grants.jobOf(connection.process) : connection.process
     if (job !== undefined && !jobs.hasEnded(job)) jobs.noteOwner(job, parseObjectKey(key).owner)
     await puller.pull(key, sizeBytes, holders)
   } catch (cause) {
     error = (cause as Error).message
+    report = reportOf(cause) ?? report
   }
-  connection.link.send([MessageType.pulled, requestId, error])
+  connection.link.send([MessageType.pulled, requestId, error, report.absent, report.unreached])
 }
 
 /** Copies of what others keep may be dropped when memory is short: this one is kept from then on. */

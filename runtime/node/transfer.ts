@@ -3,8 +3,8 @@
  * channels to a holder are kept for a while, since a task often needs several objects of one.
  */
 import type { Clock, Timer } from '../base/clock.ts'
-import { ObjectLostError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
+import { PullFailures } from '../objects/pull-failures.ts'
 import { Arrival, fetchObject, HolderBusyError } from '../objects/transfer.ts'
 import type { ChunkChannel } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
@@ -120,7 +120,7 @@ export class ObjectPuller {
     const { self, clock } = this.#options
     const left = holders.filter(([node, process]) => node !== self || process !== self)
     const known = new Set(left.map(([, process]) => process))
-    const failures: string[] = []
+    const failures = new PullFailures()
     const busy: Holder[] = []
     for (;;) {
       const holder = left.shift()
@@ -142,12 +142,12 @@ export class ObjectPuller {
       } else {
         // What another holder has may be of another making: a task that was run again.
         await arrival.abort()
-        failures.push(`process ${holder[1]} of node ${holder[0]}: ${failure.message}`)
+        failures.add(holder, failure)
       }
     }
-    const { key } = arrival
-    const tried = failures.length === 0 ? 'it has no holder' : failures.join('; ')
-    throw new ObjectLostError(`object ${key} could not be brought here: ${tried}`, { details: { key } })
+    // This node was thought to have it.
+    failures.absent.push(...holders.filter(([node, process]) => node === self && process === self))
+    throw failures.error(arrival.key)
   }
 
   /**

@@ -12,7 +12,7 @@
  *   since: many nodes that want one object get it from each other.
  */
 import type { Clock } from '../base/clock.ts'
-import { ObjectLostError, ProtocolError, RequestTimeoutError } from '../base/errors.ts'
+import { ConnectionLostError, ObjectLostError, ProtocolError, RequestTimeoutError } from '../base/errors.ts'
 import { isProcessId, type NodeId } from '../base/ids.ts'
 import { chunkBytes } from '../base/limits.ts'
 import type { ServeLimit } from './serve-limit.ts'
@@ -241,7 +241,7 @@ class Fetch {
       this.#storing = this.#take(chunk).catch((error: unknown) => this.#fail(error as Error))
       return this.#storing
     }
-    this.#channel.onClose = (reason) => this.#reject(reason ?? new ObjectLostError('it ended the transfer'))
+    this.#channel.onClose = (reason) => this.#reject(reason ?? new ConnectionLostError('it ended the transfer'))
     try {
       await this.#channel.send(jsonChunk({ key: arrival.key, from: arrival.offset }))
       await finished

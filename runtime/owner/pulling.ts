@@ -1,6 +1,6 @@
 /** Bringing stored objects here: by the home node where its store is shared, else over bulk channels of our own. */
 import { systemClock } from '../base/clock.ts'
-import { ObjectLostError } from '../base/errors.ts'
+import { lostError, PullFailures } from '../objects/pull-failures.ts'
 import { Arrival, fetchObject, HolderBusyError } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Holder, type Message } from '../protocol/messages.ts'
@@ -49,7 +49,7 @@ export class Pulling {
     const question = this.#questions.get(message[1])
     this.#questions.delete(message[1])
     if (message[2] === '') question?.resolve('pulled')
-    else question?.reject(new ObjectLostError(message[2], { details: { key: question.key } }))
+    else question?.reject(lostError(message[2], question.key, { absent: message[3], unreached: message[4] }))
     return true
   }
 
@@ -78,7 +78,7 @@ export class Pulling {
   }
 
   async #fetch(key: string, holders: readonly Holder[]): Promise<void> {
-    const failures: string[] = []
+    const failures = new PullFailures()
     const arrival = new Arrival(key, this.#store)
     const left = [...holders]
     try {
@@ -90,15 +90,13 @@ export class Pulling {
           await new Promise<void>((resolve) => void systemClock.after(busyMs, resolve, true))
         } else {
           await arrival.abort()
-          failures.push(`node ${holder[0]}: ${failure.message}`)
+          failures.add(holder, failure)
         }
       }
     } finally {
       if (!arrival.isWhole) await arrival.abort()
     }
-    throw new ObjectLostError(`no holder of object ${key} gave it: ${failures.join('; ') || 'there is none'}`, {
-      details: { key, holders },
-    })
+    throw failures.error(key)
   }
 
   /** undefined when it went well. As long as something arrives before the channel breaks, the rest is asked for. */

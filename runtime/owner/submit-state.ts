@@ -13,10 +13,13 @@
  * - A task settles once: whoever moves it to 5 is the only one to say so (`fail`, or the caller of `done`/`failed`).
  * - A task is pushed again only when its word on the claim page was recalled, its worker gave it back unstarted, the
  *   node says that the worker is dead and had not started it, or it has a retry left and its worker is dead.
+ * - One whose worker could not get its arguments waits for them again. One that has settled runs again (`rerun`) when a
+ *   result of it was lost, as far as it has retries left.
  * - An answer counts only while the task stands at that lease under that sequence: late ones are `fenced`.
  * - Cancel beats retry and settles at once; the worker is told to abort, and ended when it goes on after the grace.
  *   Before a worker is ended for that, everything behind the task is recalled, so that nobody else is harmed.
  */
+import type { Failed } from '../protocol/messages.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import { SubmitLeases } from './submit-leases.ts'
 import type { ClassRecord } from './submit-queue.ts'
@@ -53,6 +56,32 @@ export class SubmitState extends SubmitLeases {
     this.pump(record)
   }
 
+  /**
+   * A task that has settled is to run once more, for a result that was lost. That spends a retry, of which it must have
+   * one; it settles a second time.
+   */
+  rerun(number: number, ready: boolean): void {
+    const page = this.table.at(number)
+    const slot = slotOf(number)
+    const left = page.retries[slot] as number
+    if (left > 0) page.retries[slot] = left - 1
+    page.attempt[slot] = (page.attempt[slot] as number) + 1
+    page.state[slot] = TaskState.waiting
+    this.unsettled++
+    this.effects.story(number, 'rebuilt', 0)
+    if (ready) this.ready(number)
+  }
+
+  /** Values of its arguments are gone: it is to wait for them again. False when it is not queued. */
+  unready(number: number): boolean {
+    if (!this.isIn(number, TaskState.queued)) return false
+    this.table.at(number).state[slotOf(number)] = TaskState.waiting
+    const record = this.classAt(this.templateOf(number).classIndex)
+    record.queued--
+    if (record.queued === 0) this.request(record)
+    return true
+  }
+
   /** The caller settles the task itself, because an argument failed. Returns whether it had not settled. */
   drop(number: number): boolean {
     if (!this.isIn(number, TaskState.waiting)) return false
@@ -70,15 +99,11 @@ export class SubmitState extends SubmitLeases {
   }
 
   /** A worker's answer that is an error: retried when its kind and the options allow it. */
-  failed(
-    index: number,
-    sequence: number,
-    runMicros: number,
-    origin: 'user' | 'system' | 'cancelled' | 'timeout' | 'setup',
-  ): Verdict {
+  failed(index: number, sequence: number, runMicros: number, origin: Failed[5]): Verdict {
     const number = this.#answered(index, sequence, runMicros)
     let settle = false
-    if (number >= 0) {
+    if (number >= 0 && origin === 'arguments') this.#awaitAgain(number, index)
+    else if (number >= 0) {
       const retried = origin === 'system' || (origin === 'user' && this.templateOf(number).retryExceptions)
       settle = !(retried && this.retry(number))
       if (settle) this.settled(number)
@@ -86,7 +111,7 @@ export class SubmitState extends SubmitLeases {
     const lease = this.leases.get(index)
     if (lease !== undefined) this.afterAnswer(lease)
     // A lease that is on its way back does not take it again.
-    if (number >= 0 && !settle) this.pump(this.classAt(this.templateOf(number).classIndex))
+    if (number >= 0 && !settle && origin !== 'arguments') this.pump(this.classAt(this.templateOf(number).classIndex))
     return number < 0 ? undefined : { number, settle }
   }
 
@@ -226,6 +251,14 @@ export class SubmitState extends SubmitLeases {
     if (force && sequence === lease.first && lease.recalling.size === 0) {
       this.endWorker(lease, 'a task was cancelled with force')
     } else this.keepTicking()
+  }
+
+  /** Its worker could not get the values of its arguments, and did not run it: that spends no retry. */
+  #awaitAgain(number: number, index: number): void {
+    const page = this.table.at(number)
+    page.state[slotOf(number)] = TaskState.waiting
+    page.lease[slotOf(number)] = 0
+    this.effects.story(number, 'returned', index)
   }
 
   #answered(index: number, sequence: number, runMicros: number): number {

@@ -80,7 +80,7 @@ export interface SubmitEffects {
 }
 
 export type StoryEvent =
-  'queued' | 'pushed' | 'recalled' | 'returned' | 'retried' | 'fenced' | 'cancelled' | 'timed out'
+  'queued' | 'pushed' | 'recalled' | 'returned' | 'retried' | 'rebuilt' | 'fenced' | 'cancelled' | 'timed out'
 
 export interface SubmitOptions {
   /** Expected work that may wait at a worker behind the running task, in microseconds. */

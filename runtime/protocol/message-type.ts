@@ -39,6 +39,7 @@ export const MessageType = {
   refAck: 53,
   refRemove: 54,
   replyAck: 55,
+  objectLost: 56,
   replicate: 58,
   replicated: 59,
   pull: 60,

@@ -230,14 +230,17 @@ export type DoneMany = readonly [
   /** To be acknowledged by `replyAck` when not 0. */
   ackId: number,
 ]
-/** `origin`: whose fault. `user` errors are retried only by `retryExceptions`; `system` ones by `maxRetries`. */
+/**
+ * `origin`: whose fault. `user` errors are retried only by `retryExceptions`; `system` ones by `maxRetries`. `arguments`:
+ * it was not run, because values of arguments could not be brought there; the error's `details.lost` says which.
+ */
 export type Failed = readonly [
   type: T['failed'],
   epoch: number,
   sequence: number,
   runMicros: number,
   error: Uint8Array,
-  origin: 'user' | 'system' | 'cancelled' | 'timeout' | 'setup',
+  origin: 'user' | 'system' | 'cancelled' | 'timeout' | 'setup' | 'arguments',
   borrowed: readonly RefTuple[],
 ]
 /** Not started and not going to be: the owner may send them elsewhere. */
@@ -268,6 +271,18 @@ export type GeneratorResult = readonly [
 /** Answered when the object is ready. */
 export type ObjectGet = readonly [type: T['objectGet'], requestId: number, number: ObjectNumber]
 export type ObjectValue = readonly [type: T['objectValue'], requestId: number, value: ObjectTuple]
+/**
+ * I was told where the object is, and could not get it: `absent` say that they do not have it, `unreached` did not answer.
+ * Answered by `objectValue` when there is something new to be told: other holders, the value that was made again, or why
+ * there is none.
+ */
+export type ObjectLost = readonly [
+  type: T['objectLost'],
+  requestId: number,
+  number: ObjectNumber,
+  absent: readonly Holder[],
+  unreached: readonly Holder[],
+]
 export type RefAdd = readonly [
   type: T['refAdd'],
   requestId: number,
@@ -293,8 +308,17 @@ export type Pull = readonly [
   sizeBytes: number,
   holders: readonly Holder[],
 ]
-/** `error` is '' when the object is in the store now. */
-export type Pulled = readonly [type: T['pulled'], requestId: number, error: string]
+/**
+ * `error` is '' when the object is in the store now. Otherwise `absent` are the holders that do not have it, and
+ * `unreached` those that did not answer; both are empty where the reason is another one.
+ */
+export type Pulled = readonly [
+  type: T['pulled'],
+  requestId: number,
+  error: string,
+  absent: readonly Holder[],
+  unreached: readonly Holder[],
+]
 export type Free = readonly [type: T['free'], keys: readonly string[]]
 /**
  * Owner -> node manager: bring the object here, as by `pull`, and keep it as if it had been made here, until `free`.
@@ -395,6 +419,7 @@ export type Message =
   | TaskEvent
   | ObjectGet
   | ObjectValue
+  | ObjectLost
   | RefAdd
   | RefAck
   | RefRemove

@@ -38,6 +38,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.recall, repeatable],
   [MessageType.recalled, answer],
   [MessageType.objectGet, repeatable],
+  [MessageType.objectLost, repeatable],
   [MessageType.pulled, answer],
   [MessageType.replicate, repeatable],
   [MessageType.replicated, answer],
