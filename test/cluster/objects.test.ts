@@ -1,11 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { get, init, put, remote, shutdown, type ObjectRef } from 'outpool'
-import { startDetached } from '../../dist/runtime/cluster/detach.js'
 import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
-import { eventually, plainWorkers, Program, rejection, TestCluster } from './support.ts'
+import { eventually, Program, rejection, TestCluster } from './support.ts'
 
 const mebibyte = 1024 * 1024
 const canShare = process.platform === 'linux' && process.env['OUTPOOL_NO_NATIVE'] !== '1'
@@ -50,20 +49,17 @@ function shareOf(pid: number): number {
 describe('objects', () => {
   let cluster: TestCluster
   let node: DaemonFacts
-  let restore: () => void
   const usage = (): Promise<StoreUsage> => askNodeJson<StoreUsage>(node.url, '/memory?objects=1000', cluster.token)
   const begin = async (options: object): Promise<void> => {
     node = await cluster.start({ head: true, ...options })
     await init({ address: node.url })
   }
   beforeEach(() => {
-    restore = plainWorkers()
-    cluster = new TestCluster(startDetached)
+    cluster = new TestCluster()
   })
   afterEach(async () => {
     await shutdown()
     await cluster.close()
-    restore()
   })
 
   itShared('are in memory once, however many processes use them', async () => {

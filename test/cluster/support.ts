@@ -1,4 +1,7 @@
-/** Clusters of real daemons on loopback, each test file with an Outpool folder and a token of its own. */
+/**
+ * Clusters of real daemons on loopback, each test file with an Outpool folder and a token of its own. The daemons are
+ * those of the built package, without the loader of the tests: from the sources each takes seconds to start.
+ */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { newProcessId } from '../../runtime/base/ids.ts'
+import { startDetached } from '../../dist/runtime/cluster/detach.js'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
-import { startDetached } from '../../runtime/cluster/detach.ts'
 import { joinCluster } from '../../runtime/cluster/join.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { noteProcess, stateOfProcess } from '../../runtime/cluster/process-identity.ts'
@@ -36,11 +39,8 @@ export class TestCluster {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'c-'))
   readonly #before: Map<string, string | undefined> = new Map()
   readonly #daemons: ProcessNote[] = []
-  readonly #startDaemon: typeof startDetached
 
-  /** `startDaemon`: that of the sources, or of the built package. */
-  constructor(startDaemon: typeof startDetached = startDetached) {
-    this.#startDaemon = startDaemon
+  constructor() {
     for (const name of changed) {
       this.#before.set(name, process.env[name])
       delete process.env[name]
@@ -53,7 +53,9 @@ export class TestCluster {
   }
 
   async start(options: Omit<DaemonOptions, 'logFile'>): Promise<DaemonFacts & { readonly logFile: string }> {
-    const facts = await this.#startDaemon({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options })
+    const facts = await withoutLoader(() =>
+      startDetached({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options }),
+    )
     this.#daemons.push(noteProcess(facts.pid))
     return facts
   }
@@ -109,6 +111,16 @@ export class TestCluster {
       if (value === undefined) delete process.env[name]
       else process.env[name] = value
     }
+  }
+}
+
+/** What `start` starts before it first waits does not inherit the options of this process. */
+function withoutLoader<T>(start: () => T): T {
+  const restore = plainWorkers()
+  try {
+    return start()
+  } finally {
+    restore()
   }
 }
 

@@ -1,9 +1,5 @@
 /** Clusters of the built package: what the conformance suites of the shims run on, beside this machine. */
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import type { startDetached } from '../../runtime/cluster/detach.ts'
 import { TestCluster } from '../cluster/support.ts'
-import { root } from '../tools/tree.ts'
 
 type Outpool = typeof import('outpool')
 
@@ -23,17 +19,11 @@ export async function joinPlace({ nodes }: Place): Promise<() => Promise<void>> 
   const outpool: Outpool = await import('outpool')
   // Another suite of this process may have started it.
   await outpool.shutdown()
-  const cluster = nodes === 0 ? undefined : await builtCluster()
+  const cluster = nodes === 0 ? undefined : new TestCluster()
   const [head] = cluster === undefined ? [] : await cluster.startAll(nodes - 1)
   await outpool.init(head === undefined || cluster === undefined ? {} : { address: head.url, token: cluster.token })
   return async () => {
     await outpool.shutdown()
     await cluster?.close()
   }
-}
-
-export async function builtCluster(): Promise<TestCluster> {
-  const detach = pathToFileURL(join(root, 'dist/runtime/cluster/detach.js')).href
-  const built = (await import(detach)) as { startDetached: typeof startDetached }
-  return new TestCluster(built.startDetached)
 }

@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { eventually, type TestCluster, usePlainWorkers } from '../../cluster/support.ts'
-import { builtCluster } from '../built-cluster.ts'
+import { eventually, TestCluster, usePlainWorkers } from '../../cluster/support.ts'
 import { rejection } from './suite.ts'
 
 const program = fileURLToPath(new URL('programs/limited.mjs', import.meta.url))
@@ -20,7 +19,7 @@ describe('p-queue: queues of one name', () => {
   usePlainWorkers()
 
   before(async () => {
-    cluster = await builtCluster()
+    cluster = new TestCluster()
     head = (await cluster.startAll(1))[0]!
     folder = mkdtempSync(join(tmpdir(), 'limit-'))
   })

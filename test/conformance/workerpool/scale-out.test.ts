@@ -2,8 +2,7 @@
 import { expect } from 'chai'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { usePlainWorkers, type TestCluster } from '../../cluster/support.ts'
-import { builtCluster } from '../built-cluster.ts'
+import { usePlainWorkers, TestCluster } from '../../cluster/support.ts'
 import { scriptPath } from './suite.ts'
 
 describe('workerpool: the default pool', () => {
@@ -15,7 +14,7 @@ describe('workerpool: the default pool', () => {
   before(async () => {
     outpool = await import('outpool')
     await outpool.shutdown()
-    cluster = await builtCluster()
+    cluster = new TestCluster()
     nodes = await cluster.startAll(2)
     await outpool.init({ address: nodes[0]!.url, token: cluster.token })
   })
