@@ -1,10 +1,10 @@
 /** How instances of built-in classes are written, by their prototype. */
 import { types } from 'node:util'
+import { accessMark } from '../protocol/code-values.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import type { BufferCollector } from './value-buffers.ts'
 import { describeError, errorProperties } from './value-errors.ts'
 import { tag, viewKinds } from './value-format.ts'
-import { accessMark } from './value-refusal.ts'
 
 /** What the writers need of the walk. */
 export interface Walk {

@@ -57,15 +57,16 @@ export class PartsReader implements PartReader {
 /** Puts what was made in the place of what stood for it. */
 function settle(object: unknown): void {
   if (object instanceof Map) {
-    for (const [key, value] of object as Map<unknown, unknown>)
-      if (value instanceof Pending) object.set(key, value.value)
+    // Its class may have methods of its own by these names.
+    for (const [key, value] of Map.prototype.entries.call(object) as Iterable<[unknown, unknown]>)
+      if (value instanceof Pending) Map.prototype.set.call(object, key, value.value)
     return
   }
   if (object instanceof Set) {
-    const items = [...(object as Set<unknown>)]
+    const items = [...(Set.prototype.values.call(object) as Iterable<unknown>)]
     if (!items.some((item) => item instanceof Pending)) return
-    object.clear()
-    for (const item of items) object.add(item instanceof Pending ? item.value : item)
+    Set.prototype.clear.call(object)
+    for (const item of items) Set.prototype.add.call(object, item instanceof Pending ? item.value : item)
     return
   }
   if (typeof object !== 'object' || object === null || ArrayBuffer.isView(object)) return

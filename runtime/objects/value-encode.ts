@@ -8,7 +8,7 @@ import { IdentityTable, ShapeTable } from './encode-tables.ts'
 import { isDense, packNumbers } from './packed-numbers.ts'
 import { isDetached, isForeign, writeBuiltIn, writeError, type Walk } from './encode-kinds.ts'
 import { BufferCollector } from './value-buffers.ts'
-import { isError } from './value-errors.ts'
+import { classTravels, isError } from './value-errors.ts'
 import {
   emptyBuffers,
   emptyRefs,
@@ -183,12 +183,19 @@ class Encoder implements Walk {
     }
     if (this.#refs?.isRef(value) === true) return this.#ref(value, this.#refs)
     if (writeBuiltIn(this, value, prototype as object)) return
-    if (isError(value)) return writeError(this, value)
+    if (isError(value)) return this.#error(value)
     if (isForeign(prototype as object)) {
       if (Array.isArray(value)) return this.#array(value)
       if (Object.getPrototypeOf(prototype) === null) return this.#plain(value as Plain)
     }
     if (!this.#code((codec, writer) => codec.writeObject(value, writer))) this.refuse(value)
+  }
+
+  /** With its class, where that can travel; else as what is known of it. */
+  #error(value: object): void {
+    const refs = this.#isLenient || this.#refs?.code === undefined ? undefined : this.#refs
+    const travels = refs !== undefined && classTravels(value, (bare) => void encodeValue(bare, 'error', refs))
+    if (!travels || !this.#code((codec, writer) => codec.writeObject(value, writer))) writeError(this, value)
   }
 
   #function(value: Function): void {

@@ -54,6 +54,28 @@ export function isError(value: object): boolean {
   return types.isNativeError(value) || value instanceof Error
 }
 
+/** Classes of errors of the program, by whether their code can be sent. */
+const travelling = new WeakMap<Function, boolean>()
+
+/** Whether the class of an error is the program's own and can go along. `send` tries it with a bare one. */
+export function classTravels(error: object, send: (bare: object) => void): boolean {
+  const name = travelName(error)
+  const prototype = Object.getPrototypeOf(error) as object
+  if (name === 'DOMException' || knownClasses.get(name)?.prototype === prototype) return false
+  const { constructor: made } = error
+  if (!types.isNativeError(error) || typeof made !== 'function') return false
+  const known = travelling.get(made)
+  if (known !== undefined) return known
+  // Its own methods may make more of them.
+  travelling.set(made, true)
+  try {
+    send(Object.setPrototypeOf(new Error(), prototype) as object)
+  } catch {
+    travelling.set(made, false)
+  }
+  return travelling.get(made) === true
+}
+
 export function describeError(error: object): ErrorHead {
   const name = travelName(error)
   const stack = ownText(error, 'stack')

@@ -1,8 +1,6 @@
 /** Why a value cannot travel, in words that name the next step. */
 import { types } from 'node:util'
-
-/** Begins the path of what is not a property but is reached by a call: `.get("key")` of a Map. */
-export const accessMark = '\0'
+import { accessMark } from '../protocol/code-values.ts'
 
 /** Keys of a path that are written out; of a longer one the middle is left out. */
 const longestPath = 40

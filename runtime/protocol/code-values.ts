@@ -3,6 +3,9 @@
  * `runtime/code` what a function is; neither imports the other, and these are the words between them.
  */
 
+/** Begins a key of a refusal's path that is no property but is reached by a call: `.get("key")` of a Map. */
+export const accessMark = '\0'
+
 /** Writes parts of a function into the value that is being written. */
 export interface PartWriter {
   /** A whole number, not negative. */
@@ -39,7 +42,7 @@ export interface CodeCodec {
   isMore(value: object): boolean
   /** Writes a function or a class, or refuses it. */
   writeFunction(value: Function, writer: PartWriter): void
-  /** Writes an object of no built-in class; false where it is none that can be. */
+  /** Writes an object of no built-in class, or of one that extends such a class; false where it is none that can be. */
   writeObject(value: object, writer: PartWriter): boolean
   /** Reads what one of the two wrote. */
   read(reader: PartReader): unknown

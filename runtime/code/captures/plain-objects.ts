@@ -3,8 +3,9 @@ import { types } from 'node:util'
 import { builtInExport, intrinsicName } from '../analysis/known-values.ts'
 import { analyseFunction } from '../free-variables.ts'
 
-/** Whether something is in it that its properties do not show. */
-export function isForeignObject(value: object): boolean {
+/** Whether something is in it that its properties do not show. `base`: as `builtInBase`. */
+export function isForeignObject(value: object, base: Function | undefined): boolean {
+  if (base !== undefined) return true
   if (Array.isArray(value) || ArrayBuffer.isView(value) || types.isProxy(value)) return true
   return (
     types.isAnyArrayBuffer(value) ||
@@ -27,8 +28,7 @@ export function isForeignObject(value: object): boolean {
     types.isWeakSet(value) ||
     value instanceof WeakRef ||
     value instanceof FinalizationRegistry ||
-    holdsHandle(value) ||
-    chainOf(value).some(isOfNode)
+    holdsHandle(value)
   )
 }
 
@@ -51,9 +51,21 @@ function chainOf(value: object): Function[] {
   return chain
 }
 
+/** The nearest class of the engine or of Node that an object's class is or extends. */
+export function builtInBase(value: object): Function | undefined {
+  return types.isProxy(value) ? undefined : chainOf(value).find(isOfNode)
+}
+
+const ofNode = new WeakMap<Function, boolean>()
+
 function isOfNode(made: Function): boolean {
-  if (intrinsicName(made) !== undefined || builtInExport(made) !== undefined) return true
-  return Function.prototype.toString.call(made).endsWith('{ [native code] }')
+  let answer = ofNode.get(made)
+  if (answer === undefined) {
+    const isKnown = intrinsicName(made) !== undefined || builtInExport(made) !== undefined
+    answer = isKnown || Function.prototype.toString.call(made).endsWith('{ [native code] }')
+    ofNode.set(made, answer)
+  }
+  return answer
 }
 
 /** Why instances of the class cannot be made again elsewhere, in words that follow the way to one. */

@@ -2,6 +2,7 @@
 import { Pending, type PartReader } from '../../protocol/code-values.ts'
 import { evaluateWithVariables, type Evaluated } from '../evaluate-source.ts'
 import { copyOf, noteCopy, ownFunction } from './origins.ts'
+import { readExtended } from './extended-objects.ts'
 import { loadedModule } from './loaded-modules.ts'
 
 /** As `form` of `send-code.ts`. */
@@ -12,6 +13,7 @@ const classForm = 3
 const objectForm = 4
 const namespaceForm = 5
 const wrapperForm = 6
+const extendedForm = 7
 
 /** Texts that a value was sent without, by number. */
 export type TextSource = (number: number) => string
@@ -33,6 +35,8 @@ export function readCode(reader: PartReader, textOf: TextSource): unknown {
       return readNamespace(reader)
     case wrapperForm:
       return readWrapper(reader)
+    case extendedForm:
+      return readInstance(reader)
     default:
       throw new TypeError(`code of the kind ${kind}, which this version does not know`)
   }
@@ -189,17 +193,40 @@ function readObject(reader: PartReader): unknown {
   const object: object = {}
   reader.add(object)
   const ofClass = reader.count() === 1
-  const from = reader.value()
+  setPrototype(reader, object, reader.value(), ofClass)
+  readProperties(reader, object)
+  readLock(reader, object)
+  return object
+}
+
+/** Of a class that extends a built-in one. */
+function readInstance(reader: PartReader): unknown {
+  const number = reader.count()
+  const pending = reader.reserve()
+  const { object, fill } = readExtended(number, reader)
+  reader.fill(pending, object)
+  const inherit = reader.value()
+  // While it is of the built-in class, nothing of its own is called.
+  fill()
+  setPrototype(reader, object, inherit, true)
+  readProperties(reader, object)
+  readLock(reader, object)
+  return object
+}
+
+function setPrototype(reader: PartReader, object: object, from: unknown, ofClass: boolean): void {
   const inherit = (base: unknown): void => {
     Object.setPrototypeOf(object, ofClass ? ((base as Function).prototype as object) : (base as object))
   }
   if (from instanceof Pending) reader.finally(() => inherit(from.value))
   else inherit(from)
-  readProperties(reader, object)
+}
+
+/** Whether it can be changed. */
+function readLock(reader: PartReader, object: object): void {
   const locked = reader.count()
   if (locked > 0)
     reader.finally(() => (locked === 3 ? Object.freeze : locked === 2 ? Object.seal : Object.preventExtensions)(object))
-  return object
 }
 
 /** All of a module of the program's own, as `import * as` has it. */

@@ -5,6 +5,7 @@
  *     function     its text, then the variables that the text uses, as they are now; what was set on it
  *     class        the same, and its static values
  *     object       the class or prototype that it is of, then its own properties
+ *     extended     the same, of a class that extends a built-in one, with what that keeps
  *
  * An allow-list: what is none of these is refused, with the reason and what to do instead.
  */
@@ -13,14 +14,24 @@ import type { CodeCodec, PartReader, PartWriter } from '../../protocol/code-valu
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
 import { takeApart, type FunctionParts } from './function-parts.ts'
+import { extendedBrand } from './extended-objects.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
 import { originOf } from './origins.ts'
 import { isPackageScript, referenceByFile } from './package-functions.ts'
 import { readCode, type TextSource } from './receive-code.ts'
-import { isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
+import { builtInBase, isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
 
 /** What begins the encoding of each. */
-export const form = { intrinsic: 0, module: 1, function: 2, class: 3, object: 4, namespace: 5, wrapper: 6 } as const
+export const form = {
+  intrinsic: 0,
+  module: 1,
+  function: 2,
+  class: 3,
+  object: 4,
+  namespace: 5,
+  wrapper: 6,
+  extended: 7,
+} as const
 
 /** Where a text goes: into the value itself, or out of it, to be named there by a number. */
 export interface TextSink {
@@ -92,18 +103,27 @@ class CodeSender {
       writer.text(wrapped.url)
       return true
     }
-    if (isForeignObject(value)) return false
     const prototype = Object.getPrototypeOf(value) as object
     const made: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value
     const isClass = typeof made === 'function' && (made as { prototype?: unknown }).prototype === prototype
+    const base = builtInBase(value)
+    const brand = base === undefined || !isClass ? undefined : extendedBrand(value, base)
+    if (brand === undefined && isForeignObject(value, base)) return false
     if (isClass) {
       const why = whyNoInstance(made)
       if (why !== undefined) writer.refuse(why)
     }
-    writer.count(form.object)
-    writer.count(isClass ? 1 : 0)
+    if (brand === undefined) {
+      writer.count(form.object)
+      writer.count(isClass ? 1 : 0)
+    } else {
+      writer.count(form.extended)
+      writer.count(brand.number)
+      brand.head(writer)
+    }
     writer.value(isClass ? made.name : '[[Prototype]]', isClass ? made : prototype)
-    this.#properties(value, writer, () => false)
+    brand?.contents(writer)
+    this.#properties(value, writer, (key) => brand?.follows(key) === true)
     writer.count(Object.isFrozen(value) ? 3 : Object.isSealed(value) ? 2 : Object.isExtensible(value) ? 0 : 1)
     return true
   }

@@ -37,8 +37,13 @@ class Account {
   }
 }
 class Savings extends Account {}
-class Stack extends Array<number> {}
-class Index extends Map<string, number> {}
+class Index extends Map<string, number> {
+  #size = 1
+  get both(): number {
+    return this.#size + this.size
+  }
+}
+class Later extends Promise<number> {}
 class Holder {
   value = 2
   readonly arrow = (): number => this.value
@@ -68,12 +73,17 @@ const values: Readonly<Record<string, readonly [make: () => unknown, path: strin
   'an iterator': [() => [new Map().entries()], 'value -> [0]', 'an iterator', 'send the array'],
   'a socket': [() => ({ socket: new Socket() }), 'value -> socket', 'Socket holds a native handle', 'in an actor'],
   'a server': [() => [{ server: new Server() }], 'value -> [0] -> server', 'Server holds a native handle', 'inside'],
-  'an event emitter': [() => new EventEmitter(), 'value', 'EventEmitter', 'make the instance inside'],
-  'an instance of a class that extends one': [
-    () => new (class Bus extends EventEmitter {})(),
+  'an event emitter that is heard here': [
+    () => new EventEmitter().on('x', () => 1),
     'value',
-    'Bus',
-    'inside',
+    "an EventEmitter with a listener for 'x'",
+    'make the emitter inside the function',
+  ],
+  'an instance of a class that extends one': [
+    () => [new (class Bus extends EventEmitter {})().once(Symbol.for('y'), () => 1)],
+    'value -> [0]',
+    'a listener for Symbol(y)',
+    'in an actor',
   ],
   'an AsyncLocalStorage': [() => new AsyncLocalStorage(), 'value', 'AsyncLocalStorage', 'inside'],
   'a stream': [() => Readable.from([1]), 'value', 'Readable', 'inside'],
@@ -88,8 +98,8 @@ const values: Readonly<Record<string, readonly [make: () => unknown, path: strin
     'by way of Account, the private field',
     'actor',
   ],
-  'an array of a class of its own': [() => new Stack(), 'value', 'Stack', 'plain data'],
-  'a Map of a class of its own': [() => ({ index: new Index() }), 'value -> index', 'Index', 'plain data'],
+  'a Promise of a class of its own': [() => Later.resolve(1), 'value', 'a Promise', 'await it first'],
+  'a Map with a private field': [() => ({ index: new Index() }), 'value -> index', 'field #size', 'make the instance'],
   'a lexical this': [() => new Holder().arrow, 'value', "uses 'this'", 'as an argument'],
   'an instance that holds one': [() => new Holder(), 'value -> arrow', "uses 'this'", 'as an argument'],
   'a method that uses super': [
