@@ -81,18 +81,23 @@ export class LeaseGrants {
       lease: 0,
       infeasibleSinceMs: undefined,
     }
-    tables.waiting.set(key, request)
+    tables.addWaiting(request)
     const failed = tables.spawnClasses.get(ask.environment)
     if (failed !== undefined) failed.givenUp = false
-    this.#run()
+    // An owner with a long queue asks for many leases at once; only the first of those that wait has to be looked at.
+    const twin = failed === undefined ? tables.twinBefore(request) : undefined
+    if (twin === undefined) return this.#run()
+    request.placed = true
+    request.infeasibleSinceMs = twin.infeasibleSinceMs
   }
 
   /** The owner no longer wants it. If it was granted meanwhile, the owner returns the lease. */
   cancel(owner: OwnerKey, requestId: number): void {
     const request = this.#tables.waiting.get(waitingKey(owner, requestId))
     if (request === undefined) return
+    const twin = this.#tables.twinBefore(request)
     this.#tables.dropWaiting(request)
-    this.#run()
+    if (twin === undefined) this.#run()
   }
 
   /** False when there is no such lease of this owner (any more). */

@@ -24,6 +24,7 @@ export class LeaseTables {
   readonly view: ClusterViewState = new ClusterViewState()
   /** By `waitingKey`, in order of arrival. */
   readonly waiting: Map<string, WaitingRequest> = new Map()
+  readonly #waitingByClass = new Map<string, Set<WaitingRequest>>()
   readonly leases: Map<number, Lease> = new Map()
   readonly workers: Map<ProcessId, WorkerEntry> = new Map()
   /** By environment. */
@@ -76,15 +77,43 @@ export class LeaseTables {
     this.#addShare(request.classKey, -1)
   }
 
+  addWaiting(request: WaitingRequest): void {
+    this.waiting.set(waitingKey(request.owner, request.requestId), request)
+    const others = this.#waitingByClass.get(request.classKey)
+    if (others === undefined) this.#waitingByClass.set(request.classKey, new Set([request]))
+    else others.add(request)
+  }
+
   dropWaiting(request: WaitingRequest): void {
     this.unallocate(request)
+    this.#forgetWaiting(request)
+  }
+
+  #forgetWaiting(request: WaitingRequest): void {
     this.waiting.delete(waitingKey(request.owner, request.requestId))
+    const others = this.#waitingByClass.get(request.classKey)
+    others?.delete(request)
+    if (others?.size === 0) this.#waitingByClass.delete(request.classKey)
+  }
+
+  /**
+   * Whoever waits here in front of a request that is as good as it: nothing can be done for the second that was not
+   * done for the first, and while the first waits it makes no difference whether the second does.
+   */
+  twinBefore(request: WaitingRequest): WaitingRequest | undefined {
+    const first = this.#waitingByClass.get(request.classKey)?.values().next().value
+    if (first === undefined || first === request) return undefined
+    for (const each of [first, request]) {
+      const settled = each.lease === 0 && each.mayRunHere && each.home && !each.awaitsReturns
+      if (!settled || each.strategy !== null || each.visitedNow.length > 0) return undefined
+    }
+    return first.placed ? first : undefined
   }
 
   /** A request that holds resources gets its worker: from here on it is a lease. */
   grant(request: WaitingRequest, worker: WorkerEntry): Lease {
     if (request.lease === 0) throw new Error(`leases: request ${request.requestId} is granted without resources`)
-    this.waiting.delete(waitingKey(request.owner, request.requestId))
+    this.#forgetWaiting(request)
     worker.state = 'leased'
     worker.job = request.job
     worker.epoch = this.#nextEpoch(worker)

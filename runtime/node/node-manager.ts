@@ -70,6 +70,7 @@ export class NodeManager {
   readonly #parts: NodeParts
   readonly #serving = new ServeLimit()
   #tickTimer: Timer | undefined
+  #tickStale = false
   #mode: 'new' | 'running' | 'dead' | 'stopping' | 'stopped' = 'new'
   /** Called after every change of the lease machine. */
   readonly #drainWaiters: Set<() => void> = new Set()
@@ -286,13 +287,17 @@ export class NodeManager {
   #change(event: () => void): void {
     if (this.#mode !== 'new' && this.#mode !== 'running') return
     event()
-    this.#setTick()
+    // Owners ask for many leases at once, and return many: one look ahead is enough for all of them.
+    if (!this.#tickStale) process.nextTick(() => this.#setTick())
+    this.#tickStale = true
     this.#parts.cluster.loadChanged()
     for (const check of this.#drainWaiters) check()
   }
 
   #setTick(): void {
+    this.#tickStale = false
     this.#tickTimer?.cancel()
+    if (this.#mode !== 'new' && this.#mode !== 'running') return
     const atMs = this.#parts.grants.nextTickAtMs()
     if (atMs === undefined) return
     // A timer may fire a little before its time; a millisecond more costs nobody anything.

@@ -53,6 +53,11 @@ export class LeaseRecord {
     this.grant = grant
   }
 
+  /** Expected run time of the first task there, in microseconds. */
+  get headMicros(): number {
+    return this.count === 0 ? 0 : (this.#micros[this.first % ringSize] as number)
+  }
+
   get full(): boolean {
     return this.next - this.first >= ringSize
   }

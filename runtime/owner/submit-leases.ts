@@ -54,7 +54,7 @@ export class SubmitLeases extends SubmitQueue {
       // A node that was busy may be free by the time that everybody was asked.
       request.retryAtMs = this.clock.now() + (request.node === null ? this.options.busyRetryMs : 0)
       request.node = null
-      return this.keepTicking()
+      return this.dueBy(request.retryAtMs)
     }
     this.forgetRequest(requestId)
     const failure: Failure = code === 'infeasible' ? { kind: 'unschedulable', text } : { kind: 'setup', text }
@@ -74,7 +74,7 @@ export class SubmitLeases extends SubmitQueue {
     lease.idleSinceMs = this.clock.now()
     const record = this.classAt(lease.classIndex)
     this.refill(record, lease)
-    this.keepTicking()
+    if (lease.count === 0) this.dueBy(this.leaseDueMs(lease))
   }
 
   /** Gives back what has nothing to do now: this process may not come to it for long. */
@@ -130,7 +130,7 @@ export class SubmitLeases extends SubmitQueue {
     if (lease.state !== 'open') return
     if (lease.blocked) return
     this.refill(record, lease)
-    if (lease.count === 0) this.keepTicking()
+    if (lease.count === 0) this.dueBy(lease.idleSinceMs + this.options.idleLeaseMs)
   }
 
   /** Stops pushing to a lease, takes back what has not started, and gives it back when the rest is answered. */
@@ -212,7 +212,7 @@ export class SubmitLeases extends SubmitQueue {
   }
 
   protected withdraw(record: ClassRecord): void {
-    for (const requestId of [...record.requests]) {
+    for (const requestId of [...record.requests].reverse()) {
       const request = this.forgetRequest(requestId)
       if (request !== undefined) this.effects.cancelRequest(requestId, request.node)
     }

@@ -3,12 +3,15 @@
  * pushing tasks to leased workers, giving idle leases back. Pure: time comes from a `Clock`, everything that touches
  * the outside is an instruction to `SubmitEffects`. What answers, failures and cancels do is in `submit-state.ts`.
  *
- * How many tasks may wait at a worker behind the running one follows the measured run time of their functions: never
- * more than `pipelineMicros` of expected work, and none behind a task that was never measured. Whoever waits behind a
- * task that takes longer than that is recalled (see `overdue`).
+ * How many tasks may wait at a worker behind the running one follows the measured run time of their functions: up to
+ * `pipelineMicros` of expected work, and none behind a task that was never measured. While the queue is long, one task
+ * waits there even so, up to `readAheadMicros`: the worker goes on without waiting for its owner. What waits behind is
+ * had back when its turn does not come: a worker without work takes it (see `#takeOver`), and so does time, when the
+ * running task takes far longer than was expected (see `overdue`).
  */
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
+import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
 import { NumberQueue } from './number-queue.ts'
 import type { Failure, Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
@@ -48,7 +51,7 @@ export interface ClassRecord {
 /** What one task costs at the least, in microseconds: reading, claiming, answering. */
 const overheadMicros = 5
 
-/** Time between two looks at what time changes, in milliseconds. */
+/** Least time between two looks at what time changes, in milliseconds. */
 const tickMs = 5
 
 export class SubmitQueue {
@@ -65,14 +68,17 @@ export class SubmitQueue {
   #classByKey = new Map<string, number>()
   #nextRequest = 1
   #nextLease = 1
-  #ticking = false
-  #wasLate = false
+  readonly #deadlines: DeadlineTimer
 
   constructor(table: TaskTable, clock: Clock, effects: SubmitEffects, options: SubmitOptions) {
     this.table = table
     this.clock = clock
     this.effects = effects
     this.options = options
+    this.#deadlines = new DeadlineTimer(clock, tickMs, (late) => {
+      this.tick(late)
+      return this.nextDueMs()
+    })
   }
 
   /** The index of a class; equal `task` classes share one, a `pinned` class is always new. */
@@ -136,8 +142,9 @@ export class SubmitQueue {
   protected refill(record: ClassRecord, lease: LeaseRecord): void {
     record.saturated = false
     // Not one for one: a worker that has half of its pipeline left is in no hurry, and many tasks share a frame.
-    if (lease.count === 0 || lease.expectedMicros * 2 <= this.options.pipelineMicros) {
-      while (record.queued > 0 && this.#takes(lease, this.#headTemplate(record))) this.#pushNext(record, lease)
+    if (lease.count <= 1 || lease.expectedMicros * 2 <= this.options.pipelineMicros) {
+      if (record.queued === 0 && lease.count === 0) this.#takeOver(record, lease)
+      while (record.queued > 0 && this.#takes(record, lease, this.#headTemplate(record))) this.#pushNext(record, lease)
     }
     if (lease.count === 0 && lease.state === 'open') {
       record.idle.add(lease)
@@ -179,7 +186,6 @@ export class SubmitQueue {
     this.leases.set(lease.index, lease)
     record.leases.push(lease)
     this.effects.open(lease.index, grant)
-    this.keepTicking()
     return lease
   }
 
@@ -231,34 +237,33 @@ export class SubmitQueue {
     return page.lease[slot] === lease.index && page.sequence[slot] === sequence
   }
 
-  /** Called about every 5 ms while there is something that time can change. `late`: this process was busy itself. */
+  protected dueBy(ms: number): void {
+    this.#deadlines.by(ms)
+  }
+
+  /** Does what has become due; `late`: this process was busy itself. */
   protected tick(_late: boolean): void {
     // Overridden by SubmitState.
   }
 
-  protected keepTicking(): void {
-    if (this.#ticking) return
-    this.#ticking = true
-    const dueMs = this.clock.now() + tickMs
-    this.clock.after(tickMs, () => {
-      this.#ticking = false
-      // Timers run before what has arrived is read: answers that are here already would look overdue.
-      const late = this.clock.now() - dueMs > tickMs
-      // Between two looks was a read: a process whose every turn is long looks at every second one.
-      this.#wasLate = late && !this.#wasLate
-      this.tick(this.#wasLate)
-      if (this.needsTicks()) this.keepTicking()
-    })
+  /** When time changes something next: monotonic milliseconds, or infinity. */
+  protected nextDueMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY
+    for (const lease of this.leases.values()) dueMs = Math.min(dueMs, this.leaseDueMs(lease))
+    for (const request of this.requests.values()) dueMs = Math.min(dueMs, request.retryAtMs)
+    return dueMs
   }
 
-  protected needsTicks(): boolean {
-    for (const lease of this.leases.values()) {
-      if (lease.count > 1 || lease.aborts.size > 0) return true
-      if (lease.count === 1 && lease.state === 'open' && this.headTimeoutMs(lease) > 0) return true
-      if (lease.count === 0 && lease.state === 'open' && this.classAt(lease.classIndex).of.kind === 'task') return true
+  protected leaseDueMs(lease: LeaseRecord): number {
+    if (lease.state === 'ending' || lease.state === 'opening') return Number.POSITIVE_INFINITY
+    if (lease.count === 0) {
+      const returns = lease.state === 'open' && this.classAt(lease.classIndex).of.kind === 'task'
+      return returns ? lease.idleSinceMs + this.options.idleLeaseMs : Number.POSITIVE_INFINITY
     }
-    for (const request of this.requests.values()) if (request.retryAtMs < Number.POSITIVE_INFINITY) return true
-    return false
+    const abortMs = Math.min(Number.POSITIVE_INFINITY, ...lease.aborts.values())
+    const timeoutMs = this.headTimeoutMs(lease) || Number.POSITIVE_INFINITY
+    const overdueMs = lease.count > 1 ? this.overdueMs(lease) : Number.POSITIVE_INFINITY
+    return Math.min(abortMs, lease.headSinceMs + timeoutMs, overdueMs)
   }
 
   protected headTimeoutMs(lease: LeaseRecord): number {
@@ -266,9 +271,29 @@ export class SubmitQueue {
     return number >= 0 && this.isAt(number, lease, lease.first) ? this.templateOf(number).timeoutMs : 0
   }
 
-  /** The first task there has run for longer than all of the pipeline was expected to take. */
+  /** From then on the first task there has run for longer than all of the pipeline, and twice itself, was to take. */
+  protected overdueMs(lease: LeaseRecord): number {
+    return lease.headSinceMs + Math.max(this.options.overdueMicros, 2 * lease.headMicros) / 1000
+  }
+
   protected overdue(lease: LeaseRecord, nowMs: number): boolean {
-    return lease.count > 0 && (nowMs - lease.headSinceMs) * 1000 > this.options.overdueMicros
+    return lease.count > 0 && nowMs > this.overdueMs(lease)
+  }
+
+  /** Nothing is queued, but this lease is idle: it gets half of what waits at the one with the most work ahead. */
+  #takeOver(record: ClassRecord, lease: LeaseRecord): void {
+    if (lease.state !== 'open' || lease.blocked || this.unsettled < record.leases.length - record.idle.size) return
+    const now = this.clock.now()
+    let most: LeaseRecord | undefined
+    let mostMicros = this.options.takeOverMicros
+    for (const other of record.leases) {
+      if (other.count < 2 || other.state !== 'open' || other.recalling.size > 0) continue
+      const ahead = other.expectedMicros - Math.min(other.headMicros, (now - other.headSinceMs) * 1000)
+      if (ahead > mostMicros) [most, mostMicros] = [other, ahead]
+    }
+    if (most === undefined) return
+    const behind = most.behind()
+    this.recallBehind(most, behind.slice(behind.length >> 1))
   }
 
   #pushNext(record: ClassRecord, lease: LeaseRecord): void {
@@ -283,7 +308,8 @@ export class SubmitQueue {
     page.sequence[slot] = sequence
     record.idle.delete(lease)
     this.effects.push(lease.index, sequence, number, template, page.attempt[slot] as number)
-    if (lease.count === 2 || template.timeoutMs > 0) this.keepTicking()
+    if (lease.count === 2) this.dueBy(this.overdueMs(lease))
+    if (template.timeoutMs > 0) this.dueBy(lease.headSinceMs + template.timeoutMs)
   }
 
   #headTemplate(record: ClassRecord): TaskTemplate | undefined {
@@ -294,12 +320,12 @@ export class SubmitQueue {
   /** The lease that the next task goes to: an idle one, else the next in turn with room. */
   #taker(record: ClassRecord): LeaseRecord | undefined {
     const { idle, lastIdle } = record
-    if (lastIdle !== undefined && idle.has(lastIdle) && this.#takes(lastIdle, undefined)) return lastIdle
-    for (const lease of idle) if (this.#takes(lease, undefined)) return lease
+    if (lastIdle !== undefined && idle.has(lastIdle) && this.#takes(record, lastIdle, undefined)) return lastIdle
+    for (const lease of idle) if (this.#takes(record, lease, undefined)) return lease
     const template = this.#headTemplate(record)
     for (let i = 0; i < record.leases.length; i++) {
       const lease = record.leases[(record.turn + i) % record.leases.length] as LeaseRecord
-      if (!this.#takes(lease, template)) continue
+      if (!this.#takes(record, lease, template)) continue
       record.turn = (record.turn + i + 1) % record.leases.length
       return lease
     }
@@ -307,13 +333,22 @@ export class SubmitQueue {
   }
 
   /** Whether a lease may get one more task of that function; an idle one may get any. */
-  #takes(lease: LeaseRecord, template: TaskTemplate | undefined): boolean {
+  #takes(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate | undefined): boolean {
     if (lease.state !== 'open' || lease.blocked || lease.aborts.size > 0) return false
     if (lease.count === 0) return true
     if (template === undefined || template.runMicros < 0 || template.timeoutMs > 0) return false
     if (lease.grant.pagePath === '' || lease.count >= this.options.pipelineTasks || lease.full) return false
-    if (lease.expectedMicros + template.runMicros + overheadMicros > this.options.pipelineMicros) return false
+    const expectedMicros = lease.expectedMicros + template.runMicros + overheadMicros
+    if (expectedMicros > this.options.pipelineMicros && !this.#readsAhead(record, lease, template)) return false
     return !this.overdue(lease, this.clock.now())
+  }
+
+  /** Whether one task may wait behind the running one although it takes long: many others wait for the next workers. */
+  #readsAhead(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate): boolean {
+    if (lease.count !== 1 || template.runMicros > this.options.readAheadMicros) return false
+    if (record.queued <= record.leases.length) return false
+    const head = lease.task(lease.first)
+    return this.isAt(head, lease, lease.first) && this.templateOf(head).runMicros >= 0
   }
 
   #peek(record: ClassRecord): number | undefined {
@@ -339,8 +374,9 @@ export class SubmitQueue {
     return this.table.page(number)?.state[slotOf(number)] === TaskState.queued
   }
 
+  /** Newest first: to the node, those are of no consequence while an older one waits. */
   #cancelRequests(record: ClassRecord): void {
-    for (const requestId of record.requests) {
+    for (const requestId of [...record.requests].reverse()) {
       const request = this.forgetRequest(requestId)
       if (request !== undefined && request.retryAtMs === Number.POSITIVE_INFINITY)
         this.effects.cancelRequest(requestId, request.node)

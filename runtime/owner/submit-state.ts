@@ -250,7 +250,7 @@ export class SubmitState extends SubmitLeases {
     this.pump(record)
     if (force && sequence === lease.first && lease.recalling.size === 0) {
       this.endWorker(lease, 'a task was cancelled with force')
-    } else this.keepTicking()
+    } else this.dueBy(killAtMs)
   }
 
   /** Its worker could not get the values of its arguments, and did not run it: that spends no retry. */

@@ -85,8 +85,12 @@ export type StoryEvent =
 export interface SubmitOptions {
   /** Expected work that may wait at a worker behind the running task, in microseconds. */
   readonly pipelineMicros: number
-  /** Whoever waits behind a task that has run for longer is taken back, in microseconds. */
+  /** While many wait, one task of at most this run time waits behind the running one in any case, in microseconds. */
+  readonly readAheadMicros: number
+  /** Whoever waits behind a task that has run for longer, and for twice its own time, is taken back; microseconds. */
   readonly overdueMicros: number
+  /** A worker without work takes over from one that has more than this ahead of it, in microseconds. */
+  readonly takeOverMicros: number
   /** Tasks at one worker at the most. The claim page has four times as many words. */
   readonly pipelineTasks: number
   /** A lease without work is given back after this, in milliseconds. */
@@ -101,7 +105,9 @@ export interface SubmitOptions {
 
 export const defaultSubmitOptions: SubmitOptions = {
   pipelineMicros: 2_000,
+  readAheadMicros: 100_000,
   overdueMicros: 10_000,
+  takeOverMicros: 1_000,
   pipelineTasks: 256,
   idleLeaseMs: 100,
   cancelGraceMs: 5_000,

@@ -2,7 +2,9 @@ import { expect } from 'chai'
 import type { Timer } from '../../../runtime/base/clock.ts'
 import { defaultSubmitOptions } from '../../../runtime/owner/submit-types.ts'
 import { ManualClock } from '../control/manual-clock.ts'
-import { SubmitWorld } from './submit-world.ts'
+import { SubmitWorld, type SubmitWorker } from './submit-world.ts'
+
+type WorkerEntry = [index: number, worker: SubmitWorker]
 
 /** The clock of a process whose turns take so long: every timer fires late. */
 class LateClock extends ManualClock {
@@ -59,7 +61,7 @@ describe('submit-queue, what is sent ahead', () => {
     const worker = [...world.workers.values()][0]
     return (worker?.tasks ?? []).map(({ number }) => world.state.templateOf(number).runMicros)
   }
-  const { pipelineMicros, pipelineTasks } = defaultSubmitOptions
+  const { pipelineMicros, pipelineTasks, readAheadMicros } = defaultSubmitOptions
 
   it('is as much as two milliseconds of expected work', () => {
     const sent = sentOf(...Array.from({ length: 100 }, () => 100))
@@ -78,5 +80,35 @@ describe('submit-queue, what is sent ahead', () => {
   it('is nothing that was never measured, and nothing behind it', () => {
     expect(sentOf(1, -1)).to.deep.equal([1])
     expect(sentOf(-1, 1)).to.deep.equal([-1])
+  })
+
+  it('is one more than the long one that runs, while more are queued than workers could take next', () => {
+    expect(sentOf(20_000, 20_000, 20_000)).to.deep.equal([20_000, 20_000])
+    expect(sentOf(20_000, 20_000)).to.deep.equal([20_000])
+    expect(sentOf(20_000, readAheadMicros + 1, 20_000)).to.deep.equal([20_000])
+  })
+
+  it('is taken over by a worker that has nothing left to do, when the running task has not ended', () => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 20_000 })
+    for (let i = 0; i < 5; i++) world.submit(template)
+    for (const request of [...world.requests].slice(0, 2)) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    const [[first, slow], [second, quick]] = [...world.workers] as [WorkerEntry, WorkerEntry]
+    expect(slow.tasks).to.have.length(2)
+    for (let i = 0; i < 3; i++) {
+      world.start(slow)
+      world.start(quick)
+      world.finish(second, quick, false)
+      for (const deliver of world.pending.splice(0)) deliver()
+    }
+    expect(slow.tasks.map(({ state }) => state)).to.deep.equal(['started', 'over'])
+    expect(quick.tasks.map(({ state }) => state)).to.deep.equal(['over', 'over', 'over', 'waiting'])
+    world.start(quick)
+    world.finish(second, quick, false)
+    world.finish(first, slow, false)
+    for (const deliver of world.pending.splice(0)) deliver()
+    expect([...world.settled.values()]).to.deep.equal(Array.from({ length: 5 }, () => 'done'))
+    expect([...world.starts.values()]).to.deep.equal([1, 1, 1, 1, 1])
   })
 })

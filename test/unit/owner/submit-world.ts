@@ -24,7 +24,7 @@ interface Pushed {
   state: 'waiting' | 'started' | 'over'
 }
 
-interface Worker {
+export interface SubmitWorker {
   readonly grant: Grant
   readonly tasks: Pushed[]
   /** Its claim page is not mapped by the owner: its node answers for it. */
@@ -38,7 +38,7 @@ export class SubmitWorld {
   readonly table: TaskTable = new TaskTable()
   readonly state: SubmitState
   readonly templates: TaskTemplate[] = []
-  readonly workers: Map<number, Worker> = new Map<number, Worker>()
+  readonly workers: Map<number, SubmitWorker> = new Map<number, SubmitWorker>()
   readonly requests: Set<number> = new Set<number>()
   /** Deliveries under way. */
   readonly pending: (() => void)[] = []
@@ -91,7 +91,7 @@ export class SubmitWorld {
   }
 
   /** A worker starts its next task, if it can claim one. */
-  start(worker: Worker): void {
+  start(worker: SubmitWorker): void {
     if (!worker.alive || worker.tasks.some(({ state }) => state === 'started')) return
     const next = worker.tasks.find(({ state }) => state === 'waiting')
     if (next === undefined) return
@@ -100,7 +100,7 @@ export class SubmitWorld {
   }
 
   /** What a worker has started ends, and its answer is under way. */
-  finish(index: number, worker: Worker, throws: boolean): void {
+  finish(index: number, worker: SubmitWorker, throws: boolean): void {
     const running = worker.tasks.find(({ state }) => state === 'started')
     if (!worker.alive || running === undefined) return
     running.state = 'over'
@@ -112,7 +112,7 @@ export class SubmitWorld {
     })
   }
 
-  crash(index: number, worker: Worker): void {
+  crash(index: number, worker: SubmitWorker): void {
     if (!worker.alive) return
     worker.alive = false
     this.pending.push(() => this.state.broken(index, 'the link is gone'))
@@ -190,14 +190,14 @@ export class SubmitWorld {
     }
   }
 
-  readonly #recalled = new Map<Worker, Set<number>>()
+  readonly #recalled = new Map<SubmitWorker, Set<number>>()
 
-  #recalledOnly(worker: Worker, sequence: number): boolean {
+  #recalledOnly(worker: SubmitWorker, sequence: number): boolean {
     return this.#recalled.get(worker)?.has(sequence) === true
   }
 
   /** The claim page decides: what is waiting is taken, what was started is not. */
-  #take(worker: Worker, sequences: readonly number[]): number[] {
+  #take(worker: SubmitWorker, sequences: readonly number[]): number[] {
     const taken = worker.tasks.filter(({ state, sequence }) => state === 'waiting' && sequences.includes(sequence))
     const recalled = this.#recalled.get(worker) ?? new Set()
     this.#recalled.set(worker, recalled)
@@ -208,7 +208,7 @@ export class SubmitWorld {
     return taken.map(({ sequence }) => sequence)
   }
 
-  #worker(index: number): Worker {
+  #worker(index: number): SubmitWorker {
     const worker = this.workers.get(index)
     if (worker === undefined) throw new Error(`no lease ${index}`)
     return worker
