@@ -7,6 +7,7 @@ import { MessageType, type Attachment, type Message } from '../protocol/messages
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
+import type { GeneratorPlace } from './generators.ts'
 import type { LatePins } from './late-pins.ts'
 import { LinkParts, type CapturedCall } from './captured-calls.ts'
 import type { NodeLinks } from './node-links.ts'
@@ -26,6 +27,8 @@ export interface LeasingEvents {
   /** What a call of a function with captures needs at its worker. */
   captured(number: number): CapturedCall | undefined
   classEnded(classIndex: number, how: Failure): void
+  /** The task of a generator is on its way to a worker. */
+  generatorPushed(number: number, attempt: number, to: GeneratorPlace): void
 }
 
 export interface LeasingParts {
@@ -97,7 +100,19 @@ export class Leasing implements SubmitEffects {
     return this.#links.get(link)?.leases.get(epoch)
   }
 
-  requestLease(requestId: number, of: SchedulingClass, node: NodeId | null, visited: readonly NodeId[]): void {
+  /** The task that a worker means by an epoch and a sequence; -1 where what it says of it is late. */
+  standing(link: Link, epoch: number, sequence: number): number {
+    const index = this.leaseAt(link, epoch)
+    return index === undefined ? -1 : this.#state.standing(index, sequence)
+  }
+
+  requestLease(
+    requestId: number,
+    of: SchedulingClass,
+    node: NodeId | null,
+    visited: readonly NodeId[],
+    argumentBytes: ArgumentBytes | null,
+  ): void {
     const seen = node === null ? visited : [...visited, this.#host.self.node]
     const { job } = this.#host
     const fields = [requestId, job, of.kind, of.resources, of.strategy, of.priority, of.environment, seen] as const
@@ -138,7 +153,9 @@ export class Leasing implements SubmitEffects {
         ? noArguments.bytes
         : this.#slab.view(chunk, page.argsOffset[slot] as number, page.argsLength[slot] as number)
     const attachments = this.#events.attachments(number)
-    link.send([MessageType.push, lease.grant.epoch, sequence, template.number, number, attempt, args, attachments])
+    const { epoch } = lease.grant
+    link.send([MessageType.push, epoch, sequence, template.number, number, attempt, args, attachments])
+    if (template.generates === true) this.#events.generatorPushed(number, attempt, { link, epoch, sequence })
   }
 
   recall(index: number, sequences: readonly number[]): readonly number[] | null {

@@ -13,6 +13,7 @@ import { MessageType, type Message, type RefTuple, type ResourceUnits } from '..
 import type { Link } from '../transport/link.ts'
 import { Answers } from './answers.ts'
 import { Borrowing } from './borrowing.ts'
+import { Generators, type OwnedGenerator } from './generators.ts'
 import type { OwnerHost } from './host.ts'
 import { LatePins } from './late-pins.ts'
 import { Leasing } from './leasing.ts'
@@ -21,6 +22,7 @@ import { ObjectAccess } from './object-access.ts'
 import { ObjectTable } from './object-table.ts'
 import { OwnerValues } from './owner-values.ts'
 import { Peers } from './peers.ts'
+import { PinnedClasses } from './pinned-classes.ts'
 import { Replication } from './replication.ts'
 import { type ReaderContext, SoleReader } from './sole-reader.ts'
 import { type OwnerLimits, Submission } from './submission.ts'
@@ -67,11 +69,11 @@ export class Owner {
   readonly #borrowing: Borrowing
   readonly #answers: Answers
   readonly #replication: Replication
+  readonly #generators: Generators
   readonly #readers: ReaderContext
   readonly #latePins = new LatePins(([owner, number]) => this.values.release(owner, number))
   readonly #templateBytes: (Uint8Array | undefined)[] = []
-  /** Pinned classes that have not ended: whom to tell, and which templates end with them. */
-  readonly #pinned = new Map<number, { readonly ended: (how: Failure) => void; readonly templates: number[] }>()
+  readonly #pinned = new PinnedClasses()
   /** Messages of links that are not the owner's: a worker's executor takes those. */
   extraMessages: ((link: Link, message: Message) => void) | undefined
   /** Messages of other node managers that are not about leases: output of workers. */
@@ -105,10 +107,12 @@ export class Owner {
       refCodec: host.refCodec,
       deliver: (ref, outcome, resolve, reject) => this.values.deliver(ref, outcome, resolve, reject),
     }
+    this.#generators = this.#makeGenerators()
     const limits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
     const { notes, values } = this
     const isLeased = (lease: number): boolean => this.#leasing.grantOf(lease) !== undefined
-    this.#submission = new Submission({ ...parts, values, notes, limits, latePins: this.#latePins, isLeased })
+    const watched = { latePins: this.#latePins, isLeased, generators: this.#generators }
+    this.#submission = new Submission({ ...parts, values, notes, limits, ...watched })
     this.#leasing = this.#makeLeasing()
     this.state = this.#makeState({ ...defaultSubmitOptions, ...options.submit })
     this.#borrowing = this.#makeBorrowing()
@@ -138,8 +142,18 @@ export class Owner {
         templateBytes: (template) => this.#templateBytes[template.number] as Uint8Array,
         captured: (number) => (captured.size === 0 ? undefined : captured.get(number)),
         classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
+        generatorPushed: (number, attempt, to) => this.#generators.pushed(number, attempt, to),
       },
     )
+  }
+
+  #makeGenerators(): Generators {
+    return new Generators({
+      ...{ host: this.host, table: this.#table, objects: this.#objects, values: this.values, nodes: this.#nodes },
+      references: () => this.#borrowing.state,
+      standing: (link, epoch, sequence) => this.#leasing.standing(link, epoch, sequence),
+      cancel: (number, reason) => void this.cancel(number, { reason, force: false, recursive: true }),
+    })
   }
 
   #makeBorrowing(): Borrowing {
@@ -181,30 +195,22 @@ export class Owner {
   /** A worker of one's own, asked for at once; `ended` is called once, when it is gone or cannot be had. */
   openPinned(resources: ResourceUnits, environment: string, ended: (how: Failure) => void): number {
     if (this.#closed !== undefined) throw this.#closed
-    const classIndex = this.state.defineClass({
-      kind: 'pinned',
-      resources,
-      strategy: null,
-      priority: 0,
-      environment,
-    })
-    this.#pinned.set(classIndex, { ended, templates: [] })
-    this.state.openPinned(classIndex)
-    return classIndex
+    return this.#pinned.open(this.state, resources, environment, ended)
   }
 
   /** Ends a worker of one's own: after what it runs, or now. What is queued fails. */
   closePinned(classIndex: number, reason: string, now: boolean): void {
-    if (this.#pinned.has(classIndex)) this.state.closePinned(classIndex, reason, now)
+    this.#pinned.close(this.state, classIndex, reason, now)
   }
 
   defineTemplate(body: TemplateBody, options: TemplateOptions): TaskTemplate {
     const number = this.#templateBytes.length
     this.#templateBytes.push(encodeTemplate(body))
     const { name, maxRetries, numReturns } = body
-    const template: TaskTemplate = { number, name, maxRetries, numReturns, ...options, runMicros: -1 }
+    const generates = body.mode === 'generate'
+    const template: TaskTemplate = { number, name, maxRetries, numReturns, ...options, generates, runMicros: -1 }
     this.state.templates[number] = template
-    this.#pinned.get(options.classIndex)?.templates.push(number)
+    this.#pinned.add(options.classIndex, number)
     return template
   }
 
@@ -240,6 +246,13 @@ export class Owner {
     if (heard !== undefined) this.#taskListeners.set(number, heard)
     started?.(number)
     return reader.promise
+  }
+
+  /** Submits a call of a generator; its consumer takes the items from what is returned. */
+  generate(template: TaskTemplate, args: readonly unknown[]): OwnedGenerator {
+    let generator: OwnedGenerator | undefined
+    this.#submission.start(template, args, true, undefined, (number) => (generator = this.#generators.open(number)))
+    return generator as OwnedGenerator
   }
 
   #heardAll(reader: SoleReader, leave: () => void): void {
@@ -353,12 +366,13 @@ export class Owner {
 
   #attach(link: Link): void {
     link.onMessage = (message) => this.#fromPeer(link, message as unknown as Message)
+      generators: this.#generators.size,
     link.unref()
   }
 
   #fromPeer(link: Link, message: Message): void {
     if (this.#peers.isDead(link.peer.node)) return
-    if (this.#answers.received(link, message)) return
+    if (this.#answers.received(link, message) || this.#generators.received(link, message)) return
     if (this.#borrowing.received(link, message) || this.access.received(message)) return
     if (message[0] === MessageType.objectGet) return this.values.tell(link, message[1], message[2])
     if (message[0] === MessageType.templateMiss) {
@@ -370,10 +384,7 @@ export class Owner {
   }
 
   #classEnded(classIndex: number, how: Failure): void {
-    const pinned = this.#pinned.get(classIndex)
-    this.#pinned.delete(classIndex)
-    for (const number of pinned?.templates ?? []) this.#templateBytes[number] = undefined
-    pinned?.ended(how)
+    this.#pinned.ended(classIndex, how, (template) => (this.#templateBytes[template] = undefined))
   }
 
   #peerGone(process: ProcessId, reason: Error): void {

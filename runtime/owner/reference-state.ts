@@ -136,6 +136,12 @@ export class ReferenceState {
 
   /** The task ends, and its reply goes to `submitter`; `contained` are the refs in its results, each held still. */
   reply(task: number, submitter: Peer, contained: readonly RefTuple[]): ReplyRefs {
+    const ackId = this.passOn(submitter, contained)
+    return { borrowed: this.#borrowed.leave(task, submitter.process), ackId }
+  }
+
+  /** Refs of a value that goes to `submitter`, each held still. Returns by what they are acknowledged; 0 for nothing. */
+  passOn(submitter: Peer, contained: readonly RefTuple[]): number {
     const pins: RefTuple[] = []
     for (const ref of contained) {
       // A worker that awaits may be leased by itself; nobody borrows from himself.
@@ -147,12 +153,11 @@ export class ReferenceState {
         pins.push(ref)
       }
     }
-    const borrowed = this.#borrowed.leave(task, submitter.process)
-    if (pins.length === 0) return { borrowed, ackId: 0 }
+    if (pins.length === 0) return 0
     const ackId = this.#nextAck++
     this.#watches.add(submitter)
     this.#replies.set(ackId, { submitter: submitter.process, pins })
-    return { borrowed, ackId }
+    return ackId
   }
 
   /** The task ends and nobody is there to be told. */

@@ -10,6 +10,7 @@ import type { Borrowing } from './borrowing.ts'
 import { ByteSlab, type Piece } from './byte-slab.ts'
 import { CapturedArguments, type CapturedCall } from './captured-calls.ts'
 import { failureError } from './failures.ts'
+import type { Generators } from './generators.ts'
 import type { OwnerHost } from './host.ts'
 import type { LatePins } from './late-pins.ts'
 import type { ObjectTable, Outcome } from './object-table.ts'
@@ -36,6 +37,7 @@ export interface SubmissionParts {
   readonly latePins: LatePins
   /** Whether this owner holds that lease now. */
   isLeased(lease: number): boolean
+  readonly generators: Pick<Generators, 'settled'>
 }
 
 export class Submission {
@@ -54,6 +56,7 @@ export class Submission {
   readonly #limits: OwnerLimits
   readonly #latePins: LatePins
   readonly #isLeased: (lease: number) => boolean
+  readonly #generators: SubmissionParts['generators']
   readonly #drainWaiters: (() => void)[] = []
   readonly #piece: Piece = { chunk: 0, offset: 0, length: 0 }
   #state!: SubmitState
@@ -69,6 +72,7 @@ export class Submission {
     this.#limits = parts.limits
     this.#latePins = parts.latePins
     this.#isLeased = (lease) => parts.isLeased(lease)
+    this.#generators = parts.generators
   }
 
   /** The state machine and the references are made with this among their effects. */
@@ -89,7 +93,14 @@ export class Submission {
     return new Promise((resolve) => this.#drainWaiters.push(resolve))
   }
 
-  start(template: TaskTemplate, args: readonly unknown[], held: boolean, reader?: SoleReader): number {
+  /** `numbered` is told the number before anything becomes of the task. */
+  start(
+    template: TaskTemplate,
+    args: readonly unknown[],
+    held: boolean,
+    reader?: SoleReader,
+    numbered?: (number: number) => unknown,
+  ): number {
     if (this.#closed !== undefined) throw this.#closed
     if (!this.#hasRoom(1)) throw this.#backPressure()
     const made: RefTuple[] = []
@@ -115,6 +126,7 @@ export class Submission {
     const contained = args instanceof CapturedArguments ? this.#capture(number, args, encoded) : encoded.contained
     if (awaited.length + contained.length > 0) this.#pin(number, awaited, contained, made)
     this.#host.submitted(number)
+    if (numbered !== undefined) numbered(number)
     this.#state.submit(number, template, awaited.length === 0)
     if (awaited.length > 0) this.#awaitArguments(number, awaited)
     const { awake } = this.#host
@@ -213,6 +225,7 @@ export class Submission {
     if (this.captured.size > 0) this.captured.delete(number)
     for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
     this.#notes.settled(number, template, node)
+    if (template.generates === true) this.#generators.settled(number, node !== undefined)
     for (let i = template.numReturns - 1; i >= 0; i--)
       if (!this.#values.isHeld(number + i)) this.#values.drop(number + i)
     if (this.#drainWaiters.length > 0 && this.#hasRoom(0.5)) for (const wake of this.#drainWaiters.splice(0)) wake()

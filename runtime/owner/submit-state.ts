@@ -115,6 +115,13 @@ export class SubmitState extends SubmitLeases {
     return number < 0 ? undefined : { number, settle }
   }
 
+  /** The task that stands at a lease under a sequence; -1 where what comes under that is stale. */
+  standing(index: number, sequence: number): number {
+    const lease = this.leases.get(index)
+    const number = lease?.task(sequence) ?? -1
+    return lease !== undefined && number >= 0 && this.isAt(number, lease, sequence) ? number : -1
+  }
+
   /** The worker gives tasks back that it did not start. */
   returned(index: number, sequences: readonly number[]): void {
     const lease = this.leases.get(index)

@@ -23,6 +23,8 @@ export interface TaskTemplate {
   /** Run time that one attempt may take, in milliseconds; 0 is no limit. */
   readonly timeoutMs: number
   readonly numReturns: number
+  /** Its items are objects of their own (generators.ts); the one result is what it returns in the end. */
+  readonly generates?: boolean
   /** Measured run time, a moving average in microseconds; -1 before the first. */
   runMicros: number
 }

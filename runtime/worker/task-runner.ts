@@ -19,6 +19,7 @@ import type { Link } from '../transport/link.ts'
 import { callFunction, isThenable } from './call.ts'
 import { CapturedFunctions, type Held } from './captured-functions.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
+import { WorkerGenerators } from './generators.ts'
 import { runWithin } from './task-context.ts'
 import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
@@ -55,6 +56,7 @@ export class TaskRunner {
   readonly executor: ExecutorState<WorkerTask>
   readonly templates: Templates
   readonly captured: CapturedFunctions
+  readonly generators: WorkerGenerators
   readonly #owner: Owner
   readonly #events: RunnerEvents
   /** Tasks that were claimed and have not ended; rarely more than one. */
@@ -69,6 +71,7 @@ export class TaskRunner {
   ) {
     this.#owner = owner
     this.templates = new Templates(code)
+    this.generators = new WorkerGenerators(owner)
     const { host } = owner
     const ports = { refCodec: host.refCodec, locate: code.locate, warn: (text: string) => host.warn(text) }
     this.captured = new CapturedFunctions(ports)
@@ -92,7 +95,7 @@ export class TaskRunner {
     const template = this.templates.get(link, message[3])
     if (template === undefined) throw new Error(`a task names template ${message[3]}, which was not sent on this link`)
     this.#links.set(message[1], link)
-    const taken = this.executor.push({
+    const task: WorkerTask = {
       epoch: message[1],
       sequence: message[2],
       state: 'waiting',
@@ -103,7 +106,9 @@ export class TaskRunner {
       local: this.#nextLocal++,
       context: undefined,
       controller: undefined,
-    })
+    }
+    if (template.body.mode === 'generate') this.generators.open(task)
+    const taken = this.executor.push(task)
     // Its lease is over: it was not started here, and will not be.
     if (!taken) link.send([MessageType.returned, message[1], [message[2]]])
   }
@@ -127,6 +132,7 @@ export class TaskRunner {
     this.executor.openLine(epoch, others)
     for (const known of this.#links.keys()) if (!this.executor.hasLine(known)) this.#links.delete(known)
   }
+    this.generators.aborted(task)
 
   blocked(context: RunningTask): WorkerTask | undefined {
     const task = this.#taskOf(context)
@@ -184,10 +190,12 @@ export class TaskRunner {
     task.context = context
     const { held } = task
     if (held === undefined)
-      return runWithin(context, () => callFunction(fn as NonNullable<typeof fn>, body.mode, args, context))
+      return runWithin(context, () =>
+        this.#made(task, callFunction(fn as NonNullable<typeof fn>, body.mode, args, context)),
+      )
     const register = (refs: readonly RefTuple[]): void => this.#register(task, refs)
     return this.captured.with(held, args, register, (made, own) =>
-      runWithin(context, () => callFunction(made, body.mode, own, context)),
+      runWithin(context, () => this.#made(task, callFunction(made, body.mode, own, context))),
     )
   }
 
@@ -205,6 +213,11 @@ export class TaskRunner {
     const args: unknown[] = []
     for (const part of parts) {
       if (part instanceof Uint8Array) args.push(this.#decodePart(task, part))
+  /** What the function returned, or the end of the generator that it returned. */
+  #made(task: WorkerTask, value: unknown): unknown {
+    return task.template.body.mode === 'generate' ? this.generators.run(task, value) : value
+  }
+
       else if (part[1][0] === 'inline') args.push(this.#decodePart(task, part[1][1]))
       else return undefined
     }

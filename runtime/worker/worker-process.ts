@@ -243,6 +243,8 @@ class WorkerProcess {
     this.#collection.idle()
     this.#leaveWhenIdle()
   }
+      case MessageType.generatorAllow:
+        return this.#runner.generators.allow(message)
 
   /** A worker that owns objects is not ended for being idle; looked at when it becomes idle, and again from then on. */
   #tellHolds(): void {
