@@ -361,12 +361,12 @@ export class Owner {
       stories: this.notes.size,
       pinned: this.#pinned.size,
       taskListeners: this.#taskListeners.size,
+      generators: this.#generators.size,
     }
   }
 
   #attach(link: Link): void {
     link.onMessage = (message) => this.#fromPeer(link, message as unknown as Message)
-      generators: this.#generators.size,
     link.unref()
   }
 

@@ -118,6 +118,7 @@ export class TaskRunner {
     const task = this.#running.find((running) => running.epoch === epoch && running.sequence === sequence)
     if (task === undefined) return
     this.#controllerOf(task).abort(new TaskCancelledError(`task ${task.template.body.name} was cancelled`))
+    this.generators.aborted(task)
     if (!recursive) return
     for (const child of task.context?.children ?? []) {
       this.#owner.cancel(child, { reason: 'its caller was cancelled', force: false, recursive: true })
@@ -132,7 +133,6 @@ export class TaskRunner {
     this.executor.openLine(epoch, others)
     for (const known of this.#links.keys()) if (!this.executor.hasLine(known)) this.#links.delete(known)
   }
-    this.generators.aborted(task)
 
   blocked(context: RunningTask): WorkerTask | undefined {
     const task = this.#taskOf(context)
@@ -199,6 +199,11 @@ export class TaskRunner {
     )
   }
 
+  /** What the function returned, or the end of the generator that it returned. */
+  #made(task: WorkerTask, value: unknown): unknown {
+    return task.template.body.mode === 'generate' ? this.generators.run(task, value) : value
+  }
+
   async #callLater(task: WorkerTask, parts: readonly (Uint8Array | Attachment)[]): Promise<unknown> {
     const args: unknown[] = []
     for (const part of parts) {
@@ -213,11 +218,6 @@ export class TaskRunner {
     const args: unknown[] = []
     for (const part of parts) {
       if (part instanceof Uint8Array) args.push(this.#decodePart(task, part))
-  /** What the function returned, or the end of the generator that it returned. */
-  #made(task: WorkerTask, value: unknown): unknown {
-    return task.template.body.mode === 'generate' ? this.generators.run(task, value) : value
-  }
-
       else if (part[1][0] === 'inline') args.push(this.#decodePart(task, part[1][1]))
       else return undefined
     }

@@ -229,6 +229,8 @@ class WorkerProcess {
         return this.#runner.captured.drop(link, message[1])
       case MessageType.push:
         return this.#runner.push(link, message)
+      case MessageType.generatorAllow:
+        return this.#runner.generators.allow(message)
       case MessageType.abort:
         return this.#runner.abort(message[1], message[2], message[4])
       default:
@@ -243,8 +245,6 @@ class WorkerProcess {
     this.#collection.idle()
     this.#leaveWhenIdle()
   }
-      case MessageType.generatorAllow:
-        return this.#runner.generators.allow(message)
 
   /** A worker that owns objects is not ended for being idle; looked at when it becomes idle, and again from then on. */
   #tellHolds(): void {
