@@ -6,6 +6,7 @@
  *   /metrics   for Prometheus (node-metrics.ts)
  *   /reach     which other nodes it can connect to, tried now
  *   /memory    what lies in its object store, by owner; with ?objects= so many of the largest objects
+ *   /tables    how many entries each table of the node manager and of its workers has
  *   /token     fingerprints of the tokens that it shows and accepts; POST replaces them
  *   /logs      the output files of its workers; with ?worker= and ?stream= one of them, from ?from= on;
  *              ?earlier=1 is what was in it before it began anew
@@ -135,6 +136,8 @@ class NodeHttp {
         return json(200, await this.#reach(manager))
       case '/memory':
         return json(200, await this.#options.usage(countOf(url.searchParams.get('objects'))))
+      case '/tables':
+        return json(200, await manager.tables())
       case '/logs':
         return this.#logs(url.searchParams)
       default:

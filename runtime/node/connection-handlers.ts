@@ -64,6 +64,9 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
         link.flush()
       })
     },
+    counts({ process }, [, , counts]) {
+      parts().counting.counted(process, counts)
+    },
     chaos({ link }, requestId, order) {
       void parts().chaos.order(link, requestId, order)
     },

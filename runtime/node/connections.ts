@@ -7,6 +7,7 @@ import type { NodeId, ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type {
   CodeMade,
+  Counts,
   LeaseRequest,
   Message,
   Pull,
@@ -51,6 +52,7 @@ export interface ConnectionHandlers {
   storeNotes(connection: Connection, message: StoreNotes): void
   codeNeed(worker: ProcessId, requestId: number, key: string): void
   codeMade(worker: ProcessId, message: CodeMade): void
+  counts(connection: Connection, message: Counts): void
   processQuery(connection: Connection, requestId: number, node: NodeId, process: ProcessId): void
   nodesRequest(connection: Connection, requestId: number): void
   jobStart(connection: Connection, requestId: number, job: ProcessId, info: Readonly<Record<string, unknown>>): void
@@ -173,6 +175,8 @@ export class Connections {
           : this.#refuse(connection, message)
       case MessageType.codeMade:
         return connection.ownWorker ? on.codeMade(connection.process, message) : this.#refuse(connection, message)
+      case MessageType.counts:
+        return on.counts(connection, message)
       case MessageType.processQuery:
         return on.processQuery(connection, message[1], message[2], message[3])
       case MessageType.nodesRequest:

@@ -39,6 +39,13 @@ export class Jobs {
     return this.#home.size
   }
 
+  /** Owners of jobs that are not over, as far as something of theirs may be here. */
+  get owners(): number {
+    let owners = 0
+    for (const each of this.#owners.values()) owners += each.size
+    return owners
+  }
+
   isHome(job: ProcessId): boolean {
     return this.#home.has(job)
   }

@@ -266,6 +266,12 @@ export class LeaseGrants {
     }
   }
 
+  /** Entries of its tables; all 0 when nothing is asked for and nothing is held. */
+  sizes(): { waiting: number; leases: number; booked: number; shares: number } {
+    const { waiting, leases, ledger, shares } = this.#tables
+    return { waiting: waiting.size, leases: leases.size, booked: ledger.size, shares: shares.size }
+  }
+
   /** The job that a worker serves; undefined for a fresh or an unknown one. */
   jobOf(worker: ProcessId): ProcessId | undefined {
     return this.#tables.workers.get(worker)?.job

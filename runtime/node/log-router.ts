@@ -36,6 +36,11 @@ export class LogRouter {
     this.#options = options
   }
 
+  /** Jobs whose lines wait for a link. */
+  get size(): number {
+    return this.#routes.size
+  }
+
   send(job: ProcessId, lines: readonly LogLine[]): void {
     const direct = this.#options.find(job)
     if (direct !== undefined) return write(direct, lines)

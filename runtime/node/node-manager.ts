@@ -29,6 +29,8 @@ import { ClusterLink } from './cluster-link.ts'
 import type { CodeStats } from './code-cache.ts'
 import { openCodeCache } from './code-effects.ts'
 import { Connections } from './connections.ts'
+import { Counting, countTables } from './counting.ts'
+import type { NodeTables } from './counting.ts'
 import { connectionHandlers } from './connection-handlers.ts'
 import { Guardian } from './guardian.ts'
 import { Jobs } from './jobs.ts'
@@ -135,6 +137,7 @@ export class NodeManager {
         pids: () => pool.pids(),
         links: () => parts.connections.all().flatMap(({ link, ownWorker }) => (ownWorker ? [link] : [])),
       }),
+      counting: new Counting(clock),
       code: openCodeCache(() => this.#parts),
       change: (event) => this.#change(event),
       hello: this.hello,
@@ -213,6 +216,11 @@ export class NodeManager {
       code: code.stats,
     }
     return { ...grants.stats(), ...counts, head: cluster.state, headSilentMs: cluster.silentMs }
+  }
+
+  /** Entries of every table of this process and of its workers, which are asked. */
+  tables(): Promise<NodeTables> {
+    return countTables(this.#parts)
   }
 
   /** All nodes as this one sees them, itself included. */

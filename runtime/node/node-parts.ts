@@ -8,6 +8,7 @@ import type { Connections } from './connections.ts'
 import type { Jobs } from './jobs.ts'
 import type { LeaseGrants } from './lease-grants-state.ts'
 import type { LogRouter } from './log-router.ts'
+import type { Counting } from './counting.ts'
 import type { CompiledNodeOptions, NodeManagerPorts } from './node-options.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 import type { ObjectPuller } from './transfer.ts'
@@ -27,6 +28,7 @@ export interface NodeParts {
   readonly code: NodeCode
   readonly dialBacks: DialBackTable
   readonly chaos: NodeChaos
+  readonly counting: Counting
   /** Tells the lease machine something; then its timer is set again and the load is told. */
   readonly change: (event: () => void) => void
   /** What this process says of itself in a hello. */

@@ -45,6 +45,10 @@ export class TableForwarding {
     return this.#pending.size
   }
 
+  get watches(): number {
+    return this.#watches.size
+  }
+
   /** A process of this node asks. */
   forward(link: Link, message: TableRequest): void {
     const [, requestId, table, operation] = message

@@ -287,6 +287,11 @@ export class Owner {
     return link.peer.kind === 'node' ? this.#nodes.adopt(link) : this.#peers.adopt(link)
   }
 
+  /** A link to each process that is linked to this one. */
+  peers(): Link[] {
+    return this.#peers.all()
+  }
+
   /** A message of the home. False when it is about something else than leases and copies. */
   fromHome(message: Message): boolean {
     return this.#fromNode(this.host.self.node, message)

@@ -27,6 +27,11 @@ export class Peers {
     return this.#links.get(process)
   }
 
+  /** The link to each process that there is one to. */
+  all(): Link[] {
+    return [...this.#links.values()]
+  }
+
   isDead(node: NodeId): boolean {
     return this.#dead.has(node)
   }

@@ -77,4 +77,6 @@ export const MessageType = {
   codeNeed: 95,
   codePlace: 96,
   codeMade: 97,
+  countRequest: 98,
+  counts: 99,
 } as const

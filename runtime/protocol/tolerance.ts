@@ -47,6 +47,8 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.processQuery, repeatable],
   [MessageType.processStatus, answer],
   [MessageType.tableReply, answer],
+  [MessageType.countRequest, repeatable],
+  [MessageType.counts, answer],
 ])
 
 const none: Tolerance = {}

@@ -53,6 +53,11 @@ export class CapturedFunctions {
     this.#byLink.get(link)?.delete(number)
   }
 
+  /** Parts that came by this link and were not dropped. */
+  countOf(link: Link): number {
+    return this.#byLink.get(link)?.size ?? 0
+  }
+
   /** `first`: the first argument of a task that has just come by the link. */
   hold(link: Link, first: Uint8Array): Held {
     const numbers = decodeCompact(first) as readonly number[]

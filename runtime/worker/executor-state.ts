@@ -64,6 +64,13 @@ export class ExecutorState<Task extends QueuedTask> {
     return busy
   }
 
+  /** Leases that are served, and tasks that wait in them. */
+  sizes(): { lines: number; waiting: number } {
+    let waiting = 0
+    for (const line of this.#lines.values()) waiting += line.waiting.length
+    return { lines: this.#lines.size, waiting }
+  }
+
   /**
    * A lease of this worker begins. Safe to call more than once, and after its first push. `others` are the leases that
    * it serves beside this one, as the node manager says: the lines of all other leases are over.

@@ -91,6 +91,20 @@ export class TaskRunner {
     return this.#running.length
   }
 
+  /** Entries of its tables. Lines of a lease that is over stay until the next one begins; so does the code of a link. */
+  sizes(): Record<string, number> {
+    const links = this.#owner.peers()
+    const sum = (countOf: (link: Link) => number): number => links.reduce((total, link) => total + countOf(link), 0)
+    return {
+      running: this.#running.length,
+      ...this.executor.sizes(),
+      leaseLinks: this.#links.size,
+      peers: links.length,
+      templates: sum((link) => this.templates.countOf(link)),
+      parts: sum((link) => this.captured.countOf(link)),
+    }
+  }
+
   push(link: Link, message: Push): void {
     const template = this.templates.get(link, message[3])
     if (template === undefined) throw new Error(`a task names template ${message[3]}, which was not sent on this link`)

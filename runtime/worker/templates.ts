@@ -44,6 +44,11 @@ export class Templates {
     return this.#byLink.get(link)?.get(number)
   }
 
+  /** Templates that came by this link. */
+  countOf(link: Link): number {
+    return this.#byLink.get(link)?.size ?? 0
+  }
+
   isLoaded(template: WorkerTemplate): boolean {
     return template.fn !== undefined || template.failure !== undefined
   }

@@ -39,6 +39,11 @@ export class WorkerCode {
     this.#ports = ports
   }
 
+  /** Packs that were set up here, and questions that are not answered. */
+  get size(): number {
+    return this.#ready.size + this.#questions.size
+  }
+
   /** Where a module is to be imported from here. Rejects with RuntimeEnvSetupError. */
   readonly locate = async (url: string, pack: RefTuple | undefined): Promise<string> => {
     if (pack === undefined) return url

@@ -201,6 +201,18 @@ class WorkerProcess {
     return this.#claimPage()?.start(epoch, sequence) ?? true
   }
 
+  /** Without what it keeps however much it works: files, handles and the heap are for whoever compares. */
+  #counts(): Record<string, number> {
+    return {
+      ...this.#owner.tableSizes(),
+      ...this.#runner.sizes(),
+      pinnedObjects: this.#store.pinned,
+      packs: this.#code.size,
+      handles: process.getActiveResourcesInfo().length,
+      heapBytes: process.memoryUsage().heapUsed,
+    }
+  }
+
   #fromHome(message: Message): void {
     switch (message[0]) {
       case MessageType.leaseStart:
@@ -211,6 +223,8 @@ class WorkerProcess {
         this.#leaving = true
         this.#runner.executor.closeAll()
         return this.#leaveWhenIdle()
+      case MessageType.countRequest:
+        return this.#home.link.send([MessageType.counts, message[1], this.#counts()])
       case MessageType.chaos:
         return void import('../transport/chaos.ts').then(({ orderLinks }) => orderLinks(message[2]))
       default:
