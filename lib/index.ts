@@ -4,7 +4,14 @@
  */
 export { init, shutdown, type ClusterFacts } from './init.ts'
 export type { InitOptions } from './init-options.ts'
-export { remote, RemoteFunction, type RemoteArgument, type RemoteArguments } from './remote.ts'
+export {
+  remote,
+  RemoteFunction,
+  type RemoteArgument,
+  type RemoteArguments,
+  type RemoteResult,
+  type RunResult,
+} from './remote.ts'
 export type { TaskOptions } from './options.ts'
 export type { RuntimeEnv } from './runtime-env.ts'
 export {
@@ -19,6 +26,7 @@ export {
   type CancelOptions,
 } from './objects.ts'
 export { ObjectRef, type GetOptions } from '../runtime/owner/object-ref.ts'
+export type { ObjectRefGenerator, ValueGenerator } from '../runtime/owner/object-ref-generator.ts'
 export { context, type Context } from './context.ts'
 export {
   explain,

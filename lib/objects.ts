@@ -1,6 +1,7 @@
 /** Values and refs: put, get, wait, cancel, drained. */
 import { longestTimerMs } from '../runtime/base/clock.ts'
 import { endsEarly, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
+import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
 import { checkNames } from './options.ts'
 import { ensureRuntime } from './runtime.ts'
 
@@ -121,14 +122,16 @@ export interface CancelOptions {
 }
 
 /**
- * Cancels the task that makes this object. A queued task is removed; a running one gets its AbortSignal, and its worker
+ * Cancels the task that makes this object, or a generator: what it yielded until then can still be taken. A queued task is removed; a running one gets its AbortSignal, and its worker
  * is ended when it goes on for 5 s, or at once with `force`. Returns whether the task had not ended.
  * @throws TypeError for a ref of another process: only who submitted a task can cancel it.
  */
-export function cancel(ref: ObjectRef, options: CancelOptions = {}): boolean {
+export function cancel(target: ObjectRef | ObjectRefGenerator, options: CancelOptions = {}): boolean {
   checkNames(options, ['force', 'recursive'], 'cancel')
   const { force = false, recursive = true } = options
-  const [process, number] = tupleOf(checked(ref, 0, 'cancel'))
+  const generator = ownedGenerator(target)
+  const [process, number] =
+    generator === undefined ? tupleOf(checked(target, 0, 'cancel')) : [generator.process, generator.number]
   const { owner } = ensureRuntime()
   if (process !== owner.host.self.process)
     throw new TypeError('cancel: only the process that submitted the task can cancel it')

@@ -28,8 +28,11 @@ export interface TaskOptions {
   readonly signal?: AbortSignal
   /** What logs and errors call the task. Default: the function's name. */
   readonly name?: string
-  /** How many values the function returns, as an array; each gets a ref of its own. Default 1. */
-  readonly numReturns?: number
+  /**
+   * How many values the function returns, as an array; each gets a ref of its own. Default 1. `'streaming'`: it is a
+   * generator, or returns another iterable; known of a function that is given, to be said of the export of a module.
+   */
+  readonly numReturns?: number | 'streaming'
   /** Where tasks go. Only `'DEFAULT'` in this version: here when there is room, else where most is free. */
   readonly schedulingStrategy?: 'DEFAULT'
   /** What the task finds on its node: packages, a working folder, variables. Default: that of `init`. */
@@ -46,6 +49,7 @@ export interface CompiledOptions {
   readonly signal: AbortSignal | undefined
   readonly name: string | undefined
   readonly numReturns: number
+  readonly streaming: boolean
 }
 
 const known: readonly (keyof TaskOptions)[] = [
@@ -100,7 +104,8 @@ export function compileOptions(options: TaskOptions, caller: string): CompiledOp
     timeoutMs: timeout === undefined || timeout === Number.POSITIVE_INFINITY ? 0 : positive(timeout, 'timeout', caller),
     signal: options.signal,
     name: options.name,
-    numReturns: integer(numReturns, 'numReturns', 1, maxReturns, caller),
+    numReturns: numReturns === 'streaming' ? 1 : integer(numReturns, 'numReturns', 1, maxReturns, caller),
+    streaming: numReturns === 'streaming',
   }
 }
 

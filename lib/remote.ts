@@ -1,9 +1,12 @@
 /** Functions that run in the cluster. */
+import { types } from 'node:util'
 import { TaskCancelledError } from '../runtime/base/errors.ts'
 import { onAbort } from '../runtime/base/on-abort.ts'
 import { defineFunction, moduleExport, type FunctionDefinition } from '../runtime/code/function-source.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
+import type { OwnedGenerator } from '../runtime/owner/generators.ts'
 import { ObjectRef } from '../runtime/owner/object-ref.ts'
+import { ObjectRefGenerator, ValueGenerator } from '../runtime/owner/object-ref-generator.ts'
 import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { captureCall } from './captures.ts'
@@ -16,23 +19,44 @@ import { ensureRuntime } from './runtime.ts'
 export type RemoteArgument<T> = T | ObjectRef<T>
 export type RemoteArguments<A extends readonly unknown[]> = { [K in keyof A]: RemoteArgument<A[K]> }
 
+/** What a generator, of either kind, yields and returns. */
+type ItemsOf<R> = R extends AnyIterator<infer T, unknown> ? Awaited<T> : unknown
+type EndOf<R> = R extends AnyIterator<unknown, infer E> ? Awaited<E> : unknown
+type AnyIterator<T, E> = Generator<T, E, never> | AsyncGenerator<T, E, never>
+/** `A` for a generator, else `B`; functions of which nothing is known, or that never return, are none. */
+type IfGenerator<R, A, B> = 0 extends 1 & R ? B : [R] extends [never] ? B : [R] extends [AnyGenerator] ? A : B
+// oxlint-disable-next-line typescript/no-explicit-any -- what it is sent is of no matter here
+type AnyGenerator = Generator<unknown, unknown, any> | AsyncGenerator<unknown, unknown, any>
+
+/** What `.remote()` of a function returns: a ref, or for a generator its items as refs. */
+export type RemoteResult<R> = IfGenerator<R, ObjectRefGenerator<ItemsOf<R>, EndOf<R>>, ObjectRef<Awaited<R>>>
+/** What `.run()` of a function returns: its value, or for a generator its items. */
+export type RunResult<R> = IfGenerator<R, ValueGenerator<ItemsOf<R>, EndOf<R>>, Promise<Awaited<R>>>
+
 /** A function whose calls run in the cluster. Made by `remote`. */
 export class RemoteFunction<A extends unknown[], R> {
   readonly #definition: FunctionDefinition
-  /** The function itself, where what it captures goes with each call. */
+  /** The function itself, where it is known here. */
+  readonly #fn: Function | undefined
+  /** The same, where what it captures goes with each call. */
   readonly #captures: Function | undefined
   readonly #options: TaskOptions
   readonly #compiled: CompiledOptions
+  readonly #generates: boolean
   /** The template of the runtime that was there at the last call. */
   #template: { readonly runtime: ProcessRuntime; readonly template: TaskTemplate } | undefined
 
   /** Use `remote`. */
-  constructor(definition: FunctionDefinition, options: TaskOptions, captures?: Function) {
+  constructor(definition: FunctionDefinition, options: TaskOptions, fn?: Function) {
     this.#definition = definition
-    this.#captures = captures
+    this.#fn = fn
+    this.#captures = definition.source.kind === 'closure' ? fn : undefined
     this.#options = options
     const caller = `remote(${definition.name}).options`
     this.#compiled = compileOptions(options, caller)
+    this.#generates = this.#compiled.streaming || (fn !== undefined && types.isGeneratorFunction(fn))
+    if (this.#generates && this.#compiled.numReturns > 1)
+      throw new TypeError(`${caller}: a generator has no numReturns; each of its items gets a ref of its own`)
     if (options.runtimeEnv !== undefined) compileRuntimeEnv(options.runtimeEnv, caller)
   }
 
@@ -44,37 +68,56 @@ export class RemoteFunction<A extends unknown[], R> {
   options(options: TaskOptions & { readonly numReturns?: 1 }): RemoteFunction<A, R>
   options(options: TaskOptions): RemoteFunction<A, R>
   options(options: TaskOptions): RemoteFunction<A, R> {
-    return new RemoteFunction<A, R>(this.#definition, { ...this.#options, ...options }, this.#captures)
+    return new RemoteFunction<A, R>(this.#definition, { ...this.#options, ...options }, this.#fn)
   }
 
   /**
-   * Submits a call and returns the ref of its result at once. Arguments are taken as they are now.
+   * Submits a call and returns the ref of its result at once; of a generator, an async iterable of the refs of its items.
+   * Arguments are taken as they are now.
    * @throws SerializationError for an argument that cannot travel, FunctionCaptureError for such a captured variable,
    * BackPressureError when too much is queued.
    */
-  remote(...args: RemoteArguments<A>): ObjectRef<Awaited<R>> {
+  remote(...args: RemoteArguments<A>): RemoteResult<R> {
+    if (this.#generates) {
+      const runtime = ensureRuntime()
+      return new ObjectRefGenerator(this.#generate(runtime, args), this.name, runtime) as RemoteResult<R>
+    }
     const [ref] = this.#submit(args)
-    return ref as ObjectRef<Awaited<R>>
+    return ref as unknown as RemoteResult<R>
   }
 
   /** As `remote`, for a function with `numReturns` above 1: a ref for each element of the array that it returns. */
   remoteMany(...args: RemoteArguments<A>): ObjectRef[] {
+    if (this.#generates) throw new TypeError(`${this.name} is a generator: \`for await\` over .remote() gives its refs`)
     return this.#submit(args)
   }
 
-  /** Submits a call and resolves to its value, for people who need no ref. */
-  run(...args: RemoteArguments<A>): Promise<Awaited<R>> {
-    const { signal } = this.#compiled
+  /**
+   * Submits a call and resolves to its value, for people who need no ref; of a generator, an async iterable of its values,
+   * which throws what `remote` does.
+   */
+  run(...args: RemoteArguments<A>): RunResult<R> {
     const runtime = ensureRuntime()
-    if (this.#compiled.numReturns > 1) {
-      return Promise.all(this.#submit(args).map((ref) => ref.get())) as Promise<unknown> as Promise<Awaited<R>>
-    }
-    if (signal === undefined && this.#captures === undefined)
-      return runtime.owner.run(this.#templateFor(runtime), args) as Promise<Awaited<R>>
+    if (this.#generates) return new ValueGenerator(this.#generate(runtime, args), runtime) as RunResult<R>
+    return this.#run(runtime, args) as RunResult<R>
+  }
+
+  #run(runtime: ProcessRuntime, args: readonly unknown[]): Promise<unknown> {
+    const { signal } = this.#compiled
+    if (this.#compiled.numReturns > 1) return Promise.all(this.#submit(args).map((ref) => ref.get()))
+    if (signal === undefined && this.#captures === undefined) return runtime.owner.run(this.#templateFor(runtime), args)
     return this.#runWith(runtime, signal, args)
   }
 
-  #runWith(runtime: ProcessRuntime, signal: AbortSignal | undefined, args: readonly unknown[]): Promise<Awaited<R>> {
+  #generate(runtime: ProcessRuntime, args: readonly unknown[]): OwnedGenerator {
+    const { signal } = this.#compiled
+    if (signal?.aborted === true) throw abortError(signal)
+    const generator = runtime.owner.generate(this.#templateFor(runtime), this.#argumentsOf(runtime, args))
+    if (signal !== undefined) generator.whenEnded(cancelOn(signal, runtime, generator.number))
+    return generator
+  }
+
+  #runWith(runtime: ProcessRuntime, signal: AbortSignal | undefined, args: readonly unknown[]): Promise<unknown> {
     let all: readonly unknown[]
     try {
       all = this.#argumentsOf(runtime, args)
@@ -82,13 +125,13 @@ export class RemoteFunction<A extends unknown[], R> {
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- it is what was thrown
       return Promise.reject(error)
     }
-    if (signal === undefined) return runtime.owner.run(this.#templateFor(runtime), all) as Promise<Awaited<R>>
+    if (signal === undefined) return runtime.owner.run(this.#templateFor(runtime), all)
     if (signal.aborted) return Promise.reject(abortError(signal))
     let watch: (() => void) | undefined
     const running = runtime.owner.run(this.#templateFor(runtime), all, (number) => {
       watch = cancelOn(signal, runtime, number)
     })
-    return running.finally(() => watch?.()) as Promise<Awaited<R>>
+    return running.finally(() => watch?.())
   }
 
   #submit(args: readonly unknown[]): ObjectRef[] {
@@ -118,7 +161,8 @@ export class RemoteFunction<A extends unknown[], R> {
     const { owner } = runtime
     const { definition, environment } = carry(runtime, this.#definition, this.#options.runtimeEnv)
     const classIndex = owner.defineClass({ kind: 'task', resources, strategy: null, priority, environment })
-    const body = { kind: 'task', mode: 'call', name: this.name, definition: definition.bytes } as const
+    const mode = this.#generates ? 'generate' : 'call'
+    const body = { kind: 'task', mode, name: this.name, definition: definition.bytes } as const
     const template = owner.defineTemplate(
       { ...body, job: runtime.job, environment, numReturns, maxRetries },
       { classIndex, retryExceptions, timeoutMs },
@@ -150,6 +194,9 @@ type AnyFunction<A extends unknown[], R> = (...args: A) => R
  * - `remote(fn, options?)`: a function; what it captures is read at each call and goes along.
  * - `remote(url, 'exportName', options?)`: an export of a module that exists on every node.
  *
+ * Calls of a generator function give its items one by one. Of an export of a module that has to be said:
+ * `numReturns: 'streaming'`.
+ *
  * @throws FunctionCaptureError for a function that cannot travel, by what it uses; for values, when it is called.
  * @example
  * const add = remote((a: number, b: number) => a + b)
@@ -177,7 +224,5 @@ export function remote(
     )
   if (typeof nameOrOptions === 'string')
     throw new TypeError('remote: the name of an export goes with a URL, not with a function')
-  const definition = defineFunction(target)
-  const captures = definition.source.kind === 'closure' ? target : undefined
-  return new RemoteFunction(definition, nameOrOptions ?? {}, captures)
+  return new RemoteFunction(defineFunction(target), nameOrOptions ?? {}, target)
 }

@@ -129,6 +129,7 @@ export class OwnedGenerator implements GeneratorPorts {
   readonly #waiters: Waiter[] = []
   #place: GeneratorPlace | undefined
   #leave: (() => void) | undefined
+  #whenEnded: (() => void) | undefined
   #closed = false
 
   constructor(parts: GeneratorParts, number: number) {
@@ -150,6 +151,12 @@ export class OwnedGenerator implements GeneratorPorts {
   /** Nothing will come that is not here. */
   get ended(): boolean {
     return this.#state.ended
+  }
+
+  /** Called back when the task has settled. */
+  whenEnded(then: () => void): void {
+    if (this.#state.ended) then()
+    else this.#whenEnded = then
   }
 
   /** Calls back when something is here, or nothing will come; in the order of the calls. The process waits until then. */
@@ -201,6 +208,7 @@ export class OwnedGenerator implements GeneratorPorts {
 
   end(answered: boolean): void {
     this.#state.end(answered)
+    this.#whenEnded?.()
     this.serve()
   }
 
