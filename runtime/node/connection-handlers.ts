@@ -124,14 +124,14 @@ function leaseHandlers(parts: () => NodeParts): LeaseHandlers {
 
 function requestLease(parts: NodeParts, connection: Connection, message: LeaseRequest): void {
   const { change, grants, jobs, options } = parts
-  const [, requestId, job, kind, resources, strategy, priority, environment, visited] = message
+  const [, requestId, job, kind, resources, strategy, priority, environment, visited, argumentBytes] = message
   const { link, process, key } = connection
   if (jobs.hasEnded(job)) {
     const text = `job ${job} is over`
     return link.send([MessageType.leaseRefused, requestId, 'draining', text])
   }
   const home = link.peer.node === options.id || jobs.isHome(process)
-  const ask = { requestId, job, kind, resources, strategy, priority, environment, visited }
+  const ask = { requestId, job, kind, resources, strategy, priority, environment, visited, argumentBytes }
   change(() => grants.request(key, process, ask, home))
 }
 

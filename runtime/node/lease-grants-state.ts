@@ -24,7 +24,7 @@
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { NodeRow, ResourceUnits } from '../protocol/messages.ts'
 import { place } from '../scheduler/policy.ts'
-import { allocateWaiting, placeWaiting, refuseInfeasible, rowsOf } from './lease-queue.ts'
+import { allocateWaiting, placeWaiting, refuseInfeasible, rowsOf, sendToArguments } from './lease-queue.ts'
 import { reclaimAll, reclaimForWaiting } from './lease-reclaim.ts'
 import { classKeyOf, LeaseTables, waitingKey } from './lease-tables.ts'
 import type { Lease, LeaseAsk, LeaseDependencies, OwnerKey, WaitingRequest, WorkerEntry } from './lease-types.ts'
@@ -81,11 +81,14 @@ export class LeaseGrants {
       lease: 0,
       infeasibleSinceMs: undefined,
     }
+    const located = (ask.argumentBytes?.length ?? 0) > 0
     tables.addWaiting(request)
+    // What is free here is given before others are looked at: not where its arguments are elsewhere.
+    if (home && located) sendToArguments(tables, request)
     const failed = tables.spawnClasses.get(ask.environment)
     if (failed !== undefined) failed.givenUp = false
     // An owner with a long queue asks for many leases at once; only the first of those that wait has to be looked at.
-    const twin = failed === undefined ? tables.twinBefore(request) : undefined
+    const twin = failed === undefined && !located ? tables.twinBefore(request) : undefined
     if (twin === undefined) return this.#run()
     request.placed = true
     request.infeasibleSinceMs = twin.infeasibleSinceMs

@@ -115,8 +115,11 @@ export function placeWaiting(tables: LeaseTables): void {
 
 function placeHome(tables: LeaseTables, request: WaitingRequest): void {
   const { node, effects } = tables.deps
-  const { resources, strategy, visitedNow: visited } = request
-  const placement = place({ resources, strategy, visited }, { self: node, rows: rowsOf(tables), freeHere: false })
+  const { resources, strategy, visitedNow: visited, argumentBytes } = request
+  const placement = place(
+    { resources, strategy, visited, argumentBytes },
+    { self: node, rows: rowsOf(tables), freeHere: false },
+  )
   request.infeasibleSinceMs = placement.kind === 'never' ? (request.infeasibleSinceMs ?? tables.now()) : undefined
   let target: NodeRow | undefined
   if (placement.kind === 'node') target = tables.view.row(placement.node)
@@ -127,16 +130,29 @@ function placeHome(tables: LeaseTables, request: WaitingRequest): void {
       if (row !== undefined && (target === undefined || row.queued < target.queued)) target = row
     }
   }
-  if (target !== undefined) {
-    tables.dropWaiting(request)
-    tables.view.redirected(target.id, resources, tables.now())
-    effects.redirect(request.owner, request.requestId, target.id, target.url)
-  } else if (tables.draining && placement.kind !== 'never') {
+  if (target !== undefined) redirect(tables, request, target)
+  else if (tables.draining && placement.kind !== 'never') {
     // What only this node could run waits here for another that can, and is told so when none comes in time.
     tables.dropWaiting(request)
     const text = `node ${node} is draining, and no other node can take this now`
     effects.refuse(request.owner, request.requestId, 'draining', text)
   }
+}
+
+/** A request that this node could grant goes to one that is free and has more of its arguments. */
+export function sendToArguments(tables: LeaseTables, request: WaitingRequest): void {
+  const { resources, strategy, visited, argumentBytes } = request
+  if (tables.draining || !tables.ledger.canAcquire(resources)) return
+  const view = { self: tables.deps.node, rows: rowsOf(tables), freeHere: true }
+  const placement = place({ resources, strategy, visited, argumentBytes }, view)
+  const target = placement.kind === 'node' ? tables.view.row(placement.node) : undefined
+  if (target !== undefined) redirect(tables, request, target)
+}
+
+function redirect(tables: LeaseTables, request: WaitingRequest, { id, url }: NodeRow): void {
+  tables.dropWaiting(request)
+  tables.view.redirected(id, request.resources, tables.now())
+  tables.deps.effects.redirect(request.owner, request.requestId, id, url)
 }
 
 /**

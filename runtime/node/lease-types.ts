@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
-import type { LeaseKind, NodeRow, RefusalCode, ResourceUnits } from '../protocol/messages.ts'
+import type { ArgumentBytes, LeaseKind, NodeRow, RefusalCode, ResourceUnits } from '../protocol/messages.ts'
 
 /**
  * One link of an owner: what grants belong to. A process that comes back over a new link is a new owner, since
@@ -20,6 +20,7 @@ export interface LeaseAsk {
   readonly priority: number
   readonly environment: string
   readonly visited: readonly NodeId[]
+  readonly argumentBytes?: ArgumentBytes | null
 }
 
 /** A request that waits. In state `allocated` it holds resources under `lease` and waits for a process only. */

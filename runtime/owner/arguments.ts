@@ -8,7 +8,8 @@
  */
 import { ProtocolError } from '../base/errors.ts'
 import { inlineBytes } from '../base/limits.ts'
-import type { Attachment, RefTuple } from '../protocol/messages.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { ArgumentBytes, Attachment, RefTuple } from '../protocol/messages.ts'
 import { compactBytes, compactInto } from '../objects/compact.ts'
 import { encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import { refTupleOf } from './refs.ts'
@@ -93,6 +94,17 @@ export function splitArguments(
 export function firstArgument(bytes: Uint8Array): Uint8Array {
   const [first] = splitArguments(bytes, null, 1)
   return first as Uint8Array
+}
+
+/** How many bytes of a task's large arguments lie in the stores of which nodes; null where there are none. */
+export function argumentBytesOf(attachments: readonly Attachment[]): ArgumentBytes | null {
+  let sums: Map<NodeId, number> | undefined
+  for (const [, value] of attachments) {
+    if (value[0] !== 'stored') continue
+    for (const [node, process] of value[2])
+      if (node === process) (sums ??= new Map()).set(node, (sums.get(node) ?? 0) + value[1])
+  }
+  return sums === undefined ? null : [...sums]
 }
 
 function isRef(argument: unknown, refs: RefCodec): argument is object {

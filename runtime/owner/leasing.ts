@@ -3,7 +3,7 @@
  * Everything here follows an instruction; what comes back is handed to the state machine.
  */
 import type { NodeId, ProcessId } from '../base/ids.ts'
-import { MessageType, type Attachment, type Message } from '../protocol/messages.ts'
+import { type ArgumentBytes, MessageType, type Attachment, type Message } from '../protocol/messages.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
@@ -15,7 +15,7 @@ import type { Peers } from './peers.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
 import { emptyChunk, slotOf, type TaskTable } from './task-table.ts'
-import { noArguments } from './arguments.ts'
+import { argumentBytesOf, noArguments } from './arguments.ts'
 import type { ByteSlab } from './byte-slab.ts'
 
 /** What the owner decides beyond leases. */
@@ -116,9 +116,14 @@ export class Leasing implements SubmitEffects {
     const seen = node === null ? visited : [...visited, this.#host.self.node]
     const { job } = this.#host
     const fields = [requestId, job, of.kind, of.resources, of.strategy, of.priority, of.environment, seen] as const
-    this.#nodes.send(node, [MessageType.leaseRequest, ...fields], (reason) => {
+    this.#nodes.send(node, [MessageType.leaseRequest, ...fields, argumentBytes], (reason) => {
       if (!this.#closed) this.#state.refused(requestId, 'busy', reason.message)
     })
+  }
+
+  argumentBytes(number: number): ArgumentBytes | null {
+    const attachments = this.#events.attachments(number)
+    return attachments === null ? null : argumentBytesOf(attachments)
   }
 
   cancelRequest(requestId: number, node: NodeId | null): void {

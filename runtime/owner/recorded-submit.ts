@@ -102,10 +102,11 @@ class RecordedSubmit extends SubmitState {
 
 function recordedEffects(leasing: Leasing, events: TaskEvents): SubmitEffects {
   return {
-    requestLease(requestId, of, node, visited) {
+    requestLease(requestId, of, node, visited, argumentBytes) {
       events.add('lease asked', { request: requestId, resources: of.resources, kind: of.kind, node: node ?? 'home' })
-      leasing.requestLease(requestId, of, node, visited)
+      leasing.requestLease(requestId, of, node, visited, argumentBytes)
     },
+    argumentBytes: (number) => leasing.argumentBytes(number),
     cancelRequest: (requestId, node) => leasing.cancelRequest(requestId, node),
     open(index, grant) {
       events.add('leased', { l: index, ...placeOf(grant) })

@@ -5,8 +5,9 @@
 import type { NodeId } from '../base/ids.ts'
 import { sequenceBefore } from '../objects/claim-page.ts'
 import type { ExitReport, RefusalCode } from '../protocol/messages.ts'
+import type { ClassRecord } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
-import { type ClassRecord, SubmitQueue } from './submit-queue.ts'
+import { SubmitQueue } from './submit-queue.ts'
 import type { Failure, Grant } from './submit-types.ts'
 import { slotOf, TaskState } from './task-table.ts'
 
@@ -42,7 +43,8 @@ export class SubmitLeases extends SubmitQueue {
     request.node = node
     // It may have been held for unanswered meanwhile: now it is asked, and must not be a second time.
     request.retryAtMs = Number.POSITIVE_INFINITY
-    this.effects.requestLease(requestId, this.classAt(request.classIndex).of, node, request.visited)
+    const { of } = this.classAt(request.classIndex)
+    this.effects.requestLease(requestId, of, node, request.visited, request.argumentBytes)
   }
 
   refused(requestId: number, code: RefusalCode, text: string): void {
@@ -226,6 +228,7 @@ export class SubmitLeases extends SubmitQueue {
     if (this.isIn(number, TaskState.queued)) {
       const record = this.classAt(this.templateOf(number).classIndex)
       record.queued--
+      if (record.located.size > 0) record.located.delete(number)
       if (record.queued === 0) this.request(record)
     }
     this.settled(number)

@@ -10,46 +10,17 @@
  * running task takes far longer than was expected (see `overdue`).
  */
 import type { Clock } from '../base/clock.ts'
-import type { NodeId } from '../base/ids.ts'
+import { type ClassRecord, type LeaseRequestRecord, newClassRecord } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
-import { NumberQueue } from './number-queue.ts'
-import type { Failure, Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
+import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
-
-/** A lease request under way; `node` null is the home. */
-export interface LeaseRequestRecord {
-  readonly classIndex: number
-  node: NodeId | null
-  visited: NodeId[]
-  /** Not asked now, but to be asked again at this time. */
-  retryAtMs: number
-}
-
-export interface ClassRecord {
-  readonly index: number
-  readonly key: string
-  readonly of: SchedulingClass
-  readonly queue: NumberQueue
-  /** Tasks in the queue that are really queued; cancelled ones leave a number behind that is skipped. */
-  queued: number
-  readonly leases: LeaseRecord[]
-  /** Open leases with nothing to do. */
-  readonly idle: Set<LeaseRecord>
-  /** The one that became idle last, perhaps busy again: its worker is still awake, so it takes the next task soonest. */
-  lastIdle: LeaseRecord | undefined
-  readonly requests: Set<number>
-  /** Nobody could take a task when last asked; cleared by whatever changes that. */
-  saturated: boolean
-  turn: number
-  /** A pinned class ends with its worker. */
-  closed: Failure | undefined
-  /** That was told. */
-  ended: boolean
-}
 
 /** What one task costs at the least, in microseconds: reading, claiming, answering. */
 const overheadMicros = 5
+
+/** Entries of a queue that are looked at for a worker that is better for a task than for those before it. */
+const lookAhead = 64
 
 /** Least time between two looks at what time changes, in milliseconds. */
 const tickMs = 5
@@ -65,6 +36,8 @@ export class SubmitQueue {
   readonly requests: Map<number, LeaseRequestRecord> = new Map<number, LeaseRequestRecord>()
   /** Tasks that have not settled. */
   unsettled = 0
+  /** Classes with tasks that are held back for a better node. */
+  readonly holding: Set<ClassRecord> = new Set()
   #classByKey = new Map<string, number>()
   #nextRequest = 1
   #nextLease = 1
@@ -87,21 +60,7 @@ export class SubmitQueue {
     const known = of.kind === 'task' ? this.#classByKey.get(key) : undefined
     if (known !== undefined) return known
     const index = this.classes.length
-    this.classes.push({
-      index,
-      key,
-      of,
-      queue: new NumberQueue(),
-      queued: 0,
-      leases: [],
-      idle: new Set(),
-      lastIdle: undefined,
-      requests: new Set(),
-      saturated: false,
-      turn: 0,
-      closed: undefined,
-      ended: false,
-    })
+    this.classes.push(newClassRecord(index, key, of))
     if (of.kind === 'task') this.#classByKey.set(key, index)
     return index
   }
@@ -126,10 +85,14 @@ export class SubmitQueue {
     if (front) record.queue.unshift(number)
     else record.queue.push(number)
     record.queued++
+    const bytes = record.of.kind === 'task' ? (this.effects.argumentBytes?.(number) ?? null) : null
+    if (bytes !== null) record.located.add(number, bytes, this.clock.now())
   }
 
   /** Hands queued tasks to leases that can take them, and asks for more leases while some wait. */
   protected pump(record: ClassRecord): void {
+    if (record.located.size > 0) this.#pumpLocated(record)
+    else if (this.holding.size > 0) this.holding.delete(record)
     while (record.queued > 0 && !record.saturated) {
       const lease = this.#taker(record)
       if (lease === undefined) record.saturated = true
@@ -144,7 +107,10 @@ export class SubmitQueue {
     // Not one for one: a worker that has half of its pipeline left is in no hurry, and many tasks share a frame.
     if (lease.count <= 1 || lease.expectedMicros * 2 <= this.options.pipelineMicros) {
       if (record.queued === 0 && lease.count === 0) this.#takeOver(record, lease)
-      while (record.queued > 0 && this.#takes(record, lease, this.#headTemplate(record))) this.#pushNext(record, lease)
+      if (record.located.size > 0) this.#pumpLocated(record)
+      else
+        while (record.queued > 0 && this.#takes(record, lease, this.#headTemplate(record)))
+          this.#pushNext(record, lease)
     }
     if (lease.count === 0 && lease.state === 'open') {
       record.idle.add(lease)
@@ -158,19 +124,28 @@ export class SubmitQueue {
   protected request(record: ClassRecord): void {
     if (record.closed !== undefined) return
     const pinned = record.of.kind === 'pinned'
-    const wanted = pinned ? 1 - record.leases.length : Math.min(record.queued, this.options.requestsPerClass)
+    const most = record.located.size > 0 ? this.#mostRequests(record) : this.options.requestsPerClass
+    const wanted = pinned ? 1 - record.leases.length : Math.min(record.queued, most)
     while (record.requests.size < wanted) {
       const requestId = this.#nextRequest++
+      const argumentBytes = record.located.bytesAt(record.requests.size)
       this.requests.set(requestId, {
         classIndex: record.index,
         node: null,
         visited: [],
+        argumentBytes,
         retryAtMs: Number.POSITIVE_INFINITY,
       })
       record.requests.add(requestId)
-      this.effects.requestLease(requestId, record.of, null, [])
+      this.effects.requestLease(requestId, record.of, null, [], argumentBytes)
     }
     if (record.queued === 0 && !pinned && record.requests.size > 0) this.#cancelRequests(record)
+  }
+
+  /** Where tasks are held back though there are leases with nothing to do, one more is asked for, and not again and again. */
+  #mostRequests({ queued, leases }: ClassRecord): number {
+    const unused = leases.reduce((sum, { count }) => (count === 0 ? sum + 1 : sum), 0)
+    return Math.min(this.options.requestsPerClass, Math.max(0, queued + 1 - unused))
   }
 
   protected forgetRequest(requestId: number): LeaseRequestRecord | undefined {
@@ -248,7 +223,7 @@ export class SubmitQueue {
 
   /** When time changes something next: monotonic milliseconds, or infinity. */
   protected nextDueMs(): number {
-    let dueMs = Number.POSITIVE_INFINITY
+    let dueMs = this.holding.size > 0 ? this.clock.now() + tickMs : Number.POSITIVE_INFINITY
     for (const lease of this.leases.values()) dueMs = Math.min(dueMs, this.leaseDueMs(lease))
     for (const request of this.requests.values()) dueMs = Math.min(dueMs, request.retryAtMs)
     return dueMs
@@ -296,8 +271,42 @@ export class SubmitQueue {
     this.recallBehind(most, behind.slice(behind.length >> 1))
   }
 
+  /**
+   * As `pump`, where tasks are better off on some nodes than on others: each of the first in the queue gets the best of
+   * the leases that could take it, or is held back.
+   */
+  #pumpLocated(record: ClassRecord): void {
+    const now = this.clock.now()
+    let looked = 0
+    let held = false
+    for (const number of record.queue) {
+      if (looked++ === lookAhead) break
+      if (!this.#isQueued(number)) continue
+      const template = this.templateOf(number)
+      const takers = record.leases.filter((lease) => this.#takes(record, lease, template))
+      if (takers.length === 0) break
+      const lease = record.located.choose(number, takers, now)
+      held ||= lease === undefined
+      if (lease === undefined) continue
+      record.queued--
+      // Its number stays in the queue until it is the first, and is skipped like that of a cancelled one.
+      this.#pushTo(record, lease, number)
+    }
+    this.#peek(record)
+    record.saturated = true
+    if (!held) this.holding.delete(record)
+    else {
+      this.holding.add(record)
+      this.dueBy(now + tickMs)
+    }
+  }
+
   #pushNext(record: ClassRecord, lease: LeaseRecord): void {
-    const number = this.#dequeue(record)
+    this.#pushTo(record, lease, this.#dequeue(record))
+  }
+
+  #pushTo(record: ClassRecord, lease: LeaseRecord, number: number): void {
+    if (record.located.size > 0) record.located.delete(number)
     const template = this.templateOf(number)
     const page = this.table.at(number)
     const slot = slotOf(number)

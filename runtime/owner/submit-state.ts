@@ -20,9 +20,9 @@
  *   Before a worker is ended for that, everything behind the task is recalled, so that nobody else is harmed.
  */
 import type { Failed } from '../protocol/messages.ts'
+import type { ClassRecord } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import { SubmitLeases } from './submit-leases.ts'
-import type { ClassRecord } from './submit-queue.ts'
 import type { Failure, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState } from './task-table.ts'
 
@@ -187,10 +187,11 @@ export class SubmitState extends SubmitLeases {
     for (const [requestId, request] of this.requests) {
       if (request.retryAtMs > now) continue
       request.retryAtMs = Number.POSITIVE_INFINITY
-      this.effects.requestLease(requestId, this.classAt(request.classIndex).of, null, request.visited)
+      const { of } = this.classAt(request.classIndex)
+      this.effects.requestLease(requestId, of, null, request.visited, request.argumentBytes)
       request.visited = []
     }
-    const changed = new Set<ClassRecord>()
+    const changed = new Set<ClassRecord>(this.holding)
     for (const lease of [...this.leases.values()]) {
       if (lease.state === 'ending' || lease.state === 'opening') continue
       const record = this.classAt(lease.classIndex)

@@ -1,6 +1,6 @@
 /** The words that the owner's submission is written in: classes, templates, leases, and what it asks of the outside. */
 import type { NodeId, ProcessId } from '../base/ids.ts'
-import type { ExitReport, LeaseKind, ResourceUnits } from '../protocol/messages.ts'
+import type { ArgumentBytes, ExitReport, LeaseKind, ResourceUnits } from '../protocol/messages.ts'
 
 /** Tasks that may share leases: same kind, resources, strategy, priority and environment. */
 export interface SchedulingClass {
@@ -56,7 +56,15 @@ export interface Grant {
  */
 export interface SubmitEffects {
   /** Ask `node` (null: the home) for a lease. Answers: `granted`, `redirected`, `refused`. */
-  requestLease(requestId: number, of: SchedulingClass, node: NodeId | null, visited: readonly NodeId[]): void
+  requestLease(
+    requestId: number,
+    of: SchedulingClass,
+    node: NodeId | null,
+    visited: readonly NodeId[],
+    argumentBytes: ArgumentBytes | null,
+  ): void
+  /** Where the large arguments of a task lie; null for a task without any. Absent: no task has any. */
+  argumentBytes?(number: number): ArgumentBytes | null
   cancelRequest(requestId: number, node: NodeId | null): void
   /** Link to the worker of a granted lease. Answers: `opened` or `broken`. */
   open(index: number, grant: Grant): void

@@ -6,6 +6,7 @@
  * digits. Times are durations. `Uint8Array` fields are opaque: they are forwarded undecoded.
  */
 import type { NodeId, ObjectNumber, ProcessId, TaskNumber } from '../base/ids.ts'
+import type { CodeMade, CodeNeed, CodePlace } from './code-messages.ts'
 import type {
   NodeRegister,
   NodeRegistered,
@@ -16,9 +17,23 @@ import type {
   TableReply,
   TableEvent,
 } from './head-messages.ts'
+import type {
+  LeaseRequest,
+  LeaseCancel,
+  LeaseReturn,
+  WorkerEnd,
+  Recall,
+  LeaseGranted,
+  LeaseRedirected,
+  LeaseRefused,
+  LeaseReclaim,
+  WorkerEnded,
+  Recalled,
+} from './lease-messages.ts'
 import type { MessageType } from './message-type.ts'
 import type { StoreCollect, StoreNotes, StoreReply, StoreRequest } from './store-messages.ts'
 
+export type { CodeMade, CodeNeed, CodePlace } from './code-messages.ts'
 export type {
   StoreAnswer,
   StoreCollect,
@@ -28,6 +43,21 @@ export type {
   StoreReply,
   StoreRequest,
 } from './store-messages.ts'
+export type {
+  ArgumentBytes,
+  RefusalCode,
+  LeaseRequest,
+  LeaseCancel,
+  LeaseReturn,
+  WorkerEnd,
+  Recall,
+  LeaseGranted,
+  LeaseRedirected,
+  LeaseRefused,
+  LeaseReclaim,
+  WorkerEnded,
+  Recalled,
+} from './lease-messages.ts'
 export { MessageType } from './message-type.ts'
 export type {
   NodeRegister,
@@ -47,9 +77,6 @@ export type ResourceUnits = readonly (readonly [name: string, units: number])[]
 
 /** `task`: any worker of the job and environment. `pinned`: a worker of its own until the lease is returned. */
 export type LeaseKind = 'task' | 'pinned'
-
-/** Why a lease was not given. `busy`: ask your home again; `infeasible`: nobody has that much, ever; `draining`: the node is leaving. */
-export type RefusalCode = 'busy' | 'infeasible' | 'draining' | 'spawn-failed'
 
 /** How a process ended; `stderrTail` holds its last lines. */
 export type ExitReport = readonly [code: number | null, signal: string | null, pid: number, stderrTail: string]
@@ -97,66 +124,6 @@ type T = typeof MessageType
 // Both ways, on every control link.
 export type Ping = readonly [type: T['ping']]
 export type Pong = readonly [type: T['pong']]
-
-// Owner (driver or worker) -> node manager: leases.
-export type LeaseRequest = readonly [
-  type: T['leaseRequest'],
-  requestId: number,
-  job: ProcessId,
-  kind: LeaseKind,
-  resources: ResourceUnits,
-  /** A compiled scheduling strategy; null is DEFAULT. */
-  strategy: readonly unknown[] | null,
-  priority: number,
-  environment: string,
-  /** Nodes that were asked for this request before: one redirect, then refuse. */
-  visited: readonly NodeId[],
-]
-export type LeaseCancel = readonly [type: T['leaseCancel'], requestId: number]
-/** `endWorker`: the worker must not serve anybody else (an initializer ran there, or a task is to be ended). */
-export type LeaseReturn = readonly [type: T['leaseReturn'], leaseId: number, endWorker: boolean]
-/** End that incarnation, then answer with `workerEnded`. Also right for one that is dead already. */
-export type WorkerEnd = readonly [
-  type: T['workerEnd'],
-  requestId: number,
-  worker: ProcessId,
-  epoch: number,
-  reason: string,
-]
-/** Take unstarted tasks back on behalf of an owner that cannot map the claim page. */
-export type Recall = readonly [
-  type: T['recall'],
-  requestId: number,
-  worker: ProcessId,
-  epoch: number,
-  sequences: readonly number[],
-]
-
-// Node manager -> owner.
-export type LeaseGranted = readonly [
-  type: T['leaseGranted'],
-  requestId: number,
-  leaseId: number,
-  /** Rises with each lease of that worker; what carries a lower one is refused. */
-  epoch: number,
-  worker: ProcessId,
-  /** The worker's unix socket and claim page, of use on the same machine; '' where there is none. */
-  socketPath: string,
-  pagePath: string,
-  pid: number,
-]
-export type LeaseRedirected = readonly [type: T['leaseRedirected'], requestId: number, node: NodeId, url: string]
-export type LeaseRefused = readonly [type: T['leaseRefused'], requestId: number, code: RefusalCode, text: string]
-/** Somebody waits: stop pushing, recall, return the lease after the running task. */
-export type LeaseReclaim = readonly [type: T['leaseReclaim'], leaseId: number]
-/** `startedUpTo`: the highest sequence of `epoch` that was started, -1 for none, null where nobody can know. */
-export type WorkerEnded = readonly [
-  type: T['workerEnded'],
-  requestId: number,
-  exit: ExitReport,
-  startedUpTo: number | null,
-]
-export type Recalled = readonly [type: T['recalled'], requestId: number, sequences: readonly number[]]
 
 // Node manager <-> worker.
 export type LeaseStart = readonly [
@@ -367,25 +334,6 @@ export type NodeDrained = readonly [type: T['nodeDrained'], requestId: number, c
 export type Chaos = readonly [type: T['chaos'], requestId: number, order: Readonly<Record<string, unknown>>]
 /** `error` is '' when it was done; `text` says what. */
 export type ChaosDone = readonly [type: T['chaosDone'], requestId: number, error: string, text: string]
-
-// Worker <-> its node manager: the code cache of the node.
-/** I need this entry. Answered by `codePlace`: there it is, make it there, or why not. */
-export type CodeNeed = readonly [type: T['codeNeed'], requestId: number, key: string]
-/** `text`: a path, or for `failed` the reason. After `make` and a `codeMade`, another one follows. */
-export type CodePlace = readonly [
-  type: T['codePlace'],
-  requestId: number,
-  state: 'ready' | 'make' | 'failed',
-  text: string,
-]
-/** The entry is whole (`error` is ''), or could not be made. `again`: the reason is mine alone, another may try. */
-export type CodeMade = readonly [type: T['codeMade'], key: string, sizeBytes: number, error: string, again: boolean]
-
-// Node manager -> worker, and back: for people and monitors.
-/** How much do you hold? */
-export type CountRequest = readonly [type: T['countRequest'], requestId: number]
-/** Entries of each table; 0 where nothing is under way and nothing is held. */
-export type Counts = readonly [type: T['counts'], requestId: number, counts: Readonly<Record<string, number>>]
 
 export type Message =
   | Ping

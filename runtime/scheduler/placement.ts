@@ -7,7 +7,7 @@
  * is not `alive` gets nothing.
  */
 import type { NodeId } from '../base/ids.ts'
-import type { NodeRow, ResourceUnits } from '../protocol/messages.ts'
+import type { ArgumentBytes, NodeRow, ResourceUnits } from '../protocol/messages.ts'
 import { fits, formatResources } from './resources.ts'
 
 export interface PlacementRequest {
@@ -16,6 +16,8 @@ export interface PlacementRequest {
   readonly strategy: readonly unknown[] | null
   /** Nodes that need not be considered again: they were asked and had nothing free. */
   readonly visited: readonly NodeId[]
+  /** Of the task that is to run: how many bytes of its large arguments lie where. */
+  readonly argumentBytes?: ArgumentBytes | null | undefined
 }
 
 export interface PlacementView {

@@ -18,6 +18,19 @@ describe('runtime/node/lease-grants-state', () => {
     expect(node.lease(second).epoch).to.equal(2)
   })
 
+  it('sends a request to the node that has its arguments, where that is free, and keeps it otherwise', () => {
+    const node = new LeaseFixture({ numCpus: 2 })
+    const four = parseResources({ numCpus: 4 })
+    node.grants.viewChanged([nodeRow(2, four), nodeRow(3, four, { available: [] })])
+    const there = node.ask('a', 1, { argumentBytes: [[nodeId(2), 1e6]] })
+    expect(node.take()).to.deep.equal([`redirect a ${there} 2`])
+    const busy = node.ask('a', 1, { argumentBytes: [[nodeId(3), 1e6]] })
+    // The owner comes back from a node that had nothing free after all.
+    const back = node.ask('a', 1, { argumentBytes: [[nodeId(2), 1e6]], visited: [nodeId(2)] })
+    node.ready()
+    expect(node.take()).to.deep.equal([`grant a ${busy}`, `grant a ${back}`])
+  })
+
   it('never gives a worker of one job or environment to another', () => {
     const node = new LeaseFixture({ numCpus: 2 })
     const first = node.ask('a', 1)

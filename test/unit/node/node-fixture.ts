@@ -55,7 +55,7 @@ export class Peer {
     resources: ResourceUnits = parseResources({ numCpus: 1 }),
   ): number {
     const requestId = this.#next++
-    this.say([MessageType.leaseRequest, requestId, job, kind, resources, null, 0, '', []])
+    this.say([MessageType.leaseRequest, requestId, job, kind, resources, null, 0, '', [], null])
     return requestId
   }
 }

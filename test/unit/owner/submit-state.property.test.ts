@@ -34,6 +34,7 @@ const templates = [
 
 async function run(steps: readonly { what: string; which: number }[], remote: () => boolean): Promise<SubmitWorld> {
   const world = new SubmitWorld(remote)
+  world.located = true
   const defined = templates.map((template) => world.template(template))
   const numbers: number[] = []
   const pick = <T>(from: Iterable<T>, which: number): T | undefined => {
@@ -86,7 +87,9 @@ describe('submit-state, whatever happens', () => {
         const world = await run(steps, () => where === 'elsewhere' || (where !== 'here' && leases++ % 2 === 0))
         const { unsettled, leases: left, requests } = world.state
         expect([unsettled, left.size, requests.size, world.clock.pending]).to.deep.equal([0, 0, 0, 0])
-        for (const record of world.state.classes) expect([record.queued, record.leases.length]).to.deep.equal([0, 0])
+        expect(world.state.holding.size).to.equal(0)
+        for (const record of world.state.classes)
+          expect([record.queued, record.leases.length, record.located.size]).to.deep.equal([0, 0, 0])
       })
       await fc.assert(property, { numRuns: 150 })
     })

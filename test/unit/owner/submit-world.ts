@@ -45,6 +45,8 @@ export class SubmitWorld {
   readonly starts: Map<number, number> = new Map<number, number>()
   readonly settled: Map<number, string> = new Map<number, string>()
   readonly cancelled: Set<number> = new Set<number>()
+  /** Whether some tasks have large arguments, which lie on a node. */
+  located = false
   #nextLease = 1
 
   constructor(remote: () => boolean, clock: ManualClock = new ManualClock()) {
@@ -129,7 +131,8 @@ export class SubmitWorld {
       }
       if (this.pending.length > 0 || this.requests.size > 0) continue
       await this.clock.pass(200, () => Promise.resolve())
-      if (this.pending.length === 0 && this.requests.size === 0 && this.clock.pending === 0) return
+      if (this.pending.length === 0 && this.requests.size === 0 && this.clock.pending + this.state.unsettled === 0)
+        return
     }
     throw new Error('it does not come to an end')
   }
@@ -137,6 +140,9 @@ export class SubmitWorld {
   #effects(remote: () => boolean): SubmitEffects {
     return {
       requestLease: (requestId) => void this.requests.add(requestId),
+      // Every third task has large arguments, on the one node or on the other.
+      argumentBytes: (number) =>
+        this.located && number % 3 === 0 ? [[nodes[number % 2 === 0 ? 0 : 1], 40_000_000]] : null,
       cancelRequest: (requestId) => void this.requests.delete(requestId),
       open: (index, grant) => {
         this.workers.set(index, { grant, tasks: [], remote: remote(), alive: true, returned: false })

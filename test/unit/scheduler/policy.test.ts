@@ -52,6 +52,25 @@ describe('runtime/scheduler/policy', () => {
     expect(tied({}, {})).to.include({ node: id(2) })
   })
 
+  it('goes to the free node that has most of the bytes of its arguments, even when it is free here', () => {
+    const rows = [row(1, 4, 4), row(2, 4, 1), row(3, 4, 4), row(4, 4, 0)]
+    const bytes = (...of: [number, number][]): Partial<PlacementRequest> => ({
+      argumentBytes: of.map(([node, count]) => [id(node), count] as const),
+    })
+    const where = (over: Partial<PlacementRequest>, freeHere = true): unknown =>
+      place(cpus(1, over), view(rows, freeHere))
+    expect(where(bytes([2, 5e6], [3, 4e6]))).to.include({ node: id(2) })
+    expect(where(bytes([2, 5e6], [1, 5e6]))).to.deep.equal({ kind: 'here' })
+    expect(where(bytes([2, 5e6], [1, 4e6]))).to.include({ node: id(2) })
+    // Not to one that is busy, too small, dead, or was asked before.
+    expect(where(bytes([4, 9e6], [1, 1]))).to.deep.equal({ kind: 'here' })
+    expect(where({ ...bytes([2, 9e6]), visited: [id(2)] })).to.deep.equal({ kind: 'here' })
+    expect(where(bytes([4, 9e6], [7, 9e6]))).to.deep.equal({ kind: 'here' })
+    expect(where(bytes([4, 9e6], [2, 1]), false)).to.include({ node: id(2) })
+    // Where nobody who is free has any, as without arguments.
+    expect(where(bytes([4, 9e6]), false)).to.include({ node: id(3) })
+  })
+
   it('says later, not never, when somebody could but nobody can now', () => {
     expect(place(cpus(2), view([row(1, 2, 0), row(2, 1, 1)]))).to.deep.equal({ kind: 'later', here: true, nodes: [] })
     expect(place(cpus(4), view([row(1, 2, 0), row(2, 4, 1)]))).to.deep.equal({

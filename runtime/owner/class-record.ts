@@ -1,0 +1,49 @@
+/** What an owner keeps of each scheduling class: its queue, its leases, and what it has asked for. */
+import type { NodeId } from '../base/ids.ts'
+import type { ArgumentBytes } from '../protocol/messages.ts'
+import type { LeaseRecord } from './lease-record.ts'
+import { LocatedTasks } from './located-tasks.ts'
+import { NumberQueue } from './number-queue.ts'
+import type { Failure, SchedulingClass } from './submit-types.ts'
+
+/** A lease request under way; `node` null is the home. */
+export interface LeaseRequestRecord {
+  readonly classIndex: number
+  node: NodeId | null
+  visited: NodeId[]
+  readonly argumentBytes: ArgumentBytes | null
+  /** Not asked now, but to be asked again at this time. */
+  retryAtMs: number
+}
+
+export interface ClassRecord {
+  readonly index: number
+  readonly key: string
+  readonly of: SchedulingClass
+  readonly queue: NumberQueue
+  /** Tasks in the queue that are really queued; cancelled ones leave a number behind that is skipped. */
+  queued: number
+  /** Those of the queued that are better off on some nodes than on others. */
+  readonly located: LocatedTasks
+  readonly leases: LeaseRecord[]
+  /** Open leases with nothing to do. */
+  readonly idle: Set<LeaseRecord>
+  /** The one that became idle last, perhaps busy again: its worker is still awake, so it takes the next task soonest. */
+  lastIdle: LeaseRecord | undefined
+  readonly requests: Set<number>
+  /** Nobody could take a task when last asked; cleared by whatever changes that. */
+  saturated: boolean
+  turn: number
+  /** A pinned class ends with its worker. */
+  closed: Failure | undefined
+  /** That was told. */
+  ended: boolean
+}
+
+export function newClassRecord(index: number, key: string, of: SchedulingClass): ClassRecord {
+  return {
+    ...{ index, key, of, queue: new NumberQueue(), queued: 0, located: new LocatedTasks(), leases: [] },
+    ...{ idle: new Set(), lastIdle: undefined, requests: new Set(), saturated: false, turn: 0 },
+    ...{ closed: undefined, ended: false },
+  }
+}
