@@ -9,12 +9,14 @@ import {
   init,
   type InitOptions,
   ObjectRef,
+  type ObjectRefGenerator,
   put,
   remote,
   type RemoteFunction,
   shutdown,
   TaskError,
   type TaskOptions,
+  type ValueGenerator,
   wait,
 } from 'outpool'
 
@@ -56,6 +58,45 @@ export async function calls(): Promise<void> {
   remote(new URL('file:///tasks.js'))
   // @ts-expect-error a number is no function
   remote(5)
+}
+
+function* numbers(to: number): Generator<number, string> {
+  for (let i = 0; i < to; i++) yield i
+  return 'end'
+}
+async function* lines(): AsyncGenerator<string> {
+  yield 'a'
+}
+const counting = remote(numbers)
+const loadedLines = remote<typeof lines>('file:///tasks.js', 'lines', { numReturns: 'streaming' })
+declare function anything(): any
+declare function nothing(): never
+declare function rows(): number[]
+
+export async function generators(): Promise<void> {
+  expectTypeOf(counting.remote(3)).toEqualTypeOf<ObjectRefGenerator<number, string>>()
+  expectTypeOf(counting.run(3)).toEqualTypeOf<ValueGenerator<number, string>>()
+  for await (const ref of counting.remote(add.remote(1, 2))) expectTypeOf(ref).toEqualTypeOf<ObjectRef<number>>()
+  for await (const value of counting.run(3)) expectTypeOf(value).toEqualTypeOf<number>()
+  for await (const ref of loadedLines.remote()) expectTypeOf(await ref.get()).toEqualTypeOf<string>()
+  const step = await counting.run(3).next()
+  if (step.done === true) expectTypeOf(step.value).toEqualTypeOf<string>()
+  else expectTypeOf(step.value).toEqualTypeOf<number>()
+  const written = remote(function* () {
+    yield Promise.resolve(1)
+  })
+  for await (const value of written.run()) expectTypeOf(value).toEqualTypeOf<number>()
+  expectTypeOf(cancel(counting.remote(3))).toEqualTypeOf<boolean>()
+  // An array is a value like any other, and so is what nobody knows.
+  expectTypeOf(remote(rows).remote()).toEqualTypeOf<ObjectRef<number[]>>()
+  expectTypeOf(remote(anything).remote()).toEqualTypeOf<ObjectRef<any>>()
+  expectTypeOf(remote(nothing).remote()).toEqualTypeOf<ObjectRef<never>>()
+  // @ts-expect-error it takes a number
+  counting.remote('3')
+  // @ts-expect-error a generator is no value to wait for
+  await get(counting.remote(3))
+  // @ts-expect-error there is no such word
+  remote(numbers, { numReturns: 'dynamic' })
 }
 
 export async function refs(): Promise<void> {
