@@ -14,9 +14,3 @@ export type CodePlace = readonly [
 ]
 /** The entry is whole (`error` is ''), or could not be made. `again`: the reason is mine alone, another may try. */
 export type CodeMade = readonly [type: T['codeMade'], key: string, sizeBytes: number, error: string, again: boolean]
-
-// Node manager -> worker, and back: for people and monitors.
-/** How much do you hold? */
-export type CountRequest = readonly [type: T['countRequest'], requestId: number]
-/** Entries of each table; 0 where nothing is under way and nothing is held. */
-export type Counts = readonly [type: T['counts'], requestId: number, counts: Readonly<Record<string, number>>]

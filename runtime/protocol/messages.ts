@@ -335,6 +335,12 @@ export type Chaos = readonly [type: T['chaos'], requestId: number, order: Readon
 /** `error` is '' when it was done; `text` says what. */
 export type ChaosDone = readonly [type: T['chaosDone'], requestId: number, error: string, text: string]
 
+// Node manager -> worker, and back: for people and monitors.
+/** How much do you hold? */
+export type CountRequest = readonly [type: T['countRequest'], requestId: number]
+/** Entries of each table; 0 where nothing is under way and nothing is held. */
+export type Counts = readonly [type: T['counts'], requestId: number, counts: Readonly<Record<string, number>>]
+
 export type Message =
   | Ping
   | Pong
