@@ -31,6 +31,7 @@ import type {
   Recalled,
 } from './lease-messages.ts'
 import type { MessageType } from './message-type.ts'
+import type { Chaos, ChaosDone, CountRequest, Counts } from './operator-messages.ts'
 import type { StoreCollect, StoreNotes, StoreReply, StoreRequest } from './store-messages.ts'
 
 export type { CodeMade, CodeNeed, CodePlace } from './code-messages.ts'
@@ -58,6 +59,7 @@ export type {
   WorkerEnded,
   Recalled,
 } from './lease-messages.ts'
+export type { Chaos, ChaosDone, CountRequest, Counts } from './operator-messages.ts'
 export { MessageType } from './message-type.ts'
 export type {
   NodeRegister,
@@ -329,17 +331,6 @@ export type NodeStop = readonly [type: T['nodeStop'], reason: string]
 export type NodeDrain = readonly [type: T['nodeDrain'], requestId: number, deadlineMs: number, reason: string]
 /** `clean`: nothing was left; otherwise the deadline was over. The node stops after it has said so. */
 export type NodeDrained = readonly [type: T['nodeDrained'], requestId: number, clean: boolean]
-
-/** To a node manager (and from it to its workers, with id 0): let something go wrong. See runtime/node/chaos.ts. */
-export type Chaos = readonly [type: T['chaos'], requestId: number, order: Readonly<Record<string, unknown>>]
-/** `error` is '' when it was done; `text` says what. */
-export type ChaosDone = readonly [type: T['chaosDone'], requestId: number, error: string, text: string]
-
-// Node manager -> worker, and back: for people and monitors.
-/** How much do you hold? */
-export type CountRequest = readonly [type: T['countRequest'], requestId: number]
-/** Entries of each table; 0 where nothing is under way and nothing is held. */
-export type Counts = readonly [type: T['counts'], requestId: number, counts: Readonly<Record<string, number>>]
 
 export type Message =
   | Ping
