@@ -20,6 +20,8 @@ export interface ProcessExplanation {
   readonly tasksByNode: Readonly<Record<string, number>>
   /** Attempts beyond the first, tasks that moved before they started, answers that were refused as late. */
   readonly retried: number
+  /** Tasks that ran again because a large result of theirs was lost. */
+  readonly rebuilt: number
   readonly recalled: number
   readonly fenced: number
   readonly queued: number
@@ -96,10 +98,10 @@ function explainFunction(fn: Function): FunctionExplanation {
 function explainProcess(): ProcessExplanation {
   const runtime = currentRuntime()
   if (runtime === undefined) {
-    return { kind: 'none', node: '', tasksByNode: {}, retried: 0, recalled: 0, fenced: 0, queued: 0, tables: {} }
+    return { kind: 'none', node: '', tasksByNode: {}, retried: 0, rebuilt: 0, recalled: 0, fenced: 0, queued: 0, tables: {} }
   }
   const { owner, kind } = runtime
-  const { byNode, retried, recalled, fenced } = owner.notes
+  const { byNode, retried, rebuilt, recalled, fenced } = owner.notes
   const tasksByNode = Object.fromEntries([...byNode].map(([node, { tasks }]) => [node, tasks]))
   const { node } = owner.host.self
   return {
@@ -107,6 +109,7 @@ function explainProcess(): ProcessExplanation {
     node,
     tasksByNode,
     retried,
+    rebuilt,
     recalled,
     fenced,
     queued: owner.state.unsettled,

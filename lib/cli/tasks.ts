@@ -68,7 +68,7 @@ function follow(row: TaskRow, event: string, fields: Readonly<Record<string, unk
   } else if (event === 'recalled' || event === 'returned') {
     row.state = 'queued'
     row.moved++
-  } else if (event === 'retried') row.state = 'queued'
+  } else if (event === 'retried' || event === 'rebuilt') row.state = 'queued'
   else if (event === 'finished') {
     row.state = 'finished'
     row.runMs = Number(fields['runMicros']) / 1000

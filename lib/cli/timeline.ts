@@ -46,6 +46,7 @@ const instants: ReadonlySet<string> = new Set([
   'recalled',
   'returned',
   'retried',
+  'rebuilt',
   'fenced',
   'cancelled',
   'timed out',

@@ -108,9 +108,14 @@ function describe(event: TaskEvent, lease: TaskEvent | undefined, cause: TaskEve
       return `given back unstarted by ${place}: ${recallCause(cause)}`
     case 'retried':
       return `to run again: ${cause === undefined ? 'the attempt before failed' : causeText(cause)}`
+    case 'value lost':
+      return `${field('key')} is needed, and there is no copy of it left: ${field('reason')}`
+    case 'rebuilt':
+      return 'to run again, which makes its values anew; it spends a retry'
     case 'finished':
       return `it ran ${(Number(event['runMicros']) / 1000).toFixed(3)} ms on ${place}`
     case 'threw':
+      if (event['origin'] === 'arguments') return `not run on ${place}: values of its arguments are not there any more`
       return `an error of kind ${field('origin')} after ${(Number(event['runMicros']) / 1000).toFixed(3)} ms on ${place}`
     case 'fenced':
       return `a late answer from ${place} was refused: the task was no longer there`

@@ -108,9 +108,16 @@ export class ObjectLostError extends OutpoolError {
 export class ObjectFreedError extends OutpoolError {
   static override readonly code: string = 'ERR_OUTPOOL_OBJECT_FREED'
 }
-/** The object was lost and could not be made again; the reason is in the message. */
+/** The object was lost and could not be made again. The message says why, and what helps. */
 export class ObjectReconstructionFailedError extends OutpoolError {
   static override readonly code: string = 'ERR_OUTPOOL_OBJECT_RECONSTRUCTION_FAILED'
+  /**
+   * `put`, `retries disabled`, `attempts exceeded`, `lineage evicted`, `pinned worker`, `owner died`, `cancelled`,
+   * `task failed` or `unschedulable`; the same as `details.reason`.
+   */
+  get reason(): string {
+    return String(this.details['reason'] ?? '')
+  }
 }
 /** The object store of a node is full of objects that are still referenced. */
 export class ObjectStoreFullError extends OutpoolError {

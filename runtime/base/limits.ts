@@ -23,6 +23,8 @@ export const inlineBytes: number = 100 * 1024
 /** Tasks and argument bytes that a driver holds for submission before `.remote()` throws BackPressureError. */
 export const maxQueuedTasks: number = 2_000_000
 export const maxPendingArgumentBytes: number = 512 * 1024 * 1024
+/** Specs of finished tasks that a process keeps, so that large results which are lost can be made again. */
+export const maxLineageBytes: number = 256 * 1024 * 1024
 /** What a frame of the bulk channel may hold beside its chunk. */
 export const bulkHeaderBytes: number = 4 * 1024
 /** How long a dial may take, handshake included; and how long a driver may take to call back, in milliseconds. */

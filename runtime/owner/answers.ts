@@ -1,6 +1,6 @@
 /** The answers of workers to what this owner pushed, and what each does to its task and to the refs in it. */
 import type { NodeId } from '../base/ids.ts'
-import { type DoneMany, type Failed, MessageType, type Message, type RefTuple } from '../protocol/messages.ts'
+import { type DoneMany, type Failed, MessageType, type Message, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { LatePins } from './late-pins.ts'
 import type { Leasing } from './leasing.ts'
@@ -15,6 +15,12 @@ export interface AnswerContext {
   settle(number: number, index: number, outcome: Outcome): void
   settleInline(number: number, bytes: Uint8Array): void
   resultsOf(number: number): number
+  /** The task is about to settle with these: its spec may have to be kept. */
+  keepSpec(number: number, results: readonly ResultTuple[]): void
+  /** Whether what came is taken for this result; not where one that is there was made a second time. */
+  takes(number: number): boolean
+  /** Values of its arguments could not be brought to its worker. */
+  argumentsLost(number: number, error: Uint8Array): void
   /** The refs that the task pinned; from then on they are the caller's to let go of. */
   takePins(number: number): readonly RefTuple[]
   pinsOf(number: number): readonly RefTuple[]
@@ -95,8 +101,12 @@ export class Answers {
       return
     }
     // Each result is held while it settles, so that what it contains has a container, and whoever waits can take it.
-    const contents = results.map((result, i) => ({ number: number + i, refs: result[2] }))
-    for (const content of contents) references.retainOwned(content.number)
+    const contents = results.map((result, i) => ({
+      number: this.#context.takes(number + i) ? number + i : nobody,
+      refs: result[2],
+    }))
+    for (const content of contents) if (content.number !== nobody) references.retainOwned(content.number)
+    this.#context.keepSpec(number, results)
     references.replied({
       worker,
       pins: this.#context.takePins(number),
@@ -111,7 +121,7 @@ export class Answers {
       this.#context.settle(number, i, outcome)
     })
     this.#context.finish(number, worker.node)
-    for (const content of contents) references.releaseOwned(content.number)
+    for (const content of contents) if (content.number !== nobody) references.releaseOwned(content.number)
   }
 
   #failed(link: Link, message: Failed): void {
@@ -131,6 +141,7 @@ export class Answers {
     if (borrowed.length > 0 || pins.length > 0) {
       references.replied({ worker, pins, settled: settled || verdict === undefined, borrowed, results: [], ackId: 0 })
     }
+    if (verdict !== undefined && origin === 'arguments') return this.#context.argumentsLost(verdict.number, error)
     if (verdict === undefined || !settled) return
     const count = this.#context.resultsOf(verdict.number)
     const outcome: Outcome = ['error', error]

@@ -18,8 +18,8 @@ import { invariant } from '../base/invariant.ts'
 import type { ObjectNumber, TaskNumber } from '../base/ids.ts'
 
 export interface LineageEffects {
-  /** The spec is not kept any more: let go of its bytes and pins, and of those of `unheld` whose refs are all gone. */
-  forget(task: TaskNumber, unheld: readonly ObjectNumber[]): void
+  /** The spec is not kept any more: let go of its bytes, its pins, and those of its results to which nobody refers. */
+  forget(task: TaskNumber): void
 }
 
 interface Spec {
@@ -90,14 +90,13 @@ export class LineageState {
     this.#tidy()
   }
 
-  /** Nobody refers to the object any more. True where its number stays for lineage, until `forget`. */
-  unheld(number: ObjectNumber): boolean {
+  /** Nobody refers to the object any more. It may be that a spec needs it: then its number stays until `forget`. */
+  unheld(number: ObjectNumber): void {
     const result = this.#results.get(number)
-    if (result === undefined) return false
+    if (result === undefined) return
     result.isHeld = false
     this.#doubtful.push(result.task)
     this.#tidy()
-    return true
   }
 
   /** The task runs again: its spec stays until `ran`. */
@@ -175,11 +174,7 @@ export class LineageState {
   #remove(task: TaskNumber, spec: Spec): void {
     this.#specs.delete(task)
     this.heldBytes -= spec.sizeBytes
-    const unheld: ObjectNumber[] = []
-    for (const number of spec.results) {
-      if (this.#results.get(number)?.isHeld === false) unheld.push(number)
-      this.#results.delete(number)
-    }
+    for (const number of spec.results) this.#results.delete(number)
     for (const number of spec.uses) {
       const result = this.#results.get(number)
       // The spec that made it may have been let go of before.
@@ -187,6 +182,6 @@ export class LineageState {
       result.uses--
       if (result.uses === 0 && !result.isHeld) this.#doubtful.push(result.task)
     }
-    this.#effects.forget(task, unheld)
+    this.#effects.forget(task)
   }
 }

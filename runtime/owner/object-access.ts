@@ -2,6 +2,7 @@
 import { ConnectionLostError, ObjectLostError, OwnerDiedError } from '../base/errors.ts'
 import { objectKey, type ProcessId } from '../base/ids.ts'
 import { decodeCompact, expand, isPlainBytes } from '../objects/compact.ts'
+import type { PullReport } from '../objects/pull-failures.ts'
 import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
@@ -36,13 +37,21 @@ export class ObjectAccess {
     return this.#questions.size
   }
 
-  /** Asks the owner of somebody else's object what became of it; answers when it is ready, in any case once. */
-  ask(ref: RefTuple, answer: (outcome: ObjectTuple) => void): void {
+  /**
+   * Asks the owner of somebody else's object what became of it; answers when it is ready, in any case once. `report`: what
+   * was answered before is of no use, because no copy could be read.
+   */
+  ask(ref: RefTuple, answer: (outcome: ObjectTuple) => void, report?: PullReport): void {
     const [owner, number, node] = ref
     const id = this.#nextQuestion++
     this.#questions.set(id, { owner, answer })
     this.#peers.reach({ node, process: owner }).then(
-      (link) => link.send([MessageType.objectGet, id, number]),
+      (link) =>
+        link.send(
+          report === undefined
+            ? [MessageType.objectGet, id, number]
+            : [MessageType.objectLost, id, number, report.absent, report.unreached],
+        ),
       (reason: Error) => this.#settle(id, ownerDied(ref, reason.message)),
     )
   }

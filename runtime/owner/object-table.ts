@@ -6,13 +6,19 @@
  *                     \------------settle-------------/
  */
 import type { ObjectNumber } from '../base/ids.ts'
-import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import type { Holder, ObjectTuple, RefTuple } from '../protocol/messages.ts'
 import { SoleReader } from './sole-reader.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
-/** An object's end state. `unread` errors are reported when nobody ever looked at them. */
-export type Outcome = ObjectTuple & { unread?: boolean }
+/**
+ * An object's end state. `unread` errors are reported when nobody ever looked at them. A stored one without holders is
+ * lost, and `lost` says how.
+ */
+export type Outcome = ObjectTuple & { unread?: boolean; lost?: string }
 type Waiter = (outcome: Outcome) => void
+
+/** How an object was lost that was freed, and whose number lineage keeps. */
+const released = 'nobody referred to it any more'
 
 /** Results of a task beyond its first have this in their `argsChunk` column, and their distance in `sequence`. */
 const furtherResult = -2
@@ -40,6 +46,11 @@ export class ObjectTable {
     const page = this.#table.at(number)
     const slot = slotOf(number)
     return page.argsChunk[slot] === furtherResult ? number - (page.sequence[slot] as number) : number
+  }
+
+  /** Whether that task was sent to a worker: what was put is in the same table, and was not. */
+  isResult(task: number): boolean {
+    return this.#table.page(task)?.lease[slotOf(task)] !== 0
   }
 
   outcome(number: ObjectNumber): Outcome | undefined {
@@ -88,6 +99,33 @@ export class ObjectTable {
     for (const waiter of waiters) waiter(outcome)
   }
 
+  /** It is freed, and its number stays: there is no copy any more. An error stays what it is. */
+  lose(number: ObjectNumber): void {
+    const outcome = this.outcome(number)
+    if (outcome?.[0] === 'error') return
+    this.#setLost(number, outcome?.[0] === 'stored' ? outcome[1] : 0, released)
+  }
+
+  /** Of the places where a stored object lies those stay that `isLeft` says; `how` is kept when that is none. */
+  keepHolders(number: ObjectNumber, isLeft: (holder: Holder) => boolean, how: string): void {
+    const outcome = this.outcome(number)
+    if (outcome?.[0] !== 'stored' || outcome[2].every(isLeft)) return
+    const left = outcome[2].filter(isLeft)
+    if (left.length === 0) this.#setLost(number, outcome[1], how)
+    else this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], left]
+  }
+
+  /** An object that is lost is to be settled anew: who asks waits. */
+  reopen(number: ObjectNumber): void {
+    this.#table.at(number).slot[slotOf(number)] = undefined
+  }
+
+  #setLost(number: ObjectNumber, sizeBytes: number, how: string): void {
+    const outcome: Outcome = ['stored', sizeBytes, []]
+    outcome.lost = how
+    this.#table.at(number).slot[slotOf(number)] = outcome
+  }
+
   /** The common end: one inline value. Wakes a single waiter without building anything for it. */
   settleInline(number: ObjectNumber, bytes: Uint8Array, alive: boolean): void {
     const page = this.#table.at(number)
@@ -108,7 +146,7 @@ export class ObjectTable {
   /** Adds a place where a stored object lies too. */
   addHolder(number: ObjectNumber, holder: readonly [RefTuple[2], RefTuple[0]]): void {
     const outcome = this.outcome(number)
-    if (outcome?.[0] !== 'stored') return
+    if (outcome?.[0] !== 'stored' || outcome.lost === released) return
     if (outcome[2].some(([node, process]) => node === holder[0] && process === holder[1])) return
     this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], [...outcome[2], holder]]
   }
@@ -120,6 +158,11 @@ export class ObjectTable {
     const left = outcome[2].filter((holder) => holder[0] !== node || holder[1] !== node)
     if (left.length < outcome[2].length) this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], left]
   }
+}
+
+/** Whether there is no copy of it any more. */
+export function isLost(outcome: Outcome): boolean {
+  return outcome[0] === 'stored' && outcome[2].length === 0
 }
 
 /** Those who wait in a slot that holds no outcome. */

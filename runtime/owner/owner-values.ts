@@ -7,14 +7,16 @@ import { ObjectFreedError } from '../base/errors.ts'
 import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
+import { type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { encodeValue, type EncodedValue } from '../objects/value.ts'
-import { MessageType, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { Borrowing } from './borrowing.ts'
 import type { OwnerHost } from './host.ts'
+import type { LostObjects } from './lost-objects.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { ObjectAccess } from './object-access.ts'
-import type { ObjectTable, Outcome } from './object-table.ts'
+import { isLost, type ObjectTable, type Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
 import type { Replication } from './replication.ts'
 import { noChunk, slotOf, type TaskTable } from './task-table.ts'
@@ -36,6 +38,7 @@ export class OwnerValues {
   readonly #nodes: NodeLinks
   readonly #replication: Replication
   #borrowing!: Borrowing
+  #lost!: LostObjects
   #closed: Error | undefined
   #kept = 0
 
@@ -48,9 +51,10 @@ export class OwnerValues {
     this.#replication = parts.replication
   }
 
-  /** The two know each other; references are made with this as what frees. */
-  serve(borrowing: Borrowing): void {
+  /** They know each other; references are made with this as what frees. */
+  serve(borrowing: Borrowing, lost: LostObjects): void {
     this.#borrowing = borrowing
+    this.#lost = lost
   }
 
   /** Nothing is released, stored or awaited any more. */
@@ -205,7 +209,30 @@ export class OwnerValues {
     if (!this.#table.has(number)) return ['error', compactError(freed([owner, number, node]))]
     const outcome = this.#objects.outcome(number)
     if (outcome?.[0] === 'error') outcome.unread = false
-    return outcome
+    if (outcome === undefined || !isLost(outcome)) return outcome
+    // Its number may be kept for lineage alone.
+    if (!this.isHeld(number)) return ['error', compactError(freed([owner, number, node]))]
+    this.#lost.recovery.state.need(number)
+    return this.#objects.outcome(number)
+  }
+
+  /** No copy of what was answered could be read: calls back when there is something else, in any case once. */
+  again(ref: RefTuple, report: PullReport, then: (outcome: Outcome) => void): void {
+    if (ref[0] !== this.#host.self.process) return this.#access.ask(ref, then, report)
+    this.#lost.recovery.reported(ref[1], report, () => void this.watch(ref, then, false))
+  }
+
+  /** The value of an outcome; of another one where no copy of it can be read. */
+  async #read(ref: RefTuple, outcome: ObjectTuple, register: (refs: readonly RefTuple[]) => void): Promise<unknown> {
+    for (let now = outcome; ; ) {
+      try {
+        return await this.#access.decode(ref, now, register)
+      } catch (error) {
+        const report = now[0] === 'stored' ? reportOf(error) : undefined
+        if (report === undefined) throw error
+        now = await new Promise<Outcome>((resolve) => this.again(ref, report, resolve))
+      }
+    }
   }
 
   /** Hands an outcome to a promise; the object stays alive until its value is decoded. */
@@ -232,8 +259,7 @@ export class OwnerValues {
       else this.retain(ref)
     }
     const leave = this.#host.enterWait()
-    this.#access
-      .decode(ref, outcome, register)
+    this.#read(ref, outcome, register)
       .then(resolve, reject)
       .finally(() => {
         leave()
@@ -304,7 +330,8 @@ export class OwnerValues {
       outcome.unread = false
       this.#reportUnread(outcome[1])
     }
-    this.#table.release(number)
+    this.#lost.recovery.dropped(number)
+    if (!this.#lost.lineage.unheld(number)) this.#table.release(number)
   }
 
   #freeStored(number: ObjectNumber, holders: readonly (readonly [NodeId, ProcessId])[]): void {
@@ -321,7 +348,18 @@ export class OwnerValues {
     this.#host.warn(`a task failed and nobody read its result: ${text}`)
   }
 
-  tell(link: Link, requestId: number, number: ObjectNumber): void {
+  /** Another process asks for an object of this one, or could not read what it was told of. False for another message. */
+  asked(link: Link, message: Message): boolean {
+    if (message[0] === MessageType.objectGet) this.#tell(link, message[1], message[2])
+    else if (message[0] !== MessageType.objectLost) return false
+    else {
+      const [, requestId, number, absent, unreached] = message
+      this.#lost.recovery.reported(number, { absent, unreached }, () => this.#tell(link, requestId, number))
+    }
+    return true
+  }
+
+  #tell(link: Link, requestId: number, number: ObjectNumber): void {
     const ref: RefTuple = [this.#host.self.process, number, this.#host.self.node]
     this.watch(
       ref,

@@ -17,10 +17,11 @@ import { Generators, type OwnedGenerator } from './generators.ts'
 import type { OwnerHost } from './host.ts'
 import { LatePins } from './late-pins.ts'
 import { Leasing } from './leasing.ts'
+import { LostObjects } from './lost-objects.ts'
 import { NodeLinks } from './node-links.ts'
 import { ObjectAccess } from './object-access.ts'
 import { ObjectTable } from './object-table.ts'
-import { OwnerValues } from './owner-values.ts'
+import { OwnerValues, type ValueParts } from './owner-values.ts'
 import { Peers } from './peers.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { Replication } from './replication.ts'
@@ -69,6 +70,7 @@ export class Owner {
   readonly #borrowing: Borrowing
   readonly #answers: Answers
   readonly #replication: Replication
+  readonly #lost: LostObjects
   readonly #generators: Generators
   readonly #readers: ReaderContext
   readonly #latePins = new LatePins(([owner, number]) => this.values.release(owner, number))
@@ -108,7 +110,7 @@ export class Owner {
       deliver: (ref, outcome, resolve, reject) => this.values.deliver(ref, outcome, resolve, reject),
     }
     this.#generators = this.#makeGenerators()
-    const limits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
+    const limits: OwnerLimits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
     const { notes, values } = this
     const isLeased = (lease: number): boolean => this.#leasing.grantOf(lease) !== undefined
     const watched = { latePins: this.#latePins, isLeased, generators: this.#generators }
@@ -117,8 +119,9 @@ export class Owner {
     this.state = this.#makeState({ ...defaultSubmitOptions, ...options.submit })
     this.#borrowing = this.#makeBorrowing()
     this.#leasing.serve(this.state)
-    this.values.serve(this.#borrowing)
-    this.#submission.serve(this.state, this.#borrowing)
+    this.#lost = this.#makeLost(parts, limits.maxLineageBytes)
+    this.values.serve(this.#borrowing, this.#lost)
+    this.#submission.serve(this.state, this.#borrowing, this.#lost.recovery)
     this.#answers = this.#makeAnswers()
   }
 
@@ -156,6 +159,11 @@ export class Owner {
     })
   }
 
+  #makeLost(parts: Omit<ValueParts, 'replication'>, maxLineageBytes: number | undefined): LostObjects {
+    const own = { values: this.values, submission: this.#submission, state: this.state, events: this.#events }
+    return new LostObjects({ ...parts, ...own, maxLineageBytes, isDead: (node) => this.#peers.isDead(node) })
+  }
+
   #makeBorrowing(): Borrowing {
     const counts = {
       get: (number: number): number => this.#table.page(number)?.references[slotOf(number)] ?? 0,
@@ -175,8 +183,7 @@ export class Owner {
       state: this.state,
       references: this.#borrowing.state,
       leasing: this.#leasing,
-      settle: (number, index, outcome) => this.#objects.settle(number + index, outcome),
-      settleInline: (number, bytes) => this.#objects.settleInline(number, bytes, this.values.isHeld(number)),
+      ...this.#lost.answers(),
       resultsOf: (number) => this.state.templateOf(number).numReturns,
       takePins: (number) => this.#submission.takePins(number),
       latePins: this.#latePins,
@@ -313,7 +320,7 @@ export class Owner {
 
   nodeDead(node: NodeId, reason: string): void {
     this.#peers.nodeDead(node)
-    this.#leasing.nodeDead(node, reason)
+    this.#lost.nodeDead(node, reason, () => this.#leasing.nodeDead(node, reason))
     this.#replication.nodeDead(node)
   }
 
@@ -347,6 +354,7 @@ export class Owner {
     this.#replication.close(error)
     this.#leasing.close()
     this.#submission.close(error)
+    this.#lost.close()
     this.#events?.close()
   }
 
@@ -363,6 +371,7 @@ export class Owner {
       questions: this.access.size,
       replicated: this.#replication.size,
       argumentPieces: this.#submission.slab.livePieces,
+      ...this.#lost.tableSizes(),
       stories: this.notes.size,
       pinned: this.#pinned.size,
       taskListeners: this.#taskListeners.size,
@@ -379,7 +388,7 @@ export class Owner {
     if (this.#peers.isDead(link.peer.node)) return
     if (this.#answers.received(link, message) || this.#generators.received(link, message)) return
     if (this.#borrowing.received(link, message) || this.access.received(message)) return
-    if (message[0] === MessageType.objectGet) return this.values.tell(link, message[1], message[2])
+    if (this.values.asked(link, message)) return
     if (message[0] === MessageType.templateMiss) {
       const bytes = this.#templateBytes[message[1]]
       if (bytes !== undefined) link.send([MessageType.template, message[1], bytes])

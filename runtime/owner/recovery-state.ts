@@ -42,8 +42,10 @@ export type LossReason =
   | 'unschedulable'
 
 export interface RecoveryEffects {
-  /** The task whose spec makes the object, when it may run once more; otherwise why not. */
-  judge(number: ObjectNumber): TaskNumber | LossReason
+  /** The task whose spec is kept and makes the object. */
+  makerOf(number: ObjectNumber): TaskNumber | undefined
+  /** Why an object cannot be made again; undefined where its maker may run once more. */
+  judge(number: ObjectNumber, maker: TaskNumber | undefined): LossReason | undefined
   /** It has no value until it is settled anew: from now on whoever asks waits. */
   reopen(number: ObjectNumber): void
   /** Run the task again, once its arguments are there. Ends with `ended`. May lead to `need` at once. */
@@ -82,6 +84,11 @@ export class RecoveryState {
   /** Tasks that run again, and objects of which somebody could not get a copy. */
   get size(): number {
     return this.#running.size + this.#suspected.size
+  }
+
+  /** Whether nothing runs again. */
+  get isIdle(): boolean {
+    return this.#running.size === 0
   }
 
   isRunning(task: TaskNumber): boolean {
@@ -141,11 +148,13 @@ export class RecoveryState {
   }
 
   #recover(number: ObjectNumber): void {
-    const verdict = this.#effects.judge(number)
-    if (typeof verdict === 'string') return this.#effects.fail(number, verdict)
-    if (this.#running.has(verdict)) return
-    this.#running.add(verdict)
-    this.#effects.rerun(verdict)
+    const maker = this.#effects.makerOf(number)
+    // It runs for another of its results, or for somebody who asked before.
+    if (maker !== undefined && this.#running.has(maker)) return
+    const reason = this.#effects.judge(number, maker)
+    if (reason !== undefined || maker === undefined) return this.#effects.fail(number, reason ?? 'lineage evicted')
+    this.#running.add(maker)
+    this.#effects.rerun(maker)
   }
 }
 

@@ -37,9 +37,11 @@ export class OwnedObjects {
     this.#free = free
   }
 
-  /** A new object, or one more count for one that is alive. */
+  /** A new object, one more count for one that is alive, or one that was freed and is made again, with its old handles. */
   retain(number: ObjectNumber): void {
-    this.#counts.set(number, this.#counts.get(number) + 1)
+    const late = this.lost.size === 0 ? 0 : (this.lost.get(number) ?? 0)
+    if (late > 0) this.lost.delete(number)
+    this.#counts.set(number, this.#counts.get(number) + 1 + late)
   }
 
   /** A count for a ref that came from somebody else; it does not bring back to life what is freed. */

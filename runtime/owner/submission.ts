@@ -5,6 +5,7 @@
 import { BackPressureError } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Attachment, RefTuple } from '../protocol/messages.ts'
+import { ArgumentWaits } from './argument-waits.ts'
 import { encodeArguments, type EncodedArguments, noArguments } from './arguments.ts'
 import type { Borrowing } from './borrowing.ts'
 import { ByteSlab, type Piece } from './byte-slab.ts'
@@ -13,9 +14,11 @@ import { failureError } from './failures.ts'
 import type { Generators } from './generators.ts'
 import type { OwnerHost } from './host.ts'
 import type { LatePins } from './late-pins.ts'
+import type { KeptSpec } from './lineage.ts'
 import type { ObjectTable, Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
 import type { OwnerValues } from './owner-values.ts'
+import { lossReasonOf, type Recovery } from './recovery.ts'
 import type { SoleReader } from './sole-reader.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, TaskTemplate } from './submit-types.ts'
@@ -25,6 +28,7 @@ import { emptyChunk, noChunk, slotOf, type TaskTable } from './task-table.ts'
 export interface OwnerLimits {
   readonly maxQueuedTasks: number
   readonly maxQueuedBytes: number
+  readonly maxLineageBytes?: number
 }
 
 export interface SubmissionParts {
@@ -48,6 +52,7 @@ export class Submission {
   readonly captured: Map<number, CapturedCall> = new Map<number, CapturedCall>()
   /** Refs that a task keeps alive, by task, until it settles. */
   readonly pins: Map<number, readonly RefTuple[]> = new Map<number, readonly RefTuple[]>()
+  readonly waits: ArgumentWaits
   readonly #host: OwnerHost
   readonly #table: TaskTable
   readonly #objects: ObjectTable
@@ -61,6 +66,7 @@ export class Submission {
   readonly #piece: Piece = { chunk: 0, offset: 0, length: 0 }
   #state!: SubmitState
   #borrowing!: Borrowing
+  #recovery!: Recovery
   #closed: Error | undefined
 
   constructor(parts: SubmissionParts) {
@@ -72,13 +78,20 @@ export class Submission {
     this.#limits = parts.limits
     this.#latePins = parts.latePins
     this.#isLeased = (lease) => parts.isLeased(lease)
+    this.waits = new ArgumentWaits({
+      ...{ self: parts.host.self, table: parts.table, objects: parts.objects, values: parts.values },
+      attachments: this.attachments,
+      state: () => this.#state,
+      failed: (number, error) => this.#argumentFailed(number, error),
+    })
     this.#generators = parts.generators
   }
 
   /** The state machine and the references are made with this among their effects. */
-  serve(state: SubmitState, borrowing: Borrowing): void {
+  serve(state: SubmitState, borrowing: Borrowing, recovery: Recovery): void {
     this.#state = state
     this.#borrowing = borrowing
+    this.#recovery = recovery
   }
 
   /** Nothing is submitted any more; whoever waits for room is woken. */
@@ -110,13 +123,7 @@ export class Submission {
     const slot = slotOf(number)
     // Arguments of no bytes to keep take no room.
     if (encoded === noArguments) page.argsChunk[slot] = emptyChunk
-    else {
-      const piece = this.#piece
-      this.slab.store(encoded.bytes, piece)
-      page.argsChunk[slot] = piece.chunk
-      page.argsOffset[slot] = piece.offset
-      page.argsLength[slot] = piece.length
-    }
+    else this.#keepArguments(number, encoded.bytes)
     if (held) for (let i = 0; i < template.numReturns; i++) this.#borrowing.state.retainOwned(number + i)
     else if (reader !== undefined) {
       reader.number = number
@@ -128,7 +135,7 @@ export class Submission {
     this.#host.submitted(number)
     if (numbered !== undefined) numbered(number)
     this.#state.submit(number, template, awaited.length === 0)
-    if (awaited.length > 0) this.#awaitArguments(number, awaited)
+    if (awaited.length > 0) this.waits.begin(number, awaited)
     const { awake } = this.#host
     if (awake !== undefined) {
       if (this.#state.unsettled === 1) awake.expect()
@@ -164,30 +171,35 @@ export class Submission {
     this.pins.set(number, [...awaited, ...contained])
   }
 
-  #awaitArguments(number: number, awaited: readonly RefTuple[]): void {
-    const values: Attachment[] = []
-    let left = awaited.length
-    awaited.forEach((ref, i) => {
-      this.#values.watch(
-        ref,
-        (outcome) => {
-          if (outcome[0] === 'error') return this.#argumentFailed(number, outcome[1])
-          values[i] = [ref, outcome]
-          if (--left > 0 || !this.#table.has(number)) return
-          this.attachments.set(number, values)
-          this.#state.ready(number)
-        },
-        false,
-      )
-    })
+  /** A task that has settled runs once more, for results that were lost. */
+  rerun(number: number, spec: KeptSpec, kept: ByteSlab): void {
+    const { self } = this.#host
+    for (const ref of spec.held) this.#values.retain(ref)
+    for (const made of spec.made) this.#borrowing.state.retainOwned(made)
+    const pins = [...spec.held, ...spec.made.map((made): RefTuple => [self.process, made, self.node])]
+    if (pins.length > 0) this.pins.set(number, pins)
+    if (spec.captured !== undefined) this.captured.set(number, spec.captured)
+    if (spec.args === undefined) this.#table.at(number).argsChunk[slotOf(number)] = emptyChunk
+    else this.#keepArguments(number, kept.view(spec.args.chunk, spec.args.offset, spec.args.length))
+    this.#state.rerun(number, spec.awaited.length === 0)
+    if (spec.awaited.length > 0) this.waits.begin(number, spec.awaited, spec.known)
+  }
+
+  #keepArguments(number: number, bytes: Uint8Array): void {
+    const page = this.#table.at(number)
+    const slot = slotOf(number)
+    const piece = this.#piece
+    this.slab.store(bytes, piece)
+    page.argsChunk[slot] = piece.chunk
+    page.argsOffset[slot] = piece.offset
+    page.argsLength[slot] = piece.length
   }
 
   /** A task whose argument failed fails with the same error, without having run. */
   #argumentFailed(number: number, error: Uint8Array): void {
-    if (!this.#table.has(number) || !this.#state.drop(number)) return
     const count = this.#state.templateOf(number).numReturns
     const outcome: Outcome = ['error', error]
-    for (let i = 0; i < count; i++) this.#objects.settle(number + i, outcome)
+    for (let i = 0; i < count; i++) this.#recovery.settle(number + i, outcome)
     this.finish(number, undefined)
   }
 
@@ -198,7 +210,7 @@ export class Submission {
     this.#keepPins(number)
     // Whoever cancels or leaves knows.
     if (failure.kind === 'cancelled' || failure.kind === 'class-closed') outcome.unread = false
-    for (let i = 0; i < template.numReturns; i++) this.#objects.settle(number + i, outcome)
+    for (let i = 0; i < template.numReturns; i++) this.#recovery.settle(number + i, outcome, lossReasonOf(failure))
     this.finish(number, undefined)
   }
 
@@ -225,6 +237,7 @@ export class Submission {
     if (this.captured.size > 0) this.captured.delete(number)
     for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
     this.#notes.settled(number, template, node)
+    this.#recovery.finished(number)
     if (template.generates === true) this.#generators.settled(number, node !== undefined)
     for (let i = template.numReturns - 1; i >= 0; i--)
       if (!this.#values.isHeld(number + i)) this.#values.drop(number + i)

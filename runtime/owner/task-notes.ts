@@ -18,6 +18,8 @@ export class TaskNotes {
   readonly byNode: Map<NodeId, NodeCount> = new Map<NodeId, NodeCount>()
   /** Attempts beyond the first. */
   retried = 0
+  /** Tasks that ran again because a result of theirs was lost. */
+  rebuilt = 0
   recalled = 0
   fenced = 0
   settledTasks = 0
@@ -28,6 +30,7 @@ export class TaskNotes {
 
   add(number: number, event: StoryEvent, grant: Grant | undefined): void {
     if (event === 'retried') this.retried++
+    else if (event === 'rebuilt') this.rebuilt++
     else if (event === 'recalled' || event === 'returned') this.recalled++
     else if (event === 'fenced') {
       // Its task has settled: there is nobody left to tell.

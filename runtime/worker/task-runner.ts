@@ -14,8 +14,9 @@ import { firstArgument, splitArguments } from '../owner/arguments.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
-import { type Attachment, MessageType, type Push, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import { type Attachment, type Failed, MessageType, type Push, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
+import { ArgumentsLost, bringArguments } from './argument-values.ts'
 import { callFunction, isThenable } from './call.ts'
 import { CapturedFunctions, type Held } from './captured-functions.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
@@ -190,7 +191,7 @@ export class TaskRunner {
       if (isThenable(value)) {
         value.then(
           (settled) => this.#succeeded(task, startedAt, settled),
-          (error: unknown) => this.#failed(task, startedAt, error, 'user'),
+          (error: unknown) => this.#threw(task, startedAt, error),
         )
       } else this.#succeeded(task, startedAt, value)
     } catch (error) {
@@ -219,12 +220,18 @@ export class TaskRunner {
   }
 
   async #callLater(task: WorkerTask, parts: readonly (Uint8Array | Attachment)[]): Promise<unknown> {
-    const args: unknown[] = []
-    for (const part of parts) {
-      if (part instanceof Uint8Array) args.push(this.#decodePart(task, part))
-      else args.push(await this.#owner.access.decode(part[0], part[1], (inner) => this.#register(task, inner)))
-    }
+    const register = (inner: readonly RefTuple[]): void => this.#register(task, inner)
+    const args = await bringArguments(
+      parts,
+      (bytes) => this.#decodePart(task, bytes),
+      ([ref, value]) => this.#owner.access.decode(ref, value, register),
+    )
     return this.#call(task, args)
+  }
+
+  #threw(task: WorkerTask, startedAt: number, error: unknown): void {
+    if (error instanceof ArgumentsLost) this.#failed(task, startedAt, error.error, 'arguments')
+    else this.#failed(task, startedAt, error, 'user')
   }
 
   /** The arguments, when all of them are here; undefined when one has to be fetched. */
@@ -312,7 +319,7 @@ export class TaskRunner {
     return ['stored', await this.#owner.host.store.put(key, value), refs]
   }
 
-  #failed(task: WorkerTask, startedAt: number, error: unknown, origin: 'user' | 'setup'): void {
+  #failed(task: WorkerTask, startedAt: number, error: unknown, origin: Failed[5]): void {
     const micros = this.#measure(task, startedAt)
     const bytes = compact(encodeThrown(error, 'error'))
     const { borrowed } = this.#reply(task, noRefs)

@@ -1,0 +1,227 @@
+/**
+ * Lost objects of this owner, and those of others that were lost: the outside of `recovery-state.ts`.
+ *
+ *     node dead, or refused pulls --> copies leave the directory --> need --> task runs again --> settle, or an error
+ */
+import { objectKey, type NodeId, type ObjectNumber, type TaskNumber } from '../base/ids.ts'
+import { ObjectReconstructionFailedError, OwnerDiedError } from '../base/errors.ts'
+import type { PullReport } from '../objects/pull-failures.ts'
+import { MessageType } from '../protocol/messages.ts'
+import type { KeptSpec, Lineage } from './lineage.ts'
+import { reconstructionFailed } from './loss-errors.ts'
+import type { OwnerHost } from './host.ts'
+import type { NodeLinks } from './node-links.ts'
+import type { ObjectAccess } from './object-access.ts'
+import type { ObjectTable, Outcome } from './object-table.ts'
+import { compactError } from './outcomes.ts'
+import { type LossReason, RecoveryState } from './recovery-state.ts'
+import type { SubmitState } from './submit-state.ts'
+import type { Failure } from './submit-types.ts'
+import type { TaskEvents } from './task-events.ts'
+import { slotOf, type TaskTable } from './task-table.ts'
+
+export interface RecoveryParts {
+  readonly host: OwnerHost
+  readonly table: TaskTable
+  readonly objects: ObjectTable
+  readonly access: ObjectAccess
+  readonly nodes: NodeLinks
+  readonly lineage: Lineage
+  readonly events: TaskEvents | undefined
+  readonly submit: Pick<SubmitState, 'templateOf' | 'classAt'>
+  isDead(node: NodeId): boolean
+  isHeld(number: ObjectNumber): boolean
+  /** Submits the task once more, from its spec. */
+  rerun(task: TaskNumber, spec: KeptSpec): void
+}
+
+/** How long a reader that reaches no holder is left waiting before it tries again, in milliseconds. */
+const laterMs = 200
+
+export class Recovery {
+  readonly state: RecoveryState
+  readonly #parts: RecoveryParts
+  /** Lost objects that somebody waits for, and how they were lost. */
+  readonly #wanted = new Map<ObjectNumber, string>()
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts
+    const { host, lineage } = parts
+    this.state = new RecoveryState(
+      {
+        makerOf: (number) => lineage.state.makerOf(number),
+        judge: (number, maker) => this.#judge(number, maker),
+        reopen: (number) => this.#reopen(number),
+        rerun: (task) => this.#rerun(task),
+        fail: (number, reason) => this.#fail(number, reason),
+      },
+      host.clock,
+    )
+  }
+
+  /** Entries of tables that are empty when nothing is lost. */
+  get size(): number {
+    return this.state.size + this.#wanted.size
+  }
+
+  /**
+   * A copy of an object of this process could not be read, as `report` says. Calls back when there is something new:
+   * at once, or when the cluster has had time to notice who is dead.
+   */
+  reported(number: ObjectNumber, report: PullReport, then: () => void): void {
+    const { objects, table } = this.#parts
+    const outcome = table.has(number) ? objects.outcome(number) : undefined
+    if (outcome?.[0] !== 'stored' || outcome[2].length === 0) return then()
+    const { holders, answer } = this.state.reported(number, outcome[2], report, (node) => this.#parts.isDead(node))
+    const left = new Set(holders)
+    const gone = outcome[2].filter((holder) => !left.has(holder))
+    if (gone.length > 0) {
+      const names = gone.map(([node]) => `node ${node} does not have it any more`)
+      objects.keepHolders(number, (holder) => left.has(holder), names.join(', '))
+      // Who is alive and was unreachable may have it.
+      for (const [node] of gone) if (!this.#parts.isDead(node)) this.#free(number, node)
+    }
+    if (answer === 'now') then()
+    else this.#parts.host.clock.after(laterMs, then)
+  }
+
+  /** What lay on that node is gone. */
+  nodeDead(node: NodeId, reason: string): void {
+    const { table, objects, host } = this.#parts
+    const how = `node ${node} is dead: ${reason}`
+    for (const number of table.numbers())
+      objects.keepHolders(number, ([at, process]) => at !== node || process === host.self.process, how)
+  }
+
+  /** Whether what a task answers is to be taken for this result: not for one that was not lost, when it ran again. */
+  takes(number: ObjectNumber): boolean {
+    if (this.state.isIdle || !this.state.isRunning(this.#parts.objects.taskOf(number))) return true
+    return this.#isLost(number)
+  }
+
+  /** The end of a result, whether or not its task has run again for another one. */
+  settle(number: ObjectNumber, outcome: Outcome, reason: LossReason | undefined = 'task failed'): void {
+    const { objects } = this.#parts
+    if (this.state.isIdle || !this.state.isRunning(objects.taskOf(number))) return objects.settle(number, outcome)
+    if (outcome[0] !== 'error') {
+      if (this.#isLost(number)) this.#settleAgain(number, outcome)
+      else if (outcome[0] === 'stored') this.#freeSecond(number, outcome)
+    } else if (this.#wanted.has(number)) {
+      this.#settleAgain(number, reason === undefined ? outcome : this.#failed(number, outcome[1], reason))
+    }
+  }
+
+  /** A task has settled; it may be that it did for the second time. */
+  finished(task: TaskNumber): void {
+    if (this.state.isIdle || !this.state.isRunning(task)) return
+    this.state.ended(task)
+    this.#parts.lineage.state.ran(task, (number) => this.#parts.isHeld(number))
+  }
+
+  /** Nobody refers to the object any more. */
+  dropped(number: ObjectNumber): void {
+    this.state.drop(number)
+  }
+
+  clear(): void {
+    this.state.clear()
+    this.#wanted.clear()
+  }
+
+  #isLost(number: ObjectNumber): boolean {
+    const outcome = this.#parts.objects.outcome(number)
+    return outcome === undefined || (outcome[0] === 'stored' && outcome[2].length === 0)
+  }
+
+  #settleAgain(number: ObjectNumber, outcome: Outcome): void {
+    this.#wanted.delete(number)
+    this.state.drop(number)
+    this.#parts.objects.settle(number, outcome)
+  }
+
+  /** The result was not lost, and there is one more of it now. */
+  #freeSecond(number: ObjectNumber, outcome: Outcome & { 0: 'stored' }): void {
+    const before = this.#parts.objects.outcome(number)
+    const kept = before?.[0] === 'stored' ? before[2] : []
+    for (const [node] of outcome[2]) if (!kept.some(([at]) => at === node)) this.#free(number, node)
+  }
+
+  #free(number: ObjectNumber, node: NodeId): void {
+    this.#parts.nodes.send(node, [MessageType.free, [this.#keyOf(number)]], () => {})
+  }
+
+  #judge(number: ObjectNumber, maker: TaskNumber | undefined): LossReason | undefined {
+    const { objects, table, lineage, submit } = this.#parts
+    const task = maker ?? objects.taskOf(number)
+    if (maker === undefined && !objects.isResult(task)) return 'put'
+    const template = submit.templateOf(task)
+    if (template.maxRetries === 0) return 'retries disabled'
+    if (submit.classAt(template.classIndex).of.kind === 'pinned') return 'pinned worker'
+    if (table.at(task).retries[slotOf(task)] === 0) return 'attempts exceeded'
+    const made = maker === undefined ? undefined : lineage.specOf(maker)?.made
+    if (made === undefined) return 'lineage evicted'
+    const isThere = (arg: ObjectNumber): boolean =>
+      table.has(arg) && (lineage.state.makerOf(arg) !== undefined || this.#parts.isHeld(arg))
+    return made.every(isThere) ? undefined : 'lineage evicted'
+  }
+
+  #reopen(number: ObjectNumber): void {
+    const { objects } = this.#parts
+    const outcome = objects.outcome(number)
+    if (outcome === undefined) return
+    this.#wanted.set(number, outcome.lost ?? '')
+    objects.reopen(number)
+  }
+
+  #rerun(task: TaskNumber): void {
+    const { events, lineage, objects } = this.#parts
+    const spec = lineage.specOf(task)
+    if (spec === undefined) return
+    lineage.state.runs(task)
+    if (events !== undefined) {
+      const [number, reason] = [...this.#wanted].find(([wanted]) => objects.taskOf(wanted) === task) ?? [task, '']
+      events.add('value lost', { n: task, key: this.#keyOf(number), reason })
+    }
+    this.#parts.rerun(task, spec)
+  }
+
+  #fail(number: ObjectNumber, reason: LossReason): void {
+    this.#settleAgain(number, this.#failed(number, undefined, reason))
+  }
+
+  /** What is told instead of the value. An argument that could not be made again has said it already. */
+  #failed(number: ObjectNumber, bytes: Uint8Array | undefined, reason: LossReason): Outcome {
+    const { objects, access, submit } = this.#parts
+    const cause: unknown = bytes === undefined ? undefined : access.decodeInline(bytes, () => {})
+    if (bytes !== undefined && cause instanceof ObjectReconstructionFailedError) return ['error', bytes]
+    const task = objects.taskOf(number)
+    const why = cause instanceof OwnerDiedError ? 'owner died' : reason
+    const how = this.#wanted.get(number) ?? ''
+    const made = objects.isResult(task) ? submit.templateOf(task) : undefined
+    const error = reconstructionFailed(why, { key: this.#keyOf(number), how, task: made, cause })
+    return ['error', compactError(error)]
+  }
+
+  #keyOf(number: ObjectNumber): string {
+    return objectKey({ owner: this.#parts.host.self.process, number })
+  }
+}
+
+/** Why a task that ran again ended without an answer; undefined where that is told as it is. */
+export function lossReasonOf(failure: Failure): LossReason | undefined {
+  switch (failure.kind) {
+    case 'cancelled':
+      return 'cancelled'
+    case 'timeout':
+      return 'task failed'
+    case 'worker-crashed':
+    case 'node-died':
+      return 'attempts exceeded'
+    case 'unschedulable':
+    case 'setup':
+      return 'unschedulable'
+    case 'class-closed':
+      return undefined
+  }
+}
+

@@ -1,0 +1,48 @@
+/** The values of a task's arguments, where some of them have to be brought to this node first. */
+import { ObjectLostError } from '../base/errors.ts'
+import { reportOf } from '../objects/pull-failures.ts'
+import type { LostArgument } from '../owner/argument-waits.ts'
+import type { Attachment } from '../protocol/messages.ts'
+
+/** No copy of some arguments could be read: the task is not run, and its owner is told which. */
+export class ArgumentsLost {
+  readonly error: ObjectLostError
+
+  constructor(lost: readonly LostArgument[], cause: Error) {
+    this.error = new ObjectLostError(`arguments could not be brought here: ${cause.message}`, { details: { lost } })
+  }
+}
+
+/** Rejects with ArgumentsLost where copies are gone, otherwise with the error of the value. */
+export async function bringArguments(
+  parts: readonly (Uint8Array | Attachment)[],
+  decode: (bytes: Uint8Array) => unknown,
+  bring: (attachment: Attachment) => Promise<unknown>,
+): Promise<unknown[]> {
+  const args: unknown[] = []
+  for (const [i, part] of parts.entries()) {
+    if (part instanceof Uint8Array) args.push(decode(part))
+    else
+      args.push(
+        await bring(part).catch((error: unknown) => {
+          throw asLost(part, parts.slice(i + 1), error)
+        }),
+      )
+  }
+  return args
+}
+
+function asLost([ref, value]: Attachment, rest: readonly (Uint8Array | Attachment)[], error: unknown): unknown {
+  const report = value[0] === 'stored' ? reportOf(error) : undefined
+  if (report === undefined) return error
+  const { absent, unreached } = report
+  const lost: LostArgument[] = [[ref, absent, unreached]]
+  // What lies nowhere else than there is not to be had either: told at once, instead of one by one.
+  const silent = new Set(unreached.map(([, process]) => process))
+  for (const part of rest) {
+    if (part instanceof Uint8Array || part[1][0] !== 'stored') continue
+    const holders = part[1][2]
+    if (holders.every(([, process]) => silent.has(process))) lost.push([part[0], [], holders])
+  }
+  return new ArgumentsLost(lost, error as Error)
+}
