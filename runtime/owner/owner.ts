@@ -27,7 +27,7 @@ import { PinnedClasses } from './pinned-classes.ts'
 import { Replication } from './replication.ts'
 import { type ReaderContext, SoleReader } from './sole-reader.ts'
 import { type OwnerLimits, Submission } from './submission.ts'
-import { SubmitState } from './submit-state.ts'
+import type { SubmitState } from './submit-state.ts'
 import {
   defaultSubmitOptions,
   type Failure,
@@ -37,17 +37,13 @@ import {
 } from './submit-types.ts'
 import { slotOf, TaskTable } from './task-table.ts'
 import { recordedPulls } from './recorded-pulls.ts'
-import { recordedSubmit } from './recorded-submit.ts'
+import { submitState } from './recorded-submit.ts'
 import { eventsFolder, TaskEvents } from './task-events.ts'
 import { TaskNotes } from './task-notes.ts'
 import { encodeTemplate, type TemplateBody } from './template.ts'
 
 /** Options of a template that the owner itself acts on. */
-export interface TemplateOptions {
-  readonly classIndex: number
-  readonly retryExceptions: boolean
-  readonly timeoutMs: number
-}
+export type TemplateOptions = Pick<TaskTemplate, 'classIndex' | 'retryExceptions' | 'timeoutMs'>
 
 export interface OwnerOptions {
   readonly submit?: Partial<SubmitOptions>
@@ -116,21 +112,16 @@ export class Owner {
     const watched = { latePins: this.#latePins, isLeased, generators: this.#generators }
     this.#submission = new Submission({ ...parts, values, notes, limits, ...watched })
     this.#leasing = this.#makeLeasing()
-    this.state = this.#makeState({ ...defaultSubmitOptions, ...options.submit })
+    this.state = submitState({
+      ...{ table: this.#table, clock: host.clock, leasing: this.#leasing, events: this.#events },
+      options: { ...defaultSubmitOptions, ...options.submit },
+    })
     this.#borrowing = this.#makeBorrowing()
     this.#leasing.serve(this.state)
     this.#lost = this.#makeLost(parts, limits.maxLineageBytes)
     this.values.serve(this.#borrowing, this.#lost)
     this.#submission.serve(this.state, this.#borrowing, this.#lost.recovery)
     this.#answers = this.#makeAnswers()
-  }
-
-  /** Written down where the environment says so; otherwise nothing of that is in the way of a task. */
-  #makeState(submit: SubmitOptions): SubmitState {
-    const { clock } = this.host
-    if (this.#events === undefined) return new SubmitState(this.#table, clock, this.#leasing, submit)
-    const parts = { table: this.#table, clock, leasing: this.#leasing, options: submit, events: this.#events }
-    return recordedSubmit(parts)
   }
 
   #makeLeasing(): Leasing {

@@ -13,15 +13,17 @@ import type { TaskTable } from './task-table.ts'
 
 type Origin = Parameters<SubmitState['failed']>[3]
 
-export interface RecordedParts {
+export interface SubmitParts {
   readonly table: TaskTable
   readonly clock: Clock
   readonly leasing: Leasing
   readonly options: SubmitOptions
-  readonly events: TaskEvents
+  /** Where it is written down; otherwise nothing of that is in the way of a task. */
+  readonly events: TaskEvents | undefined
 }
 
-export function recordedSubmit({ table, clock, leasing, options, events }: RecordedParts): SubmitState {
+export function submitState({ table, clock, leasing, options, events }: SubmitParts): SubmitState {
+  if (events === undefined) return new SubmitState(table, clock, leasing, options)
   return new RecordedSubmit(table, clock, recordedEffects(leasing, events), options).writingTo(events)
 }
 
