@@ -380,12 +380,9 @@ export class Owner {
     if (this.#answers.received(link, message) || this.#generators.received(link, message)) return
     if (this.#borrowing.received(link, message) || this.access.received(message)) return
     if (this.values.asked(link, message)) return
-    if (message[0] === MessageType.templateMiss) {
-      const bytes = this.#templateBytes[message[1]]
-      if (bytes !== undefined) link.send([MessageType.template, message[1], bytes])
-      return
-    }
-    this.extraMessages?.(link, message)
+    if (message[0] !== MessageType.templateMiss) return this.extraMessages?.(link, message)
+    const bytes = this.#templateBytes[message[1]]
+    if (bytes !== undefined) link.send([MessageType.template, message[1], bytes])
   }
 
   #classEnded(classIndex: number, how: Failure): void {
