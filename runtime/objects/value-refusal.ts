@@ -73,7 +73,8 @@ function builtInReason(value: object): string | undefined {
   if (types.isWeakMap(value)) return 'a WeakMap; its entries cannot be listed, send a Map'
   if (types.isWeakSet(value)) return 'a WeakSet; its entries cannot be listed, send a Set'
   if (value instanceof WeakRef) return 'a WeakRef; send what deref() returns'
-  if (types.isGeneratorObject(value)) return 'a generator; send the array of its items'
+  if (types.isGeneratorObject(value))
+    return "a generator; send the array of its items, or make the function remote with numReturns: 'streaming'"
   if (types.isMapIterator(value) || types.isSetIterator(value)) return 'an iterator; send the array of its items'
   if (types.isModuleNamespaceObject(value)) return 'a module; import it inside the task'
   if (types.isSymbolObject(value)) return 'a symbol; symbols mean nothing in another process, send a string'
