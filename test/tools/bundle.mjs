@@ -1,0 +1,132 @@
+/**
+ * Puts the modules of the sources into few files, so that a process starts without resolving hundreds of them, and each
+ * module still exists once: a file for what workers and drivers both need (`core`), one each for what only they need
+ * (`worker`, `driver`), and others for each entry and for whatever else several entries share. Not minified: stack traces
+ * and shipped functions stay readable.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { transform } from 'esbuild'
+import { rollup } from 'rollup'
+
+export const sourceFolders = ['lib', 'compat', 'runtime']
+
+/** Processes of their own, by a path that depends on whether the sources run. */
+const startedByPath = ['runtime/worker/entry.ts', 'runtime/cluster/daemon-entry.ts']
+/** What tests need of the built package beside that. */
+const testedByPath = [
+  'lib/pinned.ts',
+  'runtime/cluster/detach.ts',
+  'runtime/code/function-source.ts',
+  'runtime/owner/current.ts',
+]
+/** The files that processes of a kind load first, and the entry whose static imports say what they need. */
+const kinds = [
+  ['worker', 'runtime/worker/entry.ts'],
+  ['driver', 'lib/index.ts'],
+]
+const ofAllKinds = 'core'
+
+export function filesBelow(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort()
+}
+
+function publishedEntries(root) {
+  const { bin, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const paths = [...Object.values(bin), ...Object.values(exports).map((entry) => entry.default ?? '')]
+  return paths.flatMap((path) => /^(?:\.\/)?dist\/(.+)\.js$/.exec(path)?.slice(1) ?? []).map((name) => `${name}.ts`)
+}
+
+/** What is published, and what no import names: processes and threads of their own, and what is imported by its URL. */
+function entryPoints(root) {
+  const entries = new Set([...publishedEntries(root), ...startedByPath, ...testedByPath])
+  for (const file of sourceFolders.flatMap((folder) => filesBelow(join(root, folder)))) {
+    // A shim of what is loaded under the original's name.
+    if (basename(file) === 'shim.ts') entries.add(relative(root, file))
+    for (const [, path] of readFileSync(file, 'utf8').matchAll(/new URL\('([\w./-]+)\.js', import\.meta\.url\)/g)) {
+      const named = relative(root, join(dirname(file), `${path}.ts`))
+      if (existsSync(join(root, named))) entries.add(named)
+    }
+  }
+  return [...entries]
+}
+
+/**
+ * TypeScript to JavaScript. A module that becomes a part of a chunk still knows its own place in dist/: its
+ * `import.meta.url` is the URL that it would have there. What is published keeps the real one, with whatever query it is
+ * imported by.
+ */
+function typescript(root) {
+  const published = new Set(publishedEntries(root).map((name) => join(root, name)))
+  return {
+    name: 'typescript',
+    async transform(source, path) {
+      const isPart = !published.has(path) && source.includes('import.meta.url')
+      const define = isPart ? { 'import.meta.url': 'ownUrl' } : {}
+      const { code, map } = await transform(source, { loader: 'ts', target: 'node20', charset: 'utf8', define })
+      const place = relative(root, path).replace(/\.ts$/, '.js')
+      return {
+        code: isPart ? `const ownUrl = outpoolRoot + ${JSON.stringify(place)}\n${code}` : code,
+        map: map || null,
+      }
+    },
+  }
+}
+
+/** Everything of ours that a module imports statically, directly or through others. */
+function reachOf(entry, getModuleInfo) {
+  const reached = new Set()
+  const open = [entry]
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    for (const imported of getModuleInfo(path).importedIds) {
+      if (reached.has(imported) || getModuleInfo(imported).isExternal) continue
+      reached.add(imported)
+      open.push(imported)
+    }
+  }
+  return reached
+}
+
+/** Names the chunk of a module that a kind of process loads first; the bundler asks when it has read all modules. */
+function chunkNames(root) {
+  let reach
+  return (path, { getModuleInfo }) => {
+    reach ??= kinds.map(([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)])
+    const needing = getModuleInfo(path).isEntry ? [] : reach.filter(([, reached]) => reached.has(path))
+    return needing.length === kinds.length ? ofAllKinds : needing[0]?.[0]
+  }
+}
+
+export async function bundle(root, outDir) {
+  const entries = entryPoints(root)
+  const build = await rollup({
+    input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
+    external: (id) => !/^[./]/.test(id),
+    plugins: [typescript(root)],
+    onwarn(warning) {
+      throw new Error(`${warning.code}: ${warning.message}`)
+    },
+  })
+  try {
+    const { output } = await build.write({
+      dir: outDir,
+      format: 'es',
+      chunkFileNames: 'chunks/[name]-[hash].js',
+      manualChunks: chunkNames(root),
+      hoistTransitiveImports: false,
+      banner: "const outpoolRoot = import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 6);",
+    })
+    for (const { fileName, code } of output) {
+      const renamed = /\bclass ([A-Za-z]+\$\d+)\b/.exec(code)?.[1]
+      // Users see the names of classes.
+      if (renamed !== undefined)
+        throw new Error(`two classes of one name met in ${fileName}, see ${renamed}: rename one of them`)
+    }
+  } finally {
+    await build.close()
+  }
+}
