@@ -9,6 +9,7 @@ import type {
   WorkerPoolOptions,
   WorkerRegisterOptions,
 } from 'workerpool'
+import { startedAsWorker } from '../../lib/started-as-worker.ts'
 import { original } from './original.ts'
 import { ClusterPool } from './pool.ts'
 import { emit, registerMethods, workerRegistry } from './worker-registry.ts'
@@ -29,7 +30,8 @@ export const platform: typeof original.platform = original.platform
 export const cpus: typeof original.cpus = original.cpus as number
 
 /** Whether this is neither a worker thread nor a worker process. */
-export const isMainThread: boolean = Boolean(original.isMainThread) && workerRegistry() === undefined
+export const isMainThread: boolean =
+  Boolean(original.isMainThread) && workerRegistry() === undefined && !startedAsWorker
 
 /** What Outpool adds to the original's options; the original ignores it. */
 export interface OutpoolOptions {

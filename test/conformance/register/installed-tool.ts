@@ -1,0 +1,35 @@
+/** A published tool with all that it depends on, installed once from the registry and kept in `.cache/`. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { root } from '../../tools/tree.ts'
+
+/**
+ * The folder whose node_modules holds `name` in this version, and Outpool. Call it first in a `before`: where there is no
+ * registry the tests are skipped by name, except on CI, where they fail.
+ */
+export function installedTool(context: Mocha.Context, name: string, version: string): string {
+  const cache = join(root, '.cache/tools')
+  const folder = join(cache, `${name.replace(/^@|\//g, (found) => (found === '/' ? '-' : ''))}-${version}`)
+  if (existsSync(folder)) return folder
+  mkdirSync(cache, { recursive: true })
+  const made = mkdtempSync(`${folder}.`)
+  writeFileSync(join(made, 'package.json'), JSON.stringify({ private: true }))
+  const flags = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error']
+  const { status, stderr } = spawnSync('npm', ['install', ...flags, `${name}@${version}`], {
+    cwd: made,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
+  if (status === 0) {
+    symlinkSync(root, join(made, 'node_modules/outpool'))
+    renameSync(made, folder)
+    return folder
+  }
+  rmSync(made, { recursive: true, force: true })
+  const message = `needs ${name}@${version} from a registry: ${stderr.trim().split('\n').at(0) ?? 'npm cannot be run'}`
+  if (process.env['CI']) throw new Error(message)
+  console.log(`      skipped: ${message}`)
+  context.skip()
+}
