@@ -47,6 +47,7 @@ export function evaluateCall(walk: Walker, node: CallNode, frame: Frame): Value 
     isNew,
     receiver: [...receiver.is],
     args: args.map(reach),
+    target: [...(args[0] ?? nothing).is],
     callback: callbacks.size > 0,
     local: value.functions.size > 0,
     isMember,

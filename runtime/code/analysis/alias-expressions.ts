@@ -98,8 +98,12 @@ function assignment(walk: Walker, node: Extract<AnyNode, { type: 'AssignmentExpr
 
 function unary(walk: Walker, node: Extract<AnyNode, { type: 'UnaryExpression' }>, frame: Frame): Value {
   const { argument } = node
-  if (node.operator === 'delete' && argument.type === 'MemberExpression') walk.assign(argument, nothing, frame, false)
-  else walk.evaluate(argument, frame)
+  if (node.operator === 'delete' && argument.type === 'MemberExpression') {
+    const target = walk.evaluate(argument.object, frame)
+    if (argument.computed) walk.evaluate(argument.property, frame)
+    const name = memberName(argument)
+    walk.changed(target, name === undefined ? 'deletes an element' : `deletes .${name}`, argument, nothing, frame)
+  } else walk.evaluate(argument, frame)
   return nothing
 }
 

@@ -8,6 +8,7 @@ import { addLexicalNames, addPatternNames, addVarNames, childNodes } from '../sc
 import type { FunctionRoot } from '../parse-function.ts'
 import { evaluateExpression } from './alias-expressions.ts'
 import { BindingTable, findBinding, type Binding, type Bindings } from './bindings.ts'
+import { memberName } from './member-name.ts'
 import { holding, nothing, reach, Sources, union, type Source, type Value } from './sources.ts'
 import type { BehaviourEvent, Frame, Walker } from './walker.ts'
 
@@ -157,8 +158,14 @@ class AliasWalk implements Walker {
       case 'MemberExpression': {
         const target = this.evaluate(pattern.object, frame)
         if (pattern.computed) this.evaluate(pattern.property, frame)
-        const name = pattern.property.type === 'Identifier' && !pattern.computed ? pattern.property.name : 'an element'
-        return this.changed(target, `assigns .${name}`, pattern, value, frame)
+        const name = memberName(pattern)
+        return this.changed(
+          target,
+          name === undefined ? 'assigns an element' : `assigns .${name}`,
+          pattern,
+          value,
+          frame,
+        )
       }
       case 'AssignmentPattern':
         return this.assign(pattern.left, union([value, this.evaluate(pattern.right, frame)]), frame, declares)

@@ -279,9 +279,9 @@ export class Scene {
     if (isMethod && name === 'exec' && isSharedSome(receiver)) return
     const changesArgument =
       !isMethod && ['Object', 'Reflect', 'Atomics', 'crypto'].includes(first) && changesFirstArgument(name)
-    const target = args[0]
-    if (changesArgument && target !== undefined && isSharedSome(target))
-      this.#changedBy(name, call.args[0] ?? [], target, line)
+    // What a new object holds is not changed with it.
+    const target = changesArgument ? this.#named(call.target) : own
+    if (isSharedSome(target)) this.#changedBy(name, call.target, target, line)
     this.#callbacks(args, receiver)
   }
 

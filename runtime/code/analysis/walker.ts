@@ -35,6 +35,8 @@ export interface Call {
   readonly isNew: boolean
   readonly receiver: readonly Source[]
   readonly args: readonly (readonly Source[])[]
+  /** What the first argument may be, without what it may hold. */
+  readonly target: readonly Source[]
   /** A function written in the text is among the arguments. */
   readonly callback: boolean
   /** A function written in the text may be what is called. */

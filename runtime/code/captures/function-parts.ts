@@ -158,6 +158,8 @@ function lookUp(
   const remedy = name.startsWith('__') || name === 'exports' ? undefined : commonJsRemedy(name)
   if (remedy !== undefined)
     return `a function that uses '${name}' (line ${line}), which a worker does not have; ${remedy}`
+  if (found.isEarly === true)
+    return `a function that uses '${name}' (line ${line}), which is not initialised yet; give it a value before the call`
   const why = found.value === undefined ? whyUndefined(scopes, name) : undefined
   if (why !== undefined) return `a function that uses '${name}' (line ${line}), ${why}`
   return found

@@ -2,6 +2,8 @@
 import { types } from 'node:util'
 import { builtInExport, intrinsicName } from '../analysis/known-values.ts'
 import { analyseFunction } from '../free-variables.ts'
+import { readScopes } from './scopes.ts'
+import { scriptOf } from './scripts.ts'
 
 /** Whether something is in it that its properties do not show. `base`: as `builtInBase`. */
 export function isForeignObject(value: object, base: Function | undefined): boolean {
@@ -62,10 +64,16 @@ function isOfNode(made: Function): boolean {
   let answer = ofNode.get(made)
   if (answer === undefined) {
     const isKnown = intrinsicName(made) !== undefined || builtInExport(made) !== undefined
-    answer = isKnown || Function.prototype.toString.call(made).endsWith('{ [native code] }')
+    answer = isKnown || Function.prototype.toString.call(made).endsWith('{ [native code] }') || isOfNodeScript(made)
     ofNode.set(made, answer)
   }
   return answer
+}
+
+/** Also those that Node does not export, of which it hands out instances. */
+function isOfNodeScript(made: Function): boolean {
+  const location = readScopes(made)?.location
+  return location !== undefined && scriptOf(location.scriptId)?.url.startsWith('node:') === true
 }
 
 /** Why instances of the class cannot be made again elsewhere, in words that follow the way to one. */

@@ -111,13 +111,24 @@ function readWith(on: Inspector.Session): FunctionScopes['location'] {
  */
 export function capturedNames(fn: Function): ReadonlySet<string> | undefined {
   const found = readScopes(fn)
-  return found && new Set(found.scopes.flatMap(({ variables }) => Object.keys(variables)))
+  // Names alone: to look at one that is not initialised yet may throw.
+  return found && new Set(found.scopes.flatMap(({ variables }) => Reflect.ownKeys(variables) as string[]))
+}
+
+export interface Variable {
+  readonly value: unknown
+  /** It is certain that it is not initialised yet: newer releases of Node tell, older ones show it as undefined. */
+  readonly isEarly?: boolean
 }
 
 /** Which scope has a variable of that name; the innermost one counts. */
-export function findVariable(scopes: FunctionScopes, name: string): { readonly value: unknown } | undefined {
+export function findVariable(scopes: FunctionScopes, name: string): Variable | undefined {
   for (const { variables } of scopes.scopes) {
-    if (Object.hasOwn(variables, name)) return { value: variables[name] }
+    try {
+      if (Object.hasOwn(variables, name)) return { value: variables[name] }
+    } catch {
+      return { value: undefined, isEarly: true }
+    }
   }
   return undefined
 }

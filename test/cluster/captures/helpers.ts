@@ -13,8 +13,10 @@ export function advance(value: number): number {
   return value + step * counter
 }
 
+export { advance as again }
+
 export default function square(value: number): number {
-  return value * value
+  return value * value * settings.level
 }
 
 export class Shape {
@@ -26,8 +28,8 @@ export class Shape {
   }
 
   describe(): string {
-    return `${greeting} ${this.name}`
+    return `${greeting} ${this.name}${settings.mark}`
   }
 }
 
-export const settings: { level: number; tags: string[] } = { level: 1, tags: ['a'] }
+export const settings: { level: number; tags: string[]; mark: string } = { level: 1, tags: ['a'], mark: '' }

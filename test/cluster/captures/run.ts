@@ -1,45 +1,77 @@
 /** Plays the cases against a cluster on this machine; prints what differed, one line for each. */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { init, remote, shutdown } from 'outpool'
-import { cases, type Case } from './cases.ts'
+import { cases, finish, prepare, refusals } from './cases.ts'
+import type { Case, Refusal, Table } from './types.ts'
 
-async function play(name: string, { fn, args = [], change }: Case): Promise<number> {
-  const far = remote(fn as (...given: unknown[]) => unknown)
-  let last: unknown
-  for (const call of change === undefined ? ['first'] : ['first', 'second']) {
-    if (call === 'second') change?.()
-    const wanted: unknown = await (fn as (...given: unknown[]) => unknown)(...args)
+type AnyFunction = (...given: unknown[]) => unknown
+
+async function playCase(name: string, { fn, args = [], change }: Case): Promise<void> {
+  const far = remote(fn as AnyFunction)
+  let last: string | undefined
+  for (const call of ['first', 'second']) {
+    if (call === 'second') change()
+    const wanted: unknown = await (fn as AnyFunction)(...args)
     const text = inspect(wanted, { depth: 9 })
-    if (call === 'second' && last === text) tell(name, 'the change changes nothing: no case')
+    if (last === text) tell(name, 'the change changes nothing: no case')
     last = text
     try {
-      const got: unknown = await far.run(...args)
-      if (!isDeepStrictEqual(got, wanted)) tell(name, `${call} call: ${inspect(got, { depth: 9 })} for ${text}`)
+      await compare(name, call, wanted, await far.run(...args))
     } catch (error) {
       tell(name, `${call} call: ${String(error)}`)
     }
   }
-  return change === undefined ? 1 : 2
+}
+
+async function compare(name: string, call: string, wanted: unknown, got: unknown): Promise<void> {
+  // Strict: prototypes are the same, too.
+  if (isDeepStrictEqual(got, wanted)) return
+  tell(name, `${call} call: ${inspect(got, { depth: 9 })} for ${inspect(wanted, { depth: 9 })}`)
+}
+
+async function playRefusal(name: string, { fn, args = [], reason, change }: Refusal): Promise<void> {
+  const first = await attempt(fn, args)
+  if (!(first instanceof Error) || !reason.test(first.message))
+    tell(name, `first call, which ${String(reason)} says is refused: ${inspect(first)}`)
+  change?.()
+  const second = await attempt(fn, args)
+  if (change !== undefined) return compare(name, 'second', await (fn as AnyFunction)(...args), second)
+  if (!(second instanceof Error) || second.message !== (first as Error).message)
+    tell(name, `second call, which is refused as the first: ${inspect(second)}`)
+}
+
+async function attempt(fn: Refusal['fn'], args: readonly unknown[]): Promise<unknown> {
+  try {
+    return await remote(fn as AnyFunction).run(...args)
+  } catch (error) {
+    return error
+  }
 }
 
 function tell(name: string, what: string): void {
   console.log(`DIFFERS ${name}: ${what}`)
 }
 
-async function main(): Promise<void> {
-  await init({ numCpus: 2 })
-  let calls = 0
+async function playAll<T>(table: Table<T>, play: (name: string, one: T) => Promise<void>): Promise<number> {
   let count = 0
-  for (const [kind, members] of Object.entries(cases)) {
-    for (const [name, make] of Object.entries(members)) {
-      count++
-      calls += await play(`${kind}: ${name}`, make())
-    }
+  for (const [kind, members] of Object.entries(table)) {
+    const all = Object.entries(members)
+    if (all.length < 5) tell(kind, `${all.length} cases, and five are wanted of each kind`)
+    for (const [name, make] of all) await play(`${kind}: ${name}`, make())
+    count += all.length
   }
+  return count
+}
+
+async function main(): Promise<void> {
+  await prepare()
+  await init({ numCpus: 2 })
+  const played = await playAll(cases, playCase)
+  const refused = await playAll(refusals, playRefusal)
   await shutdown()
-  console.log(
-    `PLAYED ${count} cases in ${Object.keys(cases).length} kinds by ${calls} calls on Node ${process.version}`,
-  )
+  await finish()
+  const kinds = Object.keys({ ...cases, ...refusals }).length
+  console.log(`PLAYED ${played} cases and ${refused} refusals of ${kinds} kinds, twice each`)
 }
 
 void main()

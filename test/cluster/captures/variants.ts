@@ -1,16 +1,27 @@
 /** The program of the cases in the forms in which programs come, each in a folder with the packages that it imports. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build, stop, type BuildOptions } from 'esbuild'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const sources = fileURLToPath(new URL('./', import.meta.url))
-const programs = ['run.ts', 'cases.ts', 'helpers.ts'].map((name) => join(sources, name))
+/** All but this file and declarations; the first is the program. */
+const names = ['run.ts', ...readdirSync(sources).filter((name) => /^(?!run|variants)[\w-]+\.ts$/.test(name))]
+const programs = names.map((name) => join(sources, name))
 
 export interface Variant {
   /** Arguments of node. */
@@ -30,8 +41,8 @@ export const variants: Readonly<Record<string, Form>> = {
   'compiled with source maps': {
     make: async (folder) => ({ args: ['--enable-source-maps', await compiled(folder, 'esm', '.mjs', true)] }),
   },
-  'TypeScript, by tsx': { make: () => Promise.resolve({ args: ['--import', tsx(), join(sources, 'run.ts')] }) },
-  'TypeScript, by Node itself': { from: 24, make: () => Promise.resolve({ args: [join(sources, 'run.ts')] }) },
+  'TypeScript, by tsx': { make: (folder) => Promise.resolve({ args: ['--import', tsx(), copied(folder)] }) },
+  'TypeScript, by Node itself': { from: 24, make: (folder) => Promise.resolve({ args: [copied(folder)] }) },
   'a minified bundle': {
     make: async (folder) => {
       const outfile = join(folder, 'bundle.mjs')
@@ -74,11 +85,44 @@ async function compiled(
   for (const name of readdirSync(folder)) {
     if (!name.endsWith(extension)) continue
     const text = readFileSync(join(folder, name), 'utf8')
-    const renamed = text.replace(/(["']\.\/\w+)\.ts(["'])/g, `$1${extension}$2`)
+    const renamed = text.replace(/(["']\.\/[\w-]+)\.ts(["'])/g, `$1${extension}$2`)
     // The files of one program know each other's default exports, whatever they were compiled to.
-    writeFileSync(join(folder, name), renamed.replace(/(require\("\.\/\w+\.cjs"\)), 1\)/g, '$1)'))
+    writeFileSync(join(folder, name), renamed.replace(/(require\("\.\/[\w-]+\.cjs"\)), 1\)/g, '$1)'))
   }
   return join(folder, `run${extension}`)
+}
+
+/** The sources as they are, beside the packages that they import. */
+function copied(folder: string): string {
+  for (const name of names) copyFileSync(join(sources, name), join(folder, name))
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
+  return join(folder, 'run.ts')
+}
+
+/** Packages of which `import` and `require` do not have the same. */
+const packages: Readonly<Record<string, string>> = {
+  'only-import/package.json': JSON.stringify({
+    name: 'only-import',
+    version: '1.0.0',
+    type: 'module',
+    exports: { types: './index.d.ts', import: './index.js' },
+  }),
+  // Its tokens are known by a set that no other copy of the module has.
+  'only-import/index.js': `
+    const made = new WeakSet()
+    export class Token { constructor(text) { this.text = text; made.add(this) } }
+    export const make = (text) => new Token(text)
+    function isToken(value) { return made.has(value) }
+    export { isToken as knows }
+    export default function whole(text) { return knowsAll() + text }
+    const knowsAll = () => String(made instanceof WeakSet)`,
+  'by-condition/package.json': JSON.stringify({
+    name: 'by-condition',
+    version: '2.0.0',
+    exports: { './sub': { browser: './none.js', import: './sub.mjs', require: './sub.cjs' } },
+  }),
+  'by-condition/sub.mjs': 'const by = "import"; export const both = (value) => `${by} ${value}`',
+  'by-condition/sub.cjs': 'const by = "require"; exports.both = (value) => `${by} ${value}`',
 }
 
 /** Ends the compiler that runs beside this process. */
@@ -86,14 +130,32 @@ export async function endCompiler(): Promise<void> {
   await stop()
 }
 
-/** What the program prints. `node`: the executable. */
-export async function play(name: string, node: string = process.execPath): Promise<string> {
+export interface Played {
+  /** What was not as here, one line for each. */
+  readonly differs: readonly string[]
+  /** How much was played, where all of it was. */
+  readonly whole: string | undefined
+  readonly output: string
+}
+
+/** Plays the cases in one form of the program. `node`: the executable. */
+export async function play(name: string, node?: string): Promise<Played> {
+  const output = await outputOf(name, node ?? process.execPath)
+  const differs = output.split('\n').filter((line) => line.startsWith('DIFFERS'))
+  return { differs, whole: /^PLAYED (.+)$/m.exec(output)?.[1], output }
+}
+
+async function outputOf(name: string, node: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'captures-'))
   try {
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(root, join(folder, 'node_modules/outpool'))
     for (const npm of ['acorn', 'lodash'])
       symlinkSync(join(root, 'node_modules', npm), join(folder, 'node_modules', npm))
+    for (const [path, text] of Object.entries(packages)) {
+      mkdirSync(dirname(join(folder, 'node_modules', path)), { recursive: true })
+      writeFileSync(join(folder, 'node_modules', path), text)
+    }
     const form = variants[name]
     if (form === undefined) throw new Error(`no such form of the program: ${name}`)
     const { args } = await form.make(folder)

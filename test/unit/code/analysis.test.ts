@@ -61,6 +61,8 @@ const rows: Readonly<Record<'ship' | 'maybe' | 'keep', Readonly<Record<string, s
     'a text of data': '() => JSON.stringify(config)',
     'its own variables in a closure': '() => { let n = 0; const up = () => { n += 1 }; up(); return n }',
     'a helper that returns its argument': '(x) => pass(x)',
+    'what is set on something new that holds a capture':
+      '() => Object.keys(Object.assign({ list }, { n: Object.freeze([model]).length })).length',
   },
   maybe: {
     'a callback that changes elements': '() => { config.nested.objects.forEach((o) => { o.a = 3 }) }',
