@@ -102,16 +102,17 @@ class Driver implements DriverHandle {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#end(new ConnectionLostError('outpool was shut down before this was ready'))
-    await this.#release()
+    await this.#release('it left')
   }
 
   /** Nothing of this driver is left behind, neither after `stop` nor when its home was lost. */
-  async #release(): Promise<void> {
+  async #release(left?: string): Promise<void> {
     await this.ready.catch(() => {})
     // What workers printed last comes over the home link while the local node stops.
     await this.#local?.stop()
     // What it gives back is told over the home link.
     await (this.#nodeStore ?? this.#store)?.close()
+    if (left !== undefined) this.#home?.endJob(left)
     this.#home?.close()
     process.off('exit', this.#onExit)
     process.off('beforeExit', this.#onBeforeExit)

@@ -111,6 +111,8 @@ export interface Home {
   connected(): Promise<Link>
   /** Announces the job of this driver. */
   startJob(info: Readonly<Record<string, unknown>>): Promise<void>
+  /** The driver leaves in order: nobody waits for it to come back, and what it owns goes at once. Before `close`. */
+  endJob(reason: string): void
   /** Asks the head, by way of the home. Rejects with RequestTimeoutError when it does not answer in time (10 s). */
   table(table: string, operation: TableOperation, timeoutMs?: number): Promise<TableAnswer>
   /** Whether the home link keeps this process alive. It does not at first. */
@@ -269,6 +271,12 @@ class HomeConnection implements Home {
   async startJob(info: Readonly<Record<string, unknown>>): Promise<void> {
     this.#job = info
     await this.#announce(await this.connected())
+  }
+
+  endJob(reason: string): void {
+    if (this.#job === undefined || this.#mode !== 'connected') return
+    this.#job = undefined
+    this.#link.send([MessageType.jobEnd, this.self.process, reason])
   }
 
   async table(table: string, operation: TableOperation, timeoutMs?: number): Promise<TableAnswer> {

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { get, init, put, remote, shutdown, type ObjectRef } from 'outpool'
+import { get, init, put, remote, shutdown, wait, type ObjectRef } from 'outpool'
 import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
-import { eventually, Program, rejection, TestCluster } from './support.ts'
+import { ended, eventually, Program, rejection, TestCluster } from './support.ts'
 
 const mebibyte = 1024 * 1024
 const canShare = process.platform === 'linux' && process.env['OUTPOOL_NO_NATIVE'] !== '1'
@@ -132,6 +132,21 @@ describe('objects', () => {
       const { objects, diskBytes } = await usage()
       return objects === 0 && diskBytes === 0 ? true : undefined
     })
+  })
+
+  it('go at once with a program that leaves in order, and so do its workers', async () => {
+    await begin({ numCpus: 2 })
+    const refs = [await put(new Float64Array(100_000)), filled.remote(100_000, 1)]
+    const pid = await pidAfter.run(0, new Uint8Array(1))
+    await wait(refs, { count: 2 })
+    expect((await usage()).objects).to.equal(2)
+    const begun = performance.now()
+    await shutdown()
+    await eventually(async () => (await usage()).objects === 0 || undefined)
+    await ended(pid)
+    // What a program is given that is lost, to come back.
+    expect(performance.now() - begun).to.be.lessThan(10_000)
+    expect(refs).to.have.length(2)
   })
 
   itShared('leave nothing in shared memory, or where the node kept them', async () => {

@@ -1,0 +1,51 @@
+import { expect } from 'chai'
+import { newProcessId } from '../../../runtime/base/ids.ts'
+import { openHome, type Home } from '../../../runtime/owner/home.ts'
+import { MessageType, type Message } from '../../../runtime/protocol/messages.ts'
+import { peerHello } from '../../../runtime/transport/hello.ts'
+import type { Link } from '../../../runtime/transport/link.ts'
+import { memoryPair } from '../../../runtime/transport/memory.ts'
+
+/** The home of a driver whose node manager answers what begins a job, and keeps what it is told. */
+async function openFixture(): Promise<{ home: Home; node: Link; told: Message[] }> {
+  const ids = { node: newProcessId(), process: newProcessId() }
+  const [ours, node] = memoryPair(
+    peerHello({ kind: 'node', node: ids.node, process: ids.node, info: {} }),
+    peerHello({ kind: 'driver', ...ids, info: {} }),
+  )
+  const told: Message[] = []
+  node.onMessage = (message) => {
+    told.push(message as unknown as Message)
+    if (message[0] === MessageType.jobStart) node.send([MessageType.jobStarted, message[1]])
+  }
+  const home = await openHome({
+    ...{ kind: 'driver', ...ids, token: 'a token', address: { unix: '/nowhere' }, reconnectMs: 0 },
+    connect: () => Promise.resolve(ours),
+    onMessage: () => {},
+    onLink: () => {},
+  })
+  return { home, node, told }
+}
+
+const closed = (link: Link): Promise<unknown> => new Promise((resolve) => (link.onClose = resolve))
+
+describe('runtime/owner/home', () => {
+  it('ends its job in order when it leaves, once', async () => {
+    const { home, node, told } = await openFixture()
+    await home.startJob({ pid: 1 })
+    home.endJob('it left')
+    home.endJob('it left')
+    home.close()
+    await closed(node)
+    expect(told.map(([type]) => type)).to.deep.equal([MessageType.jobStart, MessageType.jobEnd])
+    expect(told[1]).to.deep.equal([MessageType.jobEnd, home.self.process, 'it left'])
+  })
+
+  it('ends no job that it has not begun', async () => {
+    const { home, node, told } = await openFixture()
+    home.endJob('it left')
+    home.close()
+    await closed(node)
+    expect(told).to.deep.equal([])
+  })
+})
