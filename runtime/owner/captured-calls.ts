@@ -32,6 +32,14 @@ export function newPart(bytes: Uint8Array): Part {
   return { number: nextPart++, bytes }
 }
 
+/** Answers a worker that has put away what a task needs: `call` is that of the task, while it is not settled. */
+export function sendPartsAgain(link: Link, call: CapturedCall | undefined, numbers: readonly number[]): void {
+  for (const number of numbers) {
+    const part = call?.parts.find((one) => one.number === number)
+    link.send([MessageType.part, number, part?.bytes ?? null])
+  }
+}
+
 /** What the other side of a link is to keep. It forgets what it is told to, and nothing else. */
 const maxParts = 4096
 const maxPartBytes = 64 * 1024 * 1024

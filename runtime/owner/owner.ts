@@ -13,6 +13,7 @@ import { MessageType, type Message, type RefTuple, type ResourceUnits } from '..
 import type { Link } from '../transport/link.ts'
 import { Answers } from './answers.ts'
 import { Borrowing } from './borrowing.ts'
+import { sendPartsAgain } from './captured-calls.ts'
 import { Generators, type OwnedGenerator } from './generators.ts'
 import type { OwnerHost } from './host.ts'
 import { LatePins } from './late-pins.ts'
@@ -380,6 +381,8 @@ export class Owner {
     if (this.#answers.received(link, message) || this.#generators.received(link, message)) return
     if (this.#borrowing.received(link, message) || this.access.received(message)) return
     if (this.values.asked(link, message)) return
+    if (message[0] === MessageType.partMiss)
+      return sendPartsAgain(link, this.#submission.captured.get(message[1]), message[2])
     if (message[0] !== MessageType.templateMiss) return this.extraMessages?.(link, message)
     const bytes = this.#templateBytes[message[1]]
     if (bytes !== undefined) link.send([MessageType.template, message[1], bytes])

@@ -33,6 +33,7 @@ export const MessageType = {
   generatorAllow: 43,
   generatorItem: 44,
   generatorResult: 45,
+  partMiss: 46,
   objectGet: 50,
   objectValue: 51,
   refAdd: 52,

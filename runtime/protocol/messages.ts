@@ -181,10 +181,12 @@ export type ReplyAck = readonly [type: T['replyAck'], ackId: number]
 // Worker -> owner.
 /**
  * What pushes on this link will name by its number: the text of a function, or the captured variables of a call. Sent
- * once; until `partDrop`, which tells what will not be named again.
+ * once; until `partDrop`, which tells what will not be named again. Null answers `partMiss` where there is none to send.
  */
-export type Part = readonly [type: T['part'], number: number, bytes: Uint8Array]
+export type Part = readonly [type: T['part'], number: number, bytes: Uint8Array | null]
 export type PartDrop = readonly [type: T['partDrop'], number: number]
+/** A worker has put away parts that a task needs which was pushed to it: it is sent them again, by who pushed it. */
+export type PartMiss = readonly [type: T['partMiss'], task: number, numbers: readonly number[]]
 export type TemplateMiss = readonly [type: T['templateMiss'], number: number]
 /** The common case: one inline result without refs, and no borrowed argument. */
 export type Done = readonly [type: T['done'], epoch: number, sequence: number, runMicros: number, value: Uint8Array]
@@ -354,6 +356,7 @@ export type Message =
   | Template
   | Part
   | PartDrop
+  | PartMiss
   | Push
   | Abort
   | GeneratorAllow

@@ -31,6 +31,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.workerResumed, repeatable],
   [MessageType.workerHolds, repeatable],
   [MessageType.template, repeatable],
+  [MessageType.partMiss, repeatable],
   [MessageType.abort, repeatable],
   [MessageType.generatorAllow, repeatable],
   [MessageType.free, repeatable],

@@ -12,20 +12,16 @@ import { readFlags, unpackCaptures, type CaptureFacts, type Captures } from '../
 import { refTupleOf } from '../owner/refs.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
+import { HeldParts, newHeldPart, type HeldPart, type NeededParts } from './held-parts.ts'
 import { watchCaptures } from './lost-changes.ts'
-
-interface HeldPart {
-  readonly bytes: Uint8Array
-  captures: Captures | undefined
-  /** Made before, of a function that leaves it as it is. */
-  fn: LoadedFunction | undefined
-}
 
 /** What a task needs of what its link had been sent when it came. */
 export interface Held {
   readonly facts: CaptureFacts
-  readonly part: HeldPart | undefined
-  readonly texts: readonly HeldPart[]
+  /** Its captures come among its arguments. */
+  readonly isStored: boolean
+  /** The part with its captures, where they are one, then those with texts. */
+  readonly needed: NeededParts
 }
 
 export interface CapturedPorts {
@@ -36,39 +32,36 @@ export interface CapturedPorts {
 
 export class CapturedFunctions {
   readonly #ports: CapturedPorts
-  readonly #byLink = new WeakMap<Link, Map<number, HeldPart>>()
+  readonly #parts: HeldParts
 
-  constructor(ports: CapturedPorts) {
+  constructor(ports: CapturedPorts, parts: HeldParts = new HeldParts()) {
     this.#ports = ports
+    this.#parts = parts
   }
 
-  add(link: Link, number: number, bytes: Uint8Array): void {
-    let parts = this.#byLink.get(link)
-    if (parts === undefined) this.#byLink.set(link, (parts = new Map<number, HeldPart>()))
-    // A copy: the bytes are a piece of what was read from the link.
-    parts.set(number, { bytes: new Uint8Array(bytes), captures: undefined, fn: undefined })
+  /** `bytes`: null answers a question for what its owner does not have. */
+  add(link: Link, number: number, bytes: Uint8Array | null): void {
+    this.#parts.add(link, number, bytes)
   }
 
   drop(link: Link, number: number): void {
-    this.#byLink.get(link)?.delete(number)
+    this.#parts.drop(link, number)
   }
 
-  /** Parts that came by this link and were not dropped. */
+  /** Parts that are kept of this link. */
   countOf(link: Link): number {
-    return this.#byLink.get(link)?.size ?? 0
+    return this.#parts.countOf(link)
   }
 
-  /** `first`: the first argument of a task that has just come by the link. */
-  hold(link: Link, first: Uint8Array): Held {
-    const numbers = decodeCompact(first) as readonly number[]
-    const parts = this.#byLink.get(link)
-    const partOf = (number: number): HeldPart => {
-      const part = parts?.get(number)
-      if (part === undefined) throw new ProtocolError(`a call names part ${number}, which was not sent on this link`)
-      return part
+  /** `task`: the number of a task that has just come by the link; `first`: its first argument. */
+  hold(link: Link, task: number, first: Uint8Array): Held {
+    const [flags = 0, own = 0, ...texts] = decodeCompact(first) as readonly number[]
+    const isStored = own === 0
+    return {
+      facts: readFlags(flags),
+      isStored,
+      needed: this.#parts.take(link, task, isStored ? texts : [own, ...texts]),
     }
-    const [flags = 0, own = 0, ...texts] = numbers
-    return { facts: readFlags(flags), part: own === 0 ? undefined : partOf(own), texts: texts.map(partOf) }
   }
 
   /** Calls `use` with the function; later, where modules have to be loaded first. `args`: all of the task's. */
@@ -78,7 +71,9 @@ export class CapturedFunctions {
     register: (refs: readonly RefTuple[]) => void,
     use: (fn: LoadedFunction, args: readonly unknown[]) => unknown,
   ): unknown {
-    const part = held.part ?? { bytes: args[1] as Uint8Array, captures: undefined, fn: undefined }
+    const { needed, isStored } = held
+    if (needed.failure !== undefined) throw needed.failure
+    const part = isStored ? newHeldPart(args[1] as Uint8Array) : (needed.parts[0] as HeldPart)
     const rest = args.slice(2)
     const captures = (part.captures ??= unpackCaptures(part.bytes))
     const call = (): unknown => {
@@ -94,7 +89,9 @@ export class CapturedFunctions {
     if (part.fn !== undefined) return part.fn
     const encoded = expand(captures.value)
     if (encoded.refs.length > 0) register(encoded.refs.map(refTupleOf))
-    const textOf = (number: number): string => Buffer.from((held.texts[number] as HeldPart).bytes).toString()
+    const first = held.isStored ? 0 : 1
+    const textOf = (number: number): string =>
+      Buffer.from((held.needed.parts[first + number] as HeldPart).bytes).toString()
     const fn = decodeValue(encoded, { ...this.#ports.refCodec, code: codeCodec(undefined, textOf, true) })
     if (typeof fn !== 'function') throw new ProtocolError('the captures of a call are of no function')
     if (isReusable && !isChecked) part.fn = fn as LoadedFunction

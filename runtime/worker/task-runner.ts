@@ -14,7 +14,14 @@ import { firstArgument, splitArguments } from '../owner/arguments.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
-import { type Attachment, type Failed, MessageType, type Push, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import {
+  type Attachment,
+  type Failed,
+  MessageType,
+  type Push,
+  type RefTuple,
+  type ResultTuple,
+} from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { ArgumentsLost, bringArguments } from './argument-values.ts'
 import { callFunction, isThenable } from './call.ts'
@@ -81,8 +88,9 @@ export class TaskRunner {
       {
         run: (task) => this.#run(task),
         giveBack: (epoch, sequences) => this.#giveBack(epoch, sequences),
-        isLoaded: (task) => this.templates.isLoaded(task.template),
-        load: (task) => void this.templates.load(task.template).then(() => this.executor.loaded(task.epoch)),
+        isLoaded: ({ template, held }) => this.templates.isLoaded(template) && held?.needed.isSettled !== false,
+        load: ({ template, held, epoch }) =>
+          void Promise.all([this.templates.load(template), held?.needed.whole]).then(() => this.executor.loaded(epoch)),
       },
       claim,
     )
@@ -117,7 +125,7 @@ export class TaskRunner {
       link,
       message,
       template,
-      held: template.captures ? this.captured.hold(link, firstArgument(message[6])) : undefined,
+      held: template.captures ? this.captured.hold(link, message[4], firstArgument(message[6])) : undefined,
       local: this.#nextLocal++,
       context: undefined,
       controller: undefined,
