@@ -22,6 +22,12 @@ export interface WorkerProcessOptions {
   readonly onExit: (report: ExitReport) => void
 }
 
+/**
+ * A node has about as many workers as CPUs: threads that help one of them to collect garbage take the CPU from another.
+ * Each large argument makes V8 collect (it counts what is mapped), which costs half as much without them.
+ */
+const collectAlone = '--single-threaded-gc'
+
 /** The last lines of a worker's stderr that go into its exit report. */
 const tailBytes = 4 * 1024
 const tailLines = 20
@@ -41,7 +47,7 @@ export class WorkerProcess {
     const out = openSync(outPath, 'a', 0o600)
     const err = openSync(errPath, 'a', 0o600)
     try {
-      this.#child = spawn(process.execPath, [...execArgv, entry, runFolder, options.worker], {
+      this.#child = spawn(process.execPath, [collectAlone, ...execArgv, entry, runFolder, options.worker], {
         detached: true,
         stdio: ['ignore', out, err],
         env: environment,
