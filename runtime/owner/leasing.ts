@@ -8,6 +8,7 @@ import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
 import type { GeneratorPlace } from './generators.ts'
+import type { Frees } from './frees.ts'
 import type { LatePins } from './late-pins.ts'
 import { LinkParts, type CapturedCall } from './captured-calls.ts'
 import type { NodeLinks } from './node-links.ts'
@@ -38,6 +39,7 @@ export interface LeasingParts {
   readonly table: TaskTable
   readonly slab: ByteSlab
   readonly latePins: LatePins
+  readonly frees: Frees
 }
 
 interface OpenLease {
@@ -64,6 +66,7 @@ export class Leasing implements SubmitEffects {
   readonly #table: TaskTable
   readonly #slab: ByteSlab
   readonly #latePins: LatePins
+  readonly #frees: Frees
   readonly #leases = new Map<number, OpenLease>()
   readonly #links = new WeakMap<Link, WorkerLink>()
   /** Questions to node managers by request id: what to do with the answer. */
@@ -79,6 +82,7 @@ export class Leasing implements SubmitEffects {
     this.#table = parts.table
     this.#slab = parts.slab
     this.#latePins = parts.latePins
+    this.#frees = parts.frees
     this.#events = events
   }
 
@@ -195,9 +199,18 @@ export class Leasing implements SubmitEffects {
     const { node, worker, epoch } = lease.grant
     const answer = (message: Message): void => {
       this.#forget(index)
+      this.#leftBehind(index, node)
       this.#state.workerEnded(index, message[2] as never, message[3] as number | null)
     }
     this.#ask(node, answer, (id) => [MessageType.workerEnd, id, worker, epoch, reason])
+  }
+
+  #leftBehind(index: number, node: NodeId): void {
+    const lease = this.#state.leases.get(index)
+    for (const sequence of lease?.all() ?? []) {
+      const number = lease?.task(sequence) ?? -1
+      if (number >= 0) this.#frees.leftBehind(number, node)
+    }
   }
 
   returnLease(index: number, grant: Grant, endWorker: boolean): void {

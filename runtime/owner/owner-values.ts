@@ -13,6 +13,7 @@ import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../p
 import type { Link } from '../transport/link.ts'
 import type { Borrowing } from './borrowing.ts'
 import type { OwnerHost } from './host.ts'
+import { Frees } from './frees.ts'
 import type { LostObjects } from './lost-objects.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { ObjectAccess } from './object-access.ts'
@@ -35,7 +36,8 @@ export class OwnerValues {
   readonly #table: TaskTable
   readonly #objects: ObjectTable
   readonly #access: ObjectAccess
-  readonly #nodes: NodeLinks
+  /** What nodes are told of objects that are gone. */
+  readonly frees: Frees
   readonly #replication: Replication
   #borrowing!: Borrowing
   #lost!: LostObjects
@@ -47,7 +49,7 @@ export class OwnerValues {
     this.#table = parts.table
     this.#objects = parts.objects
     this.#access = parts.access
-    this.#nodes = parts.nodes
+    this.frees = new Frees(parts)
     this.#replication = parts.replication
   }
 
@@ -57,9 +59,21 @@ export class OwnerValues {
     this.#lost = lost
   }
 
+  /** The link to that node manager is gone. */
+  linkGone(node: NodeId): void {
+    this.#replication.linkGone(node)
+    this.frees.linkGone(node)
+  }
+
+  nodeDead(node: NodeId): void {
+    this.#replication.nodeDead(node)
+    this.frees.nodeDead(node)
+  }
+
   /** Nothing is released, stored or awaited any more. */
   close(error: Error): void {
     this.#closed = error
+    this.frees.close()
   }
 
   /**
@@ -192,6 +206,11 @@ export class OwnerValues {
     }
   }
 
+  /** A copy of the value was brought to the store here: it goes with the object. */
+  brought(ref: RefTuple): void {
+    if (ref[0] === this.#host.self.process) this.#objects.addHolder(ref[1], this.#host.storeHolder)
+  }
+
   retain(ref: RefTuple): void {
     this.#borrowing.state.retain(ref)
   }
@@ -224,10 +243,13 @@ export class OwnerValues {
 
   /** The value of an outcome; of another one where no copy of it can be read. */
   async #read(ref: RefTuple, outcome: ObjectTuple, register: (refs: readonly RefTuple[]) => void): Promise<unknown> {
-    for (let now = outcome; ; ) {
+    for (let now = outcome; ;) {
       try {
-        return await this.#access.decode(ref, now, register)
+        const value = await this.#access.decode(ref, now, register)
+        this.brought(ref)
+        return value
       } catch (error) {
+        if (now[0] === 'stored') this.frees.mayComeHere(ref)
         const report = now[0] === 'stored' ? reportOf(error) : undefined
         if (report === undefined) throw error
         now = await new Promise<Outcome>((resolve) => this.again(ref, report, resolve))
@@ -324,22 +346,15 @@ export class OwnerValues {
     const outcome = this.#objects.outcome(number)
     if (outcome?.[0] === 'stored') {
       if (this.#replication.size > 0) this.#replication.drop(number)
-      this.#freeStored(number, outcome[2])
+      this.frees.free(number, outcome[2])
     }
     if (outcome?.[0] === 'error' && outcome.unread === true) {
       outcome.unread = false
       this.#reportUnread(outcome[1])
     }
+    if (this.frees.size > 0) this.frees.dropped(number)
     this.#lost.recovery.dropped(number)
     if (!this.#lost.lineage.unheld(number)) this.#table.release(number)
-  }
-
-  #freeStored(number: ObjectNumber, holders: readonly (readonly [NodeId, ProcessId])[]): void {
-    const key = objectKey({ owner: this.#host.self.process, number })
-    for (const [node, process] of holders) {
-      if (process === this.#host.self.process) void this.#host.store.delete(key).catch(() => {})
-      else this.#nodes.send(node, [MessageType.free, [key]], () => {})
-    }
   }
 
   #reportUnread(bytes: Uint8Array): void {

@@ -129,7 +129,7 @@ export class Owner {
     const { attachments, captured, slab } = this.#submission
     const parts = { host: this.host, nodes: this.#nodes, peers: this.#peers, table: this.#table }
     return new Leasing(
-      { ...parts, slab, latePins: this.#latePins },
+      { ...parts, slab, latePins: this.#latePins, frees: this.values.frees },
       {
         fail: (number, failure) => this.#submission.fail(number, failure),
         story: (number, event, lease) => this.notes.add(number, event, this.#leasing.grantOf(lease)),
@@ -307,13 +307,13 @@ export class Owner {
 
   #nodeGone(node: NodeId): void {
     this.#leasing.nodeGone(node)
-    this.#replication.linkGone(node)
+    this.values.linkGone(node)
   }
 
   nodeDead(node: NodeId, reason: string): void {
     this.#peers.nodeDead(node)
     this.#lost.nodeDead(node, reason, () => this.#leasing.nodeDead(node, reason))
-    this.#replication.nodeDead(node)
+    this.values.nodeDead(node)
   }
 
   /** There is one more node. */
@@ -362,6 +362,7 @@ export class Owner {
       references: this.#borrowing.state.size(),
       questions: this.access.size,
       replicated: this.#replication.size,
+      frees: this.values.frees.size,
       argumentPieces: this.#submission.slab.livePieces,
       ...this.#lost.tableSizes(),
       stories: this.notes.size,

@@ -47,6 +47,14 @@ function square(x) {
 }
 
 let over = false
+/** Nothing is under way any more: until the test has looked, this program stays. */
+let quiet = false
+async function beQuiet() {
+  if (quiet) return
+  quiet = true
+  await say('quiet')
+  await told('leave')
+}
 void told('enough').then(() => (over = true))
 
 let next = 0
@@ -191,9 +199,11 @@ for (let life = 1; !over; life++) {
   retried += explain().retried || newest
   newest = 0
   const left = await leftInTables(explain)
+  if (over) await beQuiet()
   await shutdown()
   await say('lived', { life, left, held: held() })
 }
 clearInterval(watch)
+await beQuiet()
 await say('outcomes', { counts, wrong, succeededOnce, retried, held: held() })
 await end({})

@@ -1,5 +1,5 @@
 /** What has to hold after chaos, whatever went wrong: each sentence that does not is a problem. */
-import type { ChaosResult, DaemonSample, Held } from './chaos.ts'
+import type { ChaosResult, Held } from './chaos.ts'
 
 const mebibyte = 1024 * 1024
 const mostMoreFiles = 20
@@ -12,7 +12,7 @@ const mostGrowth: Held = {
 }
 
 export function problemsOf(result: ChaosResult): string[] {
-  const { startedTwice, neverStarted, drivers, daemons } = result
+  const { startedTwice, neverStarted, drivers, grown, looks } = result
   const problems = [
     ...startedTwice.map((id) => `${id} must not run again and was started more than once`),
     ...neverStarted.map((id) => `${id} succeeded and was never started`),
@@ -35,25 +35,7 @@ export function problemsOf(result: ChaosResult): string[] {
           problems.push(`${name}: has ${last[what]} ${what} at the end, ${first[what]} after its first life`)
     }
   }
-  for (const [pid, samples] of daemons) problems.push(...growthOf(pid, samples))
-  return problems
-}
-
-/** Samples of a node manager that lived for less say nothing. */
-const leastSamples = 30
-const mostDaemonBytes = 64 * mebibyte
-
-/** Between its second quarter and its last one: a heap that is new grows. */
-function growthOf(pid: number, samples: readonly DaemonSample[]): string[] {
-  if (samples.length < leastSamples) return []
-  const quarter = Math.floor(samples.length / 4)
-  const least = (part: readonly DaemonSample[], what: 'rssBytes' | 'files'): number =>
-    Math.min(...part.map((sample) => sample[what]))
-  const [before, after] = [samples.slice(quarter, 2 * quarter), samples.slice(-quarter)]
-  const problems: string[] = []
-  const bytes = least(after, 'rssBytes') - least(before, 'rssBytes')
-  if (bytes > mostDaemonBytes) problems.push(`node manager ${pid} grew by ${bytes} bytes`)
-  const files = least(after, 'files') - least(before, 'files')
-  if (files > mostMoreFiles) problems.push(`node manager ${pid} has ${files} open files more than before`)
+  if (looks === 0) problems.push('nobody looked at what node managers and workers hold')
+  problems.push(...grown)
   return problems
 }

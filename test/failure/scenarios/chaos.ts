@@ -3,12 +3,11 @@
  * user would run it; what has to hold is counted outside of Outpool.
  */
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { performance } from 'node:perf_hooks'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import type { FailureCluster, Program } from '../support.ts'
 import { eventually } from '../support.ts'
+import { ChaosCounts } from './chaos-counts.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -45,20 +44,17 @@ export interface ChaosOutcomes {
   readonly lives: readonly { readonly held: Held; readonly left: Readonly<Record<string, number>> }[]
 }
 
-export interface DaemonSample {
-  readonly atMs: number
-  readonly rssBytes: number
-  readonly files: number
-}
-
 export interface ChaosResult {
   readonly acts: Readonly<Record<string, number>>
   readonly drivers: readonly ChaosOutcomes[]
   /** How often each task with `maxRetries: 0` began that began more than once, and those that succeeded without. */
   readonly startedTwice: readonly string[]
   readonly neverStarted: readonly string[]
-  /** By process id, of the node managers that were there. */
-  readonly daemons: ReadonlyMap<number, readonly DaemonSample[]>
+  /** What node managers and workers had too much of, or more and more; and what was left in their tables. */
+  readonly grown: readonly string[]
+  /** The most that there was of each, and how often that was looked at. */
+  readonly peaks: Readonly<Record<string, number>>
+  readonly looks: number
 }
 
 interface Act {
@@ -76,6 +72,8 @@ interface Progress {
 }
 
 const sampleMs = 2_000
+/** Entries of a node manager that a program has as long as it is there. */
+const ofPrograms = ['jobs', 'owners', 'holders']
 
 export async function underChaos(cluster: FailureCluster, options: ChaosOptions): Promise<ChaosResult> {
   const { seed, seconds, every, drivers: count, note = () => {} } = options
@@ -99,8 +97,8 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
       note(`cannot join: ${reason}`)
     }
   }, 5_000)
-  const daemons = new Map<number, DaemonSample[]>()
-  const sampling = setInterval(() => sample(cluster, daemons), sampleMs)
+  const counts = new ChaosCounts(cluster)
+  const sampling = setInterval(() => void counts.look(), sampleMs)
   const acts: Record<string, number> = {}
   try {
     await chaosCommand(cluster, head, ['--seed', seed, '--seconds', seconds, '--every', every], (act) => {
@@ -112,10 +110,21 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
     clearInterval(telling)
   }
   note('nothing goes wrong any more')
+  for (const driver of drivers) driver.tell('enough')
+  for (const driver of drivers) await driver.next('quiet')
+  await counts.look()
+  // The programs are there and do nothing: neither do those who worked for them.
+  const leftByWork = await counts.left(true, ofPrograms)
   const outcomes = await Promise.all(drivers.map((driver) => outcomesOf(driver)))
   await allFree(cluster, head)
-  sample(cluster, daemons)
-  return { acts, drivers: outcomes, ...startedWrong(cluster, outcomes), daemons }
+  const leftByPrograms = await counts.left(true)
+  const grown = [
+    ...leftByWork.map((text) => `${text}, while the programs rest`),
+    ...leftByPrograms.map((text) => `${text}, after the programs have left`),
+    ...counts.problems,
+  ]
+  const { peaks, samples: looks } = counts
+  return { acts, drivers: outcomes, ...startedWrong(cluster, outcomes), grown, peaks, looks }
 }
 
 function startDriver(cluster: FailureCluster, nodes: readonly DaemonFacts[], seed: number): Program {
@@ -153,7 +162,7 @@ function chaosCommand(
 }
 
 async function outcomesOf(driver: Program): Promise<ChaosOutcomes> {
-  driver.tell('enough')
+  driver.tell('leave')
   const outcomes = await driver.next<Omit<ChaosOutcomes, 'lives'>>('outcomes')
   const lives = driver.all<ChaosOutcomes['lives'][number]>('lived')
   await driver.next('end')
@@ -182,27 +191,4 @@ async function allFree(cluster: FailureCluster, head: DaemonFacts): Promise<void
     )
     return (fromHead && alive.length === 4 && free) || undefined
   })
-}
-
-/** Open files of a node manager but those of its workers (their logs and links), of which there are as many as needed. */
-function ownFiles(pid: number): number {
-  const folder = `/proc/${pid}/fd`
-  return readdirSync(folder).filter((name) => {
-    const target = readlinkSync(join(folder, name))
-    return !target.startsWith('socket:') && !target.includes('/logs/')
-  }).length
-}
-
-function sample(cluster: FailureCluster, daemons: Map<number, DaemonSample[]>): void {
-  for (const pid of cluster.daemonPids()) {
-    try {
-      // Its own memory: that of the object store is shared, and as large as what lies in it.
-      const rss = Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
-      const files = ownFiles(pid)
-      const before = daemons.get(pid) ?? []
-      daemons.set(pid, [...before, { atMs: performance.now(), rssBytes: rss * 1024, files }])
-    } catch {
-      // It has just been killed.
-    }
-  }
 }
