@@ -79,6 +79,12 @@ export class ObjectAccess {
     return this.#decode(expand(bytes), register)
   }
 
+  /** An error, for a log. */
+  textOf(bytes: Uint8Array): string {
+    const error = this.decodeInline(bytes, () => {})
+    return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  }
+
   /** The value of any outcome. */
   async decode(ref: RefTuple, outcome: ObjectTuple, register: RegisterRefs): Promise<unknown> {
     if (outcome[0] === 'inline') return this.decodeInline(outcome[1], register)

@@ -350,17 +350,11 @@ export class OwnerValues {
     }
     if (outcome?.[0] === 'error' && outcome.unread === true) {
       outcome.unread = false
-      this.#reportUnread(outcome[1])
+      this.#host.warn(`a task failed and nobody read its result: ${this.#access.textOf(outcome[1])}`)
     }
     if (this.frees.size > 0) this.frees.dropped(number)
     this.#lost.recovery.dropped(number)
     if (!this.#lost.lineage.unheld(number)) this.#table.release(number)
-  }
-
-  #reportUnread(bytes: Uint8Array): void {
-    const error = this.#access.decodeInline(bytes, () => {})
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#host.warn(`a task failed and nobody read its result: ${text}`)
   }
 
   /** Another process asks for an object of this one, or could not read what it was told of. False for another message. */

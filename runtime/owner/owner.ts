@@ -61,7 +61,8 @@ export class Owner {
   readonly #table = new TaskTable()
   readonly #objects: ObjectTable
   readonly #submission: Submission
-  readonly #peers: Peers
+  /** The links to other processes that use objects or run tasks. */
+  readonly peers: Peers
   readonly #nodes: NodeLinks
   readonly #leasing: Leasing
   readonly #borrowing: Borrowing
@@ -85,7 +86,7 @@ export class Owner {
   constructor(host: OwnerHost, options: OwnerOptions = {}) {
     this.host = host
     this.#objects = new ObjectTable(this.#table)
-    this.#peers = new Peers(host.home, {
+    this.peers = new Peers(host.home, {
       attached: (link) => this.#attach(link),
       gone: (process, reason) => this.#peerGone(process, reason),
     })
@@ -97,7 +98,7 @@ export class Owner {
     })
     const folder = eventsFolder()
     if (folder !== undefined) this.#events = new TaskEvents(folder, host)
-    this.access = new ObjectAccess(this.#events ? recordedPulls(host, this.#events) : host, this.#peers)
+    this.access = new ObjectAccess(this.#events ? recordedPulls(host, this.#events) : host, this.peers)
     const parts = { host, table: this.#table, objects: this.#objects, access: this.access, nodes: this.#nodes }
     this.#replication = new Replication(host, this.#nodes, this.#objects)
     this.values = new OwnerValues({ ...parts, replication: this.#replication })
@@ -127,7 +128,7 @@ export class Owner {
 
   #makeLeasing(): Leasing {
     const { attachments, captured, slab } = this.#submission
-    const parts = { host: this.host, nodes: this.#nodes, peers: this.#peers, table: this.#table }
+    const parts = { host: this.host, nodes: this.#nodes, peers: this.peers, table: this.#table }
     return new Leasing(
       { ...parts, slab, latePins: this.#latePins, frees: this.values.frees },
       {
@@ -153,7 +154,7 @@ export class Owner {
 
   #makeLost(parts: Omit<ValueParts, 'replication'>, maxLineageBytes: number | undefined): LostObjects {
     const own = { values: this.values, submission: this.#submission, state: this.state, events: this.#events }
-    return new LostObjects({ ...parts, ...own, maxLineageBytes, isDead: (node) => this.#peers.isDead(node) })
+    return new LostObjects({ ...parts, ...own, maxLineageBytes, isDead: (node) => this.peers.isDead(node) })
   }
 
   #makeBorrowing(): Borrowing {
@@ -163,7 +164,7 @@ export class Owner {
         this.#table.at(number).references[slotOf(number)] = value
       },
     }
-    return new Borrowing(this.host.self, this.#peers, counts, {
+    return new Borrowing(this.host.self, this.peers, counts, {
       free: (number) => this.values.free(number),
       ownerDied: (owner) => this.access.gone(owner, 'its process ended'),
     })
@@ -283,12 +284,7 @@ export class Owner {
 
   /** Takes every link to another process, dialled or incoming; returns what is called when it is over. */
   adopt(link: Link): (reason: Error) => void {
-    return link.peer.kind === 'node' ? this.#nodes.adopt(link) : this.#peers.adopt(link)
-  }
-
-  /** A link to each process that is linked to this one. */
-  peers(): Link[] {
-    return this.#peers.all()
+    return link.peer.kind === 'node' ? this.#nodes.adopt(link) : this.peers.adopt(link)
   }
 
   /** A message of the home. False when it is about something else than leases and copies. */
@@ -311,7 +307,7 @@ export class Owner {
   }
 
   nodeDead(node: NodeId, reason: string): void {
-    this.#peers.nodeDead(node)
+    this.peers.nodeDead(node)
     this.#lost.nodeDead(node, reason, () => this.#leasing.nodeDead(node, reason))
     this.values.nodeDead(node)
   }
@@ -378,7 +374,7 @@ export class Owner {
   }
 
   #fromPeer(link: Link, message: Message): void {
-    if (this.#peers.isDead(link.peer.node)) return
+    if (this.peers.isDead(link.peer.node)) return
     if (this.#answers.received(link, message) || this.#generators.received(link, message)) return
     if (this.#borrowing.received(link, message) || this.access.received(message)) return
     if (this.values.asked(link, message)) return

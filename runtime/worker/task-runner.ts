@@ -102,7 +102,7 @@ export class TaskRunner {
 
   /** Entries of its tables. Lines of a lease that is over stay until the next one begins; so does the code of a link. */
   sizes(): Record<string, number> {
-    const links = this.#owner.peers()
+    const links = this.#owner.peers.all()
     const sum = (countOf: (link: Link) => number): number => links.reduce((total, link) => total + countOf(link), 0)
     return {
       running: this.#running.length,
