@@ -6,6 +6,7 @@ import { ValueError } from '../shared/python-errors.ts'
 import { PoolTerminatedError } from './errors.ts'
 import type { Entry } from './imap-buffer.ts'
 import { IMapIterator, type ImapHost } from './imap-iterator.ts'
+import { MapResults } from './map-results.ts'
 import { checkChunkSize, compilePoolOptions, type PoolOptions } from './pool-options.ts'
 import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolRunnerReport } from '../shared/pool-runner.ts'
 
@@ -229,20 +230,20 @@ export class Pool implements AsyncDisposable {
     job: { mode: ChunkMode; fn: Callable; chunks: readonly (readonly unknown[])[] },
     settle: ResultSettler<R[]>,
   ): void {
-    const results: (readonly unknown[])[] = []
+    const results = new MapResults(job.chunks)
     let left = job.chunks.length
     let failure: readonly [error: unknown] | undefined
     const chunkOver = (): void => {
       if (--left > 0) return
       // As in Python, an error is told when every chunk is done: nothing of this call runs on behind it.
       if (failure !== undefined) settle.reject(failure[0])
-      else settle.resolve(joined(results) as R[])
+      else settle.resolve(results.all() as R[])
     }
     if (left === 0) settle.resolve([])
     job.chunks.forEach((items, index) => {
       const answered = ({ values, failures }: ChunkAnswer): void => {
         const first = failures[0]
-        if (first === undefined) results[index] = values
+        if (first === undefined) results.put(index, values)
         else failure ??= [first[1]]
         chunkOver()
       }
@@ -299,12 +300,6 @@ function mapOptions<R>(
   errorCallback: ErrorCallback | null | undefined,
 ): MapAsyncOptions<R> {
   return typeof chunksize === 'object' && chunksize !== null ? chunksize : { chunksize, callback, errorCallback }
-}
-
-function joined(chunks: readonly (readonly unknown[])[]): unknown[] {
-  const values: unknown[] = []
-  for (const chunk of chunks) for (const value of chunk) values.push(value)
-  return values
 }
 
 function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {

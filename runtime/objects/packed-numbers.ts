@@ -54,14 +54,23 @@ export function packNumbers(array: readonly unknown[]): PackedNumbers | undefine
 
 /** `bytes` must be aligned to its words, as memory of its own is. */
 export function unpackNumbers(bytes: Uint8Array, integers: boolean): number[] {
-  const words = integers
-    ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
-    : new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8)
-  return plainArray(words)
+  return integers
+    ? plainIntegers(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4))
+    : plainDoubles(new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8))
 }
 
-/** A loop over an array of the right length: seven times faster than `Array.from`. */
-function plainArray(words: Int32Array | Float64Array): number[] {
+// A loop over an array of the right length: seven times faster than `Array.from`, and twice as fast where it never sees
+// another kind of words.
+
+function plainIntegers(words: Int32Array): number[] {
+  const { length } = words
+  if (length > maxPreallocated) return Array.from<number>(words)
+  const numbers = new Array<number>(length)
+  for (let i = 0; i < length; i++) numbers[i] = words[i] as number
+  return numbers
+}
+
+function plainDoubles(words: Float64Array): number[] {
   const { length } = words
   if (length > maxPreallocated) return Array.from<number>(words)
   const numbers = new Array<number>(length)
