@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { OutpoolError, RuntimeEnvSetupError } from '../runtime/base/errors.ts'
 import { withPack, type FunctionDefinition } from '../runtime/code/function-source.ts'
-import { environmentWord, parseEnvironment } from '../runtime/code/modules/environment.ts'
+import { environmentWord, parseEnvironment, type Environment } from '../runtime/code/modules/environment.ts'
 import type { PackedManifest, PackOptions } from '../runtime/code/modules/manifest.ts'
 import { isTypeScript } from '../runtime/code/modules/module-format.ts'
 import type { Packed } from '../runtime/code/modules/pack.ts'
@@ -15,6 +15,7 @@ import { childExecArgv } from '../runtime/node/child-settings.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { compileRuntimeEnv, noRuntimeEnv, type CompiledRuntimeEnv, type RuntimeEnv } from './runtime-env.ts'
+import { workerPreload, type WorkerPreload } from './worker-preloads.ts'
 
 export interface Carried {
   readonly definition: FunctionDefinition
@@ -48,8 +49,8 @@ export function setDefaultRuntimeEnv(runtime: ProcessRuntime, env: CompiledRunti
 function carrierOf(runtime: ProcessRuntime): Carrier {
   let carrier = carriers.get(runtime)
   if (carrier === undefined) {
-    const { env, workingDir } = parseEnvironment(runtime.environment)
-    carrier = new Carrier(runtime, { ...noRuntimeEnv, env }, workingDir)
+    const { env, workingDir, preloads } = parseEnvironment(runtime.environment)
+    carrier = new Carrier(runtime, { ...noRuntimeEnv, env }, { workingDir, preloads })
     carriers.set(runtime, carrier)
   }
   return carrier
@@ -59,28 +60,43 @@ function carrierOf(runtime: ProcessRuntime): Carrier {
 const packing = (): Promise<typeof import('../runtime/code/modules/pack.ts')> =>
   import('../runtime/code/modules/pack.ts')
 
+type Inherited = Pick<Environment, 'workingDir' | 'preloads'>
+const nothingInherited: Inherited = { workingDir: undefined, preloads: [] }
+
 class Carrier {
   readonly #runtime: ProcessRuntime
   readonly #base: CompiledRuntimeEnv
-  /** The working folder of the task that this process runs. */
-  readonly #inherited: RefTuple | undefined
+  /** What the task that this process runs has. */
+  readonly #inherited: Inherited
+  readonly #preload: WorkerPreload | undefined
+  #baseWord: string | undefined
   readonly #packs = new Map<string, RefTuple>()
   readonly #archives = new Map<string, RefTuple>()
 
-  constructor(runtime: ProcessRuntime, base: CompiledRuntimeEnv, inherited?: RefTuple) {
+  constructor(runtime: ProcessRuntime, base: CompiledRuntimeEnv, inherited: Inherited = nothingInherited) {
     this.#runtime = runtime
-    this.#base = base
     this.#inherited = inherited
+    const preload = workerPreload(runtime.local)
+    this.#preload = preload
+    this.#base =
+      preload === undefined
+        ? base
+        : { pack: { ...base.pack, apart: preload.apart }, env: { ...preload.env, ...base.env } }
   }
 
   environment(given: RuntimeEnv | undefined): string {
-    const { pack, env } = this.#compiled(given)
+    if (given !== undefined || this.#base.pack.workingDir !== undefined) return this.#wordOf(this.#compiled(given))
+    return (this.#baseWord ??= this.#wordOf(this.#base))
+  }
+
+  #wordOf({ pack, env }: CompiledRuntimeEnv): string {
     const { workingDir } = pack
     const folder =
       workingDir === undefined
-        ? this.#inherited
+        ? this.#inherited.workingDir
         : this.#pack(`folder ${JSON.stringify(pack)}`, async () => (await packing()).packFolder(workingDir, pack))
-    return environmentWord({ env, workingDir: folder })
+    const preloads = this.#preload === undefined ? this.#inherited.preloads : [this.#preload.module]
+    return environmentWord({ env, workingDir: folder, preloads })
   }
 
   carry(definition: FunctionDefinition, given: RuntimeEnv | undefined): Carried {

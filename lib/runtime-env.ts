@@ -63,6 +63,7 @@ export function compileRuntimeEnv(
       workingDir: workingDir === undefined ? base.pack.workingDir : folderOf(workingDir, `${where}.workingDir`),
       include: include ?? base.pack.include,
       exclude: exclude ?? base.pack.exclude,
+      apart: base.pack.apart,
     },
     env: { ...base.env, ...checkVariables(env, `${where}.env`) },
   }

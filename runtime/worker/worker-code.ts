@@ -6,6 +6,7 @@
 import process from 'node:process'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
+import { localUrl } from '../code/own-modules.ts'
 import type { PackedManifest } from '../code/modules/manifest.ts'
 import type { Made, ReadyModule } from '../code/modules/set-up.ts'
 import { MessageType, type Message, type RefTuple } from '../protocol/messages.ts'
@@ -51,7 +52,7 @@ export class WorkerCode {
     return ready.url
   }
 
-  /** Prepares this process for tasks of an environment: its working folder. Variables are there from the start. */
+  /** Prepares this process for tasks of an environment: what comes before them, their working folder. Variables are there from the start. */
   enter(environment: string): Promise<void> {
     if (environment === '') return Promise.resolve()
     let entering = this.#environments.get(environment)
@@ -79,8 +80,9 @@ export class WorkerCode {
   }
 
   async #enter(environment: string): Promise<void> {
-    const { workingDir } = parseEnvironment(environment)
+    const { workingDir, preloads } = parseEnvironment(environment)
     this.environment = environment
+    for (const url of preloads) await import(localUrl(url))
     if (workingDir === undefined) return
     const { folder } = await this.#setUp(workingDir)
     process.chdir(folder)

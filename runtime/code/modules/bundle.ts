@@ -54,10 +54,13 @@ const maxRounds = 8
 export interface BundleOptions {
   /** Packages that every node has: this one, and those that a shim stands for. */
   readonly provided: readonly string[]
+  /** Packages that stay outside by their names. */
+  readonly apart?: readonly string[]
 }
 
 interface Round {
   readonly provided: readonly string[]
+  readonly apart: readonly string[]
   /** Folders of packages that stay outside. */
   readonly outside: Map<string, NpmPackage>
   readonly direct: Map<string, NpmPackage>
@@ -71,6 +74,7 @@ export async function bundleModule(tool: Esbuild, file: string, options: BundleO
     const known = outside.size
     const round: Round = {
       provided: options.provided,
+      apart: options.apart ?? [],
       outside,
       direct: new Map(),
       files: new Set(),
@@ -155,7 +159,7 @@ function plugin(round: Round): esbuild.Plugin {
           const npm = installedPackageOf(found.path)
           if (npm === undefined) return found
           if (installedPackageOf(importer) === undefined) round.direct.set(npm.folder, npm)
-          if (npm.native) round.outside.set(npm.folder, npm)
+          if (npm.native || round.apart.includes(npm.name)) round.outside.set(npm.folder, npm)
           if (!round.outside.has(npm.folder)) return found
           return { path, external: true }
         },

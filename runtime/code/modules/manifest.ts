@@ -58,6 +58,8 @@ export interface PackOptions {
   readonly workingDir: string | undefined
   readonly include: readonly string[] | undefined
   readonly exclude: readonly string[] | undefined
+  /** Names of packages that stay packages of their own: in a worker they may mean something else than their files. */
+  readonly apart: readonly string[]
 }
 
 export const defaultPackOptions: PackOptions = {
@@ -66,6 +68,7 @@ export const defaultPackOptions: PackOptions = {
   workingDir: undefined,
   include: undefined,
   exclude: undefined,
+  apart: [],
 }
 
 /**

@@ -48,7 +48,7 @@ export async function packModule(file: string, options: PackOptions): Promise<Pa
 }
 
 async function packFile(file: string, real: string, options: PackOptions, tool: Esbuild | undefined): Promise<Packed> {
-  const bundled = tool === undefined ? undefined : await bundleModule(tool, real, { provided })
+  const bundled = tool === undefined ? undefined : await bundleModule(tool, real, { provided, apart: options.apart })
   const { workingDir } = options
   const npm = installedPackageOf(real)
   const whole = npm === undefined || bundled?.external.every(({ folder }) => folder !== npm.folder)

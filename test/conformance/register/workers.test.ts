@@ -1,0 +1,63 @@
+/** In the workers that Outpool starts for a registered program the names mean what they mean in the program. */
+import { expect } from 'chai'
+import { TestCluster } from '../../cluster/support.ts'
+import { runProgram, type ProgramOptions } from '../shim-programs.ts'
+
+const packages = { workerpool: 'workerpool', 'p-queue': 'p-queue', 'p-map': 'p-map', 'p-limit': 'p-limit' }
+
+const files = {
+  'main.mjs': `
+    import { init, remote, shutdown } from 'outpool'
+    import { kinds } from './kinds.mjs'
+    await init()
+    console.log(JSON.stringify(kinds()))
+    const there = remote(new URL('./kinds.mjs', import.meta.url), 'kinds')
+    console.log(JSON.stringify(await there.run()))
+    console.log(JSON.stringify(await there.options({ runtimeEnv: { env: { A: '1' } } }).run()))
+    await shutdown()`,
+  'kinds.mjs': `
+    import workerpool from 'workerpool'
+    import PQueue from 'p-queue'
+    import pMap from 'p-map'
+    import pLimit from 'p-limit'
+    import { explain } from 'outpool'
+    const kindOf = (target) => { try { return explain(target).kind ?? 'plain' } catch { return 'plain' } }
+    export function kinds() { return [workerpool.pool(), new PQueue(), pMap, pLimit(1)].map(kindOf) }`,
+}
+const node = ['--import', 'outpool/register']
+const all = JSON.stringify(['workerpool', 'p-queue', 'p-map', 'p-limit'])
+const some = JSON.stringify(['plain', 'p-queue', 'plain', 'p-limit'])
+/** In the program, in a worker, and in one of another environment. */
+const everywhere = (line: string): string => `${line}\n`.repeat(3)
+
+const run = async (options: Partial<ProgramOptions>): Promise<string> => {
+  const { stdout, stderr } = await runProgram({ packages, files, main: 'main.mjs', ...options })
+  return stderr === '' ? stdout : stderr
+}
+
+describe('the workers of a registered program', () => {
+  it('have the names mapped, on this machine', async () => {
+    expect(await run({ node })).to.equal(everywhere(all))
+  })
+
+  it('have those names mapped that OUTPOOL_SHIMS selects, on this machine', async () => {
+    expect(await run({ node, env: { OUTPOOL_SHIMS: 'p-queue,p-limit' } })).to.equal(everywhere(some))
+  })
+
+  it('have the names mapped where the program registers by an import of its own', async () => {
+    const own = { ...files, 'first.mjs': `import 'outpool/register'\nawait import('./main.mjs')` }
+    expect(await run({ files: own, main: 'first.mjs' })).to.equal(everywhere(all))
+  })
+
+  it('have the names mapped on another node, which has none of the packages, as they are selected', async () => {
+    const cluster = new TestCluster()
+    try {
+      const [head] = await cluster.startAll(0)
+      const env = { OUTPOOL_ADDRESS: head!.url, OUTPOOL_TOKEN: cluster.token }
+      expect(await run({ node, env })).to.equal(everywhere(all))
+      expect(await run({ node, env: { ...env, OUTPOOL_SHIMS: 'p-queue,p-limit' } })).to.equal(everywhere(some))
+    } finally {
+      await cluster.close()
+    }
+  })
+})
