@@ -2,6 +2,7 @@
 import { longestTimerMs } from '../runtime/base/clock.ts'
 import { endsEarly, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
+import { watchNear } from '../runtime/owner/watch-near.ts'
 import { checkNames } from './options.ts'
 import { ensureRuntime } from './runtime.ts'
 
@@ -68,6 +69,12 @@ export interface WaitOptions {
   readonly count?: number
   /** How long to wait, in milliseconds. Default: without end. */
   readonly timeout?: number
+  /**
+   * Whether a value that lies on another machine is brought to this one before its ref counts as ready, so that `get`
+   * has it at hand. Default true. A program on a machine without a node has no store to bring it to: for it a value is
+   * ready when it is anywhere.
+   */
+  readonly fetchLocal?: boolean
 }
 
 /**
@@ -78,13 +85,14 @@ export async function wait<T>(
   refs: readonly ObjectRef<T>[],
   options: WaitOptions = {},
 ): Promise<[ready: ObjectRef<T>[], rest: ObjectRef<T>[]]> {
-  checkNames(options, ['count', 'timeout'], 'wait')
-  const { count = 1, timeout = Number.POSITIVE_INFINITY } = options
+  checkNames(options, ['count', 'timeout', 'fetchLocal'], 'wait')
+  const { count = 1, timeout = Number.POSITIVE_INFINITY, fetchLocal = true } = options
   if (!Number.isInteger(count) || count < 1 || count > refs.length) {
     throw new RangeError(
       `wait: count must be an integer from 1 to the number of refs (${refs.length}), not ${String(count)}`,
     )
   }
+  if (typeof fetchLocal !== 'boolean') throw new TypeError('wait: fetchLocal must be true or false')
   if (!(timeout >= 0)) throw new RangeError(`wait: timeout must be a number of milliseconds, not ${String(timeout)}`)
   const tuples = refs.map((ref, i) => tupleOf(checked(ref, i, 'wait')))
   const { owner } = ensureRuntime()
@@ -102,11 +110,12 @@ export async function wait<T>(
     const timer = timeout > longestTimerMs ? undefined : setTimeout(end, timeout)
     for (const [i, tuple] of tuples.entries()) {
       if (over) break
-      const stop = owner.values.watch(tuple, () => {
+      const then = (): void => {
         if (over) return
         ready.add(i)
         if (ready.size >= count) end()
-      })
+      }
+      const stop = fetchLocal ? watchNear(owner, tuple, then) : owner.values.watch(tuple, then)
       if (over) stop()
       else unwatch.push(stop)
     }

@@ -199,9 +199,11 @@ export class OwnerValues {
     if (own) {
       this.#borrowing.state.retainOwned(number)
       this.#objects.await(number, waiter)
-    } else this.#access.ask(ref, waiter)
+    }
+    const forget = own ? undefined : this.#access.ask(ref, waiter)
     return () => {
       if (own && !over) this.#objects.unawait(number, waiter)
+      forget?.()
       end()
     }
   }
@@ -237,7 +239,7 @@ export class OwnerValues {
 
   /** No copy of what was answered could be read: calls back when there is something else, in any case once. */
   again(ref: RefTuple, report: PullReport, then: (outcome: Outcome) => void): void {
-    if (ref[0] !== this.#host.self.process) return this.#access.ask(ref, then, report)
+    if (ref[0] !== this.#host.self.process) return void this.#access.ask(ref, then, report)
     this.#lost.recovery.reported(ref[1], report, () => void this.watch(ref, then, false))
   }
 

@@ -58,7 +58,7 @@ describe('where tasks with large arguments go', () => {
     const small = on('second', mebibyte / 8)
     const places = [[refs[0], second], [refs[1], third], [refs[2], first], [small, second]] as const // prettier-ignore
     for (const [ref, { id }] of places) {
-      await wait([ref])
+      await wait([ref], { fetchLocal: false })
       await idle()
       expect(await whereIs.run(ref)).to.equal(id)
     }
@@ -67,5 +67,15 @@ describe('where tasks with large arguments go', () => {
     await idle()
     expect(await sum.run(small, refs[1])).to.deep.equal([third.id, 2])
     expect(await moved()).to.be.within(mebibyte, 2 * mebibyte)
+  })
+
+  it('is no matter to who waits for them: they come to his machine, unless he says that they need not', async () => {
+    const ref = made.options({ numCpus: 0, resources: { second: 1 } }).remote(bytes / 8)
+    expect(await wait([ref], { fetchLocal: false })).to.deep.equal([[ref], []])
+    expect(await moved()).to.equal(0)
+    expect(await wait([ref, ref], { count: 2 })).to.deep.equal([[ref, ref], []])
+    expect(await moved()).to.be.within(bytes, bytes + mebibyte)
+    ref[Symbol.dispose]()
+    await eventually(async () => (await moved()) === 0 || undefined)
   })
 })

@@ -285,6 +285,7 @@ describe('tasks', () => {
       expect(await rejection(wait([ref], { count: 2 }))).to.be.instanceOf(RangeError)
       expect(await rejection(wait([]))).to.be.instanceOf(RangeError)
       expect((await rejection(wait([ref, 7 as never], { timeout: 60_000 }))).message).to.contain('element 1')
+      expect(await rejection(wait([ref], { fetchLocal: 1 as never }))).to.be.instanceOf(TypeError)
       expect((await rejection(wait([ref], { counts: 1 } as never))).message).to.contain("'count'")
     })
 

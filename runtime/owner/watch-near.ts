@@ -1,0 +1,53 @@
+/** Waiting for values that are to be read here. */
+import { objectKey } from '../base/ids.ts'
+import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import type { OwnerHost } from './host.ts'
+import type { Owner } from './owner.ts'
+
+/**
+ * As `OwnerValues.watch`, but a value that is stored elsewhere is brought to the store of this machine first. What cannot
+ * be brought counts as ready, as an error does: `get` tells why.
+ */
+export function watchNear(
+  { host, values }: Pick<Owner, 'host' | 'values'>,
+  ref: RefTuple,
+  then: () => void,
+): () => void {
+  let stop: (() => void) | undefined
+  const unwatch = values.watch(ref, (outcome) => {
+    if (isNear(host, outcome)) return then()
+    const leave = host.enterWait()
+    // Until it is here, whoever waits for it or not.
+    values.retain(ref)
+    let over = false
+    stop = () => {
+      if (!over) leave()
+      over = true
+    }
+    const end = (): void => {
+      const wanted = !over
+      stop?.()
+      values.release(ref[0], ref[1])
+      if (wanted) then()
+    }
+    bring(host, ref, outcome).then(() => {
+      values.brought(ref)
+      end()
+    }, end)
+  })
+  return () => {
+    unwatch()
+    stop?.()
+  }
+}
+
+/** Where it is read from, or as near as it gets: a process that shares no store with a node has none to bring it to. */
+function isNear({ home, self }: OwnerHost, outcome: ObjectTuple): boolean {
+  return outcome[0] !== 'stored' || !home.sameMachine || outcome[2].some(([node]) => node === self.node)
+}
+
+async function bring(host: OwnerHost, [owner, number]: RefTuple, outcome: ObjectTuple): Promise<void> {
+  if (outcome[0] !== 'stored') return
+  const key = objectKey({ owner, number })
+  if (!(await host.store.contains(key))) await host.pull(key, outcome[1], outcome[2])
+}
