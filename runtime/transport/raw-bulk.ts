@@ -35,6 +35,8 @@ interface Reader {
   arrived(count: number, buffer: Uint8Array): boolean
 }
 
+/** Read in one turn of the loop: some milliseconds, on a machine that has other things to do. */
+const mostTurnBytes = 8 * 1024 * 1024
 const scratchBytes = 64 * 1024
 
 /** Rejects as `dial` does. */
@@ -127,6 +129,10 @@ class RawBulk extends FramedBulk implements Reader {
   #prefixFilled = 0
   #arriving: Arriving | undefined
   #isPaused = false
+  /** Bytes that have come in this turn of the loop; the next one begins at 0. */
+  #turnBytes = 0
+  /** So many came that nothing more is read before the next turn. */
+  #isYielding = false
 
   constructor(socket: Socket, peer: PeerHello) {
     super(socket, peer)
@@ -159,12 +165,29 @@ class RawBulk extends FramedBulk implements Reader {
     } catch (error) {
       this.fail(error)
     }
-    return !this.#isPaused
+    this.#countTurn(count)
+    return !this.#isPaused && !this.#isYielding
   }
 
   protected override setPaused(paused: boolean): void {
     this.#isPaused = paused
-    super.setPaused(paused)
+    if (!this.#isYielding) super.setPaused(paused)
+  }
+
+  /** As long as bytes keep coming, libuv would read 32 times before it looks at anything else. */
+  #countTurn(count: number): void {
+    if (this.#turnBytes === 0) setImmediate(() => this.#nextTurn())
+    this.#turnBytes += count
+    if (this.#turnBytes < mostTurnBytes || this.#isYielding || this.closed) return
+    this.#isYielding = true
+    super.setPaused(true)
+  }
+
+  #nextTurn(): void {
+    this.#turnBytes = 0
+    if (!this.#isYielding) return
+    this.#isYielding = false
+    if (!this.#isPaused && !this.closed) super.setPaused(false)
   }
 
   #parse(bytes: Buffer): void {

@@ -5,7 +5,7 @@
  * stood still.
  */
 import { fork } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,15 +18,33 @@ register()
 const runtime = new URL('../../../runtime/', import.meta.url)
 const load = (path) => import(new URL(path, runtime))
 
-/** Milliseconds of `work`, and the longest pause of this loop meanwhile. */
+const schedule = existsSync('/proc/thread-self/schedstat') ? openSync('/proc/thread-self/schedstat', 'r') : -1
+const scheduleBytes = Buffer.alloc(100)
+
+/** Milliseconds for which this thread has had a CPU; NaN where the system does not tell. */
+function ranMs() {
+  if (schedule < 0) return NaN
+  const length = readSync(schedule, scheduleBytes, 0, scheduleBytes.length, 0)
+  return Number.parseInt(scheduleBytes.latin1Slice(0, length), 10) / 1e6
+}
+
+/**
+ * Milliseconds of `work`, the longest pause of this loop meanwhile, and the longest turn in CPU time: what it was busy
+ * itself, without the time for which others had the CPU.
+ */
 async function watched(work) {
   let last = performance.now()
+  let ran = ranMs()
   let longest = 0
+  let busiest = 0
   let over = false
   const look = () => {
     const now = performance.now()
+    const nowRan = ranMs()
     longest = Math.max(longest, now - last)
+    busiest = Math.max(busiest, nowRan - ran)
     last = now
+    ran = nowRan
     if (!over) setImmediate(look)
   }
   setImmediate(look)
@@ -34,7 +52,7 @@ async function watched(work) {
   await work()
   const ms = performance.now() - start
   over = true
-  return { ms, longest }
+  return { ms, longest, busiest }
 }
 
 function collected(port) {

@@ -4,6 +4,8 @@ interface Timed {
   readonly ms: number
   /** The longest time for which the receiver's loop stood still, in milliseconds. */
   readonly longest: number
+  /** The longest time for which it was busy itself, in milliseconds of CPU; null where the system does not tell. */
+  readonly busiest: number | null
 }
 
 export const transfer: Row = {
@@ -17,17 +19,22 @@ export const transfer: Row = {
     const program = await stage.start({ name: 'transfer', file: 'transfer.mjs', args: [JSON.stringify({ sizeBytes })] })
     if (program === undefined) return
     const longest = new Map<string, number>()
+    const busiest = new Map<string, number | null>()
     const contender = (name: string, operation: string): Parameters<typeof stage.inTurn>[0][number] => ({
       name,
       async measure() {
         const timed = await stage.ask<Timed>(program, operation, { sizeBytes })
         longest.set(name, Math.max(longest.get(name) ?? 0, timed.longest))
+        busiest.set(name, timed.busiest === null ? null : Math.max(busiest.get(name) ?? 0, timed.busiest))
         return sizeBytes / timed.ms / 1e6
       },
     })
     await stage.inTurn([contender('plain TCP, data and concat', 'collect'), contender('Outpool', 'pull')])
     stage.compare('Outpool', 'plain TCP, data and concat', least(1), least(2, 'goal'))
-    for (const [name, ms] of longest)
-      stage.note(`${name}: the receiver's loop stood still for ${ms.toFixed(0)} ms at most`)
+    for (const [name, ms] of longest) {
+      const ran = busiest.get(name) ?? null
+      const own = ran === null ? '' : `, and was busy itself for ${ran.toFixed(0)} ms at most`
+      stage.note(`${name}: the receiver's loop stood still for ${ms.toFixed(0)} ms at most${own}`)
+    }
   },
 }
