@@ -41,7 +41,7 @@ export class ObjectAccess {
    * Asks the owner of somebody else's object what became of it; answers when it is ready, in any case once. `report`: what
    * was answered before is of no use, because no copy could be read. Returns what forgets the question.
    */
-  ask(ref: RefTuple, answer: (outcome: ObjectTuple) => void, report?: PullReport): void {
+  ask(ref: RefTuple, answer: (outcome: ObjectTuple) => void, report?: PullReport): () => void {
     const [owner, number, node] = ref
     const id = this.#nextQuestion++
     this.#questions.set(id, { owner, answer })
