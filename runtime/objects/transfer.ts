@@ -63,7 +63,11 @@ async function serveOne(
     const sizeBytes = await sizeOf(channel, store, key)
     if (sizeBytes === undefined) return
     await channel.send(jsonChunk({ sizeBytes }))
-    await sendObject(channel, store, { key, from, sizeBytes })
+    await sendObject(channel, store, { key, from, sizeBytes }).catch(async (error: unknown) => {
+      // Its bytes on disk are not those that were written: the next one who asks is told that it is not here.
+      if (error instanceof ObjectLostError) await store.delete(key)
+      throw error
+    })
     done = true
   } finally {
     limit?.end(key, done ? channel.peer?.node : undefined)

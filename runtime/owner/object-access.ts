@@ -6,6 +6,7 @@ import type { PullReport } from '../objects/pull-failures.ts'
 import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import { nameOriginalPlaces } from '../code/original-places.ts'
 import { compactError } from './outcomes.ts'
 import type { OwnerHost } from './host.ts'
 import type { Peers } from './peers.ts'
@@ -89,7 +90,7 @@ export class ObjectAccess {
   /** The value of any outcome. */
   async decode(ref: RefTuple, outcome: ObjectTuple, register: RegisterRefs): Promise<unknown> {
     if (outcome[0] === 'inline') return this.decodeInline(outcome[1], register)
-    if (outcome[0] === 'error') throw this.decodeInline(outcome[1], register)
+    if (outcome[0] === 'error') throw nameOriginalPlaces(this.decodeInline(outcome[1], register))
     const [, sizeBytes, holders] = outcome
     const key = objectKey({ owner: ref[0], number: ref[1] })
     const { store } = this.#host
@@ -123,6 +124,11 @@ export class ObjectAccess {
       try {
         return await store.get(key, expected)
       } catch (error) {
+        if (error instanceof ObjectLostError) {
+          // Its bytes on disk are not those that were written: a copy less.
+          await store.delete(key)
+          return undefined
+        }
         if (!(error instanceof ConnectionLostError)) throw error
         // Rejects when the home is gone for good. The end of a link may be told to us before it is told to the home.
         await new Promise((resolve) => setImmediate(resolve))

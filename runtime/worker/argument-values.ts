@@ -13,22 +13,31 @@ export class ArgumentsLost {
   }
 }
 
+/** So many are fetched at a time: the node that has them is asked while others arrive. */
+const atOnce = 16
+
 /** Rejects with ArgumentsLost where copies are gone, otherwise with the error of the value. */
 export async function bringArguments(
   parts: readonly (Uint8Array | Attachment)[],
   decode: (bytes: Uint8Array) => unknown,
   bring: (attachment: Attachment) => Promise<unknown>,
 ): Promise<unknown[]> {
-  const args: unknown[] = []
-  for (const [i, part] of parts.entries()) {
-    if (part instanceof Uint8Array) args.push(decode(part))
-    else
-      args.push(
-        await bring(part).catch((error: unknown) => {
-          throw asLost(part, parts.slice(i + 1), error)
-        }),
-      )
+  const args = new Array<unknown>(parts.length)
+  let next = 0
+  let failed: { readonly error: unknown } | undefined
+  const bringSome = async (): Promise<void> => {
+    while (next < parts.length && failed === undefined) {
+      const i = next++
+      const part = parts[i] as Uint8Array | Attachment
+      try {
+        args[i] = part instanceof Uint8Array ? decode(part) : await bring(part)
+      } catch (error) {
+        failed ??= { error: part instanceof Uint8Array ? error : asLost(part, parts.slice(next), error) }
+      }
+    }
   }
+  await Promise.all(Array.from({ length: Math.min(atOnce, parts.length) }, bringSome))
+  if (failed !== undefined) throw failed.error
   return args
 }
 

@@ -3,6 +3,7 @@ import * as apart from './apart.ts'
 import * as chaos from './chaos.ts'
 import * as fuzz from './fuzz.ts'
 import * as headRestarted from './head-restarted.ts'
+import * as lineage from './lineage.ts'
 import * as nodes from './nodes.ts'
 import * as objects from './objects.ts'
 import * as scale from './scale.ts'
@@ -24,6 +25,7 @@ export const soaks: Readonly<Record<string, Soak>> = {
   'busy-driver': nodes.busyDriver,
   objects: objects.churned,
   'objects-full': objects.filled,
+  lineage: lineage.rebuilt,
   chaos: chaos.everything,
   netns: apart.netns,
   fuzz: fuzz.decoded,

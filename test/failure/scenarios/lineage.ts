@@ -1,0 +1,145 @@
+/** Large results on nodes that are killed: made again, right, and no more often than they were lost. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { askNodeJson } from '../../../runtime/cluster/ask-node.ts'
+import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
+import type { StoreUsage } from '../../../runtime/objects/store-usage.ts'
+import { eventually, isAlive, signal } from '../support.ts'
+import type { FailureCluster, Program } from '../support.ts'
+
+export interface LineageOutcome {
+  readonly rounds: number
+  readonly values: number
+  readonly wrong: number
+  readonly failed: number
+  readonly errors: readonly string[]
+  /** Tasks that ran again for a lost value, and attempts beyond the first of those that had not finished. */
+  readonly rebuilt: number
+  readonly retried: number
+}
+
+export interface KilledOnce extends LineageOutcome {
+  /** Objects of which the killed node had the only copy just before. */
+  readonly onlyThere: number
+  /** Times that a task began once more. */
+  readonly again: number
+  readonly left: Readonly<Record<string, number>>
+}
+
+export interface Sizes {
+  readonly depth: number
+  readonly width: number
+}
+
+const mebibyte = 1024 * 1024
+/** The driver's home does the least. */
+const home = { numCpus: 1, objectStoreMemory: 512 * mebibyte } as const
+const others = ['odd', 'even'].map((name) => ({ ...home, numCpus: 2, resources: { [name]: 100 } }))
+
+async function start(cluster: FailureCluster): Promise<readonly [DaemonFacts, DaemonFacts, DaemonFacts]> {
+  const head = await cluster.startHead(home)
+  const more = await Promise.all(others.map((options) => cluster.startNode(head.url, options)))
+  const nodes = [head, ...more]
+  await cluster.knowEachOther(nodes)
+  return nodes as unknown as readonly [DaemonFacts, DaemonFacts, DaemonFacts]
+}
+
+/** Three nodes make a chain and a fan; one that is not the driver's home is killed; then every value is read. */
+export async function killHolder(
+  cluster: FailureCluster,
+  { drop, ...sizes }: Sizes & { readonly drop: boolean },
+): Promise<KilledOnce> {
+  const nodes = await start(cluster)
+  const [head, , victim] = nodes
+  const driver = cluster.run('lineage', { ...sizes, drop }, { address: head.url, execArgv: ['--expose-gc'] })
+  const { held } = await driver.next<{ held: string[] }>('made')
+  const { began } = runs(cluster)
+  const onlyThere = await onlyOn(cluster, nodes, victim, held)
+  await kill(cluster, victim)
+  await cluster.startNode(head.url, others[1])
+  driver.tell('go on')
+  const done = await driver.next<LineageOutcome>('done')
+  // The sum of the fan had not run before.
+  const again = runs(cluster).began - began - 1
+  return { ...done, onlyThere, again, left: await leave(driver) }
+}
+
+export interface KilledOften extends LineageOutcome {
+  readonly kills: number
+  readonly again: number
+  /** Times that a task began on a node that was killed later. */
+  readonly onKilled: number
+  readonly left: Readonly<Record<string, number>>
+}
+
+/** Rounds of chains and fans, while a node is killed every so often and another one takes its place. */
+export async function killHolders(
+  cluster: FailureCluster,
+  { seconds, everyMs, ...sizes }: Sizes & { readonly seconds: number; readonly everyMs: number },
+  note: (text: string) => void = () => {},
+): Promise<KilledOften> {
+  const [head, ...living] = await start(cluster)
+  const options = { ...sizes, rounds: 1_000_000 }
+  const driver = cluster.run('lineage', options, { address: head.url, execArgv: ['--expose-gc'] })
+  const killed = new Set<string>()
+  const until = performance.now() + seconds * 1000
+  for (let turn = 0; ; turn = 1 - turn) {
+    await sleep(everyMs)
+    if (performance.now() > until) break
+    const victim = living[turn] as DaemonFacts
+    killed.add(victim.id)
+    signal(victim.pid, 'SIGKILL')
+    living[turn] = await cluster.startNode(head.url, others[turn])
+    const progress = driver.latest<LineageOutcome & { event: string }>('progress')
+    note(`${killed.size} killed: ${progress?.rounds ?? 0} rounds, ${progress?.values ?? 0} values`)
+  }
+  driver.tell('enough')
+  const done = await driver.next<LineageOutcome>('done')
+  const { began, distinct, on } = runs(cluster)
+  const onKilled = [...killed].reduce((sum, id) => sum + (on.get(id) ?? 0), 0)
+  return { ...done, kills: killed.size, again: began - distinct, onKilled, left: await leave(driver) }
+}
+
+async function leave(driver: Program): Promise<Readonly<Record<string, number>>> {
+  driver.tell('leave')
+  return (await driver.next<{ left: Readonly<Record<string, number>> }>('end')).left
+}
+
+async function kill(cluster: FailureCluster, victim: DaemonFacts): Promise<void> {
+  const workers = cluster.workers(victim.id)
+  signal(victim.pid, 'SIGKILL')
+  await eventually(() => workers.every((pid) => !isAlive(pid)) || undefined)
+}
+
+/** Of those objects, how many lie on that node and on no other. */
+async function onlyOn(
+  cluster: FailureCluster,
+  nodes: readonly DaemonFacts[],
+  victim: DaemonFacts,
+  keys: readonly string[],
+): Promise<number> {
+  const wanted = new Set(keys)
+  const lists = await Promise.all(
+    nodes.map(async (each) => {
+      const { list } = await askNodeJson<StoreUsage>(each.url, '/memory?objects=100000', cluster.token)
+      return { id: each.id, keys: list.map(({ key }) => key).filter((key) => wanted.has(key)) }
+    }),
+  )
+  const elsewhere = new Set(lists.flatMap((each) => (each.id === victim.id ? [] : each.keys)))
+  return lists.flatMap((each) => (each.id === victim.id ? each.keys : [])).filter((key) => !elsewhere.has(key)).length
+}
+
+/** How often tasks began, how many of them, and where. */
+function runs({ traces }: FailureCluster): { began: number; distinct: number; on: ReadonlyMap<string, number> } {
+  const on = new Map<string, number>()
+  const distinct = new Set<string>()
+  for (const name of readdirSync(traces)) {
+    const ids = readFileSync(join(traces, name), 'utf8').trimEnd().split('\n')
+    for (const id of ids) distinct.add(id)
+    const at = name.split('.')[0] as string
+    on.set(at, (on.get(at) ?? 0) + ids.length)
+  }
+  const began = [...on.values()].reduce((sum, times) => sum + times, 0)
+  return { began, distinct: distinct.size, on }
+}
