@@ -98,7 +98,17 @@ function explainFunction(fn: Function): FunctionExplanation {
 function explainProcess(): ProcessExplanation {
   const runtime = currentRuntime()
   if (runtime === undefined) {
-    return { kind: 'none', node: '', tasksByNode: {}, retried: 0, rebuilt: 0, recalled: 0, fenced: 0, queued: 0, tables: {} }
+    return {
+      kind: 'none',
+      node: '',
+      tasksByNode: {},
+      retried: 0,
+      rebuilt: 0,
+      recalled: 0,
+      fenced: 0,
+      queued: 0,
+      tables: {},
+    }
   }
   const { owner, kind } = runtime
   const { byNode, retried, rebuilt, recalled, fenced } = owner.notes
