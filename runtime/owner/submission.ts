@@ -233,7 +233,7 @@ export class Submission {
     const chunk = page.argsChunk[slot] as number
     if (chunk >= 0) this.slab.release(chunk, page.argsLength[slot] as number)
     page.argsChunk[slot] = noChunk
-    if (this.attachments.size > 0) this.attachments.delete(number)
+    if (this.attachments.size > 0) this.#broughtTo(number, node)
     if (this.captured.size > 0) this.captured.delete(number)
     for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
     this.#notes.settled(number, template, node)
@@ -242,6 +242,15 @@ export class Submission {
     for (let i = template.numReturns - 1; i >= 0; i--)
       if (!this.#values.isHeld(number + i)) this.#values.drop(number + i)
     if (this.#drainWaiters.length > 0 && this.#hasRoom(0.5)) for (const wake of this.#drainWaiters.splice(0)) wake()
+  }
+
+  /** The node on which the task has run has a copy of its large arguments since. */
+  #broughtTo(number: number, node: NodeId | undefined): void {
+    const values = this.attachments.get(number) ?? []
+    this.attachments.delete(number)
+    if (node === undefined) return
+    for (const [[owner, argument], value] of values)
+      if (value[0] === 'stored' && owner === this.#host.self.process) this.#objects.addHolder(argument, [node, node])
   }
 
   takePins(number: number): readonly RefTuple[] {
