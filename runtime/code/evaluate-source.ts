@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import vm from 'node:vm'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import { BoundedCache } from './bounded-cache.ts'
+import { textLabel } from './text-label.ts'
 
 export type LoadedFunction = (...args: unknown[]) => unknown
 
@@ -108,8 +109,7 @@ function compile(text: string, name: string, { directive, open, close }: Form): 
 
 function scriptOf(prefix: string, text: string, suffix: string, name: string): vm.Script {
   // Stack traces show the sourceURL; the file name is the base of `import()`, and needs to be in the working folder.
-  const label = `outpool:fn/${name.replace(/[^\w$.-]+/g, '_') || 'anonymous'}`
-  return new vm.Script(`${prefix}${text}${suffix}\n//# sourceURL=${label}`, {
+  return new vm.Script(`${prefix}${text}${suffix}\n//# sourceURL=${textLabel(name, text)}`, {
     filename: join(process.cwd(), '[outpool]'),
     columnOffset: -prefix.length,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,

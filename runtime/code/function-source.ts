@@ -13,6 +13,7 @@ import { referenceByFile } from './captures/package-functions.ts'
 import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
+import { noteFunction } from './original-places.ts'
 import { injectedHelper, refusals, refusalText, standsInTheWay, type Refusal } from './refusal.ts'
 
 export { decodeDefinition, isClosure, moduleExport, withPack, type FunctionDefinition } from './definition.ts'
@@ -116,8 +117,7 @@ function readsState(fn: Function): boolean {
 
 function outcomeOf(fn: Function, analysis: FunctionAnalysis, found: readonly Refusal[], name: string): Outcome {
   if (analysis.kind !== 'function') return { kind: 'refused', refusals: found }
-  if (found.length === 0)
-    return { kind: 'shipped', definition: createDefinition({ kind: 'source', text: analysis.text, name }) }
+  if (found.length === 0) return { kind: 'shipped', definition: sourceOf(fn, analysis.text, name) }
   const scopes = inspectorSession() === undefined ? undefined : readScopes(fn)
   if (scopes === undefined || standsInTheWay(found).length > 0) return { kind: 'refused', refusals: found }
   // What is around the function goes along with it; what is nowhere, or a global of this program, cannot.
@@ -127,6 +127,11 @@ function outcomeOf(fn: Function, analysis: FunctionAnalysis, found: readonly Ref
   const left = refusals({ ...analysis, freeVariables: missing }, name, () => false)
   if (left.length > 0) return { kind: 'refused', refusals: left }
   return { kind: 'shipped', definition: closureDefinition(analysis.text, name) }
+}
+
+function sourceOf(fn: Function, text: string, name: string): FunctionDefinition {
+  noteFunction(text, fn)
+  return createDefinition({ kind: 'source', text, name })
 }
 
 /** A function of a package or of Node is an export of it, whatever its text. */

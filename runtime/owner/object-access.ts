@@ -75,22 +75,27 @@ export class ObjectAccess {
     for (const id of [...this.#questions.keys()]) this.#settle(id, ['error', compactError(error)])
   }
 
-  /** The value of an inline outcome; throws what an error outcome holds. */
+  /** The value of an inline outcome. */
   decodeInline(bytes: Uint8Array, register: RegisterRefs): unknown {
     if (isPlainBytes(bytes)) return decodeCompact(bytes, this.#host.refCodec)
     return this.#decode(expand(bytes), register)
   }
 
+  /** What an error outcome holds, with the lines of this process's functions. */
+  decodeError(bytes: Uint8Array, register: RegisterRefs): unknown {
+    return nameOriginalPlaces(this.decodeInline(bytes, register))
+  }
+
   /** An error, for a log. */
   textOf(bytes: Uint8Array): string {
-    const error = this.decodeInline(bytes, () => {})
+    const error = this.decodeError(bytes, () => {})
     return error instanceof Error ? (error.stack ?? error.message) : String(error)
   }
 
   /** The value of any outcome. */
   async decode(ref: RefTuple, outcome: ObjectTuple, register: RegisterRefs): Promise<unknown> {
     if (outcome[0] === 'inline') return this.decodeInline(outcome[1], register)
-    if (outcome[0] === 'error') throw nameOriginalPlaces(this.decodeInline(outcome[1], register))
+    if (outcome[0] === 'error') throw this.decodeError(outcome[1], register)
     const [, sizeBytes, holders] = outcome
     const key = objectKey({ owner: ref[0], number: ref[1] })
     const { store } = this.#host

@@ -269,9 +269,8 @@ export class OwnerValues {
     const register = (refs: readonly RefTuple[]): void => this.#borrowing.state.decodeWithin(ref, refs)
     if (outcome[0] !== 'stored') {
       try {
-        const value = this.#access.decodeInline(outcome[1], register)
-        if (outcome[0] === 'inline') resolve(value)
-        else reject(value)
+        if (outcome[0] === 'inline') resolve(this.#access.decodeInline(outcome[1], register))
+        else reject(this.#access.decodeError(outcome[1], register))
       } catch (error) {
         reject(error)
       }

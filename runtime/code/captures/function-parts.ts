@@ -17,8 +17,8 @@ export interface FunctionParts {
   readonly analysis: Written
   readonly name: string
   readonly variables: readonly { readonly name: string; readonly value: unknown }[]
-  /** The script that it was written in, where it uses variables and that is known. */
-  readonly scriptId: string | undefined
+  /** Where it was written, where it uses variables and that is known. */
+  readonly location: FunctionScopes['location']
 }
 
 const maxNameLength = 200
@@ -39,14 +39,14 @@ function takeApartNow(fn: Function): FunctionParts | string {
   const bound = refusals({ ...analysis, kind: 'function', freeVariables: [] }, name, () => false)
   if (bound.length > 0) return bound.map((one) => `a function: ${refusalText(one)}`).join(' ')
   const wanted = analysis.freeVariables.filter((variable) => needsLook(fn, variable))
-  if (wanted.length === 0) return { analysis, name, variables: [], scriptId: undefined }
+  if (wanted.length === 0) return { analysis, name, variables: [], location: undefined }
   const inside = wanted.filter(({ name: variable }) => variable !== parentName)
   if (inside.length === 0)
     return {
       analysis,
       name,
       variables: wanted.map(() => ({ name: parentName, value: parentOf(fn) })),
-      scriptId: undefined,
+      location: undefined,
     }
   const scopes = readScopes(fn)
   if (scopes === undefined) return noInspector(inside)
@@ -62,7 +62,7 @@ function takeApartNow(fn: Function): FunctionParts | string {
     else if (analysis.kind === 'class' && !variable.typeofOnly && !isStandardGlobal(variable.name))
       return notKept(variable)
   }
-  const parts: FunctionParts = { analysis, name, variables, scriptId: location?.scriptId }
+  const parts: FunctionParts = { analysis, name, variables, location }
   if (keepValues(variables, scopes)) fixed.set(fn, parts)
   return parts
 }

@@ -52,8 +52,29 @@ export function ask<T>(to: Inspector.Session, method: string, parameters: object
   return answer
 }
 
+/** What was read since `readingOnce` began. */
+let readings: Map<Function, FunctionScopes | undefined> | undefined
+
+/** While `body` runs, which must be synchronous and run nothing of the program, each function is read once. */
+export function readingOnce<T>(body: () => T): T {
+  if (readings !== undefined) return body()
+  readings = new Map()
+  try {
+    return body()
+  } finally {
+    readings = undefined
+  }
+}
+
 /** Undefined where this Node cannot tell. */
 export function readScopes(fn: Function): FunctionScopes | undefined {
+  if (readings === undefined) return readNow(fn)
+  let reading = readings.get(fn)
+  if (reading === undefined && !readings.has(fn)) readings.set(fn, (reading = readNow(fn)))
+  return reading
+}
+
+function readNow(fn: Function): FunctionScopes | undefined {
   const on = inspectorSession()
   if (on === undefined) return undefined
   const found: FunctionScopes['scopes'][number][] = []

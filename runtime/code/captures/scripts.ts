@@ -13,6 +13,8 @@ export interface Script {
   /** '' for text that was evaluated. */
   readonly url: string
   readonly isModule: boolean
+  /** Of its source map, as the script says; '' where it says none. */
+  readonly sourceMapUrl: string
 }
 
 const scripts = new Map<string, Script>()
@@ -40,7 +42,11 @@ function withDebugger<T>(use: (session: Inspector.Session) => T): T | undefined 
   const on = inspectorSession()
   if (on === undefined) return undefined
   const parsed = ({ params }: { params: Inspector.Debugger.ScriptParsedEventDataType }): void => {
-    scripts.set(params.scriptId, { url: params.url, isModule: params.isModule === true })
+    scripts.set(params.scriptId, {
+      url: params.url,
+      isModule: params.isModule === true,
+      sourceMapUrl: params.sourceMapURL ?? '',
+    })
   }
   on.on('Debugger.scriptParsed', parsed)
   try {

@@ -13,6 +13,7 @@ import { types } from 'node:util'
 import type { CodeCodec, PartReader, PartWriter } from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
+import { noteFunction } from '../original-places.ts'
 import { takeApart, type FunctionParts } from './function-parts.ts'
 import { extendedBrand } from './extended-objects.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
@@ -77,6 +78,7 @@ class CodeSender {
     if (packaged !== undefined) return this.#reference(packaged, writer)
     if (typeof parts === 'string') return writer.refuse(parts)
     const { analysis, name } = parts
+    noteFunction(analysis.text, fn, parts.location)
     if (!this.#isLookedAt && analysis.kind === 'function' && parts.variables.length > 0) refuseLost(fn, writer)
     if (analysis.kind === 'class' && analysis.privateFields.static.length > 0)
       writer.refuse(
@@ -171,12 +173,12 @@ class CodeSender {
     if (number === undefined) writer.text(text)
   }
 
-  #variables({ variables, scriptId }: FunctionParts, writer: PartWriter): void {
+  #variables({ variables, location }: FunctionParts, writer: PartWriter): void {
     writer.count(variables.length)
     for (const { name } of variables) writer.text(name)
     for (const { name, value } of variables) {
       this.#sink.variable(name, value === null ? 'null' : typeof value)
-      const byImport = isThing(value) && scriptId !== undefined ? referenceByImport(scriptId, name) : undefined
+      const byImport = isThing(value) && location !== undefined ? referenceByImport(location.scriptId, name) : undefined
       const reference = byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
       writer.count(reference === undefined ? 0 : 1)
       if (reference === undefined) writer.value(name, value)
@@ -256,7 +258,7 @@ function refuseLost(fn: Function, writer: PartWriter): void {
 /** A class is told apart by its identity, a function by what it uses; one that uses nothing is as good as its text. */
 function mayBePackaged(parts: FunctionParts | string): boolean {
   if (typeof parts === 'string' || parts.analysis.kind === 'class') return true
-  return parts.scriptId !== undefined && isPackageScript(parts.scriptId)
+  return parts.location !== undefined && isPackageScript(parts.location.scriptId)
 }
 
 /** Things that every process has one of. */

@@ -1,6 +1,7 @@
 /** Plays the cases against a cluster on this machine; prints what differed, one line for each. */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { init, remote, shutdown } from 'outpool'
+import { failing } from './stacks.ts'
 import { cases, finish, prepare, refusals } from './cases.ts'
 import type { Case, Refusal, Table } from './types.ts'
 
@@ -48,6 +49,35 @@ async function attempt(fn: Refusal['fn'], args: readonly unknown[]): Promise<unk
   }
 }
 
+/** Errors that come back name the places that they would name here. */
+async function playStacks(): Promise<void> {
+  for (const [name, fn] of Object.entries(failing)) {
+    const here = await attemptHere(fn)
+    const there = await attempt(fn, [])
+    const [wanted, got] = [placesOf(here), placesOf(there)]
+    if (wanted.length === 0 || !isDeepStrictEqual(got.slice(0, wanted.length), wanted))
+      tell(`stack of ${name}`, `${got.join(' ')} for ${wanted.join(' ')}`)
+  }
+}
+
+async function attemptHere(fn: () => unknown): Promise<unknown> {
+  try {
+    return await fn()
+  } catch (error) {
+    return error
+  }
+}
+
+/** File and line of the frames that lie in functions of the program which were called. */
+function placesOf(error: unknown): string[] {
+  const { stack = '' } = error as Error
+  const frames = stack.split('\n').filter((line) => /^ +at .*:\d+:\d+\)?$/.test(line))
+  const end = frames.findIndex((line) => /attemptHere|\bplayStacks|at main|node:internal|outpool/.test(line))
+  return frames
+    .slice(0, end < 0 ? frames.length : end)
+    .map((line) => line.replace(/^.*?(\S+?:\d+):\d+\)?$/, '$1').replace(/^\(/, ''))
+}
+
 function tell(name: string, what: string): void {
   console.log(`DIFFERS ${name}: ${what}`)
 }
@@ -66,6 +96,7 @@ async function playAll<T>(table: Table<T>, play: (name: string, one: T) => Promi
 async function main(): Promise<void> {
   await prepare()
   await init({ numCpus: 2 })
+  await playStacks()
   const played = await playAll(cases, playCase)
   const refused = await playAll(refusals, playRefusal)
   await shutdown()

@@ -1,0 +1,137 @@
+/**
+ * Stacks of errors that come back name lines of a function's own text (`outpool:fn/score@1x2y:3:9`): the worker has no
+ * more than that. Here, where the function was written, they are made to name its file and line; those of the original,
+ * where the file was compiled and has a source map (tsx writes one into every text).
+ *
+ * Nothing of this is done before an error comes that has such lines.
+ */
+import { readFileSync } from 'node:fs'
+import { SourceMap, type SourceMapPayload } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { readScopes, type FunctionScopes } from './captures/scopes.ts'
+import { scriptOf, scriptText } from './captures/scripts.ts'
+import { lineStarts, position } from './parse-function.ts'
+import { hashOf } from './text-label.ts'
+
+type Location = NonNullable<FunctionScopes['location']>
+
+interface Known {
+  readonly fn: WeakRef<Function>
+  /** Of a function that may be gone when an error comes. */
+  readonly location: Location | undefined
+  /** The same text stands at two places. */
+  isAmbiguous: boolean
+}
+
+const byText = new Map<string, Known>()
+const maxTexts = 2000
+
+/** `text` is what is sent of `fn`. */
+export function noteFunction(text: string, fn: Function, location?: Location): void {
+  const known = byText.get(text)
+  if (known !== undefined) {
+    known.isAmbiguous ||= isElsewhere(known.location, location)
+    return
+  }
+  if (byText.size >= maxTexts) for (const oldest of byText.keys()) if (byText.delete(oldest)) break
+  byText.set(text, { fn: new WeakRef(fn), location, isAmbiguous: false })
+}
+
+function isElsewhere(a: Location | undefined, b: Location | undefined): boolean {
+  if (a === undefined || b === undefined) return false
+  return a.scriptId !== b.scriptId || a.line !== b.line || a.column !== b.column
+}
+
+const label = /outpool:fn\/[^@\s()]*@(\w+):(\d+):(\d+)/g
+const maxDepth = 16
+
+/** The same error; lines of functions of this process name where those were written. */
+export function nameOriginalPlaces(error: unknown, depth: number = 0): unknown {
+  if (!(error instanceof Error) || depth > maxDepth) return error
+  const { stack, cause } = error
+  if (typeof stack === 'string' && stack.includes('outpool:fn/')) {
+    const named = stack.replace(label, (whole, hash: string, line: string, column: string) => {
+      return placeOf(hash, Number(line), Number(column)) ?? whole
+    })
+    Object.defineProperty(error, 'stack', { value: named, writable: true, configurable: true, enumerable: false })
+  }
+  nameOriginalPlaces(cause, depth + 1)
+  const { errors } = error as { readonly errors?: unknown }
+  if (Array.isArray(errors)) for (const one of errors) nameOriginalPlaces(one, depth + 1)
+  return error
+}
+
+/** `file:///program/score.ts:14:9`; undefined where that cannot be told. */
+function placeOf(hash: string, line: number, column: number): string | undefined {
+  for (const [text, known] of byText) {
+    if (hashOf(text) !== hash) continue
+    if (known.isAmbiguous) return undefined
+    try {
+      return placeIn(text, known, line, column)
+    } catch {
+      return undefined
+    }
+  }
+  return undefined
+}
+
+function placeIn(text: string, { fn, location }: Known, line: number, column: number): string | undefined {
+  const made = fn.deref()
+  const at = location ?? (made && readScopes(made)?.location)
+  if (at === undefined) return undefined
+  const script = scriptOf(at.scriptId)
+  const whole = scriptText(at.scriptId)
+  if (script === undefined || whole === undefined || script.url === '') return undefined
+  const starts = lineStarts(whole)
+  // The engine names where the parameters begin; the text begins at its first word.
+  const original = made === undefined ? text : Function.prototype.toString.call(made)
+  const start = whole.lastIndexOf(original, (starts[at.line] ?? 0) + at.column)
+  if (start < 0) return undefined
+  const first = position(starts, start)
+  const found = { line: first.line + line - 1, column: (line === 1 ? first.column : 1) + column - 1 }
+  return originalPlace(script.url, script.sourceMapUrl, found) ?? placeText(script.url, script.isModule, found)
+}
+
+interface Place {
+  /** Both count from 1. */
+  readonly line: number
+  readonly column: number
+}
+
+/** As Node writes it: URLs of ES modules, paths of CommonJS. */
+function placeText(url: string, isModule: boolean, { line, column }: Place): string {
+  const file = !isModule && url.startsWith('file:') ? fileURLToPath(url) : url
+  return `${file}:${line}:${column}`
+}
+
+const maps = new Map<string, SourceMap | null>()
+const maxMaps = 64
+
+function originalPlace(url: string, mapUrl: string, { line, column }: Place): string | undefined {
+  if (mapUrl === '') return undefined
+  let map = maps.get(mapUrl)
+  if (map === undefined) {
+    if (maps.size >= maxMaps) maps.clear()
+    maps.set(mapUrl, (map = readMap(new URL(mapUrl, url)) ?? null))
+  }
+  const entry = map?.findEntry(line - 1, column - 1)
+  if (entry === undefined || !('originalSource' in entry)) return undefined
+  const base = mapUrl.startsWith('data:') ? url : new URL(mapUrl, url)
+  const source = new URL(entry.originalSource, base).href
+  return `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
+}
+
+function readMap(url: URL): SourceMap | undefined {
+  try {
+    const text = url.protocol === 'file:' ? readFileSync(url, 'utf8') : textOfData(url.href)
+    return text === undefined ? undefined : new SourceMap(JSON.parse(text) as SourceMapPayload)
+  } catch {
+    return undefined
+  }
+}
+
+function textOfData(href: string): string | undefined {
+  const [, parameters, data = ''] = /^data:([^,]*),(.*)$/s.exec(href) ?? []
+  if (parameters === undefined) return undefined
+  return parameters.endsWith(';base64') ? Buffer.from(data, 'base64').toString() : decodeURIComponent(data)
+}
