@@ -10,6 +10,7 @@ import type { Reason } from '../runtime/code/analysis/reasons.ts'
 import { BoundedCache } from '../runtime/code/bounded-cache.ts'
 import { describeModule, type NeededModule } from '../runtime/code/captures/loaded-modules.ts'
 import type { ModuleReference } from '../runtime/code/captures/module-references.ts'
+import { readingOnce } from '../runtime/code/captures/scopes.ts'
 import { codeCodec, type TextSink } from '../runtime/code/captures/send-code.ts'
 import { moduleExport } from '../runtime/code/function-source.ts'
 import { compact } from '../runtime/objects/compact.ts'
@@ -42,6 +43,8 @@ export interface CaptureOptions {
   /** The call that an error message begins with. */
   readonly caller: string
   readonly runtimeEnv?: RuntimeEnv | undefined
+  /** It was looked into just now, and only computes. */
+  readonly onlyComputes?: boolean | undefined
 }
 
 /** What a function had captured at one moment, for calls that are made later. */
@@ -77,7 +80,12 @@ function withArguments({ call, head }: Captured, args: readonly unknown[]): Capt
   return out
 }
 
-function capture(runtime: ProcessRuntime, fn: Function, { caller, runtimeEnv }: CaptureOptions): Captured {
+function capture(runtime: ProcessRuntime, fn: Function, options: CaptureOptions): Captured {
+  return readingOnce(() => captureNow(runtime, fn, options))
+}
+
+function captureNow(runtime: ProcessRuntime, fn: Function, options: CaptureOptions): Captured {
+  const { caller, runtimeEnv, onlyComputes = false } = options
   const name = fn.name === '' ? 'anonymous function' : fn.name
   const sink = new CallSink()
   const { refCodec } = runtime.owner.host
@@ -93,7 +101,7 @@ function capture(runtime: ProcessRuntime, fn: Function, { caller, runtimeEnv }: 
   if (known !== undefined && known.runtime === runtime && isSame(known.bytes, value)) return known
   // What does to its captures what it did before need not be looked at again, for other values of the same kinds.
   const kinds = sink.kinds.join()
-  const verdict = known?.kinds === kinds ? 'maybe' : judge(runtime, fn, name, caller)
+  const verdict = onlyComputes ? 'ship' : known?.kinds === kinds ? 'maybe' : judge(runtime, fn, name, caller)
   const modules = sink.modules.map((reference) => needed(runtime, reference, runtimeEnv))
   const made = make(runtime, {
     value,

@@ -10,6 +10,8 @@ import { captureCall } from './captures.ts'
 import { carry } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 
+export { readingOnce } from '../runtime/code/captures/scopes.ts'
+
 export interface ShipOptions {
   /** Cancels the call when it is raised: a running one gets its own signal raised, and is ended if it goes on. */
   readonly signal?: AbortSignal | undefined
@@ -21,6 +23,8 @@ export interface ShipOptions {
   readonly text?: string
   /** Told of the run time of such functions on workers, as it is by now, when this one has ended well. */
   readonly measured?: (micros: number) => void
+  /** It was looked into just now, and only computes. */
+  readonly onlyComputes?: boolean
 }
 
 type Templates = Map<string, TaskTemplate>
@@ -36,7 +40,7 @@ export function ship(
   args: readonly unknown[],
   options: ShipOptions = {},
 ): Promise<unknown> {
-  const { signal, givesSignal = false, maxRetries = 0, text = '', measured } = options
+  const { signal, givesSignal = false, maxRetries = 0, text = '', measured, onlyComputes } = options
   const runtime = ensureRuntime()
   const { definition, environment } = carry(runtime, defineFunction(fn, { caller: 'ship' }), undefined)
   const template = templateFor(runtime, {
@@ -47,7 +51,8 @@ export function ship(
     text,
   })
   const given = givesSignal ? [signal !== undefined] : args
-  const all = definition.source.kind === 'closure' ? captureCall(runtime, fn, given, { caller: 'ship' }) : given
+  const all =
+    definition.source.kind === 'closure' ? captureCall(runtime, fn, given, { caller: 'ship', onlyComputes }) : given
   let stop: (() => void) | undefined
   const running = runtime.owner.run(template, all, (number) => {
     if (signal === undefined) return

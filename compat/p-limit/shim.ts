@@ -51,8 +51,16 @@ function placementOf(options: AnyOptions, caller: string): Placement {
 
 function placed(original: Limit, placement: Placement): Limit {
   const placer = new Placer(placement)
-  const limit = (fn: AnyFunction, ...args: unknown[]): Promise<unknown> =>
-    original(through(placer, placement, fn), ...args)
+  let last: AnyFunction | undefined
+  let lastPlaced: AnyFunction | undefined
+  const limit = (fn: AnyFunction, ...args: unknown[]): Promise<unknown> => {
+    if (placement === 'auto' && typeof fn === 'function' && placer.stays(fn)) return original(fn, ...args)
+    if (fn !== last || lastPlaced === undefined) {
+      last = fn
+      lastPlaced = through(placer, placement, fn)
+    }
+    return original(lastPlaced, ...args)
+  }
   Object.defineProperties(limit, {
     ...Object.getOwnPropertyDescriptors(original),
     map: {
@@ -64,7 +72,8 @@ function placed(original: Limit, placement: Placement): Limit {
 
 /** What is no function is the original's to complain of. */
 function through(placer: Placer, placement: Placement, fn: AnyFunction): AnyFunction {
-  return typeof fn === 'function' ? (...args) => placer.run(fn, args, { placement }) : fn
+  if (typeof fn !== 'function') return fn
+  return placer.placed(fn, { placement })
 }
 
 function explained<T extends object>(target: T, placer: Placer): T {

@@ -42,8 +42,7 @@ function placed(original: AnyMap): AnyMap {
     // What is no function is the original's to complain of.
     if (typeof mapper !== 'function') return original(input, mapper, options)
     const placement = checkPlacement(options?.placement, 'auto', original.name)
-    const signal = options?.signal
-    return original(input, (...args) => placer.run(mapper, args, { placement, signal }), options)
+    return original(input, placer.placed(mapper, { placement, signal: options?.signal }), options)
   }
   Object.defineProperties(map, {
     name: { value: original.name, configurable: true },

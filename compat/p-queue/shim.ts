@@ -102,11 +102,12 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
 
     override add(task: Task, options?: AnyOptions): Promise<unknown> {
       if (typeof task !== 'function') return super.add(task, options)
+      const isPlain = this.#placement === 'auto' && this.#limit === undefined && options?.['placement'] === undefined
+      if (isPlain && this.#placer.stays(task)) return super.add(task, options)
       const run: Task = (given) => {
         const placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
-        const start = (): unknown =>
-          this.#placer.run(task, [given], { placement, signal: given.signal, givesSignal: true })
-        return this.#limit === undefined ? start() : within(this.#limit, given.signal, start)
+        if (this.#limit === undefined) return this.#placer.task(task, given, placement)
+        return within(this.#limit, given.signal, () => this.#placer.task(task, given, placement))
       }
       return super.add(run, options)
     }

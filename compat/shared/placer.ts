@@ -3,7 +3,7 @@
  * the original runs it. What was decided, and why, is kept for `explain`.
  */
 import { analyse, type FunctionVerdict } from '../../lib/explain.ts'
-import { isUnshippable, ship } from '../../lib/ship.ts'
+import { isUnshippable, readingOnce, ship } from '../../lib/ship.ts'
 
 /** `auto`: a worker when the call is provably the same there. `worker`, `caller`: there, in any case. */
 export type Placement = 'auto' | 'worker' | 'caller'
@@ -33,7 +33,7 @@ export interface PlacerReport {
   readonly functions: readonly PlacedFunction[]
 }
 
-export interface PlaceOptions {
+interface PlaceOptions {
   readonly placement: Placement
   readonly signal?: AbortSignal | undefined
   /** The function takes `{ signal }`, which is rebuilt where it runs. */
@@ -41,9 +41,12 @@ export interface PlaceOptions {
 }
 
 type AnyFunction = (...args: never[]) => unknown
+type AnyTask = (given: { readonly signal?: AbortSignal }) => unknown
 
+/** What is known of the functions of one text. */
 interface Known {
-  name: string
+  readonly name: string
+  readonly text: string
   worker: number
   caller: number
   reasons: readonly string[]
@@ -51,19 +54,23 @@ interface Known {
   stayed: number
   /** Calls that have come back from workers, since the text was last found to be quick, or not. */
   returned: number
-  /** It takes less than sending it: so many microseconds. */
-  quickMicros: number | undefined
+  /** It takes less than sending it. */
+  isQuick: boolean
+  /** Calls whose number has one of these bits run here without another look. */
+  passMask: number
 }
 
 /** A text whose functions were to stay so often in a row is not looked into again: they stay. */
 const sureAfter = 3
 /**
  * What took less than `quickMicros` on workers, `sureOfQuick` times, runs in the caller: sending it costs many times that.
- * It goes back to workers when it takes more than `longMs` here.
+ * It goes back to workers when a call takes more than `longMs` here; one in eight is looked at.
  */
 const quickMicros = 50
 const sureOfQuick = 100
 const longMs = 1
+/** Of the number of a call: those with none of these bits are looked at. */
+const lookedAtMask = 7
 /** Texts that are remembered, the oldest go first. */
 const maxKnown = 1000
 
@@ -71,50 +78,55 @@ export class Placer {
   readonly #placement: Placement
   readonly #maxRetries: number
   readonly #known = new Map<string, Known>()
-  #worker = 0
-  #caller = 0
+  /** Calls of texts that are not remembered any more. */
+  readonly #forgotten = { worker: 0, caller: 0 }
+  #lastFunction: AnyFunction | undefined
+  #lastKnown: Known | undefined
 
   constructor(placement: Placement, maxRetries: number = 0) {
     this.#placement = placement
     this.#maxRetries = maxRetries
   }
 
-  /** What `fn(...args)` gives, or the promise of it from a worker. Throws what it throws, when it runs here. */
-  run(fn: AnyFunction, args: readonly unknown[], options: PlaceOptions): unknown {
-    const { placement, signal, givesSignal = false } = options
-    const text = Function.prototype.toString.call(fn)
-    const known = this.#knownOf(fn, text)
-    if (placement === 'caller') return this.#here(fn, args, known, ["placement is 'caller'"])
-    if (placement === 'auto') {
-      if (known.quickMicros !== undefined) return this.#quickly(fn, args, known, known.quickMicros)
-      const reasons = this.#against(fn, givesSignal ? [] : args, known)
-      if (reasons !== undefined) return this.#here(fn, args, known, reasons)
+  /**
+   * Whether a call of `fn` stays without another look. It is counted, and the original may run the function itself, as if
+   * there was no placer.
+   */
+  stays(fn: AnyFunction): boolean {
+    const known = this.#knownOf(fn)
+    if (known.stayed < sureAfter) return false
+    known.caller++
+    return true
+  }
+
+  /** `fn`, as the original is to call it: decided at each call, and nearly nothing beside where it is known to be quick. */
+  placed(fn: AnyFunction, options: PlaceOptions): (...args: unknown[]) => unknown {
+    const known = this.#knownOf(fn)
+    const isAuto = options.placement === 'auto'
+    return (...args) => {
+      if (!isAuto || !passes(known)) return this.#run(fn, args, known, options)
+      known.caller++
+      return fn(...(args as never[]))
     }
-    const measured = (micros: number): void => {
-      if (++known.returned >= sureOfQuick && micros < quickMicros) known.quickMicros = micros
+  }
+
+  /** What `task(given)` gives, or the promise of it from a worker, where the task gets a signal of its own. */
+  task(task: AnyTask, given: Parameters<AnyTask>[0], placement: Placement): unknown {
+    const known = this.#knownOf(task)
+    if (placement !== 'auto' || !passes(known))
+      return this.#run(task, [given], known, { placement, signal: given.signal, givesSignal: true })
+    known.caller++
+    return task(given)
+  }
+
+  #run(fn: AnyFunction, args: readonly unknown[], known: Known, options: PlaceOptions): unknown {
+    if (options.placement === 'caller') return this.#here(fn, args, known, ["placement is 'caller'"])
+    if (options.placement === 'worker') {
+      known.worker++
+      return later(() => this.#send(fn, args, known, options))
     }
-    const sent = (): Promise<unknown> =>
-      ship(fn, args, { signal, givesSignal, maxRetries: this.#maxRetries, text, measured })
-    if (placement === 'worker') {
-      this.#counted(known)
-      return later(sent)
-    }
-    let running: Promise<unknown>
-    try {
-      running = sent()
-    } catch (error) {
-      if (!isUnshippable(error)) throw error
-      return this.#here(fn, args, known, [(error as Error).message])
-    }
-    this.#counted(known)
-    return running.catch((error: unknown) => {
-      if (!isUnshippable(error) || signal?.aborted === true) throw error
-      // It only computes: that it ran there already, and its result could not come back, nobody has noticed.
-      known.worker--
-      this.#worker--
-      known.stayed = sureAfter
-      return this.#here(fn, args, known, [`its result cannot travel: ${(error as Error).message}`])
-    })
+    if (known.isQuick) return this.#timed(fn, args, known)
+    return known.stayed < sureAfter ? this.#look(fn, args, known, options) : this.#here(fn, args, known, known.reasons)
   }
 
   report(): PlacerReport {
@@ -124,28 +136,67 @@ export class Placer {
       caller,
       reasons,
     }))
-    return { placement: this.#placement, worker: this.#worker, caller: this.#caller, functions }
-  }
-
-  /** Why the call is to stay; undefined when nothing speaks against a worker. */
-  #against(fn: AnyFunction, args: readonly unknown[], known: Known): readonly string[] | undefined {
-    if (known.stayed >= sureAfter) return known.reasons
-    const { verdict, reasons }: FunctionVerdict = analyse(fn, { args })
-    if (verdict === 'ship') {
-      known.stayed = 0
-      return undefined
+    let { worker, caller } = this.#forgotten
+    for (const one of functions) {
+      worker += one.worker
+      caller += one.caller
     }
-    known.stayed++
-    return reasons.map(({ message }) => message)
+    return { placement: this.#placement, worker, caller, functions }
   }
 
-  #quickly(fn: AnyFunction, args: readonly unknown[], known: Known, micros: number): unknown {
+  #look(fn: AnyFunction, args: readonly unknown[], known: Known, options: PlaceOptions): unknown {
+    const { signal, givesSignal = false } = options
+    let running: Promise<unknown> | readonly string[]
+    try {
+      running = readingOnce(() => {
+        const { verdict, reasons }: FunctionVerdict = analyse(fn, { args: givesSignal ? [] : args })
+        if (verdict === 'ship') return this.#send(fn, args, known, options, true)
+        if (++known.stayed >= sureAfter) known.passMask = -1
+        return reasons.map(({ message }) => message)
+      })
+    } catch (error) {
+      if (!isUnshippable(error)) throw error
+      running = [(error as Error).message]
+    }
+    if (!(running instanceof Promise)) return this.#here(fn, args, known, running)
+    known.stayed = 0
+    known.worker++
+    return running.catch((error: unknown) => {
+      if (!isUnshippable(error) || signal?.aborted === true) throw error
+      // It only computes: that it ran there already, and its result could not come back, nobody has noticed.
+      known.worker--
+      known.stayed = sureAfter
+      known.passMask = -1
+      return this.#here(fn, args, known, [`its result cannot travel: ${(error as Error).message}`])
+    })
+  }
+
+  #send(
+    fn: AnyFunction,
+    args: readonly unknown[],
+    known: Known,
+    { signal, givesSignal = false }: PlaceOptions,
+    onlyComputes = false,
+  ): Promise<unknown> {
+    const measured = (micros: number): void => {
+      if (++known.returned < sureOfQuick || micros >= quickMicros || known.isQuick) return
+      known.isQuick = true
+      known.passMask = lookedAtMask
+      known.reasons = [`it takes ${Math.ceil(micros)} µs, which is less than sending it`]
+    }
+    const maxRetries = this.#maxRetries
+    return ship(fn, args, { signal, givesSignal, maxRetries, text: known.text, measured, onlyComputes })
+  }
+
+  #timed(fn: AnyFunction, args: readonly unknown[], known: Known): unknown {
     const startedAt = performance.now()
     try {
-      return this.#here(fn, args, known, [`it takes ${Math.ceil(micros)} µs, which is less than sending it`])
+      known.caller++
+      return fn(...(args as never[]))
     } finally {
       if (performance.now() - startedAt > longMs) {
-        known.quickMicros = undefined
+        known.isQuick = false
+        known.passMask = 0
         known.returned = 0
       }
     }
@@ -153,33 +204,41 @@ export class Placer {
 
   #here(fn: AnyFunction, args: readonly unknown[], known: Known, reasons: readonly string[]): unknown {
     known.caller++
-    this.#caller++
     known.reasons = reasons
     return fn(...(args as never[]))
   }
 
-  #counted(known: Known): void {
-    known.worker++
-    this.#worker++
-  }
-
-  #knownOf(fn: AnyFunction, text: string): Known {
-    let known = this.#known.get(text)
-    if (known === undefined) {
-      known = {
-        name: fn.name === '' ? 'anonymous' : fn.name,
-        worker: 0,
-        caller: 0,
-        reasons: [],
-        stayed: 0,
-        returned: 0,
-        quickMicros: undefined,
-      }
-      this.#known.set(text, known)
-      if (this.#known.size > maxKnown) this.#known.delete(this.#known.keys().next().value as string)
-    }
+  #knownOf(fn: AnyFunction): Known {
+    // Mostly it is the function of the call before.
+    if (fn === this.#lastFunction) return this.#lastKnown as Known
+    const text = Function.prototype.toString.call(fn)
+    const known = this.#known.get(text) ?? this.#remember(fn, text)
+    this.#lastFunction = fn
+    this.#lastKnown = known
     return known
   }
+
+  #remember(fn: AnyFunction, text: string): Known {
+    const name = fn.name === '' ? 'anonymous' : fn.name
+    const counts = { worker: 0, caller: 0, stayed: 0, returned: 0 }
+    const known: Known = { name, text, ...counts, reasons: [], isQuick: false, passMask: 0 }
+    this.#known.set(text, known)
+    if (this.#known.size > maxKnown) this.#forgetOldest()
+    return known
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#known.values()
+    if (oldest === undefined) return
+    this.#known.delete(oldest.text)
+    this.#forgotten.worker += oldest.worker
+    this.#forgotten.caller += oldest.caller
+  }
+}
+
+/** A call that runs here without another look. */
+function passes(known: Known): boolean {
+  return (known.caller & known.passMask) !== 0
 }
 
 async function later(send: () => Promise<unknown>): Promise<unknown> {
