@@ -99,16 +99,46 @@ const operations = {
     samples.sort((a, b) => a - b)
     return sizeBytes / samples[Math.floor(times / 2)] / 1e6
   },
-  /** Milliseconds: so many refs as arguments of one task, so many results of one, a `get` of so many refs. */
-  async refs({ count, how }, { pool }) {
+  /**
+   * Microseconds by the piece: so many calls, refs as arguments of one task, results of one, refs in one `get`, items of
+   * one generator; `times` times.
+   */
+  async refs({ count, how, times }, { pool }) {
     const { get } = await import('outpool')
-    if (how === 'results') return timed(async () => get(pool.many(count)))
-    const refs = await Promise.all(Array.from({ length: count }, (_, i) => pool.share(i)))
     const sum = (count * (count - 1)) / 2
-    return timed(async () => {
-      const found = how === 'get' ? (await get(refs)).reduce((total, value) => total + value, 0) : await pool.sum(refs)
-      if (found !== sum) throw new Error('the values did not arrive as they were')
-    })
+    const total = (values) => values.reduce((all, value) => all + value, 0)
+    const share = () => Promise.all(Array.from({ length: count }, (_, i) => pool.share(i)))
+    const ways = {
+      calls: () => async () => {
+        await get(Array.from({ length: count }, () => pool.submit()))
+        return sum
+      },
+      async arguments() {
+        const refs = await share()
+        return () => pool.sum(refs)
+      },
+      results: () => async () => total(await get(pool.many(count))),
+      async get() {
+        const refs = await share()
+        return async () => total(await get(refs))
+      },
+      generator: () => async () => {
+        let found = 0
+        for await (const ref of pool.generate(count)) {
+          found += await ref.get()
+          ref[Symbol.dispose]()
+        }
+        return found
+      },
+    }
+    let totalMs = 0
+    for (let i = 0; i < times; i++) {
+      const play = await ways[how]()
+      totalMs += await timed(async () => {
+        if ((await play()) !== sum) throw new Error('the values did not arrive as they were')
+      })
+    }
+    return (totalMs * 1000) / (count * times)
   },
   /** Memory of this process and all below it, with idle workers. */
   async memory({ restMs }, { pool, workers }) {

@@ -31,3 +31,7 @@ export function sum(...values) {
 export function range(count) {
   return Array.from({ length: count }, (_, i) => i)
 }
+
+export function* items(count) {
+  for (let i = 0; i < count; i++) yield i
+}

@@ -1,4 +1,4 @@
-import { least, type Row } from '../stage.ts'
+import { least, most, type Row } from '../stage.ts'
 
 /** What storing costs beyond the copy that it is. */
 export const putting: Row = {
@@ -20,26 +20,49 @@ export const putting: Row = {
   },
 }
 
-/** Many at once; nobody else has refs to compare with. */
+/**
+ * Many refs of one call, beside as many plain calls; and each beside a tenth of it, because none may cost more by the
+ * piece when there are more. Nobody else has refs to compare with.
+ */
 export const refs: Row = {
   name: 'refs',
-  title: 'many refs and results at once',
-  unit: 'ms',
+  title: 'many refs at once, by the ref',
+  unit: 'µs',
   better: 'lower',
-  budgetMs: 30_000,
+  budgetMs: 60_000,
   async play(stage) {
     const outpool = await stage.pool('Outpool', 'outpool')
     if (outpool === undefined) return
     const cases = [
-      ['10,000 refs as arguments of one task', 'arguments', 10_000],
-      ['3,000 results of one task', 'results', 3_000],
-      ['get of 10,000 refs', 'get', 10_000],
+      ['refs as arguments of one task', 'arguments', 10_000],
+      ['results of one task', 'results', 3_000],
+      ['refs in one get', 'get', 10_000],
+      ['items of one generator', 'generator', 100_000],
     ] as const
-    await stage.inTurn(
-      cases.map(([name, how, count]) => ({
-        name,
-        measure: () => stage.ask<number>(outpool, 'refs', { how, count: stage.quick ? count / 10 : count }),
-      })),
-    )
+    const plain = 'plain calls, 10,000'
+    const contender = (
+      name: string,
+      how: string,
+      full: number,
+      times = 1,
+    ): Parameters<typeof stage.inTurn>[0][number] => ({
+      name,
+      measure: () => stage.ask<number>(outpool, 'refs', { how, count: stage.quick ? full / 10 : full, times }),
+    })
+    const named = cases.map(([what, how, count]) => {
+      const nameOf = (of: number): string => `${of.toLocaleString('en')} ${what}`
+      return { how, count, many: nameOf(count), few: nameOf(count / 10) }
+    })
+    await stage.inTurn([
+      contender(plain, 'calls', 10_000),
+      ...named.flatMap(({ how, count, many, few }) => [
+        contender(many, how, count),
+        contender(few, how, count / 10, 10),
+      ]),
+    ])
+    for (const { many, few } of named) {
+      stage.compare(many, plain, most(1.5))
+      stage.compare(many, few, most(2))
+    }
   },
 }

@@ -10,13 +10,15 @@ export async function open({ workers }) {
   const ends = remote(tasks, 'ends')
   const sum = remote(tasks, 'sum')
   const range = remote(tasks, 'range')
+  const items = remote(tasks, 'items', { numReturns: 'streaming' })
   return {
     noop: () => noop.run(),
     burn: (iterations) => burn.run(iterations),
     ends: (array) => ends.run(array),
     share: (value) => put(value),
     sum: (refs) => sum.run(...refs),
-    many: (count) => range.options({ numReturns: count }).remote(count),
+    many: (count) => range.options({ numReturns: count }).remoteMany(count),
+    generate: (count) => items.remote(count),
     submit: () => noop.remote(),
     close: () => shutdown(),
   }
