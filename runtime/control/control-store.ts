@@ -15,7 +15,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
-import type { NodeId } from '../base/ids.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { Message, NodeRow, TableRequest, TableRow } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
@@ -165,6 +165,8 @@ export class ControlStore {
         return this.#startJob(attached, message[1], message[2], message[3])
       case MessageType.jobEnd:
         return this.#followJobs(this.#jobs.end(message[1], message[2], this.#membership.nodeOf(id)))
+      case MessageType.jobsHeld:
+        return this.#jobsHeld(attached, message[1], message[2])
       case MessageType.tableRequest:
         return this.#tableRequest(id, link, message)
       default:
@@ -186,6 +188,14 @@ export class ControlStore {
       return link.close(new ConnectionLostError('a job is started over the link of a registered node'))
     this.#followJobs(this.#jobs.start({ job, node, info }))
     this.#say(() => link.send([MessageType.jobStarted, requestId]))
+  }
+
+  #jobsHeld({ id, link }: Attached, homes: readonly ProcessId[], others: readonly ProcessId[]): void {
+    const node = this.#membership.nodeOf(id)
+    if (node === undefined) return
+    this.#followJobs(this.#jobs.homesHeld(node, homes))
+    for (const job of this.#jobs.overOf(others))
+      this.#say(() => link.send([MessageType.jobEnd, job, 'it ended while this node was not linked to the head']))
   }
 
   /** Reads of `nodes` show them as they are now; the rows of that table hold what is persisted. */

@@ -43,6 +43,18 @@ export class JobsState {
     return known ? [{ kind: 'forget', job }, tell] : [tell]
   }
 
+  /** A node has registered, and is the home of these: other jobs of which it was the home ended unheard. */
+  homesHeld(node: NodeId, homes: readonly ProcessId[]): JobsInstruction[] {
+    const held = new Set(homes)
+    const over = [...this.#jobs.values()].filter((row) => row.node === node && !held.has(row.job))
+    return over.flatMap((row) => this.end(row.job, 'its home does not know it any more', node))
+  }
+
+  /** Those that are over: a job is known here before its driver does anything. */
+  overOf(jobs: readonly ProcessId[]): ProcessId[] {
+    return jobs.filter((job) => !this.#jobs.has(job))
+  }
+
   nodeDown(node: NodeId, reason: string): JobsInstruction[] {
     const out: JobsInstruction[] = []
     for (const row of this.#jobs.values())

@@ -26,6 +26,8 @@ export interface ClusterLinkOptions {
   readonly ownRow: () => NodeRow
   /** Rows that changed; with `all`, these are the only ones. */
   readonly onView: (rows: readonly NodeRow[], all: boolean) => void
+  /** The jobs whose home this node is, and others that it knows. */
+  readonly heldJobs: () => readonly [homes: readonly ProcessId[], others: readonly ProcessId[]]
   readonly onJobEnd: (job: ProcessId, reason: string) => void
   readonly onDeclaredDead: (reason: string) => void
   readonly onMember?: () => void
@@ -185,6 +187,7 @@ export class ClusterLink {
     for (const [id, { job, info }] of this.#jobsStarting) link.send([MessageType.jobStart, id, job, info])
     for (const [job, reason] of this.#jobsEnded) link.send([MessageType.jobEnd, job, reason])
     this.#jobsEnded.clear()
+    link.send([MessageType.jobsHeld, ...this.#options.heldJobs()])
     this.#options.tables.connected(link)
     this.loadChanged()
     this.#options.onMember?.()

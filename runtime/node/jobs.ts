@@ -46,6 +46,11 @@ export class Jobs {
     return owners
   }
 
+  /** The jobs whose home this is, and the others. */
+  held(): [homes: ProcessId[], others: ProcessId[]] {
+    return [[...this.#home.keys()], [...this.#owners.keys()].filter((job) => !this.#home.has(job))]
+  }
+
   isHome(job: ProcessId): boolean {
     return this.#home.has(job)
   }

@@ -121,6 +121,7 @@ export class NodeManager {
         ...{ clock, heartbeat, loadIntervalMs, tables },
         ownRow: () => this.row(),
         onView: (rows, all) => this.#onView(rows, all),
+        heldJobs: () => parts.jobs.held(),
         onJobEnd: (job, reason) => parts.jobs.end(job, reason),
         onDeclaredDead: (reason) => this.#declaredDead(reason),
       }),

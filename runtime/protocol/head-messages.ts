@@ -1,19 +1,19 @@
 /** The messages of the head: membership, and the versioned tables that anybody may ask for. */
-import type { NodeId } from '../base/ids.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { MessageType } from './message-type.ts'
 import type { NodeRow, ResourceUnits } from './messages.ts'
 
 type T = typeof MessageType
 
 // Node manager <-> head: membership.
-export type NodeRegister = readonly [type: T['nodeRegister'], requestId: number, row: NodeRow]
-export type NodeRegistered = readonly [
+type NodeRegister = readonly [type: T['nodeRegister'], requestId: number, row: NodeRow]
+type NodeRegistered = readonly [
   type: T['nodeRegistered'],
   requestId: number,
   headEpoch: number,
   rows: readonly NodeRow[],
 ]
-export type NodeLoad = readonly [
+type NodeLoad = readonly [
   type: T['nodeLoad'],
   available: ResourceUnits,
   queued: number,
@@ -21,8 +21,14 @@ export type NodeLoad = readonly [
   state: NodeRow['state'],
 ]
 /** Rows that changed since the last view, dead ones included. */
-export type ClusterView = readonly [type: T['clusterView'], version: number, rows: readonly NodeRow[]]
-export type NodeDeclaredDead = readonly [type: T['nodeDeclaredDead'], node: NodeId, reason: string]
+type ClusterView = readonly [type: T['clusterView'], version: number, rows: readonly NodeRow[]]
+type NodeDeclaredDead = readonly [type: T['nodeDeclaredDead'], node: NodeId, reason: string]
+
+/**
+ * The jobs that a node knows when it has registered: those whose home it is, and others. Ends are told to those who are
+ * linked at that time; by this the head finds out whose end it has not heard of, and tells the others that are over.
+ */
+type JobsHeld = readonly [type: T['jobsHeld'], homes: readonly ProcessId[], others: readonly ProcessId[]]
 
 // Anybody -> head (a node manager forwards what its processes ask): versioned tables.
 export type TableOperation =
@@ -52,3 +58,14 @@ export type TableEvent = readonly [
   rows: readonly TableRow[],
   deleted: readonly string[],
 ]
+
+export type HeadMessage =
+  | NodeRegister
+  | NodeRegistered
+  | NodeLoad
+  | ClusterView
+  | NodeDeclaredDead
+  | JobsHeld
+  | TableRequest
+  | TableReply
+  | TableEvent

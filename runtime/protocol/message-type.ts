@@ -80,4 +80,5 @@ export const MessageType = {
   codeMade: 97,
   countRequest: 98,
   counts: 99,
+  jobsHeld: 100,
 } as const

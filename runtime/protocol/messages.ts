@@ -7,16 +7,7 @@
  */
 import type { NodeId, ObjectNumber, ProcessId, TaskNumber } from '../base/ids.ts'
 import type { CodeMade, CodeNeed, CodePlace } from './code-messages.ts'
-import type {
-  NodeRegister,
-  NodeRegistered,
-  NodeLoad,
-  ClusterView,
-  NodeDeclaredDead,
-  TableRequest,
-  TableReply,
-  TableEvent,
-} from './head-messages.ts'
+import type { HeadMessage } from './head-messages.ts'
 import type {
   LeaseRequest,
   LeaseCancel,
@@ -61,18 +52,7 @@ export type {
 } from './lease-messages.ts'
 export type { Chaos, ChaosDone, CountRequest, Counts } from './operator-messages.ts'
 export { MessageType } from './message-type.ts'
-export type {
-  NodeRegister,
-  NodeRegistered,
-  NodeLoad,
-  ClusterView,
-  NodeDeclaredDead,
-  TableOperation,
-  TableRow,
-  TableRequest,
-  TableReply,
-  TableEvent,
-} from './head-messages.ts'
+export type { TableEvent, TableOperation, TableReply, TableRequest, TableRow } from './head-messages.ts'
 
 /** A resource and its amount in units of 1/10,000 (`['CPU', 5000]` is half a CPU). Sorted by name. */
 export type ResourceUnits = readonly (readonly [name: string, units: number])[]
@@ -398,14 +378,7 @@ export type Message =
   | Chaos
   | ChaosDone
   | Tokens
-  | NodeRegister
-  | NodeRegistered
-  | NodeLoad
-  | ClusterView
-  | NodeDeclaredDead
-  | TableRequest
-  | TableReply
-  | TableEvent
+  | HeadMessage
   | CodeNeed
   | CodePlace
   | CodeMade

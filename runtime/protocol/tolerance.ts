@@ -48,6 +48,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.processQuery, repeatable],
   [MessageType.processStatus, answer],
   [MessageType.tableReply, answer],
+  [MessageType.jobsHeld, repeatable],
   [MessageType.countRequest, repeatable],
   [MessageType.counts, answer],
 ])

@@ -225,6 +225,18 @@ describe('ControlStore', () => {
     expect(b.take(MessageType.jobEnd).map((message) => message[1])).to.deep.equal([second])
   })
 
+  it('tells a node that comes back which jobs ended meanwhile, and ends those whose home forgot them unheard', async () => {
+    const store = await open()
+    const [a, b] = [await new Peer(store).register(), await new Peer(store).register()]
+    const [over, forgotten, running] = [newProcessId(), newProcessId(), newProcessId()]
+    for (const [index, job] of [forgotten, running].entries()) await a.say([MessageType.jobStart, index + 1, job, {}])
+    await b.say([MessageType.jobsHeld, [], [over, forgotten, running]])
+    expect(b.take(MessageType.jobEnd).map((message) => message[1])).to.deep.equal([over])
+    await a.say([MessageType.jobsHeld, [running], []])
+    expect(b.take(MessageType.jobEnd).map((message) => message[1])).to.deep.equal([forgotten])
+    expect(a.take(MessageType.jobEnd)).to.deep.equal([])
+  })
+
   it('starts again with its rows, a higher epoch, and ten seconds for its nodes to come back', async () => {
     const persistence = new MemoryPersistence()
     const store = await open({ persistence })
