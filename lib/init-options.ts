@@ -1,5 +1,5 @@
 /** The options of `init`: as given, checked, with what the environment says. */
-import { maxPendingArgumentBytes, maxQueuedTasks } from '../runtime/base/limits.ts'
+import { maxLineageBytes, maxPendingArgumentBytes, maxQueuedTasks } from '../runtime/base/limits.ts'
 import { checkNames, integer, positive } from './options.ts'
 import { compileRuntimeEnv, noRuntimeEnv, type CompiledRuntimeEnv, type RuntimeEnv } from './runtime-env.ts'
 
@@ -25,6 +25,11 @@ export interface InitOptions {
   readonly maxQueuedTasks?: number
   /** Bytes of arguments that may wait. Default 512 MiB. */
   readonly maxQueuedBytes?: number
+  /**
+   * Bytes of what is kept of finished tasks (their arguments, mostly), so that a large result that is lost can be made
+   * again by running its task; the oldest goes first. 0: none is ever made again. Default 256 MiB.
+   */
+  readonly maxLineageBytes?: number
   /** How long a request that nobody can ever satisfy waits for a new node, in milliseconds. Default 30,000. */
   readonly infeasibleTimeout?: number
   /** What tasks of this program find on their nodes, unless they say otherwise. Default: their modules, and no more. */
@@ -47,7 +52,11 @@ export interface CompiledInit {
   readonly node: LocalNodeOptions
   readonly logToDriver: boolean
   readonly runtimeEnv: CompiledRuntimeEnv
-  readonly limits: { readonly maxQueuedTasks: number; readonly maxQueuedBytes: number }
+  readonly limits: {
+    readonly maxQueuedTasks: number
+    readonly maxQueuedBytes: number
+    readonly maxLineageBytes: number
+  }
 }
 
 const known: readonly (keyof InitOptions)[] = [
@@ -62,6 +71,7 @@ const known: readonly (keyof InitOptions)[] = [
   'logToDriver',
   'maxQueuedTasks',
   'maxQueuedBytes',
+  'maxLineageBytes',
   'infeasibleTimeout',
   'runtimeEnv',
 ]
@@ -107,14 +117,15 @@ export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv
     logToDriver: options.logToDriver ?? true,
     runtimeEnv: options.runtimeEnv === undefined ? noRuntimeEnv : compileRuntimeEnv(options.runtimeEnv, 'init'),
     limits: {
-      maxQueuedTasks: atLeastOne(options.maxQueuedTasks ?? maxQueuedTasks, 'maxQueuedTasks'),
-      maxQueuedBytes: atLeastOne(options.maxQueuedBytes ?? maxPendingArgumentBytes, 'maxQueuedBytes'),
+      maxQueuedTasks: atLeast(1, options.maxQueuedTasks ?? maxQueuedTasks, 'maxQueuedTasks'),
+      maxQueuedBytes: atLeast(1, options.maxQueuedBytes ?? maxPendingArgumentBytes, 'maxQueuedBytes'),
+      maxLineageBytes: atLeast(0, options.maxLineageBytes ?? maxLineageBytes, 'maxLineageBytes'),
     },
   }
 }
 
-function atLeastOne(value: number, name: string): number {
-  return value === Number.POSITIVE_INFINITY ? value : integer(value, name, 1, Number.MAX_SAFE_INTEGER, 'init')
+function atLeast(least: number, value: number, name: string): number {
+  return value === Number.POSITIVE_INFINITY ? value : integer(value, name, least, Number.MAX_SAFE_INTEGER, 'init')
 }
 
 function checkKinds({ address, token, logToDriver }: InitOptions): void {

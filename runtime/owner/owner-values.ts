@@ -228,13 +228,15 @@ export class OwnerValues {
     if (this.#closed !== undefined) return ['error', compactError(this.#closed)]
     if (owner !== this.#host.self.process) return undefined
     if (!this.#table.has(number)) return ['error', compactError(freed([owner, number, node]))]
-    const outcome = this.#objects.outcome(number)
+    let outcome = this.#objects.outcome(number)
+    if (outcome !== undefined && isLost(outcome)) {
+      // Its number may be kept for lineage alone.
+      if (!this.isHeld(number)) return ['error', compactError(freed([owner, number, node]))]
+      this.#lost.recovery.state.need(number)
+      outcome = this.#objects.outcome(number)
+    }
     if (outcome?.[0] === 'error') outcome.unread = false
-    if (outcome === undefined || !isLost(outcome)) return outcome
-    // Its number may be kept for lineage alone.
-    if (!this.isHeld(number)) return ['error', compactError(freed([owner, number, node]))]
-    this.#lost.recovery.state.need(number)
-    return this.#objects.outcome(number)
+    return outcome
   }
 
   /** No copy of what was answered could be read: calls back when there is something else, in any case once. */

@@ -75,12 +75,11 @@ export class Recovery {
     const { holders, answer } = this.state.reported(number, outcome[2], report, (node) => this.#parts.isDead(node))
     const left = new Set(holders)
     const gone = outcome[2].filter((holder) => !left.has(holder))
-    if (gone.length > 0) {
-      const names = gone.map(([node]) => `node ${node} does not have it any more`)
-      objects.keepHolders(number, (holder) => left.has(holder), names.join(', '))
-      // Who is alive and was unreachable may have it.
-      for (const [node] of gone) if (!this.#parts.isDead(node)) this.#free(number, node)
-    }
+    const how = gone.map(([node]) => `node ${node} does not have it any more`).join(', ')
+    objects.keepHolders(number, (holder) => left.has(holder), how)
+    // One that lives and was not reached may have it; one that has said that it does not may get it anew at any time.
+    const isAbsent = (node: NodeId): boolean => report.absent.some(([at]) => at === node)
+    for (const [node] of gone) if (!isAbsent(node) && !this.#parts.isDead(node)) this.#free(number, node)
     if (answer === 'now') then()
     else this.#parts.host.clock.after(laterMs, then)
   }
@@ -224,4 +223,3 @@ export function lossReasonOf(failure: Failure): LossReason | undefined {
       return undefined
   }
 }
-

@@ -7,7 +7,10 @@ const compile = (options: object, environment: NodeJS.ProcessEnv = {}): ReturnTy
 describe('the options of init', () => {
   it('are a node of its own that shows what workers print, without any', () => {
     expect(compile({})).to.deep.include({ address: undefined, token: undefined, node: {}, logToDriver: true })
-    expect(compile({}).limits).to.deep.equal({ maxQueuedTasks: 2_000_000, maxQueuedBytes: 512 * 2 ** 20 })
+    expect(compile({}).limits).to.deep.equal({
+      ...{ maxQueuedTasks: 2_000_000, maxQueuedBytes: 512 * 2 ** 20, maxLineageBytes: 256 * 2 ** 20 },
+    })
+    expect(compile({ maxLineageBytes: 0 }).limits.maxLineageBytes).to.equal(0)
   })
 
   it('take the address from the environment, unless one is given', () => {
@@ -36,6 +39,7 @@ describe('the options of init', () => {
     [{ maxQueuedTasks: NaN }, /maxQueuedTasks/],
     [{ maxQueuedTasks: '5' }, /maxQueuedTasks/],
     [{ maxQueuedBytes: -1 }, /maxQueuedBytes/],
+    [{ maxLineageBytes: -1 }, /maxLineageBytes/],
     [{ infeasibleTimeout: -1 }, /infeasibleTimeout/],
     [{ infeasibleTimeout: NaN }, /infeasibleTimeout/],
     [{ logToDriver: 'no' }, /logToDriver/],
