@@ -6,8 +6,6 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import { transform } from 'esbuild'
-import { rollup } from 'rollup'
 
 export const sourceFolders = ['lib', 'compat', 'runtime']
 
@@ -60,7 +58,7 @@ function entryPoints(root) {
  * `import.meta.url` is the URL that it would have there. What is published keeps the real one, with whatever query it is
  * imported by.
  */
-function typescript(root) {
+function typescript(root, transform) {
   const published = new Set(publishedEntries(root).map((name) => join(root, name)))
   return {
     name: 'typescript',
@@ -102,11 +100,13 @@ function chunkNames(root) {
 }
 
 export async function bundle(root, outDir) {
+  // A fresh clone loads this before it has installed them.
+  const [{ transform }, { rollup }] = await Promise.all([import('esbuild'), import('rollup')])
   const entries = entryPoints(root)
   const build = await rollup({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
     external: (id) => !/^[./]/.test(id),
-    plugins: [typescript(root)],
+    plugins: [typescript(root, transform)],
     onwarn(warning) {
       throw new Error(`${warning.code}: ${warning.message}`)
     },
