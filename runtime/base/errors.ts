@@ -116,7 +116,8 @@ export class ObjectReconstructionFailedError extends OutpoolError {
    * `task failed` or `unschedulable`; the same as `details.reason`.
    */
   get reason(): string {
-    return String(this.details['reason'] ?? '')
+    const { reason } = this.details
+    return typeof reason === 'string' ? reason : ''
   }
 }
 /** The object store of a node is full of objects that are still referenced. */
