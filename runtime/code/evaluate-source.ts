@@ -1,7 +1,7 @@
 /**
  * Evaluates the text of a shipped function.
  *
- * The text begins at line 1, column 1 of a script of its own, so that a stack trace counts in the function's own lines.
+ * The text begins in line 1 of a script of its own, so that a stack trace counts in the function's own lines.
  * It sees the globals, and nothing of this module. `import()` in it resolves packages from the working folder of the
  * process, which is the job's.
  */
@@ -109,9 +109,8 @@ function compile(text: string, name: string, { directive, open, close }: Form): 
 
 function scriptOf(prefix: string, text: string, suffix: string, name: string): vm.Script {
   // Stack traces show the sourceURL; the file name is the base of `import()`, and needs to be in the working folder.
-  return new vm.Script(`${prefix}${text}${suffix}\n//# sourceURL=${textLabel(name, text)}`, {
+  return new vm.Script(`${prefix}${text}${suffix}\n//# sourceURL=${textLabel(name, text, prefix.length)}`, {
     filename: join(process.cwd(), '[outpool]'),
-    columnOffset: -prefix.length,
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
 }

@@ -1,5 +1,5 @@
 /**
- * Stacks of errors that come back name lines of a function's own text (`outpool:fn/score@1x2y:3:9`): the worker has no
+ * Stacks of errors that come back name lines of a function's own text (`outpool:fn/score@1x2y+80:3:9`): the worker has no
  * more than that. Here, where the function was written, they are made to name its file and line; those of the original,
  * where the file was compiled and has a source map (tsx writes one into every text).
  *
@@ -42,7 +42,7 @@ function isElsewhere(a: Location | undefined, b: Location | undefined): boolean 
   return a.scriptId !== b.scriptId || a.line !== b.line || a.column !== b.column
 }
 
-const label = /outpool:fn\/[^@\s()]*@(\w+):(\d+):(\d+)/g
+const label = /outpool:fn\/[^@\s()]*@(\w+)\+(\d+):(\d+):(\d+)/g
 const maxDepth = 16
 
 /** The same error; lines of functions of this process name where those were written. */
@@ -50,8 +50,9 @@ export function nameOriginalPlaces(error: unknown, depth: number = 0): unknown {
   if (!(error instanceof Error) || depth > maxDepth) return error
   const { stack, cause } = error
   if (typeof stack === 'string' && stack.includes('outpool:fn/')) {
-    const named = stack.replace(label, (whole, hash: string, line: string, column: string) => {
-      return placeOf(hash, Number(line), Number(column)) ?? whole
+    const named = stack.replace(label, (whole, hash: string, ...numbers: string[]) => {
+      const [before = 0, line = 1, column = 1] = numbers.slice(0, 3).map(Number)
+      return placeOf(hash, line, line === 1 ? column - before : column) ?? whole
     })
     Object.defineProperty(error, 'stack', { value: named, writable: true, configurable: true, enumerable: false })
   }
@@ -117,8 +118,8 @@ function originalPlace(url: string, mapUrl: string, { line, column }: Place): st
   const entry = map?.findEntry(line - 1, column - 1)
   if (entry === undefined || !('originalSource' in entry)) return undefined
   const base = mapUrl.startsWith('data:') ? url : new URL(mapUrl, url)
-  const source = new URL(entry.originalSource, base).href
-  return `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
+  const source = new URL(entry.originalSource, base)
+  return `${source.protocol === 'file:' ? fileURLToPath(source) : source.href}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
 }
 
 function readMap(url: URL): SourceMap | undefined {

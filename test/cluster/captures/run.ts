@@ -52,11 +52,13 @@ async function attempt(fn: Refusal['fn'], args: readonly unknown[]): Promise<unk
 /** Errors that come back name the places that they would name here. */
 async function playStacks(): Promise<void> {
   for (const [name, fn] of Object.entries(failing)) {
-    const here = await attemptHere(fn)
-    const there = await attempt(fn, [])
-    const [wanted, got] = [placesOf(here), placesOf(there)]
-    if (wanted.length === 0 || !isDeepStrictEqual(got.slice(0, wanted.length), wanted))
-      tell(`stack of ${name}`, `${got.join(' ')} for ${wanted.join(' ')}`)
+    const here = placesOf(await attemptHere(fn))
+    const there = placesOf(await attempt(fn, []))
+    // Behind those of the program come the frames of who called it, which are others there.
+    const end = there.findIndex((place) => /node:|outpool|\/dist\//.test(place))
+    const own = end < 0 ? there : there.slice(0, end)
+    if (own.length === 0 || !isDeepStrictEqual(here.slice(0, own.length), own))
+      tell(`stack of ${name}`, `${there.join(' ')} for ${here.join(' ')}`)
   }
 }
 
@@ -68,14 +70,10 @@ async function attemptHere(fn: () => unknown): Promise<unknown> {
   }
 }
 
-/** File and line of the frames that lie in functions of the program which were called. */
+/** File and line of each frame. */
 function placesOf(error: unknown): string[] {
   const { stack = '' } = error as Error
-  const frames = stack.split('\n').filter((line) => /^ +at .*:\d+:\d+\)?$/.test(line))
-  const end = frames.findIndex((line) => /attemptHere|\bplayStacks|at main|node:internal|outpool/.test(line))
-  return frames
-    .slice(0, end < 0 ? frames.length : end)
-    .map((line) => line.replace(/^.*?(\S+?:\d+):\d+\)?$/, '$1').replace(/^\(/, ''))
+  return [...stack.matchAll(/^ +at .*?([^\s(]+:\d+):\d+\)?$/gm)].map(([, place = '']) => place)
 }
 
 function tell(name: string, what: string): void {

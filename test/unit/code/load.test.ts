@@ -112,12 +112,12 @@ describe('loadFunction of a source', () => {
     expect(() => thrower())
       .to.throw()
       .with.property('stack')
-      .that.matches(/at thrower \(outpool:fn\/thrower:3:9\)/)
+      .that.matches(/at thrower \(outpool:fn\/thrower@\w+\+\d+:3:9\)/)
     const short = await ship(fn('() => { throw new Error("here") }'))
     expect(() => short())
       .to.throw()
       .with.property('stack')
-      .that.matches(/outpool:fn\/anonymous:1:\d+/)
+      .that.matches(/outpool:fn\/anonymous@\w+\+\d+:1:\d+/)
   })
 
   it('loads a definition once, also when asked twice at the same time', async () => {
@@ -274,7 +274,7 @@ describe('loadFunction in a worker process', () => {
   it('answers with the error, and its own lines in the stack', async () => {
     const { error } = await run(defineFunction(fn('function f() {\n\n  throw new TypeError("x")\n}')))
     expect(error).to.include({ name: 'TypeError', message: 'x' })
-    expect(error?.stack).to.match(/at f \(outpool:fn\/f:3:9\)/)
+    expect(error?.stack).to.match(/at f \(outpool:fn\/f@\w+\+\d+:3:9\)/)
   })
 
   it('answers with the failure to load, and its cause', async () => {
