@@ -140,7 +140,7 @@ class Driver implements DriverHandle {
   async #openStore(home: Home): Promise<ObjectStore> {
     if (this.#local !== undefined) return this.#local.openStore(this.#self.process)
     if (home.runFolder === undefined) return new MemoryObjectStore()
-    this.#nodeStore = await openNodeStore(home.runFolder, this.#self.process, () => home)
+    this.#nodeStore = await openNodeStore(home.runFolder, this.#self.process, () => home, true)
     return this.#nodeStore.store
   }
 
@@ -186,6 +186,7 @@ class Driver implements DriverHandle {
         this.#nodeStore?.homeLost(reason)
         this.#owner.homeLost()
       },
+      onRestored: () => this.#nodeStore?.restored(),
       onClosed: (reason) => this.#fail(reason),
     }
   }

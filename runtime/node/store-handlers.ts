@@ -3,7 +3,7 @@ import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
 import type { ArenaHost } from '../objects/arena-host.ts'
 import { compact } from '../objects/compact.ts'
 import { encodeThrown } from '../objects/value.ts'
-import { MessageType } from '../protocol/messages.ts'
+import { MessageType, type StoreAnswer, type StoreNote, type StoreOperation } from '../protocol/messages.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
 import type { NodeParts } from './node-parts.ts'
 
@@ -11,7 +11,9 @@ export function storeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 
   return {
     storeRequest({ link, process }, [, requestId, operation]) {
       const { arena } = parts().ports
-      const answer = (error: Error | undefined, fields: Parameters<Parameters<ArenaHost['request']>[2]>[1]): void => {
+      const answer = (error: Error | undefined, fields: StoreAnswer): void => {
+        const undone = link.closed ? undoing(operation, fields) : undefined
+        if (undone !== undefined) return arena?.note(process, undone)
         const bytes = error === undefined ? null : compact(encodeThrown(error, 'error'))
         link.send([MessageType.storeReply, requestId, bytes, fields])
       }
@@ -28,6 +30,15 @@ export function storeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 
       }
     },
   }
+}
+
+/** What an answer that nobody gets has granted is taken back; what was said over a new link meanwhile knows nothing of it. */
+function undoing([kind]: StoreOperation, answer: StoreAnswer): StoreNote | undefined {
+  if (kind === 'room' && answer.length === 3) {
+    const [segment, offset, sizeBytes] = answer as readonly number[]
+    return ['returned', segment!, offset!, sizeBytes!]
+  }
+  return answer[0] === 'arena' || answer[0] === 'file' ? ['released', [answer[1]]] : undefined
 }
 
 export function freeAll(arena: ArenaHost, keys: readonly string[]): void {

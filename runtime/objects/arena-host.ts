@@ -7,11 +7,13 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { ObjectStoreFullError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import type { ProcessId } from '../base/ids.ts'
 import type { StoreAnswer, StoreNote, StoreOperation } from '../protocol/messages.ts'
+import type { HeldParts } from '../protocol/store-messages.ts'
 import { ArenaLedger } from './arena-ledger-state.ts'
 import type { ArenaMemory } from './arena-memory.ts'
 import type { ArenaPort } from './arena-port.ts'
 import { Prefault } from './arena-prefault.ts'
 import type { Room } from './arena-space.ts'
+import { resync } from './arena-resync.ts'
 import { ArenaStore } from './arena-store.ts'
 import type { DiskPlace, HolderReport, NoRoom, ObjectReport, Place, SpillItem } from './arena-types.ts'
 import { isLockFree } from './process-lock.ts'
@@ -133,10 +135,22 @@ export class ArenaHost {
         answer(undefined, sizeBytes === undefined ? [] : [sizeBytes])
         break
       }
+      case 'resync':
+        answer(this.#resync(process, operation[1]), [])
+        break
       default:
         answer(new OutpoolError(`the object store cannot do ${String(operation[0])}`), [])
     }
     this.#changed()
+  }
+
+  #resync(process: ProcessId, held: HeldParts): Error | undefined {
+    try {
+      resync(this.ledger, process, held)
+      return undefined
+    } catch (error) {
+      return error as Error
+    }
   }
 
   /** Throws ProtocolError where the process speaks of what it was not given. */

@@ -7,6 +7,7 @@ import { systemClock } from '../base/clock.ts'
 import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { ArenaJournal } from '../objects/arena-journal.ts'
 import { ArenaMemory, hasArena } from '../objects/arena-memory.ts'
 import type { ArenaPort } from '../objects/arena-port.ts'
 import { ArenaStore } from '../objects/arena-store.ts'
@@ -15,6 +16,7 @@ import { FileObjectStore } from '../objects/file-store.ts'
 import { holdLock } from '../objects/process-lock.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Message, type StoreAnswer, type StoreOperation } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
 import type { Home } from './home.ts'
 
 export interface NodeStore {
@@ -25,18 +27,29 @@ export interface NodeStore {
   received(message: Message): boolean
   /** The home link is lost, and what was asked over it. */
   homeLost(reason: Error): void
+  /** The home link is there again: the node manager is told what this process holds of the store. */
+  restored(): void
   close(): Promise<void>
 }
 
+/** `mayReconnect`: the process outlives its link to the home, and goes on over another one. */
 export async function openNodeStore(
   runFolder: string,
   process: ProcessId,
   home: () => Pick<Home, 'connected' | 'link' | 'mode'>,
+  mayReconnect: boolean = false,
 ): Promise<NodeStore> {
   const folder = objectsFolderOf(runFolder)
-  if (hasArena(folder)) return new LinkedArena(folder, process, home)
+  if (hasArena(folder)) return new LinkedArena(folder, process, home, mayReconnect)
   const store = await FileObjectStore.open(folder)
-  return { store, pinned: 0, received: () => false, homeLost: () => {}, close: () => store.close() }
+  return {
+    store,
+    pinned: 0,
+    received: () => false,
+    homeLost: () => {},
+    restored: () => {},
+    close: () => store.close(),
+  }
 }
 
 export function objectsFolderOf(runFolder: string): string {
@@ -44,6 +57,7 @@ export function objectsFolderOf(runFolder: string): string {
 }
 
 interface Question {
+  readonly operation: StoreOperation
   readonly resolve: (answer: StoreAnswer) => void
   readonly reject: (error: Error) => void
 }
@@ -54,12 +68,19 @@ class LinkedArena implements NodeStore, ArenaPort {
   readonly #folder: string
   readonly #home: () => Pick<Home, 'connected' | 'link' | 'mode'>
   readonly #questions = new Map<number, Question>()
+  readonly #journal: ArenaJournal | undefined
   #nextQuestion = 1
   #memory: ArenaMemory | undefined
   /** Tells the node manager that this process lives, and may use what it mapped, whatever becomes of the link. */
   #unlock: (() => void) | undefined
 
-  constructor(folder: string, process: ProcessId, home: () => Pick<Home, 'connected' | 'link' | 'mode'>) {
+  constructor(
+    folder: string,
+    process: ProcessId,
+    home: () => Pick<Home, 'connected' | 'link' | 'mode'>,
+    mayReconnect: boolean,
+  ) {
+    if (mayReconnect) this.#journal = new ArenaJournal(process)
     this.#folder = folder
     this.process = process
     this.#home = home
@@ -80,10 +101,24 @@ class LinkedArena implements NodeStore, ArenaPort {
   }
 
   async request(operation: StoreOperation): Promise<StoreAnswer> {
-    const link = await this.#home().connected()
+    const home = this.#home()
+    for (;;) {
+      // Rejects when there will be no link any more.
+      const link = await home.connected()
+      try {
+        return await this.#ask(link, operation)
+      } catch (error) {
+        // What was not answered over one link is asked over the next.
+        if (!(error instanceof ConnectionLostError) || this.#journal === undefined) throw error
+      }
+    }
+  }
+
+  #ask(link: Link, operation: StoreOperation): Promise<StoreAnswer> {
     const id = this.#nextQuestion++
+    this.#journal?.asks(id)
     return new Promise((resolve, reject) => {
-      this.#questions.set(id, { resolve, reject })
+      this.#questions.set(id, { operation, resolve, reject })
       link.send([MessageType.storeRequest, id, operation])
       // Somebody waits for it with nothing else to do.
       link.flush()
@@ -91,6 +126,7 @@ class LinkedArena implements NodeStore, ArenaPort {
   }
 
   note(note: Parameters<ArenaPort['note']>[0]): void {
+    this.#journal?.notes(note)
     this.#home().link.send([MessageType.storeNotes, [note]])
   }
 
@@ -112,6 +148,7 @@ class LinkedArena implements NodeStore, ArenaPort {
     const [, id, error, answer] = message
     const question = this.#questions.get(id)
     this.#questions.delete(id)
+    if (question !== undefined && error === null) this.#journal?.answered(id, question.operation, answer)
     if (error === null) question?.resolve(answer)
     else question?.reject(asError(decodeCompact(error)))
     return true
@@ -121,6 +158,14 @@ class LinkedArena implements NodeStore, ArenaPort {
     for (const { reject } of this.#questions.values())
       reject(new ConnectionLostError(`the object store did not answer: ${reason.message}`, { cause: reason }))
     this.#questions.clear()
+  }
+
+  restored(): void {
+    if (this.#journal === undefined) return
+    // Where this link is lost too, the next one begins with it; where the node refuses, the link is of no use.
+    this.#ask(this.#home().link, ['resync', this.#journal.held]).catch((error: unknown) => {
+      if (!(error instanceof ConnectionLostError)) this.#home().link.close(error as Error)
+    })
   }
 
   async close(): Promise<void> {

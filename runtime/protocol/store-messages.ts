@@ -14,6 +14,15 @@ export type StoreOperation =
    */
   | readonly [kind: 'get', key: string, expected: boolean, anywhere: boolean]
   | readonly [kind: 'size', key: string]
+  /** The first over a link that was made again: what the asker holds, whatever was said over the one before. */
+  | readonly [kind: 'resync', held: HeldParts]
+
+/** Rooms; how often each entry is pinned; objects of which the ledger may not have heard. */
+export type HeldParts = readonly [
+  rooms: readonly (readonly [segment: number, offset: number, sizeBytes: number])[],
+  pins: readonly (readonly [entry: number, count: number])[],
+  sealed: readonly SealedNote[],
+]
 
 /** `[segment, offset, sizeBytes]` | a place, or nothing where there is no such object | `[sizeBytes]`, or nothing. */
 export type StoreAnswer =
@@ -25,8 +34,7 @@ export type StoreAnswer =
 
 /** What the ledger is told. */
 export type StoreNote =
-  /** An object was written to a room of the sender. `primary`: it is no copy of one that another node keeps. */
-  | readonly [kind: 'sealed', key: string, segment: number, offset: number, sizeBytes: number, primary: boolean]
+  | SealedNote
   /** A part of a room that the sender does not use. */
   | readonly [kind: 'returned', segment: number, offset: number, sizeBytes: number]
   /** Entries that the sender has let go of, one number for each time it was given one. */
@@ -35,6 +43,16 @@ export type StoreNote =
   | readonly [kind: 'deleteOwner', owner: ProcessId]
   /** The sender has collected garbage, as it was asked to. */
   | readonly [kind: 'collected']
+
+/** An object was written to a room of the sender. `primary`: it is no copy of one that another node keeps. */
+type SealedNote = readonly [
+  kind: 'sealed',
+  key: string,
+  segment: number,
+  offset: number,
+  sizeBytes: number,
+  primary: boolean,
+]
 
 export type StoreRequest = readonly [type: T['storeRequest'], requestId: number, operation: StoreOperation]
 /** `error`: '' or a compact value, the error that the asker throws. */

@@ -23,6 +23,18 @@ const canShare = process.platform === 'linux' && process.env['OUTPOOL_NO_NATIVE'
     expect(result.left).to.deep.equal({})
   })
 
+  it('have every byte right, and leave nothing behind, while the link of the driver to its home breaks again and again', async () => {
+    const node = await cluster.startHead({ numCpus: 2, objectStoreMemory: 64 * mebibyte })
+    const result = await churnObjects(cluster, node, {
+      ...{ objects: 150, leastBytes: 64_000, mostBytes: 8_000_000, cutEveryMs: 150, seed: 12 },
+    })
+    expect(result.errors).to.deep.equal([])
+    expect(result.wrong).to.equal(0)
+    expect(result.objects).to.equal(150)
+    expect(result.cuts).to.be.above(2)
+    expect(result.left).to.deep.equal({})
+  })
+
   it('are on disk when memory is short; with no room there either, what was acknowledged stays readable', async () => {
     const node = await cluster.startHead({
       ...{ numCpus: 1, objectStoreMemory: 32 * mebibyte, objectStoreDisk: 160 * mebibyte },

@@ -1,14 +1,24 @@
 /**
  * Makes, uses and drops values of many sizes, here and in tasks, many at a time; then lets go of everything. Options:
- * objects or seconds (whichever ends first), leastBytes, mostBytes, users, seed. With `through`: puts so many bytes that
+ * objects or seconds (whichever ends first), leastBytes, mostBytes, users, seed, cutEveryMs (its link to its home breaks). With `through`: puts so many bytes that
  * are all kept, reads them back in another order, and goes on until there is no room; everything that was put must be
  * readable then.
  */
 import { explain, init, put, remote, shutdown } from 'outpool'
+import { currentRuntime } from '../../../dist/runtime/owner/current.js'
 import { contentOf, isRight } from './object-tasks.mjs'
 import { end, leftInTables, options, say, told } from './report.mjs'
 
-const { objects = Infinity, seconds = Infinity, leastBytes, mostBytes, users = 8, seed = 1, through = 0 } = options
+const {
+  objects = Infinity,
+  seconds = Infinity,
+  leastBytes,
+  mostBytes,
+  users = 8,
+  seed = 1,
+  through = 0,
+  cutEveryMs = 0,
+} = options
 const tasks = new URL('./object-tasks.mjs', import.meta.url)
 const make = remote(tasks, 'make', { maxRetries: -1 })
 const use = remote(tasks, 'use', { maxRetries: -1 })
@@ -40,6 +50,21 @@ async function oneObject(id) {
   if (random() < 0.8) ref[Symbol.dispose]()
   counts.objects++
   counts.bytes += size
+}
+
+/** Breaks the link to the home again and again; returns what ends that and tells how often it was. */
+function cutting() {
+  let cuts = 0
+  const cut = () => {
+    if (currentRuntime().home.mode !== 'connected') return
+    cuts++
+    currentRuntime().home.link.close(new Error('cut by the test'))
+  }
+  const timer = cutEveryMs > 0 ? setInterval(cut, cutEveryMs) : undefined
+  return () => {
+    clearInterval(timer)
+    return cuts
+  }
 }
 
 async function churn() {
@@ -82,8 +107,9 @@ async function fill() {
   await say('full', { name: full?.name, message: full?.message, objects: refs.length })
 }
 
+const stopCutting = cutting()
 await (through > 0 ? fill() : churn())
-await say('done', { ...counts, errors: errors.slice(0, 10), failed: errors.length })
+await say('done', { cuts: stopCutting(), ...counts, errors: errors.slice(0, 10), failed: errors.length })
 await told('leave')
 const left = await leftInTables(explain)
 await say('left', { left })

@@ -18,6 +18,7 @@ export interface Churn extends Counts {
   readonly failed: number
   readonly errors: readonly string[]
   readonly kills: number
+  readonly cuts: number
   readonly left: Readonly<Record<string, number>>
 }
 
@@ -26,7 +27,10 @@ export interface ChurnOptions {
   readonly seconds?: number
   readonly leastBytes: number
   readonly mostBytes: number
-  readonly killEveryMs: number
+  /** Default: no worker is killed. */
+  readonly killEveryMs?: number
+  /** How often the link of the driver to its home breaks. Default: never. */
+  readonly cutEveryMs?: number
   readonly seed: number
   readonly onProgress?: (counts: Counts) => void
 }
@@ -50,7 +54,7 @@ export async function churnObjects(cluster: FailureCluster, node: DaemonFacts, o
   let kills = 0
   let over = false
   const killing = (async (): Promise<void> => {
-    while (!over) {
+    while (!over && killEveryMs !== undefined) {
       await sleep(killEveryMs)
       const workers = cluster.workers()
       const victim = workers[Math.floor(random.next() * workers.length)]
@@ -60,7 +64,7 @@ export async function churnObjects(cluster: FailureCluster, node: DaemonFacts, o
     }
   })()
   try {
-    const done = await driver.next<Counts & { failed: number; errors: string[] }>('done')
+    const done = await driver.next<Counts & { cuts: number; failed: number; errors: string[] }>('done')
     over = true
     await killing
     driver.tell('leave')
