@@ -99,9 +99,16 @@ describe('a module on nodes that have nothing of it', () => {
     const there = await compute.options(onOther).run(8)
     expect(there).to.include({ sum: 20, evaluated: 14, valid: true })
     expect(there.pid).to.not.equal(found.pid)
-    const startedAt = performance.now()
-    expect(await compute.options({ ...onOther, name: 'again' }).run(8)).to.include({ sum: 20, pid: there.pid })
-    console.log(`      the second use took ${(performance.now() - startedAt).toFixed(1)} ms`)
+    const times: number[] = []
+    for (let use = 0; use < 21; use++) {
+      const startedAt = performance.now()
+      // By a name of its own: nothing of the use before is at hand but what the node and the worker keep.
+      expect(await compute.options({ ...onOther, name: `again${use}` }).run(8)).to.include({ sum: 20, pid: there.pid })
+      times.push(performance.now() - startedAt)
+    }
+    const [second = 0] = times
+    const median = times.toSorted((a, b) => a - b)[10] ?? 0
+    console.log(`      the second use took ${second.toFixed(1)} ms, uses after it ${median.toFixed(1)} (median of 21)`)
     const error = await rejection(remote<(n: number) => never>(made.path('src/worker.ts'), 'fail', onOther).run(1))
     expect(error).to.be.instanceOf(RangeError)
   })
