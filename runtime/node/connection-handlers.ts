@@ -163,7 +163,8 @@ function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull'
       void replicate(parts(), connection, message)
     },
     free(keys) {
-      const { ports } = parts()
+      const { ports, puller } = parts()
+      for (const key of keys) puller.unwanted(key)
       if (ports.arena !== undefined) return freeAll(ports.arena, keys)
       for (const key of keys)
         ports.store.delete(key).catch((error: unknown) => {

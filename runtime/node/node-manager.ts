@@ -327,8 +327,9 @@ export class NodeManager {
     this.#parts.code.workerGone(worker)
     const job = this.#parts.grants.jobOf(worker)
     this.#change(() => this.#parts.grants.workerDied(worker, describeExit(report), endedByOthers(report)))
-    this.#parts.connections.find(worker)?.close(new ConnectionLostError(`worker ${worker} ${describeExit(report)}`))
-    this.#processGone(worker, job !== undefined)
+    const reason = new ConnectionLostError(`worker ${worker} ${describeExit(report)}`)
+    // What it wrote before its end is read first: it may have told somebody of an object whose seal lies unread here.
+    setImmediate(() => setImmediate(() => this.#processGone(worker, reason, job !== undefined)))
   }
 
   #onLines(worker: ProcessId, stream: LogLine[0], lines: readonly { name: string; text: string }[]): void {
@@ -351,7 +352,8 @@ export class NodeManager {
   }
 
   /** A worker has ended: its objects go, and what it held of the store. */
-  #processGone(worker: ProcessId, hadJob: boolean): void {
+  #processGone(worker: ProcessId, reason: Error, hadJob: boolean): void {
+    this.#parts.connections.find(worker)?.close(reason)
     this.#ports.arena?.processGone(worker)
     if (hadJob) this.#ownerGone(worker)
   }

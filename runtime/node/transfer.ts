@@ -64,6 +64,14 @@ export class ObjectPuller {
     return pull
   }
 
+  /** An object that may be on its way here has been freed: it is not kept when it arrives. */
+  unwanted(key: string): void {
+    this.#pulls.get(key)?.then(
+      () => this.#options.store.delete(key),
+      () => {},
+    )
+  }
+
   close(): void {
     this.#closed = true
     for (const channels of this.#idle.values())

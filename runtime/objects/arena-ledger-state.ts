@@ -21,12 +21,12 @@ import type { DiskPlace, LedgerEffects, LedgerOptions, NoRoom, SpillItem } from 
 export type RoomAnswer = (room: Room | NoRoom) => void
 
 interface Waiting {
+  /** Whose it will be; nobody's while an object is brought back. */
+  readonly process: ProcessId | undefined
   readonly leastBytes: number
   readonly wantedBytes: number
   readonly sinceMs: number
   readonly waitMs: number
-  /** It brings an object back; that may be read from the disk as well. */
-  readonly isRestore: boolean
   readonly answer: RoomAnswer
 }
 
@@ -58,7 +58,7 @@ export class ArenaLedger {
   readonly #spillBatchBytes: number
   readonly #queue: Waiting[] = []
   /** Reads of keys that are not here yet. */
-  readonly #expecting = new Map<string, { readonly untilMs: number; readonly readers: Reader[] }>()
+  readonly #expecting = new Map<string, { readonly untilMs: number; readers: Reader[] }>()
   /** Keys that were freed before they were sealed, with when that is forgotten. */
   readonly #freedEarly = new Map<string, number>()
   readonly #evicted = new Set<string>()
@@ -104,7 +104,7 @@ export class ArenaLedger {
 
   /** Room for `wantedBytes`, or at least `leastBytes`; answers now or later. */
   room(process: ProcessId, leastBytes: number, wantedBytes: number, answer: RoomAnswer): void {
-    this.#want(leastBytes, wantedBytes, this.#fullWaitMs, false, (room) => {
+    this.#want(process, leastBytes, wantedBytes, this.#fullWaitMs, (room) => {
       if ('segment' in room) this.objects.holders.grant(process, room)
       answer(room)
     })
@@ -165,6 +165,8 @@ export class ArenaLedger {
     const entry = this.objects.find(key)
     if (entry !== undefined) this.objects.unname(entry)
     else if (early) remember(this.#freedEarly, key, this.#now() + sealWaitMs)
+    // Who removes it here is about to make it anew: that seal is wanted.
+    if (!early) this.#freedEarly.delete(key)
     this.#serve()
   }
 
@@ -175,8 +177,14 @@ export class ArenaLedger {
     this.#serve()
   }
 
-  /** A process is over, and touches nothing any more: what it held is free. */
+  /** A process is over, and touches nothing any more: what it held is free, and what it waits for it does not get. */
   processGone(process: ProcessId): void {
+    const wanted = this.#queue.filter((waiting) => waiting.process !== process)
+    this.#queue.splice(0, Infinity, ...wanted)
+    for (const [key, expecting] of this.#expecting) {
+      expecting.readers = expecting.readers.filter((reader) => reader.process !== process)
+      if (expecting.readers.length === 0) this.#expecting.delete(key)
+    }
     this.objects.processGone(process)
     this.#serve()
   }
@@ -255,7 +263,7 @@ export class ArenaLedger {
 
   #restore(entry: Entry): void {
     entry.state = 'restoring'
-    this.#want(entry.sizeBytes, entry.sizeBytes, this.#restoreWaitMs, true, (room) => {
+    this.#want(undefined, entry.sizeBytes, entry.sizeBytes, this.#restoreWaitMs, (room) => {
       if ('segment' in room) {
         this.objects.beginRestore(entry, room)
         return this.#effects.restore(entry.id, entry.disk as DiskPlace, room)
@@ -266,11 +274,18 @@ export class ArenaLedger {
     })
   }
 
-  #want(leastBytes: number, wantedBytes: number, waitMs: number, isRestore: boolean, answer: RoomAnswer): void {
+  /** Room for a process; without one, for an object that is brought back, which may be read from the disk as well. */
+  #want(
+    process: ProcessId | undefined,
+    leastBytes: number,
+    wantedBytes: number,
+    waitMs: number,
+    answer: RoomAnswer,
+  ): void {
     if (roundUp(leastBytes) > this.space.largestBytes)
       return answer({ why: 'large', sizeBytes: leastBytes, waitedMs: 0 })
-    const waiting = { leastBytes, wantedBytes, sinceMs: this.#now(), waitMs, isRestore, answer }
-    if (isRestore) this.#queue.unshift(waiting)
+    const waiting = { process, leastBytes, wantedBytes, sinceMs: this.#now(), waitMs, answer }
+    if (process === undefined) this.#queue.unshift(waiting)
     else this.#queue.push(waiting)
     this.#serve()
   }
@@ -329,7 +344,7 @@ export class ArenaLedger {
 
   /** Nothing is on its way to become free. */
   #stuck(): void {
-    for (const waiting of this.#queue.filter(({ isRestore }) => isRestore)) {
+    for (const waiting of this.#queue.filter(({ process }) => process === undefined)) {
       this.#queue.splice(this.#queue.indexOf(waiting), 1)
       waiting.answer({ why: 'full', sizeBytes: waiting.leastBytes, waitedMs: 0 })
     }

@@ -115,6 +115,8 @@ export class ArenaObjects {
 
   /** The process is over: its pins and rooms are nobody's. */
   processGone(process: ProcessId): void {
+    for (const entry of this.#entries.values())
+      if (entry.waiting.length > 0) entry.waiting = entry.waiting.filter((reader) => reader.process !== process)
     const { rooms, pins } = this.holders.gone(process)
     for (const room of rooms) this.give(room)
     for (const [id, count] of pins) this.#unpinned(id, count)

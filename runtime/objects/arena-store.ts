@@ -153,7 +153,12 @@ export class ArenaStore implements ObjectStore {
     }
   }
 
-  async size(key: string): Promise<number | undefined> {
+  async size(key: string, expected = false): Promise<number | undefined> {
+    if (expected) {
+      const place = await this.#place(key, true, true)
+      if (place !== undefined) this.#parts.port.note(['released', [place.entry]])
+      return place?.sizeBytes
+    }
     objectIdOf(key)
     this.#mustBeOpen()
     const [sizeBytes] = await this.#parts.port.request(['size', key])

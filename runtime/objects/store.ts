@@ -35,8 +35,11 @@ export interface ObjectStore {
    * @throws ObjectLostError where the object is not here.
    */
   open?(key: string): Promise<ObjectReading>
-  /** The size of a stored object in bytes; undefined where it is not here. */
-  size(key: string): Promise<number | undefined>
+  /**
+   * The size of a stored object in bytes; undefined where it is not here. `expected`: somebody has said that it was put
+   * here, which may be known a moment before it is.
+   */
+  size(key: string, expected?: boolean): Promise<number | undefined>
   contains(key: string): Promise<boolean>
   /** Removes an object. Who has got it keeps what it got. */
   delete(key: string): Promise<void>

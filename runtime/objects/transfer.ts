@@ -78,7 +78,7 @@ async function serveOne(
 async function sizeOf(channel: ChunkChannel, store: ObjectStore, key: string): Promise<number | undefined> {
   let error = 'it does not have the object (any more)'
   try {
-    const sizeBytes = await store.size(key)
+    const sizeBytes = await store.size(key, true)
     if (sizeBytes !== undefined) return sizeBytes
   } catch (cause) {
     error = (cause as Error).message

@@ -1,6 +1,13 @@
 /** The answers of workers to what this owner pushed, and what each does to its task and to the refs in it. */
 import type { NodeId } from '../base/ids.ts'
-import { type DoneMany, type Failed, MessageType, type Message, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import {
+  type DoneMany,
+  type Failed,
+  MessageType,
+  type Message,
+  type RefTuple,
+  type ResultTuple,
+} from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { LatePins } from './late-pins.ts'
 import type { Leasing } from './leasing.ts'
@@ -21,6 +28,8 @@ export interface AnswerContext {
   takes(number: number): boolean
   /** Values of its arguments could not be brought to its worker. */
   argumentsLost(number: number, error: Uint8Array): void
+  /** A result that comes too late lies in the store of that node. */
+  untaken(number: number, node: NodeId): void
   /** The refs that the task pinned; from then on they are the caller's to let go of. */
   takePins(number: number): readonly RefTuple[]
   pinsOf(number: number): readonly RefTuple[]
@@ -93,9 +102,13 @@ export class Answers {
     const index = leasing.leaseAt(link, epoch)
     // Taken before the state machine hears of it, which may give the lease back by that.
     const late = this.#context.latePins.take(index, sequence)
+    const first = index === undefined ? -1 : (state.leases.get(index)?.task(sequence) ?? -1)
     const number = index === undefined ? -1 : state.done(index, sequence, runMicros)
     const worker = link.peer
     if (number < 0) {
+      results.forEach((result, i) => {
+        if (result[0] === 'stored' && first >= 0) this.#context.untaken(first + i, worker.node)
+      })
       const orphans = results.map((result) => ({ number: nobody, refs: result[2] }))
       references.replied({ worker, pins: late, settled: true, borrowed, results: orphans, ackId })
       return

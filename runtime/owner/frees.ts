@@ -85,6 +85,12 @@ export class Frees {
       this.stray(node, number)
   }
 
+  /** A result that nobody takes lies on that node; under its name there may be another one that is taken. */
+  untaken(number: ObjectNumber, node: NodeId): void {
+    if (this.#table.has(number)) this.stray(node, number)
+    else this.tell(node, number)
+  }
+
   /** The object is gone: strays of it are, too. */
   dropped(number: ObjectNumber): void {
     const nodes = this.#strays.get(number)

@@ -1,5 +1,7 @@
 /** What is said of an object that is lost and cannot be made again: why, and what would have helped. */
-import { ObjectReconstructionFailedError } from '../base/errors.ts'
+import { ObjectFreedError, ObjectReconstructionFailedError } from '../base/errors.ts'
+import { objectKey } from '../base/ids.ts'
+import type { RefTuple } from '../protocol/messages.ts'
 import type { LossReason } from './recovery-state.ts'
 
 /** What is known of the object. */
@@ -58,5 +60,13 @@ export function reconstructionFailed(reason: LossReason, loss: Loss): ObjectReco
   return new ObjectReconstructionFailedError(`${what} ${lost} and cannot be made again: ${why}; ${remedy}`, {
     details,
     ...(cause !== undefined && { cause }),
+  })
+}
+
+/** It was asked for after its last ref was let go of. */
+export function freed([owner, number]: RefTuple): ObjectFreedError {
+  const key = objectKey({ owner, number })
+  return new ObjectFreedError(`object ${key} was released before it was asked for; keep its ref until then`, {
+    details: { key },
   })
 }

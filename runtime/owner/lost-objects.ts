@@ -31,7 +31,7 @@ export class LostObjects {
   }
 
   /** What answers of workers lead to here. */
-  answers(): Pick<AnswerContext, 'settle' | 'settleInline' | 'keepSpec' | 'takes' | 'argumentsLost'> {
+  answers(): Pick<AnswerContext, 'untaken' | 'settle' | 'settleInline' | 'keepSpec' | 'takes' | 'argumentsLost'> {
     const { objects, values, submission } = this.#parts
     const { recovery, lineage } = this
     return {
@@ -41,6 +41,7 @@ export class LostObjects {
         else recovery.settle(number, ['inline', bytes])
       },
       keepSpec: (number, results) => lineage.keep(number, results, submission),
+      untaken: (number, node) => values.frees.untaken(number, node),
       takes: (number) => recovery.takes(number),
       argumentsLost: (number, error) => submission.waits.lost(number, error),
     }

@@ -1,11 +1,11 @@
 /** From a ref to its value: asks the owner, brings stored bytes here, decodes. */
 import { ConnectionLostError, ObjectLostError, OwnerDiedError } from '../base/errors.ts'
-import { objectKey, type ProcessId } from '../base/ids.ts'
+import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { decodeCompact, expand, isPlainBytes } from '../objects/compact.ts'
 import type { PullReport } from '../objects/pull-failures.ts'
 import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import type { ObjectStore } from '../objects/store.ts'
-import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import { type Holder, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import { nameOriginalPlaces } from '../code/original-places.ts'
 import { compactError } from './outcomes.ts'
 import type { OwnerHost } from './host.ts'
@@ -26,6 +26,8 @@ interface Question {
 export class ObjectAccess {
   readonly #host: OwnerHost
   readonly #peers: Peers
+  /** Told where else an object of this process is, or is about to be. */
+  ownCopied: (number: ObjectNumber, holder: Holder) => void = () => {}
   readonly #questions = new Map<number, Question>()
   #nextQuestion = 1
 
@@ -104,7 +106,9 @@ export class ObjectAccess {
     let stored = await this.#storedHere(key, expected)
     // A copy may be dropped again before it is used, when memory is short.
     for (let pulls = 0; stored === undefined && pulls < mostPulls; pulls++) {
+      this.#tellCopy(ref, false)
       await this.#host.pull(key, sizeBytes, holders)
+      this.#tellCopy(ref, true)
       stored = await this.#storedHere(key)
     }
     if (stored === undefined) {
@@ -120,6 +124,23 @@ export class ObjectAccess {
       // The memory of a process that shares no store is no cache: what belongs to others goes when it was read.
       if (!this.#host.home.sameMachine && ref[0] !== this.#host.self.process) await store.delete(key)
     }
+  }
+
+  /**
+   * A copy on this machine, or in this process, is freed by its owner, who has to know of it: of one that the node brings
+   * here before that, so that it cannot be missed; of one that this process keeps itself when it is there.
+   */
+  #tellCopy([owner, number, node]: RefTuple, isHere: boolean): void {
+    const { self, home, storeHolder } = this.#host
+    if (isHere === home.sameMachine) return
+    if (owner === self.process) return this.ownCopied(number, storeHolder)
+    if (isHere) return
+    this.#peers.reach({ node, process: owner }).then(
+      (link) => link.send([MessageType.objectCopied, number]),
+      () => {
+        // An owner that is gone takes all copies along.
+      },
+    )
   }
 
   /** A link that breaks says nothing of the value: the store is asked again over the next one, if there is one. */

@@ -3,19 +3,19 @@
  *
  *     put, large arguments --> object (inline bytes, or in the store) --> watch/get --> value --> freed by the last ref
  */
-import { ObjectFreedError } from '../base/errors.ts'
 import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
 import { type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { encodeValue, type EncodedValue } from '../objects/value.ts'
-import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import { type Holder, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { Borrowing } from './borrowing.ts'
 import type { OwnerHost } from './host.ts'
 import { Frees } from './frees.ts'
 import type { LostObjects } from './lost-objects.ts'
 import type { NodeLinks } from './node-links.ts'
+import { freed } from './loss-errors.ts'
 import type { ObjectAccess } from './object-access.ts'
 import { isLost, type ObjectTable, type Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
@@ -51,6 +51,7 @@ export class OwnerValues {
     this.#access = parts.access
     this.frees = new Frees(parts)
     this.#replication = parts.replication
+    parts.access.ownCopied = (number, holder) => this.#copied(number, holder)
   }
 
   /** They know each other; references are made with this as what frees. */
@@ -360,9 +361,17 @@ export class OwnerValues {
     if (!this.#lost.lineage.unheld(number)) this.#table.release(number)
   }
 
+  /** There is a copy of an object of this process, or will be in a moment. */
+  #copied(number: ObjectNumber, holder: Holder): void {
+    if (this.#table.has(number) && this.isHeld(number)) this.#objects.addHolder(number, holder)
+    // It was freed meanwhile.
+    else this.frees.free(number, [holder])
+  }
+
   /** Another process asks for an object of this one, or could not read what it was told of. False for another message. */
   asked(link: Link, message: Message): boolean {
     if (message[0] === MessageType.objectGet) this.#tell(link, message[1], message[2])
+    else if (message[0] === MessageType.objectCopied) this.#copied(message[1], [link.peer.node, link.peer.node])
     else if (message[0] !== MessageType.objectLost) return false
     else {
       const [, requestId, number, absent, unreached] = message
@@ -383,11 +392,4 @@ export class OwnerValues {
       false,
     )
   }
-}
-
-function freed([owner, number]: RefTuple): ObjectFreedError {
-  const key = objectKey({ owner, number })
-  return new ObjectFreedError(`object ${key} was released before it was asked for; keep its ref until then`, {
-    details: { key },
-  })
 }

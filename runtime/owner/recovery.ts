@@ -142,7 +142,7 @@ export class Recovery {
   #freeSecond(number: ObjectNumber, outcome: Outcome & { 0: 'stored' }): void {
     const before = this.#parts.objects.outcome(number)
     const kept = before?.[0] === 'stored' ? before[2] : []
-    for (const [node] of outcome[2]) if (!kept.some(([at]) => at === node)) this.#free(number, node)
+    for (const [node] of outcome[2]) if (!kept.some(([, process]) => process === node)) this.#free(number, node)
   }
 
   #free(number: ObjectNumber, node: NodeId): void {

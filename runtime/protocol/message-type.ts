@@ -41,6 +41,7 @@ export const MessageType = {
   refRemove: 54,
   replyAck: 55,
   objectLost: 56,
+  objectCopied: 57,
   replicate: 58,
   replicated: 59,
   pull: 60,

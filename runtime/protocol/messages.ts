@@ -23,7 +23,7 @@ import type {
 } from './lease-messages.ts'
 import type { MessageType } from './message-type.ts'
 import type { Chaos, ChaosDone, CountRequest, Counts } from './operator-messages.ts'
-import type { StoreCollect, StoreNotes, StoreReply, StoreRequest } from './store-messages.ts'
+import type { CopyMessage, StoreCollect, StoreNotes, StoreReply, StoreRequest } from './store-messages.ts'
 
 export type { CodeMade, CodeNeed, CodePlace } from './code-messages.ts'
 export type {
@@ -270,7 +270,6 @@ export type Pulled = readonly [
   absent: readonly Holder[],
   unreached: readonly Holder[],
 ]
-export type Free = readonly [type: T['free'], keys: readonly string[]]
 /**
  * Owner -> node manager: bring the object here, as by `pull`, and keep it as if it had been made here, until `free`.
  * `job`: whose end is also the object's.
@@ -359,7 +358,7 @@ export type Message =
   | RefRemove
   | Pull
   | Pulled
-  | Free
+  | CopyMessage
   | Replicate
   | Replicated
   | DialBack

@@ -1,5 +1,5 @@
 /** Messages between the processes of a machine and the node manager that keeps the ledger of its shared memory. */
-import type { ProcessId } from '../base/ids.ts'
+import type { ObjectNumber, ProcessId } from '../base/ids.ts'
 import type { MessageType } from './message-type.ts'
 
 type T = typeof MessageType
@@ -60,3 +60,10 @@ export type StoreReply = readonly [type: T['storeReply'], requestId: number, err
 export type StoreNotes = readonly [type: T['storeNotes'], notes: readonly StoreNote[]]
 /** To a process that has mapped objects, or holds room: memory is short; collect garbage, and give back what is unused. */
 export type StoreCollect = readonly [type: T['storeCollect']]
+
+// Copies and their end.
+/** Process -> owner: a copy of your object is about to be brought to my node, where it has to be freed with the others. */
+type ObjectCopied = readonly [type: T['objectCopied'], number: ObjectNumber]
+/** Owner -> node manager: these are wanted no more. */
+type Free = readonly [type: T['free'], keys: readonly string[]]
+export type CopyMessage = ObjectCopied | Free

@@ -40,6 +40,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.recalled, answer],
   [MessageType.objectGet, repeatable],
   [MessageType.objectLost, repeatable],
+  [MessageType.objectCopied, repeatable],
   [MessageType.pulled, answer],
   [MessageType.replicate, repeatable],
   [MessageType.replicated, answer],

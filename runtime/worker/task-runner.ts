@@ -6,7 +6,6 @@
  * A synchronous task without refs goes through without a promise.
  */
 import { ObjectStoreFullError, OutOfDiskError, TaskCancelledError } from '../base/errors.ts'
-import { objectKey } from '../base/ids.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue } from '../objects/value.ts'
@@ -32,6 +31,7 @@ import { runWithin } from './task-context.ts'
 import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
 import type { WorkerCode } from './worker-code.ts'
+import { storeResults } from './store-results.ts'
 
 /** A pushed task; what it needs beyond its place in the queue. */
 export interface WorkerTask extends QueuedTask {
@@ -301,7 +301,7 @@ export class TaskRunner {
   /** Large results go into the store of this machine before they are told. */
   #storeResults(task: WorkerTask, startedAt: number, values: readonly EncodedValue[]): void {
     const micros = this.#measure(task, startedAt)
-    Promise.all(values.map((value, i) => this.#storeResult(task, value, i))).then(
+    storeResults(this.#owner.host.store, task.link.peer.process, task.message[4], values).then(
       (results) => {
         const contained = values.flatMap((value) => value.refs.map(refTupleOf))
         const { borrowed, ackId } = this.#reply(task, contained)
@@ -315,16 +315,6 @@ export class TaskRunner {
         this.#owner.host.clock.after(nodeEndMs, () => this.#failed(task, startedAt, error, 'user'))
       },
     )
-  }
-
-  async #storeResult(task: WorkerTask, value: EncodedValue, index: number): Promise<ResultTuple> {
-    const refs = value.refs.map(refTupleOf)
-    if (compactBytes(value) <= inlineBytes) return ['inline', compact(value), refs]
-    const owner = task.link.peer.process
-    const key = objectKey({ owner, number: task.message[4] + index })
-    // An earlier attempt of this task may have left its result here.
-    await this.#owner.host.store.delete(key)
-    return ['stored', await this.#owner.host.store.put(key, value), refs]
   }
 
   #failed(task: WorkerTask, startedAt: number, error: unknown, origin: Failed[5]): void {

@@ -67,6 +67,11 @@ export class Checks {
     demand(starts.get(answering) === 1, 'fenced', () => `${name} has a result of an attempt that never started`)
   }
 
+  /** A task that has settled is to run once more. */
+  runsAgain(owner: ProcessId, number: number): void {
+    this.#callOf(owner, number).settled = 0
+  }
+
   held(ref: RefTuple, holder: ProcessId): void {
     const holders = this.#holders.get(refKey(ref)) ?? new Set<ProcessId>()
     this.#holders.set(refKey(ref), holders.add(holder))

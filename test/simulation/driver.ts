@@ -45,6 +45,10 @@ export class SimDriver implements Endpoint {
     if (ref !== undefined) this.objects.release(ref)
   }
 
+  readAll(): void {
+    for (const ref of [...this.handles]) this.objects.get(ref, (refs) => refs.forEach((inner) => this.keep(inner)))
+  }
+
   closePinned(now: boolean): void {
     if (this.pinned === undefined) return
     this.objects.submit.closePinned(this.pinned.classIndex, 'closed', now)

@@ -17,7 +17,7 @@ const stopNode: Fault = (world, random) => {
   if (long) world.network.after(world.head, silentMs, 'missed heartbeats', () => world.head.silent(node.id))
 }
 
-const killNode: Fault = (world, random) => {
+export const killNode: Fault = (world, random) => {
   const node = expendable(world, random)
   if (node !== undefined) world.killNode(node)
 }
@@ -88,11 +88,11 @@ const faults: readonly (readonly [Fault, number])[] = [
   [cutLink, 3],
   [cutOneWay, 3],
   [stopWorker, 2],
-  [killNode, 1],
+  [killNode, 2],
   [stopNode, 2],
   [drainNode, 1],
   [killDriver, 1],
-  [addNode, 1],
+  [addNode, 2],
   [stopHead, 1],
 ]
 

@@ -23,6 +23,7 @@ export class SimHead implements Endpoint {
   readonly state: MembershipState = new MembershipState()
   readonly #nodes = new Map<number, NodeId>()
   readonly #timers = new Map<MembershipTimer, { cancel(): void }>()
+  readonly #endedJobs = new Set<ProcessId>()
   #nextRequest = 1
 
   constructor(world: World, id: ProcessId) {
@@ -34,6 +35,7 @@ export class SimHead implements Endpoint {
   register(node: SimNode, link: number): void {
     this.#nodes.set(link, node.id)
     this.#do(this.state.handle({ kind: 'register', link, requestId: this.#nextRequest++, row: node.row() }))
+    for (const job of this.#endedJobs) this.#tell(link, 'jobEnd', (to) => to.jobEnded(job))
   }
 
   load(link: number, report: NodeReport): void {
@@ -51,8 +53,9 @@ export class SimHead implements Endpoint {
   }
 
   jobEnd(job: ProcessId): void {
+    this.#endedJobs.add(job)
     for (const node of new Set(this.#nodes.values()))
-      this.world.network.send<SimNode>(this, node, 'jobEnd', (to) => to.grants.jobEnded(job, 'its driver is gone'))
+      this.world.network.send<SimNode>(this, node, 'jobEnd', (to) => to.jobEnded(job))
   }
 
   #do(instructions: readonly MembershipInstruction[]): void {

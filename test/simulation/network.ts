@@ -60,6 +60,8 @@ export class Network {
   readonly #healedAt = new Map<string, number>()
   /** Of dead processes: what they sent before their end still arrives, and then the end. */
   readonly #ending = new Set<Link>()
+  /** By sender and receiver: the link is gone, and the sender has yet to hear of it. */
+  readonly #untold = new Set<string>()
   #nextLink = 1
 
   constructor({ clock, random, trouble, happened, troubled, mayBreak, tear }: NetworkOptions) {
@@ -80,7 +82,8 @@ export class Network {
     what: string,
     deliver: (to: To, link: number) => void,
   ): void {
-    if (!from.alive) return
+    // What is sent over a link that is gone is lost, until the sender hears of it and makes another.
+    if (!from.alive || this.#untold.has(`${from.id}>${to}`)) return
     const link = this.#linkOf(from.id, to)
     if (link.broken) return
     const fate = this.#trouble.fateOf(what, this.#mayBreak(from.id, to))
@@ -128,9 +131,10 @@ export class Network {
     process.alive = false
     for (const link of this.linksOf(process.id)) {
       if (link.ending) continue
-      const lost = this.#random.next() < 0.5
       const [a, b] = link.ends
       const other = a === process.id ? b : a
+      // Within a machine nothing is lost that was sent.
+      const lost = this.#random.next() < 0.5 && this.#mayBreak(a, b)
       if (lost) this.#break(link)
       else {
         link.ending = true
@@ -140,6 +144,11 @@ export class Network {
         this.#tellGone(link, other, Math.max(lastMs - this.#clock.now(), 0) + this.latencyMs())
       }
     }
+  }
+
+  /** When the last of what was sent over the link between two processes is there. */
+  allArrivedMs(from: ProcessId, to: ProcessId): number {
+    return this.links.get(keyOf(from, to))?.lastAt.get(from) ?? 0
   }
 
   cut(link: Link): void {
@@ -214,7 +223,10 @@ export class Network {
     if (process?.alive !== true) return
     const key = keyOf(...link.ends)
     this.#healedAt.set(key, Math.max(this.#healedAt.get(key) ?? 0, this.#clock.now() + delayMs))
+    const way = `${end}>${other}`
+    this.#untold.add(way)
     this.after(process, delayMs, `link to ${other} is gone`, () => {
+      this.#untold.delete(way)
       this.#ending.delete(link)
       process.gone(other, link.number)
     })

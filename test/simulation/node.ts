@@ -1,6 +1,9 @@
 /** A simulated node manager: `LeaseGrants` with its workers, its link to the head, and its end. */
 import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
 import type { NodeReport } from '../../runtime/control/membership-state.ts'
+import { ObjectPuller } from '../../runtime/node/transfer.ts'
+import type { Room } from '../../runtime/objects/arena-space.ts'
+import { ServeLimit } from '../../runtime/objects/serve-limit.ts'
 import { LeaseGrants } from '../../runtime/node/lease-grants-state.ts'
 import { defaultLeaseOptions, type Lease, type LeaseAsk, type LeaseEffects } from '../../runtime/node/lease-types.ts'
 import type { NodeRow, RefusalCode, ResourceUnits } from '../../runtime/protocol/messages.ts'
@@ -9,6 +12,7 @@ import { demand } from './checks.ts'
 import type { SimHead } from './head.ts'
 import type { Endpoint } from './network.ts'
 import type { SimOwner } from './owner.ts'
+import { SimStore } from './store.ts'
 import { SimWorker } from './worker.ts'
 import type { World } from './world.ts'
 
@@ -42,6 +46,12 @@ export class SimNode implements Endpoint, LeaseEffects {
   readonly #waiting = new Map<ProcessId, (() => void)[]>()
   readonly #granted = new Map<number, Granted>()
   readonly #deadRows = new Set<NodeId>()
+  readonly store: SimStore
+  readonly puller: ObjectPuller
+  readonly serving: ServeLimit = new ServeLimit()
+  /** Owners by job, of what may lie here. */
+  readonly #endedJobs = new Set<ProcessId>()
+  readonly #jobs = new Map<ProcessId, Set<ProcessId>>()
   #tick: { cancel(): void } | undefined
   #telling = false
   #told = ''
@@ -51,6 +61,8 @@ export class SimNode implements Endpoint, LeaseEffects {
     this.id = id
     this.nodeId = id
     this.total = total
+    this.store = new SimStore(this)
+    this.puller = new ObjectPuller({ store: this.store, self: id, ...world.pullerParts(this) })
     this.grants = new LeaseGrants({
       clock: world.clock,
       random: world.random,
@@ -121,6 +133,10 @@ export class SimNode implements Endpoint, LeaseEffects {
     this.#ended.set(worker.id, (epoch) => page.startedUpTo(epoch))
     for (const [id, granted] of this.#granted) if (granted.lease.worker === worker.id) this.#granted.delete(id)
     this.grants.workerDied(worker.id, 'killed')
+    this.store.change((ledger) => {
+      ledger.processGone(worker.id)
+      ledger.deleteOwnedBy(worker.id, true)
+    })
     for (const answer of this.#waiting.get(worker.id) ?? []) answer()
     this.#waiting.delete(worker.id)
   }
@@ -132,7 +148,9 @@ export class SimNode implements Endpoint, LeaseEffects {
     } else if (this.world.drivers.some((driver) => driver.id === peer && driver.nodeId === this.id)) {
       const over = (): boolean => this.world.network.processes.get(peer)?.alive !== true
       this.world.network.after(this, jobGraceMs, 'job grace', () => {
-        if (over()) this.world.network.send<SimHead>(this, this.world.head.id, 'jobEnd', (head) => head.jobEnd(peer))
+        if (!over()) return
+        this.store.change((ledger) => ledger.processGone(peer))
+        this.world.network.send<SimHead>(this, this.world.head.id, 'jobEnd', (head) => head.jobEnd(peer))
       })
     }
   }
@@ -164,6 +182,7 @@ export class SimNode implements Endpoint, LeaseEffects {
   /** After each event: the machine is sound, and its load and its clock are told. */
   settle(): void {
     this.grants.validate()
+    this.store.settle()
     this.#tick?.cancel()
     const next = this.grants.nextTickAtMs()
     if (next !== undefined) {
@@ -191,6 +210,8 @@ export class SimNode implements Endpoint, LeaseEffects {
     if (others.length > 0) this.world.count('shared worker')
     this.#granted.set(lease.id, { lease, owner: owner as ProcessId, blocked: false, wasBlocked: false })
     const { id: leaseId, requestId, epoch, job } = lease
+    this.noteOwner(job, owner as ProcessId)
+    this.noteOwner(job, lease.worker)
     const dead = [...this.#deadRows]
     this.world.network.send<SimWorker>(this, lease.worker, 'leaseStart', (to) => {
       to.leaseStart(epoch, job, others)
@@ -240,12 +261,53 @@ export class SimNode implements Endpoint, LeaseEffects {
     // For the log of a driver.
   }
 
-  atRest(): void {
+  atRest(empty: boolean): void {
+    this.store.atRest(empty)
     const { leases, queued, available } = this.grants.stats()
     demand(leases === 0, 'nothing-left', () => `${leases} leases of node ${this.id}`)
     demand(queued === 0, 'nothing-left', () => `${queued} requests of node ${this.id}`)
     const [back, all] = [JSON.stringify(available), JSON.stringify(this.total)]
     demand(back === all, 'resources-back', () => `node ${this.id} has ${back} of ${all}`)
+  }
+
+  /** A process of this machine says that it has written an object. */
+  sealed(process: ProcessId, key: string, room: Room, sizeBytes: number): void {
+    this.store.change((ledger) => ledger.sealed(process, key, room, sizeBytes, true))
+  }
+
+  /** Whether it listens to that process: a driver, or a worker that has not ended. */
+  serves(process: ProcessId): boolean {
+    return this.workers.has(process) || this.world.drivers.some(({ id }) => id === process)
+  }
+
+  /** An owner has no use for an object any more. */
+  free(key: string): void {
+    this.store.change((ledger) => ledger.delete(key, true))
+    this.puller.unwanted(key)
+  }
+
+  askToCollect(process: ProcessId): void {
+    const collected = (): void => this.store.change((ledger) => ledger.collected(process))
+    if (process === this.id) return void this.world.network.after(this, 1, 'collected', collected)
+    this.world.network.send<OwnerProcess>(this, process, 'storeCollect', (to) => {
+      to.objects.values.collect()
+      this.world.network.send(to, this.id, 'storeNotes', collected)
+    })
+  }
+
+  /** Something of that owner may lie here, until that job is over. */
+  noteOwner(job: ProcessId | undefined, owner: ProcessId): void {
+    if (job === undefined || this.#endedJobs.has(job)) return
+    const owners = this.#jobs.get(job) ?? new Set<ProcessId>()
+    this.#jobs.set(job, owners.add(owner))
+  }
+
+  jobEnded(job: ProcessId): void {
+    this.grants.jobEnded(job, 'its driver is gone')
+    this.#endedJobs.add(job)
+    for (const owner of [job, ...(this.#jobs.get(job) ?? [])])
+      this.store.change((ledger) => ledger.deleteOwnedBy(owner, true))
+    this.#jobs.delete(job)
   }
 
   #endUnborn(id: ProcessId): void {

@@ -1,12 +1,17 @@
 /** The objects of a simulated process: outcomes, gets, and the reference protocol over simulated links. */
-import type { ProcessId } from '../../runtime/base/ids.ts'
+import { objectKey, type NodeId, type ProcessId } from '../../runtime/base/ids.ts'
 import { ReferenceState } from '../../runtime/owner/reference-state.ts'
+import type { PullReport } from '../../runtime/objects/pull-failures.ts'
 import type { Peer, ReferenceEffects } from '../../runtime/owner/reference-types.ts'
 import { slotOf, TaskTable } from '../../runtime/owner/task-table.ts'
-import type { RefTuple } from '../../runtime/protocol/messages.ts'
+import type { Holder, RefTuple } from '../../runtime/protocol/messages.ts'
 import { demand } from './checks.ts'
 import type { Endpoint } from './network.ts'
-import type { Outcome } from './tasks.ts'
+import type { SimNode } from './node.ts'
+import { NodeStore, OwnMemory } from './process-store.ts'
+import type { Rebuilding } from './rebuilding.ts'
+import { isLost, type Outcome, type Stored } from './tasks.ts'
+import { Values } from './values.ts'
 import type { World } from './world.ts'
 
 /** Removals gather for this long, in milliseconds, as they do in the runtime. */
@@ -27,12 +32,21 @@ export class OwnerObjects implements ReferenceEffects {
   readonly questions: Map<number, { owner: ProcessId; answer: (outcome: Outcome) => void }> = new Map()
   /** Refs whose owner was lost. */
   readonly lost: Set<string> = new Set<string>()
+  readonly values: Values
+  /** Nodes on which attempts that came to nothing may have left their results. */
+  readonly strays: Map<number, Set<NodeId>> = new Map<number, Set<NodeId>>()
+  rebuilding!: Rebuilding
+  readonly #taskOf = new Map<number, number>()
   #nextQuestion = 1
   #flushing = false
 
   constructor(world: World, process: Endpoint) {
     this.world = world
     this.process = process
+    const home = world.network.processes.get(process.nodeId) as SimNode
+    const shares = world.sharesStore(process)
+    const store = shares ? new NodeStore(world, process, home) : new OwnMemory(world, process)
+    this.values = new Values(world, process as OwnerEndpoint, store)
     const counts = {
       get: (number: number): number => this.table.page(number)?.references[slotOf(number)] ?? 0,
       set: (number: number, value: number): void => {
@@ -47,19 +61,25 @@ export class OwnerObjects implements ReferenceEffects {
   }
 
   /** A new object with a value; the caller holds it. */
-  put(refs: readonly RefTuple[]): RefTuple {
+  put(refs: readonly RefTuple[], sizeBytes: number): RefTuple {
     const number = this.table.allocate()
     this.refs.retainOwned(number)
     this.refs.contain(number, refs)
-    this.outcomes.set(number, { error: false, refs })
     this.world.checks.held(this.refOf(number), this.process.id)
+    if (sizeBytes === 0) this.outcomes.set(number, { error: false, refs })
+    else this.#store(number, refs, sizeBytes)
     return this.refOf(number)
   }
 
   /** What becomes of any object that is held here, when it is known. */
   outcomeOf(ref: RefTuple, then: (outcome: Outcome) => void): void {
     const [owner, number] = ref
-    if (owner === this.process.id) return this.#own(number, then)
+    if (owner === this.process.id) this.#own(number, then)
+    else this.#ask(ref, then)
+  }
+
+  #ask(ref: RefTuple, then: (outcome: Outcome) => void, report?: PullReport): void {
+    const [owner, number] = ref
     const id = this.#nextQuestion++
     this.refs.retain(ref)
     const answer = (outcome: Outcome): void => {
@@ -68,24 +88,82 @@ export class OwnerObjects implements ReferenceEffects {
       this.release(ref)
     }
     this.questions.set(id, { owner, answer })
-    this.world.network.send<OwnerEndpoint>(this.process, owner, 'objectGet', (to) => {
-      to.objects.#own(number, (outcome) =>
+    const what = report === undefined ? 'objectGet' : 'objectLost'
+    this.world.network.send<OwnerEndpoint>(this.process, owner, what, (to) => {
+      const answer = (outcome: Outcome): void => {
+        // A machine that asks will have a copy of its own.
+        if (outcome.stored !== undefined) to.objects.copied(number, [this.process.nodeId, this.process.nodeId])
         this.world.network.send<OwnerEndpoint>(to, this.process.id, 'objectValue', (from) =>
           from.objects.questions.get(id)?.answer(outcome),
-        ),
-      )
+        )
+      }
+      if (report === undefined) to.objects.#own(number, answer)
+      else to.objects.rebuilding.reported(number, report, () => to.objects.#own(number, answer))
     })
+  }
+
+  /** What is new of an object, of which no copy could be read. */
+  outcomeAgain(ref: RefTuple, report: PullReport, then: (outcome: Outcome) => void): void {
+    const [owner, number] = ref
+    if (owner !== this.process.id) return this.#ask(ref, then, report)
+    this.rebuilding.reported(number, report, () => this.#own(number, then))
+  }
+
+  /** The task that makes an object. */
+  taskOf(number: number): number {
+    return this.#taskOf.get(number) ?? number
+  }
+
+  protected results(task: number, count: number): void {
+    for (let i = 1; i < count; i++) this.#taskOf.set(task + i, task)
   }
 
   /** The refs in the value of an object, as handles here; [] where there is no value. */
   get(ref: RefTuple, then: (handles: readonly RefTuple[]) => void): void {
     this.refs.retain(ref)
-    this.outcomeOf(ref, ({ refs }) => {
-      this.refs.decodeWithin(ref, refs)
-      for (const inner of refs) this.world.checks.held(inner, this.process.id)
-      then(refs)
-      this.release(ref)
-    })
+    const take = ({ refs, stored }: Outcome): void => {
+      const end = (inner: readonly RefTuple[]): void => {
+        this.refs.decodeWithin(ref, inner)
+        for (const one of inner) this.world.checks.held(one, this.process.id)
+        then(inner)
+        this.release(ref)
+      }
+      if (stored === undefined) return end(refs)
+      // It is held until its value is here.
+      this.refs.retain(ref)
+      this.values.read(ref, stored, (reading, report) => {
+        if (reading !== undefined) this.values.drop(reading)
+        if (reading !== undefined || report === undefined) end(reading === undefined ? [] : refs)
+        else this.outcomeAgain(ref, report, take)
+        this.release(ref)
+      })
+    }
+    this.outcomeOf(ref, take)
+  }
+
+  /** A node has a copy of an object of this process. */
+  copied(number: number, holder: Holder): void {
+    const outcome = this.outcomes.get(number)
+    const stored = outcome?.stored
+    if (outcome === undefined || stored === undefined || outcome.released === true) {
+      if (holder[1] === this.process.id) this.values.free(number, [holder])
+      else this.values.freeAt(holder[0], objectKey({ owner: this.process.id, number }))
+      return
+    }
+    if (stored.holders.some(([node, process]) => node === holder[0] && process === holder[1])) return
+    this.outcomes.set(number, { ...outcome, stored: { ...stored, holders: [...stored.holders, holder] } })
+  }
+
+  /** An attempt on that node came to nothing, and may have left results. */
+  strayed(number: number, count: number, node: NodeId): void {
+    for (let i = number; i < number + count; i++) {
+      if (!this.table.has(i)) {
+        this.values.freeAt(node, objectKey({ owner: this.process.id, number: i }))
+        continue
+      }
+      const nodes = this.strays.get(i) ?? new Set<NodeId>()
+      this.strays.set(i, nodes.add(node))
+    }
   }
 
   release(ref: RefTuple): void {
@@ -102,13 +180,18 @@ export class OwnerObjects implements ReferenceEffects {
     })
   }
 
-  /** An object gets its value; whoever waits is told. */
+  /** A task has a result, for the first time or for another one. */
   settle(number: number, outcome: Outcome): void {
+    if (!this.rebuilding.settle(number, outcome)) this.settled(number, outcome)
+  }
+
+  /** An object gets its value; whoever waits is told. */
+  settled(number: number, outcome: Outcome): void {
     const held = this.refs.isHeld(this.process.id, number)
     const waiters = this.waiters.get(number) ?? []
     this.waiters.delete(number)
     if (held) this.outcomes.set(number, outcome)
-    else this.table.release(number)
+    else this.#forget(number, outcome)
     for (const tell of waiters) tell(outcome)
   }
 
@@ -122,12 +205,41 @@ export class OwnerObjects implements ReferenceEffects {
 
   free(number: number): void {
     this.world.checkFree(this.refOf(number))
-    if (!this.outcomes.delete(number)) return
+    const outcome = this.outcomes.get(number)
+    if (outcome === undefined) return
+    this.outcomes.delete(number)
+    this.#forget(number, outcome)
+  }
+
+  #forget(number: number, { stored, error }: Outcome): void {
+    const strays = [...(this.strays.get(number) ?? [])].map((node): Holder => [node, node])
+    this.strays.delete(number)
+    const holders = stored?.holders ?? []
+    const others = strays.filter(([node]) => !holders.some(([, process]) => process === node))
+    this.values.free(number, [...holders, ...others])
+    if (this.rebuilding.unheld(number)) {
+      if (error) this.outcomes.set(number, { error, refs: [] })
+      return
+    }
+    this.#taskOf.delete(number)
     this.table.release(number)
+  }
+
+  /** The object is ready when its value is in a store. */
+  #store(number: number, refs: readonly RefTuple[], sizeBytes: number): void {
+    const ref = this.refOf(number)
+    this.refs.retainOwned(number)
+    this.values.put(ref, sizeBytes, 0, (stored: Stored | string) => {
+      const failed = typeof stored === 'string'
+      if (failed) this.world.count('put refused')
+      this.settle(number, failed ? { error: true, refs: [] } : { error: false, refs, stored })
+      this.release(ref)
+    })
   }
 
   sendAdd(owner: Peer, requestId: number, numbers: readonly number[], borrower: Peer): void {
     const from = this.process.id
+    this.world.note(this.process, `announces ${borrower.process} as borrower of ${numbers.join()} to ${owner.process}`)
     this.world.network.send<OwnerEndpoint>(this.process, owner.process, 'refAdd', (to) =>
       to.objects.refs.refAdd(from, requestId, numbers, borrower),
     )
@@ -142,6 +254,7 @@ export class OwnerObjects implements ReferenceEffects {
 
   sendRemove(owner: Peer, numbers: readonly number[], adder: ProcessId): void {
     const from = this.process.id
+    this.world.note(this.process, `borrows ${numbers.join()} of ${owner.process} no more, by ${adder}`)
     this.world.network.send<OwnerEndpoint>(this.process, owner.process, 'refRemove', (to) => {
       to.objects.refs.refRemove(numbers, from, adder)
       to.objects.released()
@@ -169,14 +282,21 @@ export class OwnerObjects implements ReferenceEffects {
   }
 
   atRest(who: string): void {
-    const sizes = { objects: this.table.size, refs: this.refs.size(), gets: this.questions.size }
+    const tables = { objects: this.table.size, refs: this.refs.size(), gets: this.questions.size }
+    const sizes = { ...tables, values: this.values.size, strays: this.strays.size, rebuilding: this.rebuilding.size }
     for (const [name, size] of Object.entries(sizes)) {
       demand(size === 0, 'nothing-left', () => `${size} entries in ${name} of ${who} (${JSON.stringify(sizes)})`)
     }
   }
 
   #own(number: number, then: (outcome: Outcome) => void): void {
-    const outcome = this.outcomes.get(number)
+    let outcome = this.outcomes.get(number)
+    if (outcome !== undefined && isLost(outcome)) {
+      // Its number may be kept for lineage alone.
+      if (!this.refs.isHeld(this.process.id, number)) return then({ error: true, refs: [] })
+      this.rebuilding.need(number)
+      outcome = this.outcomes.get(number)
+    }
     if (outcome !== undefined) return then(outcome)
     if (!this.table.has(number)) return then({ error: true, refs: [] })
     const waiters = this.waiters.get(number)

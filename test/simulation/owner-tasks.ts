@@ -4,8 +4,9 @@ import type { SubmitState } from '../../runtime/owner/submit-state.ts'
 import type { ContainedRefs, Peer } from '../../runtime/owner/reference-types.ts'
 import { slotOf } from '../../runtime/owner/task-table.ts'
 import type { RefTuple } from '../../runtime/protocol/messages.ts'
+import type { ArgumentWaits } from './argument-waits.ts'
 import { OwnerObjects } from './owner-objects.ts'
-import type { Call, Outcome } from './tasks.ts'
+import type { Call, Outcome, Stored } from './tasks.ts'
 
 export abstract class OwnerTasks extends OwnerObjects {
   abstract readonly submit: SubmitState
@@ -13,6 +14,9 @@ export abstract class OwnerTasks extends OwnerObjects {
   readonly pins: Map<number, readonly RefTuple[]> = new Map()
   /** By lease and sequence: pins of tasks that have settled, but run on until their worker answers or ends. */
   readonly latePins: Map<string, readonly RefTuple[]> = new Map()
+  /** By lease and sequence: the results that tasks may still leave which have settled and run on. */
+  readonly lateResults: Map<string, readonly [number: number, count: number]> = new Map()
+  abstract readonly waits: ArgumentWaits
   readonly leases: Map<number, Grant> = new Map<number, Grant>()
 
   /** Submits a call; returns the refs of its results, each held once. */
@@ -27,19 +31,24 @@ export abstract class OwnerTasks extends OwnerObjects {
     this.pins.set(number, pins)
     this.calls.set(number, call)
     this.world.checks.accept(this.process.id, number, template.maxRetries)
-    let left = awaited.length
-    this.submit.submit(number, template, left === 0)
-    for (const ref of awaited) {
-      this.outcomeOf(ref, ({ error }) => {
-        left--
-        if (!this.calls.has(number)) return
-        if (error) this.argumentFailed(number)
-        else if (left === 0) this.submit.ready(number)
-      })
-    }
+    this.results(number, template.numReturns)
+    this.submit.submit(number, template, awaited.length === 0)
+    if (awaited.length > 0) this.waits.begin(number, awaited)
     return results
   }
 
+  /** A task that has settled runs once more; the refs in `pins` are held for it. */
+  runAgain(number: number, call: Call, pins: readonly RefTuple[], known: ReadonlyMap<string, Outcome>): void {
+    this.pins.set(number, pins)
+    this.calls.set(number, call)
+    this.world.checks.runsAgain(this.process.id, number)
+    this.submit.rerun(number, call.awaited.length === 0)
+    if (call.awaited.length > 0) this.waits.begin(number, call.awaited, known)
+  }
+
+  attemptOf(number: number): number {
+    return this.table.page(number)?.attempt[slotOf(number)] ?? -1
+  }
   cancel(number: number, force: boolean): void {
     this.world.note(this.process, `cancels ${number}${force ? ' with force' : ''}`)
     this.submit.cancel(number, 'a whim', force, true)
@@ -49,6 +58,8 @@ export abstract class OwnerTasks extends OwnerObjects {
     const page = this.table.at(number)
     const index = page.lease[slotOf(number)] as number
     if (this.leases.has(index)) {
+      const count = this.calls.get(number)?.template.numReturns ?? 1
+      this.lateResults.set(`${index}.${page.sequence[slotOf(number)]}`, [number, count])
       this.latePins.set(`${index}.${page.sequence[slotOf(number)]}`, this.pins.get(number) ?? [])
       this.pins.delete(number)
     }
@@ -72,7 +83,7 @@ export abstract class OwnerTasks extends OwnerObjects {
     worker: Peer,
     number: number,
     settled: boolean,
-    results: ContainedRefs[],
+    results: readonly (ContainedRefs & { readonly stored?: Stored | undefined })[],
     borrowed: readonly RefTuple[],
     ackId: number,
     late: readonly RefTuple[],
@@ -84,11 +95,13 @@ export abstract class OwnerTasks extends OwnerObjects {
     this.refs.replied({ worker, pins, settled: settles, borrowed, results, ackId })
     this.released()
     if (!settled) return
-    const count = this.calls.get(number)?.template.numReturns ?? 0
+    const call = this.calls.get(number)
+    const count = call?.template.numReturns ?? 0
     const error = results.length === 0
     const outcomes = Array.from({ length: count }, (_, i) => ({
       error,
       refs: held.find((r) => r.number === number + i)?.refs ?? [],
+      stored: results[i]?.stored,
     }))
     this.#settleAll(number, outcomes)
   }
@@ -107,10 +120,12 @@ export abstract class OwnerTasks extends OwnerObjects {
   #settleAll(number: number, outcomes: readonly Outcome[]): void {
     this.world.checks.settled(this.process.id, number)
     this.calls.delete(number)
+    this.waits.values.delete(number)
     outcomes.forEach((outcome, i) => this.settle(number + i, outcome))
+    this.rebuilding.finished(number)
   }
 
-  protected argumentFailed(number: number): void {
+  argumentFailed(number: number): void {
     if (this.submit.drop(number)) this.finish(number, { error: true, refs: [] })
   }
 
@@ -118,7 +133,17 @@ export abstract class OwnerTasks extends OwnerObjects {
     const key = `${index}.${sequence}`
     const pins = this.latePins.get(key) ?? []
     this.latePins.delete(key)
+    this.lateResults.delete(key)
     return pins
+  }
+
+  /** The first result and the number of them, of a task that may have left some. */
+  protected leftBy(index: number, sequence: number): readonly [number: number, count: number] | undefined {
+    const late = this.lateResults.get(`${index}.${sequence}`)
+    if (late !== undefined) return late
+    const number = this.submit.leases.get(index)?.task(sequence) ?? -1
+    const template = this.calls.get(number)?.template
+    return template && [number, template.numReturns]
   }
 
   protected unpin(index: number, sequences: readonly number[]): void {

@@ -3,6 +3,7 @@
  * simulated links, as `runtime/owner/leasing.ts` and `answers.ts` do over real ones.
  */
 import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
+import type { PullReport } from '../../runtime/objects/pull-failures.ts'
 import { SubmitState } from '../../runtime/owner/submit-state.ts'
 import {
   defaultSubmitOptions,
@@ -17,7 +18,10 @@ import type { LeaseKind, RefTuple, RefusalCode, ResourceUnits } from '../../runt
 import { demand } from './checks.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
+import { ArgumentWaits } from './argument-waits.ts'
 import { OwnerTasks } from './owner-tasks.ts'
+import { Rebuilding } from './rebuilding.ts'
+import { refKey, type Stored } from './tasks.ts'
 import type { SimWorker } from './worker.ts'
 import type { World } from './world.ts'
 
@@ -36,14 +40,17 @@ export interface Answer {
   readonly sequence: number
   readonly attempt: number
   readonly runMicros: number
-  readonly origin: 'user' | 'cancelled' | undefined
-  readonly results: readonly (readonly RefTuple[])[]
+  readonly origin: 'user' | 'cancelled' | 'arguments' | undefined
+  readonly results: readonly { readonly refs: readonly RefTuple[]; readonly stored?: Stored | undefined }[]
   readonly borrowed: readonly RefTuple[]
+  /** Of arguments that could not be read. */
+  readonly reports?: ReadonlyMap<string, PullReport>
   readonly ackId: number
 }
 
 export class SimOwner extends OwnerTasks implements SubmitEffects {
   readonly submit: SubmitState
+  readonly waits: ArgumentWaits
   job: ProcessId
   /** By lease: the link to its worker. What comes over another one is late. */
   readonly links: Map<number, number> = new Map<number, number>()
@@ -56,6 +63,8 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   constructor(world: World, process: Endpoint, job: ProcessId) {
     super(world, process)
     this.job = job
+    this.rebuilding = new Rebuilding(this)
+    this.waits = new ArgumentWaits(this)
     const clock = {
       now: () => world.clock.now(),
       after: (delayMs: number, action: () => void) => world.network.after(process, delayMs, 'owner tick', action),
@@ -109,13 +118,17 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     demand(call !== undefined, 'pushed-unsettled', () => `task ${number} is pushed after it settled`)
     if (call === undefined) return
     demand(call.template === template, 'pushed-own-template', () => `task ${number} is pushed with another template`)
+    const values = call.awaited.flatMap((ref) => {
+      const stored = this.waits.values.get(number)?.get(refKey(ref))?.stored
+      return stored === undefined ? [] : [[ref, stored] as const]
+    })
     const inside = call.awaited.flatMap((ref) =>
       ref[0] === this.process.id ? (this.outcomes.get(ref[1])?.refs ?? []) : [],
     )
     const owner = { process: this.process.id, node: this.process.nodeId }
     this.world.note(this.process, `pushes ${number}/${attempt} to ${worker} as ${epoch}.${sequence}`)
     this.world.network.send<SimWorker>(this.process, worker, 'push', (to, link) =>
-      to.push({ owner, job: this.job, link, epoch, sequence, number, attempt, call, inside }),
+      to.push({ owner, job: this.job, link, epoch, sequence, number, attempt, call, inside, values }),
     )
   }
 
@@ -151,6 +164,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
       to.endFor(worker, epoch, (startedUpTo) =>
         answer(() => {
           this.world.note(this.process, `hears that ${worker} started ${epoch} up to ${startedUpTo}`)
+          this.#ended(index, node, startedUpTo)
           this.#forget(index)
           this.submit.workerEnded(index, [null, 'SIGKILL', 1, ''], startedUpTo)
         }),
@@ -202,17 +216,29 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     const number = index === undefined ? -1 : (this.submit.leases.get(index)?.task(sequence) ?? -1)
     const current = this.table.has(number) ? (this.table.at(number).attempt[slotOf(number)] as number) : -1
     // Before the answer, which may give the lease back, and with it what is late there.
+    const left = index === undefined ? undefined : this.leftBy(index, sequence)
     const late = this.takeLatePins(index, sequence)
     if (answer.origin === undefined) {
       const taken = index === undefined ? -1 : this.submit.done(index, sequence, answer.runMicros)
       if (taken >= 0) this.world.checks.answered(this.process.id, taken, answer.attempt, current)
-      const results = answer.results.map((refs, i) => ({ number: taken < 0 ? 0 : taken + i, refs }))
+      const isStored = answer.results.some(({ stored }) => stored !== undefined)
+      if (taken < 0 && left !== undefined && isStored) this.strayed(...left, worker.node)
+      const call = this.calls.get(taken)
+      const outcomes = answer.results.map((result) => ({ ...result, error: false }))
+      const results = answer.results.map((result, i) => ({
+        ...result,
+        number: taken >= 0 && this.rebuilding.takes(taken + i) ? taken + i : 0,
+      }))
+      if (call !== undefined) this.rebuilding.keep(taken, call, outcomes, this.waits.values.get(taken) ?? new Map())
       return this.replied(worker, taken, taken >= 0, results, borrowed, ackId, late)
     }
     const { submit } = this
     const verdict = index === undefined ? undefined : submit.failed(index, sequence, answer.runMicros, answer.origin)
-    if (verdict !== undefined) this.world.checks.answered(this.process.id, verdict.number, answer.attempt, current)
+    if (verdict !== undefined && answer.origin === 'user')
+      this.world.checks.answered(this.process.id, verdict.number, answer.attempt, current)
     this.replied(worker, verdict?.number ?? -1, verdict?.settle === true, [], borrowed, ackId, late)
+    if (verdict !== undefined && answer.origin === 'arguments')
+      this.waits.again(verdict.number, answer.reports ?? new Map())
   }
 
   returned(index: number, sequences: readonly number[]): void {
@@ -229,6 +255,8 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     if (this.deadNodes.has(node)) return
     this.deadNodes.add(node)
     for (const [id, question] of this.asked) if (question.node === node) this.asked.delete(id)
+    this.rebuilding.nodeDead(node)
+    this.waits.nodeDead(node)
     this.submit.nodeDead(node, reason)
     for (const [index, grant] of this.leases) if (grant.node === node) this.#forget(index)
     for (const { ends } of this.world.network.linksOf(this.process.id)) {
@@ -275,6 +303,17 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
       if (grant.worker === worker && grant.epoch === epoch && this.links.get(index) === link) return index
     }
     return undefined
+  }
+
+  /** Whatever a worker had started may have left results. */
+  #ended(index: number, node: NodeId, startedUpTo: number | null): void {
+    const sequences = new Set(this.submit.leases.get(index)?.all())
+    for (const key of this.lateResults.keys()) if (key.startsWith(`${index}.`)) sequences.add(Number(key.split('.')[1]))
+    for (const sequence of sequences) {
+      if (startedUpTo !== null && sequence > startedUpTo) continue
+      const left = this.leftBy(index, sequence)
+      if (left !== undefined) this.strayed(...left, node)
+    }
   }
 
   #broken(index: number): void {

@@ -2,4 +2,4 @@
 import { findFirst } from './seeds.ts'
 
 const [from, to] = process.argv.slice(2).map(Number)
-process.stdout.write(JSON.stringify(findFirst(from ?? 1, to ?? 1) ?? null))
+process.stdout.write(JSON.stringify((await findFirst(from ?? 1, to ?? 1)) ?? null))

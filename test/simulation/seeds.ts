@@ -17,10 +17,10 @@ const shown = 40
 /** What happened in all histories of a run, by name. */
 export type Counts = Map<string, number>
 
-export function runSeed(seed: number, counts?: Counts): Finding | undefined {
+export async function runSeed(seed: number, counts?: Counts): Promise<Finding | undefined> {
   const world = new World(seed)
   try {
-    world.run()
+    await world.run()
     return undefined
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -32,9 +32,9 @@ export function runSeed(seed: number, counts?: Counts): Finding | undefined {
 }
 
 /** The first seed of a range at which something does not hold. */
-export function findFirst(from: number, to: number, counts?: Counts): Finding | undefined {
+export async function findFirst(from: number, to: number, counts?: Counts): Promise<Finding | undefined> {
   for (let seed = from; seed <= to; seed++) {
-    const finding = runSeed(seed, counts)
+    const finding = await runSeed(seed, counts)
     if (finding !== undefined) return finding
   }
   return undefined

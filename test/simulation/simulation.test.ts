@@ -15,6 +15,18 @@ const expected = [
   ...['redirected', 'refused', 'reclaim', 'leaseReturn', 'workerEnd answered', 'recall answered', 'blocked', 'resumed'],
   ...['refAdd', 'refAck', 'refRemove', 'replyAck', 'objectValue', 'nodeEvent', 'declaredDead', 'jobEnd', 'exit'],
   ...['message twice', 'message overtaken', 'message late', 'message torn', 'cut one way', 'silent head'],
+  ...[
+    'spill',
+    'restore',
+    'collect',
+    'disk full',
+    'channel breaks',
+    'pulled',
+    'objectCopied',
+    'objectLost',
+    'look again',
+  ],
+  ...['rebuilt', 'story rebuilt', 'value lost', 'not rebuilt: retries disabled', 'not rebuilt: lineage evicted'],
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again'],
 ]
 
@@ -24,8 +36,8 @@ describe('a simulated cluster', function () {
   const counts: Counts = new Map()
 
   if (single > 0) {
-    it(`holds its promises, with seed ${single}`, () => {
-      const finding = runSeed(single)
+    it(`holds its promises, with seed ${single}`, async () => {
+      const finding = await runSeed(single)
       if (finding !== undefined) throw new Error(describeFinding(finding))
     })
     return
@@ -33,8 +45,8 @@ describe('a simulated cluster', function () {
 
   for (let from = 1; from <= seeds; from += perBlock) {
     const to = Math.min(seeds, from + perBlock - 1)
-    it(`holds its promises, with seeds ${from} to ${to}`, () => {
-      const finding = findFirst(from, to, counts)
+    it(`holds its promises, with seeds ${from} to ${to}`, async () => {
+      const finding = await findFirst(from, to, counts)
       if (finding !== undefined) throw new Error(describeFinding(finding))
     })
   }
@@ -44,11 +56,11 @@ describe('a simulated cluster', function () {
     for (const name of expected) expect(counts.get(name) ?? 0, name).to.be.at.least(10)
   })
 
-  it('repeats a history exactly', () => {
+  it('repeats a history exactly', async () => {
     const [first, second]: [Counts, Counts] = [new Map(), new Map()]
     for (let seed = 1; seed <= 20; seed++) {
-      runSeed(seed, first)
-      runSeed(seed, second)
+      await runSeed(seed, first)
+      await runSeed(seed, second)
     }
     expect([...second]).to.deep.equal([...first])
   })

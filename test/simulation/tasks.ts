@@ -1,8 +1,10 @@
 /** What the simulated programs are made of: calls, what they do, and how they end. */
 import type { ProcessId } from '../../runtime/base/ids.ts'
 import type { TaskTemplate } from '../../runtime/owner/submit-types.ts'
+import type { PullReport } from '../../runtime/objects/pull-failures.ts'
+import type { Reading } from './process-store.ts'
 import type { QueuedTask } from '../../runtime/worker/executor-state.ts'
-import type { RefTuple } from '../../runtime/protocol/messages.ts'
+import type { Holder, RefTuple } from '../../runtime/protocol/messages.ts'
 
 /** What a call does when it runs; drawn anew at each run where it says so. */
 export interface Behaviour {
@@ -19,6 +21,8 @@ export interface Behaviour {
   /** How likely it throws. */
   readonly throws: number
   readonly heedsAbort: boolean
+  /** Bytes of each result; 0 for one that travels inline. */
+  readonly resultBytes: number
 }
 
 export interface Call {
@@ -31,11 +35,25 @@ export interface Call {
   readonly depth: number
 }
 
+/** A value in stores: by whom it is held. */
+export interface Stored {
+  readonly sizeBytes: number
+  readonly holders: readonly Holder[]
+}
+
 /** What became of an object. */
 export interface Outcome {
   readonly error: boolean
   /** Refs inside of the value. */
   readonly refs: readonly RefTuple[]
+  readonly stored?: Stored | undefined
+  /** Nobody referred to it any more, and its number stays. */
+  readonly released?: boolean
+}
+
+/** Whether there is no copy of it any more. */
+export function isLost({ stored }: Outcome): boolean {
+  return stored?.holders.length === 0
 }
 
 /** A call as it is pushed: by whom, which attempt, and the values of its arguments. */
@@ -46,6 +64,10 @@ export interface PushedTask extends QueuedTask {
   readonly attempt: number
   readonly call: Call
   readonly inside: readonly RefTuple[]
+  /** Values of arguments that are in stores. */
+  readonly values: readonly (readonly [RefTuple, Stored])[]
+  readonly readings: Reading[]
+  readonly reports: Map<string, PullReport>
   readonly local: number
   aborted: boolean
   /** Its own, while it runs. */

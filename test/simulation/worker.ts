@@ -1,13 +1,14 @@
 /** A simulated worker process: `ExecutorState` over a claim page, programs that take time, and an owner of its own. */
-import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
+import { objectKey, type NodeId, type ProcessId } from '../../runtime/base/ids.ts'
 import { randomInteger } from '../../runtime/base/random.ts'
+import type { PullReport } from '../../runtime/objects/pull-failures.ts'
 import type { Peer } from '../../runtime/owner/reference-types.ts'
 import type { RefTuple } from '../../runtime/protocol/messages.ts'
 import { ExecutorState } from '../../runtime/worker/executor-state.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
-import { SimOwner } from './owner.ts'
-import { type Call, type PushedTask, refKey } from './tasks.ts'
+import { type Answer, SimOwner } from './owner.ts'
+import { type Call, type PushedTask, refKey, type Stored } from './tasks.ts'
 import type { World } from './world.ts'
 
 export interface PushMessage {
@@ -20,6 +21,7 @@ export interface PushMessage {
   readonly attempt: number
   readonly call: Call
   readonly inside: readonly RefTuple[]
+  readonly values: PushedTask['values']
 }
 
 /** How long a worker that was asked to leave may take, in milliseconds. */
@@ -83,7 +85,15 @@ export class SimWorker implements Endpoint {
     this.objects.job = message.job
     const { owner, ...rest } = message
     const own = { state: 'waiting', local: this.#nextLocal++, aborted: false, over: false, waits: 0 } as const
-    this.executor.push({ ...rest, ...own, owner: owner.process, handles: [], children: [] })
+    this.executor.push({
+      ...rest,
+      ...own,
+      owner: owner.process,
+      handles: [],
+      children: [],
+      readings: [],
+      reports: new Map(),
+    })
   }
 
   abort(epoch: number, sequence: number, recursive: boolean): void {
@@ -121,7 +131,8 @@ export class SimWorker implements Endpoint {
 
   /** Whether others may need it: for its objects, its own calls, or the refs that it has passed on. */
   get holds(): boolean {
-    return this.objects.table.size > 0 || this.objects.refs.size() > 0
+    const { table, refs, values } = this.objects
+    return table.size > 0 || refs.size() > 0 || values.size > 0
   }
 
   /** After each event: an idle worker that holds objects is not to be ended. */
@@ -152,13 +163,37 @@ export class SimWorker implements Endpoint {
   #run(task: PushedTask): void {
     const { call, inside, owner, number, attempt } = task
     this.world.note(this, `starts ${number}/${attempt} of ${owner} as ${task.epoch}.${task.sequence}`)
-    this.world.checks.started(owner, number, attempt)
     this.running.add(task)
     for (const ref of [...call.contained, ...inside]) {
       this.objects.refs.decodeInTask(ref, task.local)
       this.#hold(task, ref)
     }
-    const { durationMs } = call.behaviour
+    this.#readArguments(task, [...task.values])
+  }
+
+  /** Values that are in stores are brought here and mapped, one after the other. */
+  #readArguments(task: PushedTask, left: PushedTask['values'][number][]): void {
+    const next = left.shift()
+    if (next === undefined) return this.#begin(task)
+    this.objects.values.read(next[0], next[1], (reading, report) => {
+      if (task.over) return reading && this.objects.values.drop(reading)
+      if (reading === undefined && report === undefined) {
+        // That counts as a run of it.
+        this.world.checks.started(task.owner, task.number, task.attempt)
+        return this.#end(task, 'user')
+      }
+      if (reading === undefined) {
+        task.reports.set(refKey(next[0]), report as PullReport)
+        return this.#end(task, 'arguments')
+      }
+      task.readings.push(reading)
+      this.#readArguments(task, left)
+    })
+  }
+
+  #begin(task: PushedTask): void {
+    this.world.checks.started(task.owner, task.number, task.attempt)
+    const { durationMs } = task.call.behaviour
     if (durationMs === 0) return this.#middle(task)
     this.after(durationMs * (0.2 + this.world.random.next() * 0.4), 'middle', () => this.#middle(task))
   }
@@ -222,28 +257,67 @@ export class SimWorker implements Endpoint {
     else this.after(durationMs * 0.5, 'last', end)
   }
 
-  #end(task: PushedTask, origin: 'user' | 'cancelled' | undefined): void {
+  #end(task: PushedTask, origin: Answer['origin']): void {
     if (task.over) return
     task.over = true
     this.running.delete(task)
     const { behaviour, template } = task.call
     this.world.note(this, `ends ${task.number}/${task.attempt} of ${task.owner}: ${origin ?? 'done'}`)
-    const results = Array.from({ length: origin === undefined ? template.numReturns : 0 }, () =>
+    const refs = Array.from({ length: origin === undefined ? template.numReturns : 0 }, () =>
       behaviour.returnsRefs ? this.#some(task.handles) : [],
     )
+    if (behaviour.resultBytes === 0 || origin !== undefined || !this.#owners.has(task.epoch))
+      return this.#answer(
+        task,
+        origin,
+        refs.map((inner) => ({ refs: inner })),
+      )
+    // Large results go into the store of this machine before they are told.
+    let left = refs.length
+    const stored: (Stored | string)[] = []
+    refs.forEach((_, i) =>
+      this.objects.values.put(
+        [task.owner, task.number + i, this.nodeId],
+        behaviour.resultBytes,
+        task.attempt,
+        (one) => {
+          stored[i] = one
+          if (--left > 0) return
+          if (stored.some((each) => typeof each === 'string')) {
+            stored.forEach((each, at) => {
+              if (typeof each !== 'string')
+                this.objects.values.store.delete(objectKey({ owner: task.owner, number: task.number + at }))
+            })
+            return this.#answer(task, 'user', [])
+          }
+          this.#answer(
+            task,
+            origin,
+            refs.map((inner, at) => ({ refs: inner, stored: stored[at] as Stored })),
+          )
+        },
+      ),
+    )
+  }
+
+  #answer(task: PushedTask, origin: Answer['origin'], results: Answer['results']): void {
     const to = this.#owners.get(task.epoch)
     if (to === undefined) this.objects.refs.leaveTask(task.local)
     else {
-      const contained = results.flat()
+      const contained = results.flatMap(({ refs }) => refs)
       const { borrowed, ackId } = this.objects.refs.reply(task.local, to.owner, contained)
       for (const ref of [...contained, ...borrowed]) this.world.checks.held(ref, to.owner.process)
       const { epoch, sequence, attempt } = task
       const worker = { process: this.id, node: this.nodeId }
-      const runMicros = Math.round(behaviour.durationMs * 1000)
+      const runMicros = Math.round(task.call.behaviour.durationMs * 1000)
       this.world.network.send<OwnerProcess>(this, to.owner.process, 'answer', (owner, link) =>
-        owner.objects.answered({ worker, epoch, sequence, attempt, runMicros, origin, results, borrowed, ackId }, link),
+        owner.objects.answered(
+          { worker, epoch, sequence, attempt, runMicros, origin, results, borrowed, ackId, reports: task.reports },
+          link,
+        ),
       )
     }
+    for (const reading of task.readings.splice(0)) this.objects.values.drop(reading)
     this.#letGo(task)
     this.executor.finished(task)
   }

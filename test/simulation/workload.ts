@@ -32,7 +32,7 @@ export class Workload {
     const { objects, handles } = driver
     const roll = this.#random.next()
     if (roll < 0.45) this.#burst(driver)
-    else if (roll < 0.55) driver.keep(objects.put(this.#some(handles, 2)))
+    else if (roll < 0.55) driver.keep(objects.put(this.#some(handles, 2), this.#bytes(0.5)))
     else if (roll < 0.7 && handles.length > 0) {
       objects.get(pick(this.#random, handles), (refs) => refs.forEach((ref) => driver.keep(ref)))
     } else if (roll < 0.8 && handles.length > 0) driver.drop(randomInteger(this.#random, handles.length))
@@ -93,7 +93,14 @@ export class Workload {
       keepsRefs: likely(0.2),
       throws: likely(0.1) ? 0.5 : 0,
       heedsAbort: likely(0.7),
+      resultBytes: this.#bytes(0.35),
     }
+  }
+
+  /** Of a value: 0 for one that needs no store. */
+  #bytes(large: number): number {
+    if (this.#random.next() >= large) return 0
+    return 200_000 + Math.floor(this.#random.next() ** 2 * 3_000_000)
   }
 
   #template(owner: SimOwner): TaskTemplate {

@@ -4,18 +4,24 @@
  *
  *     drivers work, things go wrong --> everything is whole again --> all work ends --> all refs are dropped --> at rest
  */
-import type { ProcessId } from '../../runtime/base/ids.ts'
+import { ConnectionLostError } from '../../runtime/base/errors.ts'
+import { parseObjectKey, type ProcessId } from '../../runtime/base/ids.ts'
 import { type Random, randomInteger, seededRandom } from '../../runtime/base/random.ts'
 import type { LeaseOptions } from '../../runtime/node/lease-types.ts'
+import type { ObjectPullerOptions } from '../../runtime/node/transfer.ts'
 import { claimWords } from '../../runtime/objects/claim-page.ts'
 import type { SubmitOptions } from '../../runtime/owner/submit-types.ts'
-import type { RefTuple, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import { serveObjects } from '../../runtime/objects/transfer.ts'
+import type { Holder, RefTuple, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import { channelBetween, type SimChannel } from './channel.ts'
 import { Checks, demand } from './checks.ts'
 import { SimDriver } from './driver.ts'
-import { scheduleFaults } from './faults.ts'
+import { killNode, scheduleFaults } from './faults.ts'
 import { SimHead, silentMs } from './head.ts'
 import { type Endpoint, Network } from './network.ts'
+import { Losses } from './losses.ts'
 import { SimNode } from './node.ts'
+import { OwnMemory } from './process-store.ts'
 import { Trouble } from './trouble.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import { SimWorker } from './worker.ts'
@@ -27,6 +33,16 @@ export interface WorldOptions {
   /** Whether workers have claim pages. */
   readonly pages: boolean
   readonly spawnFails: number
+  /** Memory of each node for values, in bytes. */
+  readonly arenaBytes: number
+  /** How likely a disk has no room, a copy on disk is damaged, a bulk channel breaks at a chunk. */
+  readonly diskFails: number
+  readonly damages: number
+  readonly channelBreaks: number
+  /** Whether drivers are on the machine of their home, and use its memory. */
+  readonly sharing: boolean
+  /** Specs of finished tasks that an owner may keep. */
+  readonly specs: number
 }
 
 type Page = ReturnType<typeof claimWords>
@@ -51,6 +67,10 @@ export class World {
   /** How often what happened. */
   readonly counts: Map<string, number> = new Map<string, number>()
   readonly #trace: string[] = []
+  readonly channels: Set<SimChannel> = new Set<SimChannel>()
+  readonly losses: Losses = new Losses(this)
+  #inBackground = 0
+  #failure: Error | undefined
   #nextId = 1
 
   constructor(seed: number) {
@@ -67,6 +87,12 @@ export class World {
       },
       pages: random.next() < 0.85,
       spawnFails: random.next() < 0.2 ? 0.2 : 0,
+      arenaBytes: (12 + randomInteger(random, 28)) * 1024 * 1024,
+      diskFails: random.next() < 0.2 ? 0.3 : 0,
+      damages: random.next() < 0.2 ? 0.3 : 0,
+      channelBreaks: random.next() < 0.5 ? random.next() * 0.1 : 0,
+      sharing: random.next() < 0.5,
+      specs: random.next() < 0.3 ? 3 : 1_000,
     }
     this.network = new Network({
       ...{ clock: this.clock, random, trouble: new Trouble(seed) },
@@ -81,18 +107,34 @@ export class World {
   }
 
   /** Runs the whole history. Throws a Violation, or whatever a state machine throws. */
-  run(): void {
+  async run(): Promise<void> {
     const { random } = this
     const homes: SimNode[] = []
     for (let i = 0; i < 1 + randomInteger(random, 3); i++) homes.push(this.addNode(this.#someResources(i)))
     for (let i = 0; i < 1 + randomInteger(random, 2); i++) this.#addDriver(homes[i % homes.length] as SimNode)
-    for (const driver of this.drivers) driver.run(5 + randomInteger(random, 45))
+    for (const driver of this.drivers) driver.run(5 + randomInteger(random, 32))
     if (random.next() < 0.8) scheduleFaults(this, random, randomInteger(random, 12), 1_000)
-    this.#untilQuiet('all work is done')
+    await this.#untilQuiet('all work is done')
+    this.#readAll()
+    await this.#untilQuiet('all values are read')
     for (const driver of this.drivers) if (driver.alive) driver.finish()
     for (const worker of this.workers()) this.network.run(worker, 'drop kept', () => worker.dropKept())
-    this.#untilQuiet('all refs are dropped')
+    await this.#untilQuiet('all refs are dropped')
     this.#atRest()
+    for (const driver of this.drivers) {
+      this.kill(driver)
+      // Where there is no link, nothing tells the home of its end but that none comes.
+      const home = this.network.processes.get(driver.nodeId) as SimNode
+      this.network.run(home, 'driver is over', () => home.gone(driver.id, 0))
+    }
+    await this.#untilQuiet('all jobs are over')
+    for (const node of this.nodes()) node.atRest(true)
+  }
+
+  /** In the calm, with or without a node that dies before: every driver wants the values of all that it has. */
+  #readAll(): void {
+    if (this.random.next() < 0.6) killNode(this, this.random)
+    for (const driver of this.drivers) if (driver.alive) this.network.run(driver, 'reads all', () => driver.readAll())
   }
 
   newId(): ProcessId {
@@ -111,6 +153,20 @@ export class World {
     return node
   }
 
+  /** Whether a process uses the memory of its node: it is on the same machine, and their link does not break. */
+  sharesStore(process: Endpoint): boolean {
+    return !(process instanceof SimDriver) || this.options.sharing
+  }
+
+  pullerParts(process: Endpoint): Pick<ObjectPullerOptions, 'clock' | 'open' | 'idleMs'> {
+    const { clock, network } = this
+    const own = {
+      now: () => clock.now(),
+      after: (delayMs: number, act: () => void) => network.after(process, delayMs, 'transfer', act),
+    }
+    return { clock: own, open: (holder) => this.#open(process, holder), idleMs: 50 }
+  }
+
   pageOf(worker: ProcessId): Page {
     let page = this.pages.get(worker)
     if (page === undefined) this.pages.set(worker, (page = claimWords()))
@@ -121,6 +177,7 @@ export class World {
     if (!process.alive) return
     this.count('dies')
     this.#cutOff.add(process.id)
+    this.losses.cutOff(process.id)
     this.#end(process, 'dies')
   }
 
@@ -131,11 +188,16 @@ export class World {
 
   #end(process: Endpoint, how: string): void {
     this.#say(process, how)
+    if (process instanceof SimNode) for (const key of process.store.keys()) this.losses.lost(key, `its node ${how}`)
+    const saidMs = this.network.allArrivedMs(process.id, process.nodeId) - this.clock.now()
     this.network.kill(process)
+    for (const channel of [...this.channels]) if (channel.owner === process) channel.close()
     if (!(process instanceof SimWorker)) return
     const node = this.network.processes.get(process.nodeId)
     if (node instanceof SimNode) {
-      this.network.after(node, this.network.latencyMs(), `worker ${process.id} exits`, () => node.exited(process))
+      // What it said to its node is read before its end.
+      const delayMs = Math.max(saidMs, 0) + this.network.latencyMs()
+      this.network.after(node, delayMs, `worker ${process.id} exits`, () => node.exited(process))
     }
   }
 
@@ -148,6 +210,9 @@ export class World {
   cut(link: Link): void {
     this.count('cut')
     for (const end of link.ends) this.#cutOff.add(end)
+    for (const end of link.ends) this.losses.cutOff(end)
+    for (const channel of [...this.channels])
+      if (link.ends.includes(channel.owner.id) && link.ends.includes(channel.other.owner.id)) channel.close()
     this.#trace.push(`${this.clock.now().toFixed(3)} cut ${link.ends.map((end) => this.nameOf(end)).join(' - ')}`)
     this.network.cut(link)
   }
@@ -157,6 +222,7 @@ export class World {
     const to = link.ends[0] === from ? link.ends[1] : link.ends[0]
     this.count('cut one way')
     if (breaks) for (const end of link.ends) this.#cutOff.add(end)
+    for (const end of link.ends) this.losses.cutOff(end)
     this.#trace.push(`${this.clock.now().toFixed(3)} nothing comes from ${this.nameOf(from)} to ${this.nameOf(to)}`)
     this.network.cutOneWay(link, from, durationMs, breaks)
     if (durationMs < silentMs) return
@@ -172,7 +238,10 @@ export class World {
   mayBeCut(a: ProcessId, b: ProcessId): boolean {
     if (a === b) return false
     const [one, other] = [this.network.processes.get(a), this.network.processes.get(b)]
-    return !(one instanceof SimWorker && one.nodeId === b) && !(other instanceof SimWorker && other.nodeId === a)
+    const isBound = (process: Endpoint | undefined, node: ProcessId): boolean =>
+      process?.nodeId === node &&
+      (process instanceof SimWorker || (process instanceof SimDriver && this.options.sharing))
+    return !isBound(one, b) && !isBound(other, a)
   }
 
   isNode(process: ProcessId): boolean {
@@ -240,6 +309,24 @@ export class World {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
   }
 
+  /** A bulk channel to whom an object is asked of. */
+  #open(from: Endpoint, [, process]: Holder): Promise<SimChannel> {
+    return new Promise((resolve, reject) => {
+      this.network.after(from, 2 * this.network.latencyMs(), 'dial', () => {
+        const to = this.network.processes.get(process)
+        if (to?.alive !== true) return reject(new ConnectionLostError(`${process} cannot be reached`))
+        const [near, far] = channelBetween(this, from, to)
+        this.network.run(to, 'serve', () => {
+          if (to instanceof SimNode) serveObjects(far, to.store, to.serving)
+          else if (to instanceof SimDriver && to.objects.values.store instanceof OwnMemory)
+            serveObjects(far, to.objects.values.store.shelf)
+          else far.close(new ConnectionLostError('it has no store'))
+        })
+        resolve(near)
+      })
+    })
+  }
+
   #happened(where: Endpoint, what: string): void {
     this.count(what)
     this.#say(where, what)
@@ -253,9 +340,26 @@ export class World {
     if (this.#trace.length > 2_000) this.#trace.splice(0, 1_000)
   }
 
-  #untilQuiet(why: string): void {
+  /** Something that goes on by promises, which the clock waits for. */
+  background(what: Promise<unknown>): void {
+    this.#inBackground++
+    what.catch((error: unknown) => (this.#failure ??= error as Error)).finally(() => this.#inBackground--)
+  }
+
+  async #untilQuiet(why: string): Promise<void> {
     while (this.clock.step()) {
+      if (this.#inBackground > 0) await new Promise((resolve) => setImmediate(resolve))
+      if (this.#failure !== undefined) throw this.#failure
       demand(this.clock.count < mostEvents, 'comes-to-rest', () => `${mostEvents} events, and not until ${why}`)
+    }
+  }
+
+  /** What lies on a node after all refs are dropped must be of an owner that is gone, or was not reached in time. */
+  #leaked(node: SimNode): void {
+    for (const key of node.store.keys()) {
+      const { owner } = parseObjectKey(key)
+      const excused = this.network.processes.get(owner)?.alive !== true || this.losses.wasCutOff(owner)
+      demand(excused || this.losses.wasCutOff(node.id), 'nothing-left', () => `node ${node.id} keeps ${key}`)
     }
   }
 
@@ -266,7 +370,10 @@ export class World {
         ?.objects.whereIs(number),
     )
     for (const { id, objects } of this.owners()) objects.atRest(this.nameOf(id))
-    for (const node of this.nodes()) node.atRest()
+    for (const node of this.nodes()) {
+      node.atRest(false)
+      this.#leaked(node)
+    }
     for (const worker of this.workers()) {
       demand(worker.executor.busy === 0, 'nothing-left', () => `${this.nameOf(worker.id)} is busy for ever`)
     }

@@ -13,7 +13,7 @@ export const histories: Soak = {
     let findings = 0
     for (let from = 1; from <= seeds; from += perNote) {
       const to = Math.min(seeds, from + perNote - 1)
-      const finding = findFirst(from, to, counts)
+      const finding = await findFirst(from, to, counts)
       if (finding !== undefined) {
         findings++
         check(describeFinding(finding), false)

@@ -298,6 +298,44 @@ describe('ArenaLedger', () => {
     bench.ledger.validate()
   })
 
+  it('keeps an object that is made again right after it was freed', () => {
+    const bench = new Bench(4)
+    bench.ledger.delete(keyOf(1), true)
+    // Who is about to write removes what may be left of an earlier attempt.
+    bench.ledger.delete(keyOf(1))
+    bench.put(1, 1)
+    expect(bench.stateOf(1)).to.equal('memory')
+  })
+
+  it('gives a process that is gone nothing of what it waited for: neither room nor objects', () => {
+    const bench = new Bench(4)
+    bench.put(1, 3)
+    const held = placed(bench.get(1))
+    bench.ledger.room(writer, pages(2), pages(2), () => expect.fail('room for a dead process'))
+    bench.ledger.get(writer, keyOf(2), { expected: true }, () => expect.fail('an object for a dead process'))
+    bench.ledger.processGone(writer)
+    bench.ledger.delete(keyOf(1))
+    bench.ledger.released(reader, [held.entry])
+    bench.put(2, 1)
+    expect(bench.ledger.space.usedBytes).to.equal(pages(1))
+    bench.ledger.validate()
+  })
+
+  it('restores nothing for a process that is gone', () => {
+    const bench = new Bench(10, 0.5)
+    for (let i = 1; i <= 3; i++) bench.put(i, 2)
+    bench.finishSpill()
+    expect(bench.stateOf(1)).to.equal('spilled')
+    bench.ledger.get(reader, keyOf(1), {}, () => expect.fail('an object for a dead process'))
+    bench.ledger.processGone(reader)
+    bench.finishRestore()
+    bench.ledger.delete(keyOf(1))
+    for (const number of [2, 3]) bench.ledger.delete(keyOf(number))
+    bench.finishSpill()
+    expect(bench.ledger.space.usedBytes).to.equal(0)
+    bench.ledger.validate()
+  })
+
   it('says at once that an object would never fit', () => {
     expect(new Bench(4).room(5)).to.deep.equal({ why: 'large', sizeBytes: pages(5), waitedMs: 0 })
   })
