@@ -225,6 +225,9 @@ class Driver implements DriverHandle {
         get sameMachine() {
           return homeOf().sameMachine
         },
+        get sessions() {
+          return homeOf().sessions
+        },
       },
       store: laterStore(
         () => this.#store,

@@ -1,7 +1,7 @@
 /** The outside of `ReferenceState`: its messages, and the watch over the processes that take part. */
-import { systemClock } from '../base/clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import type { ObjectNumber, ProcessAddress, ProcessId } from '../base/ids.ts'
-import { MessageType, type Message } from '../protocol/messages.ts'
+import { MessageType, type Message, type RefAdd } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { Peers } from './peers.ts'
 import { ReferenceState } from './reference-state.ts'
@@ -19,10 +19,18 @@ export class Borrowing implements ReferenceEffects {
   readonly state: ReferenceState
   readonly #peers: Peers
   readonly #events: BorrowingEvents
+  readonly #clock: Clock
   readonly #watched = new Map<ProcessId, Peer>()
   #flushing = false
 
-  constructor(self: ProcessAddress, peers: Peers, counts: CountStore, events: BorrowingEvents) {
+  constructor(
+    self: ProcessAddress,
+    peers: Peers,
+    counts: CountStore,
+    events: BorrowingEvents,
+    clock: Clock = systemClock,
+  ) {
+    this.#clock = clock
     this.#peers = peers
     this.#events = events
     this.state = new ReferenceState(self, this, counts)
@@ -36,8 +44,12 @@ export class Borrowing implements ReferenceEffects {
     this.#events.ownerDied(owner, number)
   }
 
-  sendAdd(owner: Peer, requestId: number, numbers: readonly ObjectNumber[], borrower: Peer): void {
-    this.#send(owner, [MessageType.refAdd, requestId, numbers, borrower.process, borrower.node])
+  sendAdd(owner: Peer, requestId: number, numbers: readonly ObjectNumber[], borrower: Peer, ended: number): void {
+    this.#send(owner, [MessageType.refAdd, requestId, numbers, borrower.process, borrower.node, ended])
+  }
+
+  endedSessions(process: ProcessId): number {
+    return this.#peers.sessions.endedSessions(process)
   }
 
   sendAck(to: ProcessId, requestId: number): void {
@@ -68,7 +80,7 @@ export class Borrowing implements ReferenceEffects {
   released(): void {
     if (this.#flushing) return
     this.#flushing = true
-    systemClock.after(flushMs, () => {
+    this.#clock.after(flushMs, () => {
       this.#flushing = false
       this.state.flush()
     })
@@ -78,13 +90,16 @@ export class Borrowing implements ReferenceEffects {
   received(link: Link, message: Message): boolean {
     switch (message[0]) {
       case MessageType.refAdd:
-        this.state.refAdd(link.peer.process, message[1], message[2], { process: message[3], node: message[4] })
+        this.#added(link.peer.process, message)
         return true
       case MessageType.refAck:
         this.state.refAcked(message[1])
+        this.released()
         return true
       case MessageType.refRemove:
         this.state.refRemove(message[1], message[2], message[3])
+        // What lay in what is freed by that is released, too.
+        this.released()
         return true
       case MessageType.replyAck:
         this.state.replyAcked(message[1])
@@ -93,6 +108,15 @@ export class Borrowing implements ReferenceEffects {
       default:
         return false
     }
+  }
+
+  /** What somebody says of another process counts in the session in which that one said it. */
+  #added(adder: ProcessId, [, requestId, numbers, process, node, ended]: RefAdd): void {
+    const self = this.state.self.process
+    if (process === adder || process === self || this.#peers.sessions.isCurrent(process, ended))
+      return this.state.refAdd(adder, requestId, numbers, { process, node })
+    // The borrower knows, or will, that it has lost the ref.
+    this.sendAck(adder, requestId)
   }
 
   gone(process: ProcessId): void {

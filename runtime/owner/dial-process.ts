@@ -35,6 +35,8 @@ export interface ProcessDialerOptions {
   readonly self: LocalHello
   readonly token: TokenSource
   readonly clock: Clock
+  /** Default: that of transport/dial.ts. */
+  readonly dial?: (options: DialOptions) => Promise<Link>
   /** Our home, for relays: its unix socket when it is on this machine, else its url. */
   readonly home: () => Address
   readonly homeLink: () => Promise<Link>
@@ -89,8 +91,11 @@ export class ProcessDialer {
       const { self } = this.#options
       const ended = this.#sessions.ended(address.process)
       const from = ended === 0 ? self : { ...self, info: { ...self.info, [endedSessions]: ended } }
-      dialling = this.#reach(address, dial, from)
-        .then((link) => this.#take(link, ended))
+      dialling = this.#reach(address, this.#options.dial ?? dial, from)
+        .then(
+          (link) => this.#take(link, ended),
+          (error: unknown) => this.#instead(address.process, error),
+        )
         .finally(() => this.#dialling.delete(address.process))
       this.#dialling.set(address.process, dialling)
     }
@@ -114,9 +119,28 @@ export class ProcessDialer {
       return link.close(
         new ConnectionLostError(`the link before to process ${process} is lost, which it has not noticed yet`),
       )
-    for (const old of over)
-      this.#ends.get(old)?.(new ConnectionLostError(`process ${process} has lost this link, and has made another one`))
+    this.#endAll(process, over)
     this.#register(link)
+  }
+
+  /** How many sessions with that process have ended, as this one sees it. */
+  endedSessions(process: ProcessId): number {
+    return this.#sessions.ended(process)
+  }
+
+  /**
+   * Somebody tells what that process had said when it had seen so many sessions with this one end. False: it was in one
+   * that is over, and has no meaning any more. Of one that is not known here to be over the end is told first.
+   */
+  isCurrent(process: ProcessId, ended: number): boolean {
+    const { stale, over } = this.#sessions.told(process, ended)
+    this.#endAll(process, over)
+    return !stale
+  }
+
+  #endAll(process: ProcessId, over: readonly Link[]): void {
+    for (const old of over)
+      this.#ends.get(old)?.(new ConnectionLostError(`process ${process} has lost this link, and goes on without it`))
   }
 
   /** The node is dead: what it has of links to us is over, whatever TCP says. */
@@ -132,6 +156,14 @@ export class ProcessDialer {
     this.#closed ??= reason
     for (const link of this.#ends.keys()) link.close(reason)
     this.#links.clear()
+  }
+
+  /** A link may have come in while the dial failed. */
+  #instead(process: ProcessId, error: unknown): Link {
+    const open = this.#links.get(process)
+    if (open !== undefined && !open.closed) return open
+    this.#sessions.unreachable(process)
+    throw error
   }
 
   #take(link: Link, ended: number): Link {

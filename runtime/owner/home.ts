@@ -13,10 +13,8 @@
  * says goes to `onMessage`.
  */
 import { join } from 'node:path'
-import { systemClock } from '../base/clock.ts'
-import type { Clock } from '../base/clock.ts'
-import { deferred } from '../base/deferred.ts'
-import type { Deferred } from '../base/deferred.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { deferred, type Deferred } from '../base/deferred.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { systemRandom } from '../base/random.ts'
@@ -105,6 +103,8 @@ export interface Home {
   url(node: NodeId): Promise<string | undefined>
   /** The one shared link to a process, by the best way; the home's own link for the home. See `ProcessDialer.link`. */
   dial(address: ProcessAddress): Promise<Link>
+  /** See `ProcessDialer.endedSessions` and `isCurrent`. */
+  readonly sessions: Pick<ProcessDialer, 'endedSessions' | 'isCurrent'>
   /** A bulk channel of your own to a process. */
   bulk(address: ProcessAddress): Promise<BulkChannel>
   /** The home link, as soon as there is one. */
@@ -258,6 +258,10 @@ class HomeConnection implements Home {
   async url(node: NodeId): Promise<string | undefined> {
     const known = await this.#nodes.find(node)
     return known === undefined || known.dead || known.url === '' ? undefined : known.url
+  }
+
+  get sessions(): Home['sessions'] {
+    return this.#dialer
   }
 
   dial(address: ProcessAddress): Promise<Link> {

@@ -11,7 +11,7 @@ export interface OwnerHost {
   readonly self: ProcessAddress
   readonly job: ProcessId
   readonly clock: Clock
-  readonly home: Pick<Home, 'dial' | 'connected' | 'link' | 'mode' | 'nodes' | 'sameMachine'>
+  readonly home: Pick<Home, 'dial' | 'connected' | 'link' | 'mode' | 'nodes' | 'sameMachine' | 'sessions'>
   readonly refCodec: RefCodec
   /** The store of this machine, or the memory of this process where it shares no machine with its node. */
   readonly store: ObjectStore

@@ -20,6 +20,11 @@ interface Session<L> {
   readonly links: Set<L>
 }
 
+export interface Told<L> {
+  readonly stale: boolean
+  readonly over: readonly L[]
+}
+
 /** Peers without a link of which the count is remembered; who is forgotten catches up by being refused. */
 const mostRemembered = 10_000
 
@@ -41,7 +46,17 @@ export class PeerSessions<L> {
    * A link came in; its dialler has said `ended`. 'stale': it must be closed. Else `over` are the links of a session
    * that has ended by this; they must be closed, and their end told, before anything of the new link.
    */
-  came(process: ProcessId, ended: number, link: L): { readonly stale: boolean; readonly over: readonly L[] } {
+  came(process: ProcessId, ended: number, link: L): Told<L> {
+    const told = this.told(process, ended)
+    if (!told.stale) this.#sessionWith(process).links.add(link)
+    return told
+  }
+
+  /**
+   * The peer has told somebody else something that concerns us, and `ended` with it. 'stale': it was said in a session
+   * that has ended here, and has no meaning any more. Else as for `came`: the end of `over` must be told before it counts.
+   */
+  told(process: ProcessId, ended: number): Told<L> {
     const session = this.#sessionWith(process)
     if (ended < session.ended) return { stale: true, over: [] }
     const over = ended > session.ended ? [...session.links] : []
@@ -49,7 +64,6 @@ export class PeerSessions<L> {
       session.ended = ended
       session.links.clear()
     }
-    session.links.add(link)
     return { stale: false, over }
   }
 
@@ -70,6 +84,13 @@ export class PeerSessions<L> {
     session.ended++
     this.#forget()
     return others
+  }
+
+  /** The peer could not be dialled, and counts as lost by that: it is to hear of it with the next word from here. */
+  unreachable(process: ProcessId): void {
+    const session = this.#sessionWith(process)
+    if (session.links.size === 0) session.ended++
+    this.#forget()
   }
 
   #sessionWith(process: ProcessId): Session<L> {

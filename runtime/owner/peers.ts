@@ -32,6 +32,11 @@ export class Peers {
     return [...this.#links.values()]
   }
 
+  /** See `ProcessDialer`. */
+  get sessions(): OwnerHost['home']['sessions'] {
+    return this.#home.sessions
+  }
+
   isDead(node: NodeId): boolean {
     return this.#dead.has(node)
   }

@@ -137,7 +137,13 @@ export class ReferenceState {
   /** The task ends, and its reply goes to `submitter`; `contained` are the refs in its results, each held still. */
   reply(task: number, submitter: Peer, contained: readonly RefTuple[]): ReplyRefs {
     const ackId = this.passOn(submitter, contained)
-    return { borrowed: this.#borrowed.leave(task, submitter.process), ackId }
+    return { borrowed: this.#borrowed.leave(task, submitter.process).map((ref) => this.#dated(ref)), ackId }
+  }
+
+  /** The submitter tells the owner of it, and the two may have lost each other by then. */
+  #dated(ref: RefTuple): RefTuple {
+    const ended = this.#effects.endedSessions?.(ref[0]) ?? 0
+    return ended === 0 ? ref : [ref[0], ref[1], ref[2], ended]
   }
 
   /** Refs of a value that goes to `submitter`, each held still. Returns by what they are acknowledged; 0 for nothing. */
@@ -288,19 +294,19 @@ export class ReferenceState {
   }
 
   #announce(of: Announcement, refs: readonly RefTuple[], borrower: Peer): void {
-    const byOwner = new Map<ProcessId, { owner: Peer; numbers: ObjectNumber[] }>()
-    for (const [process, number, node] of refs) {
+    const byOwner = new Map<ProcessId, { owner: Peer; numbers: ObjectNumber[]; ended: number }>()
+    for (const [process, number, node, ended = 0] of refs) {
       if (this.#borrowed.isDead(process, number)) continue
       const group = byOwner.get(process)
-      if (group === undefined) byOwner.set(process, { owner: { process, node }, numbers: [number] })
+      if (group === undefined) byOwner.set(process, { owner: { process, node }, numbers: [number], ended })
       else group.numbers.push(number)
     }
-    for (const { owner, numbers } of byOwner.values()) {
+    for (const { owner, numbers, ended } of byOwner.values()) {
       const requestId = this.#nextRequest++
       of.waits++
       this.#requests.set(requestId, { owner: owner.process, of })
       this.#watches.add(owner)
-      this.#effects.sendAdd(owner, requestId, numbers, borrower)
+      this.#effects.sendAdd(owner, requestId, numbers, borrower, ended)
     }
   }
 

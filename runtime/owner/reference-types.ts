@@ -33,8 +33,10 @@ export interface Peer {
 export interface ReferenceEffects {
   /** Nobody refers to this owned object any more: drop its value everywhere. Once per object. */
   free(number: ObjectNumber): void
-  /** `refAdd` to the owner. Ends by `refAcked(requestId)`, or by `processDead(owner)`. */
-  sendAdd(owner: Peer, requestId: number, numbers: readonly ObjectNumber[], borrower: Peer): void
+  /** `refAdd` to the owner; `ended` is what the borrower said. Ends by `refAcked(requestId)`, or by `processDead(owner)`. */
+  sendAdd(owner: Peer, requestId: number, numbers: readonly ObjectNumber[], borrower: Peer, ended: number): void
+  /** How many sessions with that process have ended here: said with what others announce for this one. Default 0. */
+  endedSessions?(process: ProcessId): number
   /** `refAck` to the process that sent the `refAdd`. */
   sendAck(to: ProcessId, requestId: number): void
   /** `refRemove` to the owner; a number may occur more than once. */

@@ -84,8 +84,11 @@ export interface NodeRow {
 /** Where a value lies: in the store of a node (`process` is the node manager itself), or in the memory of a process. */
 export type Holder = readonly [node: NodeId, process: ProcessId]
 
-/** A ref as it travels: whose it is, its number, and the node through which its owner is reached. */
-export type RefTuple = readonly [owner: ProcessId, number: ObjectNumber, node: NodeId]
+/**
+ * A ref as it travels: whose it is, its number, and the node through which its owner is reached. `ended`, of one that is
+ * borrowed: how many sessions of borrower and owner had ended, as the borrower sees it, when that is not 0.
+ */
+export type RefTuple = readonly [owner: ProcessId, number: ObjectNumber, node: NodeId, ended?: number]
 
 /** The state of an object that its owner tells: its bytes, or where they are, or why there are none. */
 export type ObjectTuple =
@@ -240,6 +243,8 @@ export type RefAdd = readonly [
   numbers: readonly ObjectNumber[],
   borrower: ProcessId,
   node: NodeId,
+  /** Of somebody else than the sender: how many sessions with the owner had ended when it said that it borrows. */
+  ended: number,
 ]
 export type RefAck = readonly [type: T['refAck'], requestId: number]
 /** `adder`: the process that had announced the borrower to the owner. */

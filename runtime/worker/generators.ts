@@ -144,6 +144,7 @@ export class WorkerGenerators {
   }
 
   #tell({ epoch, sequence, link }: WorkerTask, number: number, result: ResultTuple): void {
+    if (link.closed) return
     const { process, node } = link.peer
     const ackId = this.#owner.references.passOn({ process, node }, result[2])
     link.send([MessageType.generatorResult, epoch, sequence, number, result, ackId])

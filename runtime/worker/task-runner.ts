@@ -105,10 +105,8 @@ export class TaskRunner {
     const links = this.#owner.peers.all()
     const sum = (countOf: (link: Link) => number): number => links.reduce((total, link) => total + countOf(link), 0)
     return {
-      running: this.#running.length,
+      ...{ running: this.#running.length, peers: links.length },
       ...this.executor.sizes(),
-      leaseLinks: this.#links.size,
-      peers: links.length,
       templates: sum((link) => this.templates.countOf(link)),
       parts: sum((link) => this.captured.countOf(link)),
     }
@@ -335,8 +333,11 @@ export class TaskRunner {
   }
 
   #reply(task: WorkerTask, contained: readonly RefTuple[]): { borrowed: readonly RefTuple[]; ackId: number } {
-    const { process, node } = task.link.peer
-    return this.#owner.references.reply(task.local, { process, node }, contained)
+    const { link, local } = task
+    if (!link.closed) return this.#owner.references.reply(local, link.peer, contained)
+    // Its owner has given it up: nobody hears what it would lend.
+    this.#owner.references.leaveTask(local)
+    return { borrowed: noRefs, ackId: 0 }
   }
 
   #measure(task: WorkerTask, startedAt: number): number {

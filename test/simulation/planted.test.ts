@@ -12,7 +12,11 @@ import { applyPatch, parsePatch } from 'diff'
 import type { Finding } from './seeds.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const patches = fileURLToPath(new URL('planted/', import.meta.url))
+/** Patches, and what runs histories in which they are to be found. */
+const simulations = [
+  { patches: 'test/simulation/planted', run: 'test/simulation/run-seeds.ts' },
+  { patches: 'test/simulation/peers/planted', run: 'test/simulation/peers/run-seeds.ts' },
+]
 /** Below node_modules, so that what the runtime depends on is found from there. */
 const folder = join(root, 'node_modules/.cache', `outpool-planted-${process.pid}`)
 const seeds = 1_000
@@ -22,11 +26,16 @@ describe('the simulation, of a bug that was planted,', function () {
 
   after(() => rmSync(folder, { recursive: true, force: true }))
 
-  for (const name of readdirSync(patches).filter((file) => file.endsWith('.patch'))) {
+  const planted = simulations.flatMap(({ patches, run }) =>
+    readdirSync(join(root, patches))
+      .filter((file) => file.endsWith('.patch'))
+      .map((name) => ({ name, path: join(root, patches, name), run })),
+  )
+  for (const { name, path, run } of planted) {
     it(`finds ${name.replace('.patch', '').replaceAll('-', ' ')}`, async () => {
       const copy = join(folder, name)
-      plant(copy, readFileSync(join(patches, name), 'utf8'))
-      const finding = await find(copy)
+      plant(copy, readFileSync(path, 'utf8'))
+      const finding = await find(copy, run)
       rmSync(copy, { recursive: true, force: true })
       expect(finding, `${name} was not found by ${seeds} seeds`).not.to.equal(null)
       // An accident of the patched code is no finding.
@@ -47,8 +56,8 @@ function plant(copy: string, text: string): void {
   }
 }
 
-async function find(copy: string): Promise<Finding | null> {
-  const args = ['--import', 'tsx', join(copy, 'test/simulation/run-seeds.ts'), '1', String(seeds)]
+async function find(copy: string, run: string): Promise<Finding | null> {
+  const args = ['--import', 'tsx', join(copy, run), '1', String(seeds)]
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root, maxBuffer: 16 * 1024 * 1024 })
   const finding = JSON.parse(stdout) as Finding | null
   if (finding !== null) console.log(`        seed ${finding.seed}: ${finding.text.split('\n')[0]?.slice(0, 140)}`)

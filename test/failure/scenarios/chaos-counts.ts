@@ -11,7 +11,7 @@ import type { NodeTables, TableCounts } from '../../../runtime/node/counting.ts'
 import type { FailureCluster } from '../support.ts'
 
 /** Entries that stay however long it works: one lease's line, the code of living links, and what Node itself keeps. */
-const kept = new Set(['lines', 'leaseLinks', 'peers', 'templates', 'parts', 'packs', 'handles', 'heapBytes'])
+const kept = new Set(['lines', 'peers', 'templates', 'parts', 'packs', 'handles', 'heapBytes'])
 /** Two programs with eight streams each: what is under way at once is far below this. */
 const mostEntries = 1_000
 const mostHeapBytes = 256 * 1024 * 1024

@@ -1,0 +1,223 @@
+/**
+ * Some processes that hand refs to each other while the links between them break, and while what was made anew is used
+ * before the end of what was there before is noticed everywhere. Made of the runtime's dialler, sessions and references;
+ * one seed is one history.
+ *
+ *     they work, wires are cut --> no more cuts, everybody notices --> nothing that is held was freed
+ *                              --> everything is dropped --> nothing is left
+ */
+import type { ProcessId } from '../../../runtime/base/ids.ts'
+import { ConnectionLostError } from '../../../runtime/base/errors.ts'
+import { pick, type Random, randomInteger, seededRandom } from '../../../runtime/base/random.ts'
+import type { RefTuple } from '../../../runtime/protocol/messages.ts'
+import { type LocalHello, peerHello } from '../../../runtime/transport/hello.ts'
+import type { Link } from '../../../runtime/transport/link.ts'
+import { demand } from '../checks.ts'
+import { VirtualClock } from '../virtual-clock.ts'
+import { PeerProcess } from './process.ts'
+import { Wire } from './wire.ts'
+
+const workMs = 400
+const mostEvents = 50_000
+
+/** How a ref came to somebody; `parted`: how often those who vouched for it had lost each other by then. */
+interface Gift {
+  readonly pairs: readonly string[]
+  readonly parted: number
+  readonly doubtful: boolean
+}
+
+const nameOf = ([owner, number]: RefTuple): string => `${owner}:${number}`
+const pairOf = (a: ProcessId, b: ProcessId): string => [a, b].sort().join()
+
+export class PeerWorld {
+  readonly random: Random
+  readonly clock: VirtualClock = new VirtualClock()
+  readonly processes: PeerProcess[]
+  readonly counts: Map<string, number> = new Map<string, number>()
+  readonly story: string[] = []
+  tasks = 1
+  readonly #wires: Wire[] = []
+  readonly #parted = new Map<string, number>()
+  readonly #gifts = new Map<string, Gift[]>()
+  readonly #contents = new Map<string, readonly RefTuple[]>()
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed)
+    const count = 2 + randomInteger(this.random, 3)
+    this.processes = Array.from(
+      { length: count },
+      (_, i) => new PeerProcess(this, (i + 1).toString(16).padStart(16, '0') as ProcessId),
+    )
+  }
+
+  async run(): Promise<void> {
+    const steps = 20 + randomInteger(this.random, 100)
+    for (let i = 0; i < steps; i++) this.#later(() => this.#step())
+    const cuts = randomInteger(this.random, 12)
+    for (let i = 0; i < cuts; i++) this.#later(() => this.#cut())
+    await this.#untilQuiet()
+    this.#nothingFreedThatIsHeld()
+    for (let round = 0; round < 100 && this.#busy(); round++) {
+      for (const process of this.processes) process.finish()
+      await this.#untilQuiet()
+    }
+    this.#atRest()
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
+  }
+
+  note(text: string): void {
+    this.story.push(`${this.clock.now().toFixed(3)} ${text}`)
+  }
+
+  /** A process calls another one. */
+  dial(from: PeerProcess, to: ProcessId, hello: LocalHello): Promise<Link> {
+    const called = this.processes.find(({ id }) => id === to) as PeerProcess
+    const wire = new Wire(this.clock, this.random, peerHello(hello), peerHello(called.hello))
+    const [ours, theirs] = wire.ends
+    this.#wires.push(wire)
+    this.count('dial')
+    return new Promise((resolve, reject) => {
+      const failed = (): void => {
+        if (!ours.closed) ours.lost('it never stood')
+        reject(new ConnectionLostError(`process ${to} does not answer`))
+      }
+      this.clock.after(wire.latencyMs(), () => {
+        if (wire.cut) return failed()
+        this.note(
+          `${Number(to)} takes a call of ${Number(from.id)}, whose count is ${String(hello.info?.['ended'] ?? 0)}`,
+        )
+        called.dialer.adopt(theirs)
+        if (theirs.closed) this.count('refused')
+        this.clock.after(wire.latencyMs(), () => (wire.cut ? failed() : resolve(ours)))
+      })
+    })
+  }
+
+  /** One side has noticed that it has lost the other. */
+  parted(a: ProcessId, b: ProcessId): void {
+    this.count('parted')
+    this.note(`${Number(a)} has lost ${Number(b)}`)
+    this.#parted.set(pairOf(a, b), (this.#parted.get(pairOf(a, b)) ?? 0) + 1)
+  }
+
+  /** Refs that go from one process to another: both, and the owner, have to stay together for it to be good. */
+  give(ref: RefTuple, from: PeerProcess, to: PeerProcess): void {
+    const pairs = [pairOf(from.id, to.id), pairOf(from.id, ref[0]), pairOf(to.id, ref[0])]
+    const gone = from.id === ref[0] ? from.freed.has(ref[1]) : from.lost.has(nameOf(ref))
+    const doubtful = gone || this.#isDoubtful(ref, from)
+    const key = `${nameOf(ref)} ${to.id}`
+    const gift = { pairs, parted: this.#partedIn(pairs), doubtful }
+    this.#gifts.set(key, [...(this.#gifts.get(key) ?? []), gift])
+  }
+
+  /** Counting does not collect a value that contains itself, so there is none. */
+  withoutCycles(container: RefTuple, wanted: readonly RefTuple[]): RefTuple[] {
+    const reaches = (ref: RefTuple): boolean =>
+      nameOf(ref) === nameOf(container) || (this.#contents.get(nameOf(ref)) ?? []).some(reaches)
+    const refs = wanted.filter((ref) => !reaches(ref))
+    this.#contents.set(nameOf(container), refs)
+    return refs
+  }
+
+  #step(): void {
+    const { random } = this
+    const process = pick(random, this.processes)
+    const some = (): RefTuple[] => process.handles.filter(() => random.next() < 0.4).slice(0, 3)
+    const moves = [
+      () => process.put(),
+      () => process.drop(randomInteger(random, process.handles.length + 1)),
+      () => process.submit(this.#another(process), some()),
+      () => process.submit(this.#another(process), some()),
+      () => {
+        const [task] = process.running.keys()
+        if (task !== undefined) process.end(task, some())
+      },
+    ]
+    pick(random, moves)()
+  }
+
+  #another(process: PeerProcess): PeerProcess {
+    return pick(
+      this.random,
+      this.processes.filter((one) => one !== process),
+    )
+  }
+
+  #cut(): void {
+    const standing = this.#wires.filter((wire) => !wire.over && !wire.cut)
+    if (standing.length === 0) return
+    this.count('cut')
+    const wire = pick(this.random, standing)
+    this.note(`cut between ${wire.ends.map(({ peer }) => Number(peer.process)).join(' and ')}`)
+    wire.break()
+  }
+
+  #later(act: () => void): void {
+    this.clock.after(this.random.next() * workMs, act)
+  }
+
+  async #untilQuiet(): Promise<void> {
+    // Promises settle between two events.
+    for (await turn(); this.clock.step(); await turn()) {
+      demand(this.clock.count < mostEvents, 'comes-to-rest', () => `${mostEvents} events, and no end`)
+      for (const { borrowing } of this.processes) borrowing.state.validate()
+    }
+  }
+
+  #busy(): boolean {
+    return this.processes.some(({ running, handles, submitted }) => running.size + handles.length + submitted.size > 0)
+  }
+
+  #nothingFreedThatIsHeld(): void {
+    for (const process of this.processes)
+      for (const ref of process.held()) {
+        const owner = this.processes.find(({ id }) => id === ref[0]) as PeerProcess
+        const mayBeLost = process.lost.has(nameOf(ref)) || this.#isDoubtful(ref, process)
+        if (mayBeLost) this.count('held in doubt')
+        else if (owner !== process) this.count('held for sure')
+        demand(
+          mayBeLost || !owner.freed.has(ref[1]),
+          'never-freed-while-held',
+          () => `process ${Number(process.id)} holds ${nameOf(ref)}, which is freed, and was not told`,
+        )
+      }
+  }
+
+  #isDoubtful(ref: RefTuple, holder: PeerProcess): boolean {
+    const gifts = this.#gifts.get(`${nameOf(ref)} ${holder.id}`) ?? []
+    return gifts.some(({ pairs, parted, doubtful }) => doubtful || this.#partedIn(pairs.slice(0, 2)) > parted)
+  }
+
+  #partedIn(pairs: readonly string[]): number {
+    return pairs.slice(0, 2).reduce((sum, pair) => sum + (this.#parted.get(pair) ?? 0), 0)
+  }
+
+  #atRest(): void {
+    for (const { id, borrowing, counts, submitted, created, freed } of this.processes) {
+      const sizes = { references: borrowing.state.size(), counts: counts.counts.size, submitted: submitted.size }
+      const left = created - freed.size
+      demand(
+        Object.values(sizes).every((size) => size === 0) && left === 0,
+        'nothing-left',
+        () => `process ${Number(id)}: ${JSON.stringify(sizes)}, ${left} of ${created} objects are not freed`,
+      )
+    }
+    for (const process of this.processes)
+      for (const other of this.processes) {
+        const [here, there] = [process.peers.get(other.id), other.peers.get(process.id)]
+        demand(
+          (here === undefined) === (there === undefined),
+          'both-linked',
+          () => `process ${Number(process.id)} is linked to ${Number(other.id)}, which is not`,
+        )
+      }
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
+}
