@@ -134,6 +134,8 @@ class PinnedLease implements PinnedWorker {
   readonly #runtime: ProcessRuntime
   readonly #classIndex: number
   readonly #templates = new Map<string, TaskTemplate>()
+  /** Most calls are as the one before. */
+  #lastCall: readonly [fn: Callable, name: string | undefined, mode: CallMode, template: TaskTemplate] | undefined
   readonly #gone: Deferred<WorkerExit> = deferred()
   readonly #label: string
   readonly #runtimeEnv: RuntimeEnv | undefined
@@ -215,6 +217,8 @@ class PinnedLease implements PinnedWorker {
   }
 
   #templateFor(fn: Callable, { name, mode = 'call' }: PinnedCallOptions): TaskTemplate {
+    const last = this.#lastCall
+    if (last !== undefined && last[0] === fn && last[1] === name && last[2] === mode) return last[3]
     const definition = typeof fn === 'function' ? defineFunction(fn, { caller: 'run' }) : fn.definition
     const key = `${definition.id} ${mode} ${name ?? ''}`
     let template = this.#templates.get(key)
@@ -227,6 +231,7 @@ class PinnedLease implements PinnedWorker {
       )
       this.#templates.set(key, template)
     }
+    this.#lastCall = [fn, name, mode, template]
     return template
   }
 }

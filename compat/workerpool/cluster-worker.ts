@@ -118,7 +118,7 @@ export class ClusterWorker implements WorkerHandler {
   }
 
   get hasUnsent(): boolean {
-    return this.#waiting.some((task) => this.#running.has(task))
+    return this.#waiting.length > 0 && this.#waiting.some((task) => this.#running.has(task))
   }
 
   /** Gives away a task that could not be sent yet. */
@@ -207,19 +207,18 @@ export class ClusterWorker implements WorkerHandler {
   #send(task: WorkerTask, host: HostedScript): void {
     // Given up before it could start.
     if (!this.#running.has(task)) return
-    task.call = host.call(task.method, task.params, task.on)
-    task.call.outcome.then(
-      (outcome) => {
+    task.call = host.call(task.method, task.params, task.on, {
+      answered: (ok, value) => {
         if (!this.#running.delete(task)) return
         this.tasks++
         if (this.terminating) this.terminate()
-        if (outcome.ok) task.resolver.resolve(outcome.value)
-        else task.resolver.reject(outcome.error)
+        if (ok) task.resolver.resolve(value)
+        else task.resolver.reject(value)
       },
-      (error: unknown) => {
+      lost: (error) => {
         if (!this.#asked && this.#running.has(task)) this.#died(exitErrorOf(error, this.#place()), true)
       },
-    )
+    })
   }
 
   #place(): { script: string | undefined; exit: WorkerExit | undefined; facts: WorkerFacts | undefined } {

@@ -11,7 +11,7 @@ import {
 import { travelling, type Flattening } from './flatten.ts'
 import { parseExecArgv, type WorkerFlags } from './exec-argv.ts'
 import { mappedNames } from '../shared/map-names.ts'
-import type { HostSettings } from './script-host.ts'
+import type { HostSettings, MethodAnswer } from './script-host.ts'
 
 const host = new URL('./script-host.js', import.meta.url)
 const loadScript = moduleFunction(host, 'loadScript')
@@ -19,14 +19,14 @@ const callMethod = moduleFunction(host, 'callMethod')
 const hasCleanedUp = moduleFunction(host, 'hasCleanedUp')
 const runTerminationHandler = moduleFunction(host, 'runTerminationHandler')
 
-export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 type Listener = (payload: unknown) => unknown
 
-/** What mode `starmap` answers for its one item; what the method threw is a value in it. */
-interface StarmapAnswer {
-  readonly values: readonly unknown[]
-  readonly failedAt: number
-  readonly error?: unknown
+/** Who waits for a call. One of the two is called, once. */
+export interface CallReader {
+  /** It ended well, or not: then `value` is what it threw, or why a parameter or the result cannot travel. */
+  answered(ok: boolean, value: unknown): void
+  /** The worker or its node is gone. */
+  lost(error: unknown): void
 }
 
 interface ForkOptions {
@@ -39,8 +39,6 @@ interface ForkOptions {
 const noFlags: WorkerFlags = { preloads: [], exposeGc: false, sourceMaps: false }
 
 export interface MethodCall {
-  /** Rejects only when the worker or its node is gone. */
-  readonly outcome: Promise<Outcome>
   /** Gives the task up; true when its abort listeners have cleaned up after it, within `timeoutMs`. */
   abort(timeoutMs: number): Promise<boolean>
 }
@@ -76,40 +74,41 @@ export class HostedScript {
     return { initializer: loadScript, initargs: [script ?? null, settings, isFile ? carryModule(script) : null] }
   }
 
-  call(method: string, params: readonly unknown[] | null | undefined, on: Listener | undefined): MethodCall {
-    const heard = on === undefined ? undefined : { heard: (payload: unknown) => void on(payload) }
-    let call: PinnedCall<StarmapAnswer> | undefined
-    const send = (given: unknown): PinnedCall<StarmapAnswer> => {
-      const items = [[method, given ?? null, on !== undefined]]
-      return this.#worker.run<StarmapAnswer>(callMethod, [items], { name: method, mode: 'starmap', ...heard })
-    }
-    const run = async (): Promise<Outcome> => {
-      try {
-        call = send(params)
-        if (!call.taken) {
-          const flat = travelling(params, this.#flattening)
-          if (flat !== params) {
-            call.promise.catch(() => undefined)
-            call = send(flat)
-          }
-        }
-        const { values, failedAt, error } = await call.promise
-        return failedAt < 0 ? { ok: true, value: values[0] } : { ok: false, error }
-      } catch (error) {
-        if (isSystemFailure(error)) throw error
-        // A parameter or the result cannot travel.
-        return { ok: false, error }
+  call(
+    method: string,
+    params: readonly unknown[] | null | undefined,
+    on: Listener | undefined,
+    reader: CallReader,
+  ): MethodCall {
+    let call = this.#send(method, params, on)
+    if (!call.taken) {
+      const flat = travelling(params, this.#flattening)
+      if (flat !== params) {
+        call.promise.catch(() => undefined)
+        call = this.#send(method, flat, on)
       }
     }
-    const outcome = run()
+    call.promise.then(
+      (answer) => {
+        if (answer.length === 1) reader.answered(true, answer[0])
+        else reader.answered(false, answer[1])
+      },
+      (error: unknown) => {
+        if (isSystemFailure(error)) reader.lost(error)
+        else reader.answered(false, error)
+      },
+    )
     return {
-      outcome,
       abort: async (timeoutMs) => {
-        outcome.catch(() => undefined)
-        if (call?.cancel() !== true) return false
+        if (!call.cancel()) return false
         return within(this.#worker.run<boolean>(hasCleanedUp, []).promise, timeoutMs, false)
       },
     }
+  }
+
+  #send(method: string, params: unknown, on: Listener | undefined): PinnedCall<MethodAnswer> {
+    const options = { name: method, ...(on !== undefined && { heard: (payload: unknown) => void on(payload) }) }
+    return this.#worker.run<MethodAnswer>(callMethod, [method, params ?? null, on !== undefined], options)
   }
 
   /** Runs the script's `onTerminate`; waits for it no longer than `timeoutMs`. */

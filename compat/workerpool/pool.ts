@@ -143,12 +143,18 @@ export class ClusterPool extends OriginalPoolClass {
 
   /** A worker may wait for its place in the cluster: one that stands is asked first, also for what that one was given. */
   override _next(): void {
-    this.#placeOrphans()
-    const waiting = this.workers.find((worker) => worker instanceof ClusterWorker && worker.hasUnsent)
+    if (this.orphans.length > 0) this.#placeOrphans()
+    const waiting = this.#firstWorker((worker) => worker.hasUnsent)
     const idle = waiting === undefined ? undefined : this.#readyWorker()
-    const task = idle === undefined ? undefined : (waiting as ClusterWorker).takeUnsent()
+    const task = idle === undefined ? undefined : waiting?.takeUnsent()
     if (idle !== undefined && task !== undefined) idle.adopt(task)
     super._next()
+  }
+
+  /** The first that is of the cluster, and as asked. */
+  #firstWorker(isWanted: (worker: ClusterWorker) => boolean): ClusterWorker | undefined {
+    for (const worker of this.workers) if (worker instanceof ClusterWorker && isWanted(worker)) return worker
+    return undefined
   }
 
   #placeOrphans(): void {
@@ -164,10 +170,10 @@ export class ClusterPool extends OriginalPoolClass {
     const ready = this.#readyWorker()
     if (ready !== undefined) return ready
     // The original would take one whose process is gone, and fail the task.
-    const ended = this.workers.filter((worker) => worker instanceof ClusterWorker && worker.terminated)
-    if (ended.length === 0) return super._getWorker()
+    if (this.#firstWorker((worker) => worker.terminated) === undefined) return super._getWorker()
     // One whose end no task has told is removed here; the others are, when their tasks have heard.
-    for (const worker of ended) if ((worker as ClusterWorker).endedAlone) void this._removeWorker(worker)
+    for (const worker of [...this.workers])
+      if (worker instanceof ClusterWorker && worker.terminated && worker.endedAlone) void this._removeWorker(worker)
     const idle = this.workers.find((worker) => !worker.terminated && !worker.busy())
     if (idle !== undefined || this.workers.length >= this.maxWorkers) return idle ?? null
     const worker = this._createWorkerHandler()
@@ -176,8 +182,7 @@ export class ClusterPool extends OriginalPoolClass {
   }
 
   #readyWorker(): ClusterWorker | undefined {
-    const found = this.workers.find((worker) => worker instanceof ClusterWorker && worker.ready && !worker.busy())
-    return found as ClusterWorker | undefined
+    return this.#firstWorker((worker) => worker.ready && !worker.busy())
   }
 
   override terminate(force?: boolean, timeout?: number): WorkerpoolPromise {

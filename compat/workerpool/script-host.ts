@@ -74,27 +74,35 @@ async function mapOthers(names: readonly string[]): Promise<void> {
   mapNames(others)
 }
 
+/** The result, or nothing and what was thrown: told apart without a name that would travel with each. */
+export type MethodAnswer = readonly [value: unknown] | readonly [nothing: undefined, error: unknown]
+
 /**
  * One call of a registered method. `listening`: somebody waits for what it emits. Synchronous where
  * the method is: such a call makes no promise, and cannot be told that it was given up.
  */
-export function callMethod(name: string, params: readonly unknown[] | null | undefined, listening: boolean): unknown {
+export function callMethod(
+  name: string,
+  params: readonly unknown[] | null | undefined,
+  listening: boolean,
+): MethodAnswer | Promise<MethodAnswer> {
   const registry = workerRegistry()
   const method = registry?.methods.get(name)
-  if (registry === undefined || method === undefined) throw new Error(`Unknown method "${name}"`)
+  if (registry === undefined || method === undefined) return [undefined, new Error(`Unknown method "${name}"`)]
   registry.tell = listening ? taskTeller() : undefined
   if (registry.abortListeners.length > 0) registry.abortListeners = []
   cleanedUp = false
   let result: unknown
   try {
     result = method.apply(method, [...(params ?? [])])
+    if (!isPromise(result)) result = outgoing(registry, result)
   } catch (error) {
     registry.tell = undefined
-    throw error
+    return [undefined, error]
   }
   if (isPromise(result)) return settled(registry, result)
   registry.tell = undefined
-  return outgoing(registry, result)
+  return [result]
 }
 
 /** The original's measure. */
@@ -104,10 +112,12 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof then === 'function' && typeof otherwise === 'function'
 }
 
-async function settled(registry: WorkerRegistry, result: PromiseLike<unknown>): Promise<unknown> {
+async function settled(registry: WorkerRegistry, result: PromiseLike<unknown>): Promise<MethodAnswer> {
   const { tell } = registry
   try {
-    return outgoing(registry, await Promise.race([result, abortOf(registry)]))
+    return [outgoing(registry, await Promise.race([result, abortOf(registry)]))]
+  } catch (error) {
+    return [undefined, error]
   } finally {
     // Not that of a later one, which may have begun.
     if (registry.tell === tell) registry.tell = undefined
