@@ -57,8 +57,10 @@ function print(found: readonly NodeMemory[], flags: MemoryFlags): void {
     ),
   )
   for (const { node, usage } of found) if (usage !== null) console.log(storeLine(node, usage))
-  const objects = found.flatMap(({ node, usage }) => (usage?.list ?? []).map((object) => objectRow(node, object)))
-  if (objects.length > 0) console.log(renderTable(objectColumns, objects))
+  const areSited = found.some(({ usage }) => usage?.list.some(({ site }) => site !== undefined))
+  const objects = found.flatMap(({ node, usage }) => (usage?.list ?? []).map((one) => objectRow(node, one, areSited)))
+  if (objects.length === 0) return
+  console.log(renderTable(areSited ? [...objectColumns, { name: 'made at' }] : objectColumns, objects))
 }
 
 async function memoryOf({ id: node, url }: NodeSummary, token: string, objects: number): Promise<NodeMemory> {
@@ -90,6 +92,14 @@ function storeLine(node: string, { capacityBytes, usedBytes, spilledBytes, diskB
   return `${node}: ${byteText(usedBytes)} of ${byteText(capacityBytes)} shared memory${spilled}${by}`
 }
 
-function objectRow(node: string, { key, sizeBytes, state, primary, holders }: ObjectUsage): string[] {
-  return [key, node, byteText(sizeBytes), primary === false ? `${state}, a copy` : state, holders.join('\n') || '-']
+function objectRow(node: string, object: ObjectUsage, isSited: boolean): string[] {
+  const { key, sizeBytes, state, primary, holders, site } = object
+  const row = [
+    key,
+    node,
+    byteText(sizeBytes),
+    primary === false ? `${state}, a copy` : state,
+    holders.join('\n') || '-',
+  ]
+  return isSited ? [...row, site ?? '-'] : row
 }

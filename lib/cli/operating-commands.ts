@@ -116,7 +116,8 @@ function addMemory(outpool: Command, after: string): void {
       `
 An owner is the process that made the values: a program (its id names its job), or a worker. Small values lie in the
 memory of their owner and are not shown. Objects are in shared memory, or spilled to disk when that is short; a copy
-of one that another node keeps is dropped instead.
+of one that another node keeps is dropped instead. A program (or node, for what its workers make) that is started with
+OUTPOOL_SITES=1 also tells which line made each; that costs a stack for each call.
 
 Examples:
   outpool memory

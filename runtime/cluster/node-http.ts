@@ -135,7 +135,7 @@ class NodeHttp {
       case '/reach':
         return json(200, await this.#reach(manager))
       case '/memory':
-        return json(200, await this.#options.usage(countOf(url.searchParams.get('objects'))))
+        return json(200, manager.sites.marked(await this.#options.usage(countOf(url.searchParams.get('objects')))))
       case '/tables':
         return json(200, await manager.tables())
       case '/logs':

@@ -19,6 +19,7 @@ const passedVariables = [
   'OUTPOOL_CHAOS',
   'OUTPOOL_HOME',
   'OUTPOOL_SHIMS',
+  'OUTPOOL_SITES',
   'XDG_CONFIG_HOME',
   'OUTPOOL_TEST_RUN',
 ] as const

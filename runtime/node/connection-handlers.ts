@@ -154,15 +154,19 @@ async function endWorker(parts: NodeParts, connection: Connection, message: Work
   link.send([MessageType.workerEnded, requestId, [null, null, 0, unknown], null])
 }
 
-function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull' | 'free' | 'replicate'> {
+function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull' | 'free' | 'replicate' | 'madeAt'> {
   return {
     pull(connection, message) {
       void pull(parts(), connection, message)
+    },
+    madeAt(key, site) {
+      parts().sites.add(key, site)
     },
     replicate(connection, message) {
       void replicate(parts(), connection, message)
     },
     free(keys) {
+      if (parts().sites.size > 0) parts().sites.freed(keys)
       const { ports, puller } = parts()
       for (const key of keys) puller.unwanted(key)
       if (ports.arena !== undefined) return freeAll(ports.arena, keys)

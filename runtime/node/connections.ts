@@ -48,6 +48,7 @@ export interface ConnectionHandlers {
   pull(connection: Connection, message: Pull): void
   free(keys: readonly string[]): void
   replicate(connection: Connection, message: Replicate): void
+  madeAt(key: string, site: string): void
   storeRequest(connection: Connection, message: StoreRequest): void
   storeNotes(connection: Connection, message: StoreNotes): void
   codeNeed(worker: ProcessId, requestId: number, key: string): void
@@ -165,6 +166,8 @@ export class Connections {
         return on.free(message[1])
       case MessageType.replicate:
         return on.replicate(connection, message)
+      case MessageType.madeAt:
+        return on.madeAt(message[1], message[2])
       case MessageType.storeRequest:
         return on.storeRequest(connection, message)
       case MessageType.storeNotes:

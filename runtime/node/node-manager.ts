@@ -42,6 +42,7 @@ import { LogTail } from './log-tail.ts'
 import { compileNodeOptions } from './node-options.ts'
 import type { CompiledNodeOptions, NodeManagerOptions, NodeManagerPorts } from './node-options.ts'
 import type { NodeParts } from './node-parts.ts'
+import { ObjectSites } from './object-sites.ts'
 import { dialDriver, reach, resolveTarget } from './routes.ts'
 import { TableForwarding } from './table-forwarding.ts'
 import { ObjectPuller } from './transfer.ts'
@@ -65,6 +66,8 @@ export interface NodeStats extends LeaseStats {
 
 export class NodeManager {
   readonly id: NodeId
+  /** Which lines of programs made the objects here. */
+  readonly sites: ObjectSites = new ObjectSites()
   readonly #options: CompiledNodeOptions
   readonly #ports: NodeManagerPorts
   readonly #guardian: Guardian
@@ -106,7 +109,7 @@ export class NodeManager {
       onExit: (worker, report) => this.#onWorkerExit(worker, report),
     })
     const parts: NodeParts = {
-      ...{ options, ports: this.#ports, pool, tables, dialBacks },
+      ...{ options, ports: this.#ports, pool, tables, dialBacks, sites: this.sites },
       grants: new LeaseGrants({
         ...{ clock, random, node: id, total: options.total, options: options.leases },
         newWorkerId: () => pool.earlyWorker ?? newProcessId(),

@@ -10,6 +10,7 @@ import type { LeaseGrants } from './lease-grants-state.ts'
 import type { LogRouter } from './log-router.ts'
 import type { Counting } from './counting.ts'
 import type { CompiledNodeOptions, NodeManagerPorts } from './node-options.ts'
+import type { ObjectSites } from './object-sites.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 import type { ObjectPuller } from './transfer.ts'
 import type { WorkerPool } from './worker-pool.ts'
@@ -29,6 +30,7 @@ export interface NodeParts {
   readonly dialBacks: DialBackTable
   readonly chaos: NodeChaos
   readonly counting: Counting
+  readonly sites: ObjectSites
   /** Tells the lease machine something; then its timer is set again and the load is told. */
   readonly change: (event: () => void) => void
   /** What this process says of itself in a hello. */

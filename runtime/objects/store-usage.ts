@@ -22,6 +22,8 @@ export interface ObjectUsage {
   readonly primary: boolean | null
   /** Processes that use it in place. */
   readonly holders: readonly ProcessId[]
+  /** `file:line:column` that made it; null where that is not known. Absent where owners do not tell (OUTPOOL_SITES). */
+  readonly site?: string | null
 }
 
 export interface StoreUsage {

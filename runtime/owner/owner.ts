@@ -21,12 +21,13 @@ import { Leasing } from './leasing.ts'
 import { LostObjects } from './lost-objects.ts'
 import { NodeLinks } from './node-links.ts'
 import { ObjectAccess } from './object-access.ts'
-import { ObjectTable } from './object-table.ts'
+import type { ObjectTable } from './object-table.ts'
 import { OwnerValues, type ValueParts } from './owner-values.ts'
 import { Peers } from './peers.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { Replication } from './replication.ts'
 import { type ReaderContext, SoleReader } from './sole-reader.ts'
+import { objectTableOf } from './sited-objects.ts'
 import { type OwnerLimits, Submission } from './submission.ts'
 import type { SubmitState } from './submit-state.ts'
 import {
@@ -85,7 +86,7 @@ export class Owner {
 
   constructor(host: OwnerHost, options: OwnerOptions = {}) {
     this.host = host
-    this.#objects = new ObjectTable(this.#table)
+    this.#objects = objectTableOf(this.#table, host.self, () => this.#nodes)
     this.peers = new Peers(host.home, {
       attached: (link) => this.#attach(link),
       gone: (process, reason) => this.#peerGone(process, reason),

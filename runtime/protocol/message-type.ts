@@ -44,6 +44,7 @@ export const MessageType = {
   objectCopied: 57,
   replicate: 58,
   replicated: 59,
+  madeAt: 101,
   pull: 60,
   pulled: 61,
   free: 62,

@@ -22,7 +22,7 @@ import type {
   Recalled,
 } from './lease-messages.ts'
 import type { MessageType } from './message-type.ts'
-import type { Chaos, ChaosDone, CountRequest, Counts } from './operator-messages.ts'
+import type { Chaos, ChaosDone, CountRequest, Counts, MadeAt } from './operator-messages.ts'
 import type { CopyMessage, StoreCollect, StoreNotes, StoreReply, StoreRequest } from './store-messages.ts'
 
 export type { CodeMade, CodeNeed, CodePlace } from './code-messages.ts'
@@ -50,7 +50,7 @@ export type {
   WorkerEnded,
   Recalled,
 } from './lease-messages.ts'
-export type { Chaos, ChaosDone, CountRequest, Counts } from './operator-messages.ts'
+export type { Chaos, ChaosDone, CountRequest, Counts, MadeAt } from './operator-messages.ts'
 export { MessageType } from './message-type.ts'
 export type { TableEvent, TableOperation, TableReply, TableRequest, TableRow } from './head-messages.ts'
 
@@ -388,6 +388,7 @@ export type Message =
   | CodeMade
   | CountRequest
   | Counts
+  | MadeAt
   | StoreRequest
   | StoreReply
   | StoreNotes

@@ -12,3 +12,5 @@ export type ChaosDone = readonly [type: T['chaosDone'], requestId: number, error
 export type CountRequest = readonly [type: T['countRequest'], requestId: number]
 /** Entries of each table; 0 where nothing is under way and nothing is held. */
 export type Counts = readonly [type: T['counts'], requestId: number, counts: Readonly<Record<string, number>>]
+/** Owner -> node manager: which line of the program made an object that lies there. */
+export type MadeAt = readonly [type: T['madeAt'], key: string, site: string]

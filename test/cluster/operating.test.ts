@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { init, put, remote, shutdown } from 'outpool'
+import { init, put, remote, shutdown, wait } from 'outpool'
 import type { ObjectRef } from 'outpool'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { NodeHealth } from '../../runtime/cluster/node-http.ts'
@@ -87,6 +87,29 @@ describe('operating a cluster', function () {
     const doctor = await run(`doctor --json --address ${second.url}`)
     expect(doctor.code).to.equal(1)
     expect(doctor.out).to.contain('the head does not')
+  })
+
+  it('tells which line made an object, where the program says so', async () => {
+    const head = await cluster.start({ head: true })
+    process.env['OUTPOOL_SITES'] = '1'
+    try {
+      await init({ address: head.url })
+    } finally {
+      delete process.env['OUTPOOL_SITES']
+    }
+    const stored = await put(new Uint8Array(1 << 20))
+    const made = remote((size: number) => new Uint8Array(size)).remote(1 << 21)
+    await wait([made])
+    const sites = await eventually(async () => {
+      const { out } = await run(`memory --objects 5 --json --address ${head.url}`)
+      const [{ usage }] = (JSON.parse(out) as { nodes: [{ usage: StoreUsage }] }).nodes
+      const found = new Map(usage.list.map(({ key, site }) => [key, site]))
+      return found.get(stored.id) && found.get(made.id) ? found : undefined
+    })
+    for (const ref of [stored, made]) expect(sites.get(ref.id)).to.match(/operating\.test\.ts:\d+:\d+$/)
+    expect((await run(`memory --objects 5 --address ${head.url}`)).out)
+      .to.contain('made at')
+      .and.contain(sites.get(stored.id))
   })
 
   it('counts CPUs, leases, workers and objects, with the same series whatever runs', async () => {
