@@ -13,6 +13,7 @@ import type { Home } from '../../runtime/owner/home.ts'
 import { dial } from '../../runtime/transport/dial.ts'
 import type { Link } from '../../runtime/transport/link.ts'
 import { eventually, foldersIn } from './support.ts'
+import { withoutStoreLine } from '../tools/native.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -89,7 +90,7 @@ describe('local mode', () => {
     const env = { ...process.env, TMPDIR: folder }
     const options = { env, encoding: 'utf8', cwd: fileURLToPath(root), timeout: 30_000 } as const
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program], options)
-    expect([stderr, stdout, status]).to.deep.equal(['', '1\n', 0])
+    expect([withoutStoreLine(stderr), stdout, status]).to.deep.equal(['', '1\n', 0])
     expect(readdirSync(folder).filter((name) => name.startsWith('outpool-'))).to.deep.equal([])
     rmSync(folder, { recursive: true, force: true })
   })

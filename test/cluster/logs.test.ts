@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { Program } from './support.ts'
+import { withoutStoreLine } from '../tools/native.ts'
 
 describe('what workers print', () => {
   let on: Program
@@ -61,6 +62,6 @@ describe('what workers print', () => {
 
   it('does not appear with logToDriver: false', () => {
     expect(off.stdout).to.match(/^driver \{.*\}\n$/)
-    expect(off.stderr).to.equal('')
+    expect(withoutStoreLine(off.stderr)).to.equal('')
   })
 })

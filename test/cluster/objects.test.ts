@@ -5,9 +5,9 @@ import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { ended, eventually, Program, rejection, TestCluster } from './support.ts'
+import { canShare } from '../tools/native.ts'
 
 const mebibyte = 1024 * 1024
-const canShare = process.platform === 'linux' && process.env['OUTPOOL_NO_NATIVE'] !== '1'
 const itShared = canShare ? it : it.skip
 
 /** Keeps what it got for as long as its process lives, and tells one number of each page. */

@@ -11,6 +11,7 @@ import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { packageVersion } from '../../runtime/transport/hello.ts'
 import { Command, run } from './command.ts'
 import { ended, eventually, TestCluster } from './support.ts'
+import { canShare } from '../tools/native.ts'
 
 /** Told by the parent of its worker, which is the node manager. */
 const whoRan = remote(async (ms: number) => {
@@ -141,7 +142,11 @@ describe('operating a cluster', function () {
     const listed = await run(`memory --objects 5 --json --address ${head.url}`)
     const [{ usage }] = (JSON.parse(listed.out) as { nodes: [{ usage: StoreUsage }] }).nodes
     expect(usage.list).to.have.length(1)
-    expect(usage.list[0]).to.include({ key: big.id, owner: usage.owners[0]?.owner, primary: true, state: 'memory' })
+    expect(usage.list[0]).to.include({
+      key: big.id,
+      owner: usage.owners[0]?.owner,
+      ...(canShare ? { primary: true, state: 'memory' } : { primary: null, state: 'file' }),
+    })
     // This program has it mapped, and so it is the one that holds it.
     expect(usage.list[0]?.holders).to.deep.equal([usage.owners[0]?.owner])
     expect(usage.holders.find(({ objects }) => objects > 0)).to.include({ process: usage.owners[0]?.owner })

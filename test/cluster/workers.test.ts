@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { cancel, get, init, remote, shutdown } from 'outpool'
 import { descendantsOf, describeProcess } from '../tools/processes.mjs'
 import { ended, eventually, plainWorkers, rejection, Trace } from './support.ts'
+import { canShare, withoutStoreLine } from '../tools/native.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const work = remote<(folder: string, id: string, ms: number) => number>(tasks, 'work')
@@ -112,8 +113,9 @@ describe('worker processes', () => {
       expect(error).to.have.property('code', 'ERR_OUTPOOL_RUNTIME_ENV_SETUP')
       expect(error.message).to.contain('/no/such/module.cjs')
     }
-    expect(complaints).to.have.length(1)
-    expect(complaints[0]).to.contain('/no/such/module.cjs')
+    const told = complaints.filter((text) => withoutStoreLine(text) !== '')
+    expect(told).to.have.length(1)
+    expect(told[0]).to.contain('/no/such/module.cjs')
   })
 
   it('that are killed while nothing runs are replaced in silence', async () => {
@@ -121,6 +123,8 @@ describe('worker processes', () => {
     const first = await pidOf.run(1)
     process.kill(first, 'SIGKILL')
     await ended(first)
-    expect(await eventually(() => pidOf.options({ maxRetries: 0 }).run(1))).to.not.equal(first)
+    // Without a shared page nobody knows whether a task was started that was sent there meanwhile.
+    const retries = canShare ? { maxRetries: 0 } : {}
+    expect(await eventually(() => pidOf.options(retries).run(1))).to.not.equal(first)
   })
 })

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { root } from '../tools/tree.ts'
+import { withoutStoreLine } from '../tools/native.ts'
 
 export interface ProgramOptions {
   /** What the program has in its node_modules, by what is in ours; Outpool itself is always there. */
@@ -44,7 +45,7 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramResult
       child.once('error', reject)
       child.once('close', resolve)
     })
-    return { stdout, stderr, code }
+    return { stdout, stderr: withoutStoreLine(stderr), code }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

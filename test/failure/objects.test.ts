@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { churnObjects, fillStore } from './scenarios/objects.ts'
 import { FailureCluster } from './support.ts'
+import { canShare } from '../tools/native.ts'
 
 const mebibyte = 1024 * 1024
-const canShare = process.platform === 'linux' && process.env['OUTPOOL_NO_NATIVE'] !== '1'
 
 ;(canShare ? describe : describe.skip)('objects in shared memory', function () {
   this.timeout(120_000)

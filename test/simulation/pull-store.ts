@@ -13,7 +13,7 @@ export abstract class PullStore implements ObjectStore {
     return this.sizeOf(key) !== undefined
   }
 
-  size(key: string): Promise<number | undefined> {
+  size(key: string, _expected?: boolean): Promise<number | undefined> {
     return Promise.resolve(this.sizeOf(key))
   }
 

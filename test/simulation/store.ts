@@ -121,11 +121,11 @@ export class SimStore extends PullStore {
     })
   }
 
-  override size(key: string): Promise<number | undefined> {
+  override size(key: string, expected = false): Promise<number | undefined> {
     const node = this.#node.id
     return new Promise((resolve) => {
       this.change((ledger) =>
-        ledger.get(node, key, { expected: true, anywhere: true }, (place) => {
+        ledger.get(node, key, { expected, anywhere: true }, (place) => {
           if (place !== undefined) this.change(() => ledger.released(node, [place.entry]))
           resolve(place?.sizeBytes)
         }),

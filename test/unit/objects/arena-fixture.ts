@@ -18,9 +18,6 @@ export interface TestArena {
   close(): Promise<void>
 }
 
-/** Whether this machine can share memory; the tests of arenas have nothing to test otherwise. */
-export const canShareMemory: boolean = process.platform === 'linux' && process.env['OUTPOOL_NO_NATIVE'] !== '1'
-
 export async function openArena(options: StoreOptions = {}): Promise<TestArena> {
   const folder = mkdtempSync(join(tmpdir(), 'outpool-arena-'))
   const host = await chooseStore({

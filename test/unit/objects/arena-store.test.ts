@@ -10,8 +10,9 @@ import type { ArenaStore } from '../../../runtime/objects/arena-store.ts'
 import { mappedValues } from '../../../runtime/objects/mapped-values.ts'
 import type { ObjectStore } from '../../../runtime/objects/store.ts'
 import { decodeValue, encodeValue } from '../../../runtime/objects/value.ts'
-import { canShareMemory, collectAll, openArena, type TestArena } from './arena-fixture.ts'
+import { collectAll, openArena, type TestArena } from './arena-fixture.ts'
 import { describeStore, failure, key, owner } from './store-contract.ts'
+import { canShare } from '../../tools/native.ts'
 
 const mebibyte = 1024 * 1024
 const keyOf = (number: number): string => objectKey({ owner, number })
@@ -28,7 +29,7 @@ async function take(store: ObjectStore, at: string): Promise<unknown> {
   return value
 }
 
-const describeHere = canShareMemory ? describe : describe.skip
+const describeHere = canShare ? describe : describe.skip
 
 describeHere('ArenaStore', () => {
   let arena: TestArena

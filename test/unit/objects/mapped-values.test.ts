@@ -6,9 +6,10 @@ import { ArenaMemory, segmentSizes } from '../../../runtime/objects/arena-memory
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { canShareMemory, collectAll } from './arena-fixture.ts'
+import { collectAll } from './arena-fixture.ts'
+import { canShare } from '../../tools/native.ts'
 
-const describeHere = canShareMemory ? describe : describe.skip
+const describeHere = canShare ? describe : describe.skip
 
 describeHere('mapValue', () => {
   let folder: string
