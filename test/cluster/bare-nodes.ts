@@ -50,6 +50,10 @@ export class BareNode {
     return /is up at (\S+)/.exec(this.#out)?.[1] ?? ''
   }
 
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
   get output(): string {
     return this.#out
   }

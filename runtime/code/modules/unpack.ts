@@ -7,7 +7,7 @@ import { mkdir, open, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { createGunzip, gzip } from 'node:zlib'
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { RuntimeEnvSetupError } from '../../base/errors.ts'
 import { defaultArchiveLimits, readArchive, type ArchiveLimits, type ArchiveSink } from './archive.ts'
@@ -38,16 +38,16 @@ export async function unpackArchive(
   { id, limits = defaultArchiveLimits }: UnpackOptions,
 ): Promise<{ readonly files: number; readonly bytes: number }> {
   await mkdir(folder, { mode: 0o700 })
-  const hash = createHash('sha256')
   const writer = new FolderWriter(folder)
-  const source = Readable.from([packed]).pipe(createGunzip())
   try {
-    const counts = await readArchive(hashed(source, hash), writer, limits)
+    // Read to its end before anything of it is written: what is refused costs no files.
+    const hash = createHash('sha256')
+    await readPacked(packed, nowhere, limits, hash)
     if (hash.digest('hex').slice(0, id.length) !== id)
       throw new RuntimeEnvSetupError(
         `the archive of a module is refused: it is not the archive ${id} that was asked for`,
       )
-    return counts
+    return await readPacked(packed, writer, limits)
   } catch (error) {
     if (error instanceof RuntimeEnvSetupError) throw error
     const why = error instanceof Error ? error.message : String(error)
@@ -56,17 +56,32 @@ export async function unpackArchive(
       details: { folder, code: (error as { code?: unknown }).code },
     })
   } finally {
-    source.destroy()
     await writer.close()
   }
 }
 
-async function* hashed(source: AsyncIterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
+async function readPacked(
+  packed: Uint8Array,
+  sink: ArchiveSink,
+  limits: ArchiveLimits,
+  hash?: Hash,
+): ReturnType<typeof readArchive> {
+  const source = Readable.from([packed]).pipe(createGunzip())
+  try {
+    return await readArchive(hash === undefined ? source : hashed(source, hash), sink, limits)
+  } finally {
+    source.destroy()
+  }
+}
+
+async function* hashed(source: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
   for await (const chunk of source) {
     hash.update(chunk)
     yield chunk
   }
 }
+
+const nowhere: ArchiveSink = { file: () => undefined, bytes: () => undefined, fileEnd: () => undefined }
 
 class FolderWriter implements ArchiveSink {
   readonly #folder: string

@@ -218,6 +218,9 @@ describe('unpacking', () => {
       expect(await readFile(join(folder, 'victim'), 'utf8')).to.equal('untouched')
       await rm(join(folder, 'in'), { recursive: true })
     }
+    const late = Buffer.concat([magic, rawEntry('good', Buffer.from('text')), rawEntry('../x'), rawEnd(2)])
+    await refusal(unpackArchive(gzipSync(late), join(folder, 'in'), { id: archiveId([late]) }))
+    expect(await readdir(join(folder, 'in')), 'nothing of it is written, its good files included').deep.equal([])
   })
 
   it('refuses a file where a folder is, other bytes than were named, and what is not compressed', async () => {
@@ -229,7 +232,7 @@ describe('unpacking', () => {
     await refusal(unpackArchive(Buffer.concat(other), join(folder, '3'), { id: archiveId(other) }))
   })
 
-  it('stops a small archive that would fill the disk, when it has written what is allowed', async () => {
+  it('stops a small archive that would fill the disk, before anything is written', async () => {
     const bomb = Buffer.concat([magic, rawEntry('zeros', Buffer.alloc(64 * 1024 * 1024)), rawEnd(1)])
     const packed = gzipSync(bomb)
     expect(packed.length).to.be.lessThan(100_000)
