@@ -6,7 +6,8 @@ import { deferred } from '../runtime/base/deferred.ts'
 import { OutpoolError, RequestTimeoutError } from '../runtime/base/errors.ts'
 import { onAbort } from '../runtime/base/on-abort.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
-import type { TableAnswer } from '../runtime/owner/home.ts'
+import type { Home } from '../runtime/owner/home.ts'
+import type { TableAnswer } from '../runtime/owner/table-watches.ts'
 import type { TableOperation } from '../runtime/protocol/messages.ts'
 import {
   deadMs,
@@ -22,6 +23,8 @@ import { ensureRuntime } from './runtime.ts'
 /** Between two looks at a row that others hold, in milliseconds: the first, and the longest. */
 const firstLookMs = 10
 const longestLookMs = 200
+/** The same where changes of the row are told: the dead change nothing. */
+const watchedLookMs = deadMs / 4
 /** A beat that nobody needs any more goes after so long. */
 const idleMs = 500
 
@@ -56,6 +59,9 @@ export class ClusterLimit {
   #returning: (() => void)[] = []
   #isWorking = false
   #beat: NodeJS.Timeout | undefined
+  /** Changes of the row that were told, since the process began. */
+  #changes = 0
+  #watch: { readonly home: Home; stop: (() => void) | undefined } | undefined
   #wake: () => void = () => undefined
 
   constructor(name: string, terms: LimitTerms) {
@@ -124,6 +130,7 @@ export class ClusterLimit {
     let look = firstLookMs
     while (this.#hasWork()) {
       this.#keepBeating()
+      const changes = this.#changes
       const { row, version, beats } = await this.#look()
       const returned = this.#returned
       const started = this.#started
@@ -131,7 +138,8 @@ export class ClusterLimit {
       const step = this.#stateNow().step({ row, beats }, wishes, performance.now())
       if (step.kind === 'refused') throw refusal(this.name, this.terms, step.terms)
       if (step.kind === 'wait') {
-        await this.#pause(Math.min(look, step.waitMs))
+        const isWatched = this.#keepWatching()
+        if (this.#changes === changes) await this.#pause(Math.min(isWatched ? watchedLookMs : look, step.waitMs))
         look = Math.min(longestLookMs, look * 1.5)
         continue
       }
@@ -188,11 +196,35 @@ export class ClusterLimit {
     this.#beat.unref()
   }
 
+  /** Whether a change of the row wakes who waits. What changed before the watch stood is found by the next look. */
+  #keepWatching(): boolean {
+    const { home } = ensureRuntime()
+    if (this.#watch?.home === home) return this.#watch.stop !== undefined
+    const watch = (this.#watch = { home, stop: undefined as (() => void) | undefined })
+    const changed = (): void => {
+      this.#changes++
+      this.#wake()
+    }
+    home.watches.watch('kv', `${this.#prefix}row`, changed).then(
+      (stop) => {
+        if (this.#watch === watch) watch.stop = stop
+        else stop()
+        changed()
+      },
+      () => {
+        if (this.#watch === watch) this.#watch = undefined
+      },
+    )
+    return false
+  }
+
   #stopBeatingSoon(): void {
     setTimeout(() => {
       if (this.#held > 0 || this.#isWorking || this.#beat === undefined) return
       clearInterval(this.#beat)
       this.#beat = undefined
+      this.#watch?.stop?.()
+      this.#watch = undefined
       // A program that has left the cluster leaves its beat as it is: it stands still.
       if (currentRuntime() !== undefined) table(['delete', this.#beatKey(), -1]).catch(() => undefined)
     }, idleMs).unref()

@@ -9,7 +9,7 @@
  * What dies with a link stays dead: leases that were granted over it are gone (`onLost`), requests reject. The job of a
  * driver goes on when the link is there again in time; it is announced again before `onRestored`.
  *
- * Answered here: `nodes`, `nodeEvent`, `jobStarted`, `tableReply`, `dialBack`, `tokens`, `ping`. Everything else that the home
+ * Answered here: `nodes`, `nodeEvent`, `jobStarted`, `tableReply`, `tableEvent`, `dialBack`, `tokens`, `ping`. Everything else that the home
  * says goes to `onMessage`.
  */
 import { join } from 'node:path'
@@ -17,16 +17,13 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { deferred, type Deferred } from '../base/deferred.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
-import { systemRandom } from '../base/random.ts'
-import type { Random } from '../base/random.ts'
+import { type Random, systemRandom } from '../base/random.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { Message, NodeRow, TableOperation, TableRow } from '../protocol/messages.ts'
 import type { BulkChannel } from '../transport/bulk.ts'
-import { callBack, dial } from '../transport/dial.ts'
-import type { Address } from '../transport/dial.ts'
+import { type Address, callBack, dial, nobodyListens } from '../transport/dial.ts'
 import type { LocalHello } from '../transport/hello.ts'
-import { Incoming } from '../transport/incoming.ts'
-import type { IncomingOptions } from '../transport/incoming.ts'
+import { Incoming, type IncomingOptions } from '../transport/incoming.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix } from '../transport/listen.ts'
 import type { UnixListener } from '../transport/listen.ts'
@@ -36,9 +33,10 @@ import { LearnedTokens } from '../transport/tokens.ts'
 import type { TokenSource } from '../transport/tokens.ts'
 import { KnownNodes } from './known-nodes.ts'
 import { ProcessDialer } from './dial-process.ts'
+import { type TableAnswer, TableWatches } from './table-watches.ts'
 
 export interface HomeHandlers {
-  /** What the home says and this module does not answer: leases, pulls, logs, table events. */
+  /** What the home says and this module does not answer: leases, pulls, logs. */
   readonly onMessage: (message: Message) => void
   /**
    * Every link to another process but the home, dialled, called back or adopted, before anybody gets it: set
@@ -78,13 +76,6 @@ export interface HomeOptions extends HomeHandlers {
   readonly random?: Random
 }
 
-export interface TableAnswer {
-  /** '' when it went well; else why not, in words (a compare-and-set that failed, a name that is not allowed). */
-  readonly error: string
-  /** The rows that were read or written; where a compare-and-set failed, the row as it is. */
-  readonly rows: readonly TableRow[]
-}
-
 export interface Home {
   /** This process; `self.node` is the home. */
   readonly self: ProcessAddress
@@ -115,6 +106,8 @@ export interface Home {
   endJob(reason: string): void
   /** Asks the head, by way of the home. Rejects with RequestTimeoutError when it does not answer in time (10 s). */
   table(table: string, operation: TableOperation, timeoutMs?: number): Promise<TableAnswer>
+  /** Tells of changes in the head's tables, also of those that may have been while a link was broken. */
+  readonly watches: Pick<TableWatches, 'watch'>
   /** Whether the home link keeps this process alive. It does not at first. */
   ref(): void
   unref(): void
@@ -151,17 +144,12 @@ export function nodeSocketOf(runFolder: string): string {
   return join(runFolder, 'node.sock')
 }
 
-/** A node manager listens on its unix socket from its beginning to its end, and nobody else ever does. */
-function nobodyListens({ cause }: Error): boolean {
-  const { code } = (cause ?? {}) as NodeJS.ErrnoException
-  return code === 'ENOENT' || code === 'ECONNREFUSED'
-}
-
 type ConnectionOptions = HomeOptions & { readonly token: LearnedTokens }
 
 class HomeConnection implements Home {
   readonly self: ProcessAddress
   readonly incoming: IncomingOptions
+  readonly watches: TableWatches
   readonly #options: ConnectionOptions
   readonly #hello: LocalHello
   readonly #requests: Requests
@@ -185,6 +173,7 @@ class HomeConnection implements Home {
     this.self = { node, process }
     this.#requests = new Requests(clock)
     this.#nodes = new KnownNodes(clock, () => this.nodes())
+    this.watches = new TableWatches(this)
     this.#dialer = new ProcessDialer({
       self: hello,
       token,
@@ -344,7 +333,9 @@ class HomeConnection implements Home {
     this.#mode = 'connected'
     this.#waiting?.resolve(link)
     this.#waiting = undefined
-    if (again) this.#options.onRestored?.(link)
+    if (!again) return
+    this.watches.renew()
+    this.#options.onRestored?.(link)
   }
 
   #lost(link: Link, reason: Error): void {
@@ -370,6 +361,7 @@ class HomeConnection implements Home {
     this.#closed = reason
     this.#mode = 'closed'
     this.#reconnect.stop()
+    this.watches.close()
     this.#dialer.close(reason)
     this.#called.close()
     void this.#listener?.close()
@@ -392,6 +384,8 @@ class HomeConnection implements Home {
       case MessageType.tableReply:
         this.#requests.settle(message[1], [message[2], message[3]])
         return
+      case MessageType.tableEvent:
+        return this.watches.received(message)
       case MessageType.dialBack:
         return this.#callBack(message[1])
       case MessageType.tokens:

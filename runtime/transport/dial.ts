@@ -201,3 +201,9 @@ async function readBody(response: IncomingMessage): Promise<string> {
   }
   return body
 }
+
+/** Whether a unix socket could not be dialled because who listened on it is gone: a listener is there from its beginning to its end. */
+export function nobodyListens({ cause }: Error): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ECONNREFUSED'
+}

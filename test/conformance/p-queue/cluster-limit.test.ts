@@ -85,6 +85,37 @@ describe('p-queue: queues of one name', () => {
     expect(lines('death').length).to.equal(5)
   })
 
+  /** What a process has asked the head for. */
+  const asked = (file: string, child: ChildProcess | undefined): string[] =>
+    lines(`${file}.asked`).flatMap((line) => {
+      const [pid, operation = ''] = line.split(' ')
+      return Number(pid) === child?.pid ? [operation] : []
+    })
+
+  it('are told when a permit is given back, and hardly ask for it meanwhile', async () => {
+    const first = start('told', 'told', { concurrency: 1 }, 1, 1500)
+    await eventually(() => lines('told').length > 0 || undefined)
+    const second = start('told', 'told', { concurrency: 1 }, 1, 1)
+    const waiting = children[1]
+    expect([await first, await second]).to.deep.equal([0, 0])
+    const operations = asked('told', waiting)
+    expect(operations).to.include('watch')
+    // Who looked every 200 ms did so ten times at least.
+    expect(operations.filter((operation) => operation === 'list').length).to.be.at.most(8)
+  })
+
+  it('go on when a process that waits for a permit dies', async () => {
+    const first = start('waits', 'waits', { concurrency: 1 }, 1, 1000)
+    await eventually(() => lines('waits').length > 0 || undefined)
+    const dying = start('waits', 'waits', { concurrency: 1 }, 1, 1)
+    const last = start('waits', 'waits', { concurrency: 1 }, 2, 1)
+    await eventually(() => asked('waits', children[1]).includes('watch') || undefined)
+    children[1]?.kill('SIGKILL')
+    expect(await Promise.all([first, dying, last])).to.deep.equal([0, null, 0])
+    expect(lines('waits').length).to.equal(6)
+    expect(mostAtOnce('waits')).to.equal(1)
+  })
+
   it('are refused with other limits, in one process at once', async () => {
     const { default: PQueue } = await import('outpool/p-queue')
     const outpool = await import('outpool')
