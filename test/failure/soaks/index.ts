@@ -6,6 +6,7 @@ import * as headRestarted from './head-restarted.ts'
 import * as lineage from './lineage.ts'
 import * as nodes from './nodes.ts'
 import * as objects from './objects.ts'
+import * as packageManagers from './package-managers.ts'
 import * as scale from './scale.ts'
 import * as simulation from './simulation.ts'
 import type { Soak } from './soak.ts'
@@ -31,4 +32,5 @@ export const soaks: Readonly<Record<string, Soak>> = {
   fuzz: fuzz.decoded,
   simulation: simulation.histories,
   uninvited: uninvited.refused,
+  'package-managers': packageManagers.installed,
 }
