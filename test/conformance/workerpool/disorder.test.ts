@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { Pool } from 'workerpool'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
+import { isAlive } from '../notes.ts'
 import { scriptPath, type Workerpool } from './suite.ts'
 
 type Fate = 'lives' | 'cancelled' | 'times out' | 'aborted' | 'crashes'
@@ -97,13 +98,3 @@ describe('workerpool: the shim, under disorder', () => {
     await fc.assert(fc.asyncProperty(plan, play), { numRuns: 4, endOnFailure: true })
   })
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    // A process that has ended is still listed until its parent has read of it.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
