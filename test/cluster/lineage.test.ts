@@ -14,6 +14,7 @@ import {
   shutdown,
 } from 'outpool'
 import { currentRuntime } from '../../runtime/owner/current.ts'
+import { run } from './command.ts'
 import { eventually, rejection } from './support.ts'
 
 const length = 20_000
@@ -50,24 +51,25 @@ describe('a large result whose last copy is gone', () => {
   const runs = (): string[] => readFileSync(file, 'utf8').trimEnd().split('\n')
   const make = remote(made)
 
+  before(() => begin())
+  after(() => shutdown())
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'lineage-'))
     file = join(folder, 'runs')
     appendFileSync(file, '')
   })
   afterEach(async () => {
-    const tables = (): Record<string, number> => explain().tables
     // What tests dropped goes with the collector.
     await eventually(() => {
       globalThis.gc?.()
-      return (tables()['lineage'] === 0 && tables()['recoveries'] === 0) || undefined
+      const { lineage, recoveries, numbers } = explain().tables
+      return (lineage === 0 && recoveries === 0 && numbers === 0) || undefined
     })
-    await shutdown()
     rmSync(folder, { recursive: true, force: true })
   })
 
   it('is made again by its task, once for everybody who asks', async () => {
-    await begin()
+    const before = explain()
     using ref = make.remote(file, 'a', 1)
     await ref.get()
     await lose(ref)
@@ -77,11 +79,10 @@ describe('a large result whose last copy is gone', () => {
       new Float64Array(length).fill(3),
     ])
     expect(runs().toSorted()).to.deep.equal(['a', 'a', 'b'])
-    expect(explain()).to.include({ rebuilt: 1, retried: 0 })
+    expect([explain().rebuilt - before.rebuilt, explain().retried - before.retried]).to.deep.equal([1, 0])
   })
 
   it('is made again from results that its program has dropped, which are freed once more after that', async () => {
-    await begin()
     let ref = make.remote(file, '0', 0)
     for (let i = 1; i < 50; i++) {
       const before = ref
@@ -97,7 +98,6 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('is made again where only one of several results of its task is lost, and the others stay as they were', async () => {
-    await begin()
     const pair = remote(() => [new Float64Array(20_000).fill(1), new Float64Array(20_000).fill(process.pid), 3], {
       numReturns: 3,
     })
@@ -111,7 +111,6 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('is made again for a task that has its ref inside a value, and asks its owner', async () => {
-    await begin()
     using ref = make.remote(file, 'a', 4)
     await ref.get()
     const read = remote(async ({ inner }: { inner: ObjectRef<Float64Array> }) => (await inner.get())[0])
@@ -121,7 +120,6 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('is made again by a nested task, whose owner is a worker', async () => {
-    await begin()
     const outer = remote(async () => {
       const { remote: remoteIn } = await import('outpool')
       const inner = remoteIn((value: number) => new Float64Array(20_000).fill(value))
@@ -135,8 +133,32 @@ describe('a large result whose last copy is gone', () => {
     expect(await outer.run()).to.equal(6)
   })
 
+  it('is told in the story of its task: what was lost, how, and that it ran again for that', async () => {
+    const events = join(folder, 'events')
+    process.env['OUTPOOL_EVENTS'] = events
+    await shutdown()
+    try {
+      await begin()
+      using ref = make.remote(file, 'a', 1)
+      await ref.get()
+      await lose(ref)
+      await ref.get()
+      const { node } = explain()
+      await shutdown()
+      const { out, code } = await run(`why ${ref.id} --json --events ${events}`)
+      expect(code).to.equal(0)
+      const { steps } = JSON.parse(out) as { steps: { event: string; text: string }[] }
+      const names = ['queued', 'pushed', 'finished', 'value lost', 'rebuilt', 'ready', 'pushed', 'finished']
+      expect(steps.map(({ event }) => event)).to.deep.equal(names)
+      expect(steps[3]?.text).to.include(ref.id).and.include(`node ${node} does not have it any more`)
+      expect(steps[6]?.text).to.include('attempt 2')
+    } finally {
+      delete process.env['OUTPOOL_EVENTS']
+      await begin()
+    }
+  })
+
   it('cannot be made again, by name and with a remedy, where its task must not run twice', async () => {
-    await begin()
     using ref = make.options({ maxRetries: 0 }).remote(file, 'a', 1)
     await ref.get()
     await lose(ref)
@@ -149,7 +171,6 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('cannot be made again when it was made as often as `maxRetries` allows', async () => {
-    await begin()
     using ref = make.options({ maxRetries: 2 }).remote(file, 'a', 1)
     for (let i = 0; i < 3; i++) {
       expect(await first(ref)).to.equal(2)
@@ -162,7 +183,6 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('cannot be made again where it was put, and neither can what needs it', async () => {
-    await begin()
     using ref = await put(new Float64Array(length).fill(1))
     using sum = make.remote(file, 'a', ref)
     await sum.get()
@@ -175,6 +195,7 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('cannot be made again where there was no room for what that takes', async () => {
+    await shutdown()
     await begin({ maxLineageBytes: 1_000 })
     using ref = make.remote(file, 'x'.repeat(2_000), 1)
     await ref.get()
@@ -182,10 +203,12 @@ describe('a large result whose last copy is gone', () => {
     const error = await failure(ref)
     expect(error.reason).to.equal('lineage evicted')
     expect(error.message).to.include('room').and.include('fewer refs')
+    ref[Symbol.dispose]()
+    await shutdown()
+    await begin()
   })
 
   it('is told with the error that its task ended with when it ran again', async () => {
-    await begin()
     const once = remote((path: string) => {
       const { appendFileSync: append, readFileSync: read } = process.getBuiltinModule('node:fs')
       append(path, 'a\n')
@@ -201,7 +224,6 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('is told as cancelled, where its task was cancelled when it ran again', async () => {
-    await begin()
     const slow = remote(async (path: string) => {
       const { appendFileSync: append, readFileSync: read } = process.getBuiltinModule('node:fs')
       append(path, 'a\n')
@@ -218,7 +240,6 @@ describe('a large result whose last copy is gone', () => {
   })
 
   it('is told as its owner being gone, where an argument of its task belonged to a worker that ended', async () => {
-    await begin()
     const maker = remote(async () => {
       const { put: putIn } = await import('outpool')
       return { inner: await putIn(new Float64Array(20_000).fill(7)), pid: process.pid }
@@ -228,19 +249,16 @@ describe('a large result whose last copy is gone', () => {
     expect(await first(ref)).to.equal(8)
     process.kill(pid, 'SIGKILL')
     await lose(ref)
-    const isGone = async (): Promise<true | undefined> =>
-      inner.get().then(
-        () => undefined,
-        (error: Error) => error.name === 'OwnerDiedError' || undefined,
-      ) as Promise<true | undefined>
-    await eventually(isGone)
+    await eventually(async () => {
+      const [outcome] = await Promise.allSettled([inner.get()])
+      return (outcome.status === 'rejected' && (outcome.reason as Error).name === 'OwnerDiedError') || undefined
+    })
     const error = await failure(ref)
     expect(error.reason).to.equal('owner died')
     inner[Symbol.dispose]()
   })
 
   it('goes with everything that was kept for it when nobody refers to it any more', async () => {
-    await begin()
     const refs = Array.from({ length: 20 }, (_, i) => make.remote(file, String(i), i))
     const sums = refs.map((ref, i) => make.remote(file, `sum ${i}`, ref, refs[(i + 1) % 20] as ObjectRef<Float64Array>))
     await get(sums)
