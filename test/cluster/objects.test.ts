@@ -1,11 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { get, init, put, remote, shutdown, wait, type ObjectRef } from 'outpool'
 import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { ended, eventually, Program, rejection, TestCluster } from './support.ts'
 import { canShare } from '../tools/native.ts'
+import { needTool } from '../tools/need.ts'
 
 const mebibyte = 1024 * 1024
 const itShared = canShare ? it : it.skip
@@ -154,6 +157,20 @@ describe('objects', () => {
     await begin({ numCpus: 1 })
     await put(new Float64Array(1_000_000))
     expect(readdirSync('/dev/shm')).to.deep.equal(before)
+  })
+})
+
+describe('objects where /dev/shm is small, as in a container', () => {
+  itShared('do not need it: the store has the size that it was given', function () {
+    needTool(this, 'unshare', 'install util-linux')
+    const program = fileURLToPath(new URL('programs/small-shm.mjs', import.meta.url))
+    const command = 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$0" "$1"'
+    const { status, stdout, stderr } = spawnSync('unshare', ['-Urm', 'sh', '-c', command, process.execPath, program], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+    if (/unshare failed|Operation not permitted|permission denied/i.test(stderr)) this.skip()
+    expect([stderr, stdout, status]).to.deep.equal(['', '64 MiB in /dev/shm, 192 MiB of objects\n', 0])
   })
 })
 

@@ -5,11 +5,14 @@ import { refKey } from './tasks.ts'
 
 /** Thrown where something happened that must not; `invariant` is its short name. */
 export class Violation extends Error {
+  /** The first since somebody took it: one that is thrown within a promise may be taken for a failure of that. */
+  static first: Violation | undefined
   readonly invariant: string
 
   constructor(invariant: string, text: string) {
     super(`${invariant}: ${text}`)
     this.invariant = invariant
+    Violation.first ??= this
   }
 }
 

@@ -14,7 +14,7 @@ import type { SubmitOptions } from '../../runtime/owner/submit-types.ts'
 import { serveObjects } from '../../runtime/objects/transfer.ts'
 import type { Holder, RefTuple, ResourceUnits } from '../../runtime/protocol/messages.ts'
 import { channelBetween, type SimChannel } from './channel.ts'
-import { Checks, demand } from './checks.ts'
+import { Checks, demand, Violation } from './checks.ts'
 import { SimDriver } from './driver.ts'
 import { killNode, scheduleFaults } from './faults.ts'
 import { SimHead, silentMs } from './head.ts'
@@ -74,6 +74,7 @@ export class World {
   #nextId = 1
 
   constructor(seed: number) {
+    Violation.first = undefined
     this.seed = seed
     this.random = seededRandom(seed)
     const { random } = this
@@ -112,7 +113,7 @@ export class World {
     const homes: SimNode[] = []
     for (let i = 0; i < 1 + randomInteger(random, 3); i++) homes.push(this.addNode(this.#someResources(i)))
     for (let i = 0; i < 1 + randomInteger(random, 2); i++) this.#addDriver(homes[i % homes.length] as SimNode)
-    for (const driver of this.drivers) driver.run(5 + randomInteger(random, 32))
+    for (const driver of this.drivers) driver.run(5 + randomInteger(random, 28))
     if (random.next() < 0.8) scheduleFaults(this, random, randomInteger(random, 12), 1_000)
     await this.#untilQuiet('all work is done')
     this.#readAll()
@@ -349,7 +350,8 @@ export class World {
   async #untilQuiet(why: string): Promise<void> {
     while (this.clock.step()) {
       if (this.#inBackground > 0) await new Promise((resolve) => setImmediate(resolve))
-      if (this.#failure !== undefined) throw this.#failure
+      const found = Violation.first ?? this.#failure
+      if (found !== undefined) throw found
       demand(this.clock.count < mostEvents, 'comes-to-rest', () => `${mostEvents} events, and not until ${why}`)
     }
   }

@@ -32,7 +32,7 @@ function random() {
 }
 
 /** Many small ones, few large ones. */
-const sizeNow = () => Math.floor(leastBytes * (mostBytes / leastBytes) ** (random() ** 3))
+const sizeNow = () => Math.floor(leastBytes * (mostBytes / leastBytes) ** (random() ** 6))
 
 const counts = { objects: 0, bytes: 0, wrong: 0 }
 const errors = []

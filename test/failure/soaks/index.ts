@@ -26,6 +26,7 @@ export const soaks: Readonly<Record<string, Soak>> = {
   'busy-driver': nodes.busyDriver,
   objects: objects.churned,
   'objects-full': objects.filled,
+  'objects-shared': objects.shared,
   lineage: lineage.rebuilt,
   chaos: chaos.everything,
   netns: apart.netns,

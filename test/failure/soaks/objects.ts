@@ -44,3 +44,27 @@ export const filled: Soak = {
     check('nothing is left in memory or on disk', true)
   },
 }
+
+export const shared: Soak = {
+  title: 'ten workers read one object of 1 GiB: it is in memory once, and what one writes nobody else sees',
+  async run(cluster, { note, check }) {
+    const node = await cluster.startHead({ numCpus: 10, objectStoreMemory: 2 * gibibyte })
+    const driver = cluster.run('shared-object', { bytes: gibibyte, workers: 10 }, { address: node.url })
+    const { grownBytes, readers, sums, pages } = await driver.next<{
+      readonly grownBytes: number
+      readonly readers: number
+      readonly sums: readonly number[]
+      readonly pages: number
+    }>('shared')
+    const beyond = ((grownBytes - gibibyte) / mebibyte).toFixed(1)
+    note(`${readers} readers; the sum of their shares grew by ${(grownBytes / mebibyte).toFixed(1)} MiB`)
+    check(`that is ${beyond} MiB beyond the object, less than 32`, grownBytes < gibibyte + 32 * mebibyte)
+    check('each read every page right', sums.length === 1 && sums[0] === pages)
+    const { seen, first, second } = await driver.next<{ seen: readonly string[]; first: number; second: number }>(
+      'spoiled',
+    )
+    check(`who writes into it sees that, and nobody else does: ${seen.join(' ')}`, seen.join() === '[[1],-1]')
+    check(`nor does a second get of its own: ${first}, ${second}`, first === 7 && second === 1)
+    await driver.next('end')
+  },
+}

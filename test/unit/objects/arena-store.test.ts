@@ -175,6 +175,18 @@ describeHere('ArenaStore', () => {
     await put(near, keyOf(2), bytes(mebibyte, 3))
   })
 
+  it('names the holder that does not answer, when it fails because all memory is held', async () => {
+    await open({ memoryBytes: 8 * mebibyte, fullWaitMs: 200 })
+    await put(near, key, bytes(6 * mebibyte, 1))
+    const held = await take(far, key)
+    arena.host.sendCollect = () => {}
+    const error = (await failure(put(near, keyOf(1), bytes(4 * mebibyte, 2)))) as ObjectStoreFullError
+    const [holder] = error.details['holders'] as readonly { readonly process: string; readonly silentMs: number }[]
+    expect(holder?.silentMs).to.be.above(0)
+    expect(error.message).to.include(`no answer to the request to collect garbage from ${holder?.process}, busy for `)
+    expect((held as Uint8Array)[5]).to.equal(1)
+  })
+
   it('fails when the disk has no room either, and everything that was stored is still readable', async () => {
     await open({ memoryBytes: 8 * mebibyte, diskBytes: 4 * mebibyte, fullWaitMs: 200 })
     let stored = 0
