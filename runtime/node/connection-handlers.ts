@@ -154,10 +154,19 @@ async function endWorker(parts: NodeParts, connection: Connection, message: Work
   link.send([MessageType.workerEnded, requestId, [null, null, 0, unknown], null])
 }
 
-function objectHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'pull' | 'free' | 'replicate' | 'madeAt'> {
+function objectHandlers(
+  parts: () => NodeParts,
+): Pick<ConnectionHandlers, 'pull' | 'prefetch' | 'free' | 'replicate' | 'madeAt'> {
   return {
     pull(connection, message) {
       void pull(parts(), connection, message)
+    },
+    prefetch([, job, key, sizeBytes, holders]) {
+      const { jobs, puller } = parts()
+      if (jobs.hasEnded(job)) return
+      jobs.noteOwner(job, parseObjectKey(key).owner)
+      // Whoever needs it asks again, and is told why it cannot be had.
+      puller.pull(key, sizeBytes, holders, true).catch(() => {})
     },
     madeAt(key, site) {
       parts().sites.add(key, site)

@@ -18,6 +18,7 @@ import type {
   TableRequest,
   WorkerEnd,
 } from '../protocol/messages.ts'
+import type { Prefetch } from '../protocol/store-messages.ts'
 import { describePeer } from '../transport/link.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerKey } from './lease-types.ts'
@@ -46,6 +47,7 @@ export interface ConnectionHandlers {
   blocked(worker: ProcessId, epoch: number): void
   resumed(worker: ProcessId, epoch: number): void
   pull(connection: Connection, message: Pull): void
+  prefetch(message: Prefetch): void
   free(keys: readonly string[]): void
   replicate(connection: Connection, message: Replicate): void
   madeAt(key: string, site: string): void
@@ -162,6 +164,8 @@ export class Connections {
         return connection.ownWorker ? on.holds(connection.process, message[1]) : this.#refuse(connection, message)
       case MessageType.pull:
         return on.pull(connection, message)
+      case MessageType.prefetch:
+        return on.prefetch(message)
       case MessageType.free:
         return on.free(message[1])
       case MessageType.replicate:

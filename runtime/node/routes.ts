@@ -30,9 +30,19 @@ export async function resolveTarget(parts: NodeParts, to: ProcessAddress): Promi
   return { kind: 'socket', socket: await socket }
 }
 
-/** A link or channel to another process of the cluster, over the port of its node. */
-export function reach<Reached>(
-  parts: NodeParts,
+/** What is needed of the node to find a way. */
+export interface RouteParts {
+  readonly options: Pick<NodeParts['options'], 'id' | 'token' | 'runFolder' | 'tls'>
+  readonly grants: Pick<NodeParts['grants'], 'row' | 'rows'>
+  readonly hello: NodeParts['hello']
+}
+
+/**
+ * A link or channel to another process of the cluster, over the port of its node. Where that cannot be dialled from
+ * here, the head passes the bytes on, which every node can reach.
+ */
+export async function reach<Reached>(
+  parts: RouteParts,
   to: ProcessAddress,
   open: (options: DialOptions) => Promise<Reached>,
 ): Promise<Reached> {
@@ -43,9 +53,18 @@ export function reach<Reached>(
   const row = grants.row(to.node)
   if (row === undefined || row.state === 'dead' || row.url === '') {
     const why = row === undefined ? 'it is not known here' : row.state === 'dead' ? 'it is dead' : 'it has no port'
-    return Promise.reject(new ConnectionLostError(`node ${to.node} cannot be reached: ${why}`))
+    throw new ConnectionLostError(`node ${to.node} cannot be reached: ${why}`)
   }
-  return open({ ...common, address: { url: row.url } })
+  try {
+    return await open({ ...common, address: { url: row.url } })
+  } catch (error) {
+    const head = grants.rows().find(({ head: isHead, state }) => isHead && state !== 'dead')
+    if (!(error instanceof ConnectionLostError) || head === undefined) throw error
+    if (head.id === to.node || head.id === options.id || head.url === '') throw error
+    return open({ ...common, address: { url: head.url } }).catch(() => {
+      throw error
+    })
+  }
 }
 
 /** A link to the driver of a job that has none to this node. Its home is in the head's table of jobs. */

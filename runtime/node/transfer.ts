@@ -26,12 +26,20 @@ export interface ObjectPullerOptions {
   readonly idleMs?: number
 }
 
+interface Waiting {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly go: () => void
+}
+
 interface IdleChannel {
   readonly channel: ChunkChannel
   readonly timer: Timer
 }
 
 const defaultMaxBytes = 1024 ** 3
+/** Of what may be on its way, the part that nobody waits for yet: whoever is blocked finds room. */
+const aheadShare = 0.5
 /** How long a holder that is busy with others is left alone, in milliseconds. */
 const busyMs = 50
 
@@ -40,7 +48,11 @@ export class ObjectPuller {
   readonly #pulls = new Map<string, Promise<void>>()
   /** Unused channels by the process at their other end. */
   readonly #idle = new Map<ProcessId, IdleChannel[]>()
-  readonly #waiting: { readonly sizeBytes: number; readonly go: () => void }[] = []
+  /** Objects of these for which somebody waits. */
+  readonly #blocking = new Set<string>()
+  /** Those that may not be on their way yet: somebody waits for the first, nobody yet for the others. */
+  readonly #wanted: Waiting[] = []
+  readonly #ahead: Waiting[] = []
   #active = 0
   #activeBytes = 0
   #closed = false
@@ -54,11 +66,18 @@ export class ObjectPuller {
     return this.#pulls.size
   }
 
-  /** Resolves when the object is in the store. Rejects with ObjectLostError naming each holder and why it failed. */
-  pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
+  /**
+   * Resolves when the object is in the store. Rejects with ObjectLostError naming each holder and why it failed.
+   * `ahead`: nobody is blocked without it; it waits for those for which somebody is.
+   */
+  pull(key: string, sizeBytes: number, holders: readonly Holder[], ahead: boolean = false): Promise<void> {
+    if (!ahead) this.#hurry(key)
     let pull = this.#pulls.get(key)
     if (pull === undefined) {
-      pull = this.#pull(key, sizeBytes, holders).finally(() => this.#pulls.delete(key))
+      pull = this.#pull(key, sizeBytes, holders).finally(() => {
+        this.#pulls.delete(key)
+        this.#blocking.delete(key)
+      })
       this.#pulls.set(key, pull)
     }
     return pull
@@ -70,6 +89,15 @@ export class ObjectPuller {
       () => this.#options.store.delete(key),
       () => {},
     )
+  }
+
+  /** Somebody waits for it now. */
+  #hurry(key: string): void {
+    this.#blocking.add(key)
+    const at = this.#ahead.findIndex((waiting) => waiting.key === key)
+    if (at < 0) return
+    this.#wanted.push(...this.#ahead.splice(at, 1))
+    this.#goOn()
   }
 
   close(): void {
@@ -85,7 +113,7 @@ export class ObjectPuller {
   async #pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
     const { store } = this.#options
     if (await store.contains(key)) return
-    await this.#enter(sizeBytes)
+    await this.#enter(key, sizeBytes)
     const arrival = new Arrival(key, store)
     try {
       await this.#pullFromAny(arrival, holders)
@@ -96,9 +124,10 @@ export class ObjectPuller {
   }
 
   /** Waits until this object may be on its way too; those that wait go on in order. */
-  async #enter(sizeBytes: number): Promise<void> {
-    await new Promise<void>((go) => {
-      this.#waiting.push({ sizeBytes, go })
+  #enter(key: string, sizeBytes: number): Promise<void> {
+    return new Promise((go) => {
+      const queue = this.#blocking.has(key) ? this.#wanted : this.#ahead
+      queue.push({ key, sizeBytes, go })
       this.#goOn()
     })
   }
@@ -110,17 +139,23 @@ export class ObjectPuller {
   }
 
   #goOn(): void {
+    while (this.#goesNext(this.#wanted, 1)) this.#start(this.#wanted)
+    while (this.#wanted.length === 0 && this.#goesNext(this.#ahead, aheadShare)) this.#start(this.#ahead)
+  }
+
+  #goesNext([next]: readonly Waiting[], share: number): boolean {
+    if (next === undefined) return false
+    // One is on its way in any case, however large.
+    if (this.#active === 0) return true
     const { maxConcurrent = 16, maxBytes = defaultMaxBytes } = this.#options
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const { sizeBytes, go } = next
-      // One is on its way in any case, however large.
-      const isFull = this.#active >= maxConcurrent || this.#activeBytes + sizeBytes > maxBytes
-      if (this.#active > 0 && isFull) return
-      this.#waiting.shift()
-      this.#active++
-      this.#activeBytes += sizeBytes
-      go()
-    }
+    return this.#active < maxConcurrent * share && this.#activeBytes + next.sizeBytes <= maxBytes * share
+  }
+
+  #start(queue: Waiting[]): void {
+    const { sizeBytes, go } = queue.shift() as Waiting
+    this.#active++
+    this.#activeBytes += sizeBytes
+    go()
   }
 
   /** Tries one holder after the other, and those that they name. */

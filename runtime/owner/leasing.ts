@@ -2,7 +2,7 @@
  * The outside of `SubmitState`: lease requests to node managers, links and claim pages of leased workers, pushes.
  * Everything here follows an instruction; what comes back is handed to the state machine.
  */
-import type { NodeId, ProcessId } from '../base/ids.ts'
+import { type NodeId, objectKey, type ProcessId } from '../base/ids.ts'
 import { type ArgumentBytes, MessageType, type Attachment, type Message } from '../protocol/messages.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
@@ -128,6 +128,18 @@ export class Leasing implements SubmitEffects {
   argumentBytes(number: number): ArgumentBytes | null {
     const attachments = this.#events.attachments(number)
     return attachments === null ? null : argumentBytesOf(attachments)
+  }
+
+  prefetch(number: number, node: NodeId): void {
+    for (const [[owner, argument], value] of this.#events.attachments(number) ?? []) {
+      // Whoever makes a copy of another's object has to tell its owner.
+      if (owner !== this.#host.self.process || value[0] !== 'stored') continue
+      if (value[2].some(([holder, process]) => holder === node && process === node)) continue
+      const key = objectKey({ owner, number: argument })
+      this.#nodes.send(node, [MessageType.prefetch, this.#host.job, key, value[1], value[2]], () => {})
+      // It goes with the object, whether or not the task comes there.
+      this.#frees.stray(node, argument)
+    }
   }
 
   cancelRequest(requestId: number, node: NodeId | null): void {

@@ -22,6 +22,8 @@ const vainMs = 1_000
 
 export class LocatedTasks {
   readonly #tasks = new Map<number, Located>()
+  /** For which something is brought ahead. */
+  readonly #named = new Set<number>()
   /** Nodes that were waited for in vain, and until when they are not any more. */
   readonly #vain = new Map<NodeId, number>()
 
@@ -35,6 +37,7 @@ export class LocatedTasks {
 
   delete(number: number): void {
     this.#tasks.delete(number)
+    this.#named.delete(number)
   }
 
   /** Where the arguments of the task lie that came as the `index`th of those that are here. */
@@ -43,6 +46,17 @@ export class LocatedTasks {
     let at = 0
     for (const { bytes } of this.#tasks.values()) if (at++ === index) return bytes
     return null
+  }
+
+  /** The task that a new lease on that node is for, if it has to be brought something: each is named once. */
+  firstFor(node: NodeId): number | undefined {
+    for (const [number, { bytes }] of this.#tasks) {
+      if (this.#named.has(number)) continue
+      if (countOn(node, bytes) >= mostOf(bytes)[1]) return undefined
+      this.#named.add(number)
+      return number
+    }
+    return undefined
   }
 
   /** The lease, of those that could take the task, to which it goes now; undefined to hold it back. */
@@ -67,7 +81,11 @@ function better(a: LeaseRecord, b: LeaseRecord, bytes: ArgumentBytes | undefined
 }
 
 function bytesOn({ grant }: LeaseRecord, bytes: ArgumentBytes): number {
-  for (const [node, count] of bytes) if (node === grant.node) return count
+  return countOn(grant.node, bytes)
+}
+
+function countOn(at: NodeId, bytes: ArgumentBytes): number {
+  for (const [node, count] of bytes) if (node === at) return count
   return 0
 }
 

@@ -109,6 +109,7 @@ function recordedEffects(leasing: Leasing, events: TaskEvents): SubmitEffects {
       leasing.requestLease(requestId, of, node, visited, argumentBytes)
     },
     argumentBytes: (number) => leasing.argumentBytes(number),
+    prefetch: (number, node) => leasing.prefetch(number, node),
     cancelRequest: (requestId, node) => leasing.cancelRequest(requestId, node),
     open(index, grant) {
       events.add('leased', { l: index, ...placeOf(grant) })

@@ -10,6 +10,7 @@
  * running task takes far longer than was expected (see `overdue`).
  */
 import type { Clock } from '../base/clock.ts'
+import type { NodeId } from '../base/ids.ts'
 import { type ClassRecord, type LeaseRequestRecord, newClassRecord } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
@@ -161,6 +162,7 @@ export class SubmitQueue {
     this.leases.set(lease.index, lease)
     record.leases.push(lease)
     this.effects.open(lease.index, grant)
+    if (record.located.size > 0) this.#prefetch(record, grant.node)
     return lease
   }
 
@@ -299,6 +301,12 @@ export class SubmitQueue {
       this.holding.add(record)
       this.dueBy(now + tickMs)
     }
+  }
+
+  /** While the link to a new lease is made, what its first task needs is on its way. */
+  #prefetch(record: ClassRecord, node: NodeId): void {
+    const number = record.located.firstFor(node)
+    if (number !== undefined) this.effects.prefetch?.(number, node)
   }
 
   #pushNext(record: ClassRecord, lease: LeaseRecord): void {

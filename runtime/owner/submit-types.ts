@@ -66,6 +66,8 @@ export interface SubmitEffects {
   /** Where the large arguments of a task lie; null for a task without any. Absent: no task has any. */
   argumentBytes?(number: number): ArgumentBytes | null
   cancelRequest(requestId: number, node: NodeId | null): void
+  /** That task is likely to run at this node soon: what it needs may be brought there. Absent: nothing is. */
+  prefetch?(number: number, node: NodeId): void
   /** Link to the worker of a granted lease. Answers: `opened` or `broken`. */
   open(index: number, grant: Grant): void
   push(index: number, sequence: number, number: number, template: TaskTemplate, attempt: number): void

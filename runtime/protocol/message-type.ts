@@ -45,6 +45,7 @@ export const MessageType = {
   replicate: 58,
   replicated: 59,
   madeAt: 101,
+  prefetch: 102,
   pull: 60,
   pulled: 61,
   free: 62,

@@ -1,6 +1,7 @@
 /** Messages between the processes of a machine and the node manager that keeps the ledger of its shared memory. */
 import type { ObjectNumber, ProcessId } from '../base/ids.ts'
 import type { MessageType } from './message-type.ts'
+import type { Holder } from './messages.ts'
 
 type T = typeof MessageType
 
@@ -66,4 +67,12 @@ export type StoreCollect = readonly [type: T['storeCollect']]
 type ObjectCopied = readonly [type: T['objectCopied'], number: ObjectNumber]
 /** Owner -> node manager: these are wanted no more. */
 type Free = readonly [type: T['free'], keys: readonly string[]]
-export type CopyMessage = ObjectCopied | Free
+/** As `pull`, where nobody waits for it yet: a task that needs it is on its way to this node. Not answered. */
+export type Prefetch = readonly [
+  type: T['prefetch'],
+  job: ProcessId,
+  key: string,
+  sizeBytes: number,
+  holders: readonly Holder[],
+]
+export type CopyMessage = ObjectCopied | Free | Prefetch

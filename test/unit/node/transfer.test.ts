@@ -250,6 +250,41 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
     for (const each of pullers) each.close()
   })
 
+  it('brings what somebody is blocked for before what is brought ahead, of which there is half as much on the way', async () => {
+    const began: string[] = []
+    const go: (() => void)[] = []
+    const slow = new ObjectPuller({
+      store: target,
+      clock: systemClock,
+      maxConcurrent: 4,
+      async open(holder) {
+        began.push(holder[1])
+        await new Promise<void>((resolve) => go.push(resolve))
+        const [near, far] = pipes()
+        serveObjects(far, source)
+        return near
+      },
+    })
+    const keys = Array.from({ length: 7 }, (_, i) => objectKey({ owner, number: 100 + i }))
+    for (const key of keys) await source.put(key, encodeValue(key, 'value'))
+    const holders = keys.map(() => holderOf())
+    const pull = (i: number, ahead: boolean): Promise<void> => slow.pull(keys[i]!, 10, [holders[i]!], ahead)
+    const named = (): number[] => began.map((process) => holders.findIndex((holder) => holder[1] === process))
+    const all = [0, 1, 2, 3].map((i) => pull(i, true))
+    await until(() => began.length === 2)
+    // Two more go on at once, and one waits; somebody is blocked for the fourth, too.
+    all.push(pull(4, false), pull(5, false), pull(6, false), pull(3, false))
+    await until(() => began.length === 4)
+    expect(named()).to.deep.equal([0, 1, 3, 4])
+    for (let n = 0; n < keys.length; n++) {
+      await until(() => go[n] !== undefined)
+      go[n]?.()
+    }
+    await Promise.all(all)
+    expect(named()).to.deep.equal([0, 1, 3, 4, 5, 6, 2])
+    slow.close()
+  })
+
   it('runs no more transfers at once than it may', async () => {
     let [active, most] = [0, 0]
     const limited = new ObjectPuller({

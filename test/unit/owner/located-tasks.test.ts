@@ -51,4 +51,16 @@ describe('runtime/owner/located-tasks', () => {
     expect(tasks.choose(7, [far], 0)).to.equal(far)
     expect(tasks.choose(8, [far], 0)).to.equal(far)
   })
+
+  it('names the task for which something is to be brought to a new lease, each once', () => {
+    const tasks = new LocatedTasks()
+    tasks.add(7, [[there, 5e6]], 0)
+    tasks.add(8, [[there, 5e6]], 0)
+    expect([tasks.firstFor(here), tasks.firstFor(here), tasks.firstFor(here)]).to.deep.equal([7, 8, undefined])
+    tasks.delete(7)
+    tasks.add(7, [[there, 5e6]], 0)
+    // It has them.
+    expect(tasks.firstFor(there)).to.equal(undefined)
+    expect(tasks.firstFor(third)).to.equal(7)
+  })
 })

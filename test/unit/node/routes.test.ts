@@ -1,0 +1,63 @@
+import { expect } from 'chai'
+import { AuthenticationError, ConnectionLostError } from '../../../runtime/base/errors.ts'
+import type { NodeId } from '../../../runtime/base/ids.ts'
+import { reach, type RouteParts } from '../../../runtime/node/routes.ts'
+import type { NodeRow } from '../../../runtime/protocol/messages.ts'
+import type { DialOptions } from '../../../runtime/transport/dial.ts'
+
+const id = (n: number): NodeId => n.toString(16).padStart(16, '0') as NodeId
+const row = (n: number, over: Partial<NodeRow> = {}): NodeRow => ({
+  ...{ id: id(n), url: `ws://host${n}`, hostname: `host${n}`, pid: n, state: 'alive', total: [], available: [] },
+  ...{ labels: {}, queued: 0, workers: 0, head: n === 1, ...over },
+})
+
+/** Node 2 of a cluster whose head is node 1, and what it dialled. */
+function nodeTwo(
+  rows: NodeRow[],
+  refused: Record<string, Error>,
+): { dialled: string[]; to(n: number): Promise<string> } {
+  const dialled: string[] = []
+  const parts: RouteParts = {
+    options: { id: id(2), token: 'x', runFolder: '/run' },
+    grants: { row: (node) => rows.find((one) => one.id === node), rows: () => rows },
+    hello: { kind: 'node', node: id(2), process: id(2), info: {} },
+  }
+  const open = ({ address }: DialOptions): Promise<string> => {
+    const where = 'url' in address ? address.url : address.unix
+    dialled.push(where)
+    const error = refused[where]
+    return error === undefined ? Promise.resolve(where) : Promise.reject(error)
+  }
+  return { dialled, to: (n) => reach(parts, { node: id(n), process: id(n) }, open) }
+}
+
+describe('runtime/node/routes', () => {
+  const lost = new ConnectionLostError('no way')
+
+  it('reaches a node that it cannot dial through the head', async () => {
+    const node = nodeTwo([row(1), row(2), row(3)], { 'ws://host3': lost })
+    expect(await node.to(3)).to.equal('ws://host1')
+    expect(node.dialled).to.deep.equal(['ws://host3', 'ws://host1'])
+  })
+
+  it('says why the direct way failed where there is no other', async () => {
+    const failure = async (node: ReturnType<typeof nodeTwo>, n: number): Promise<unknown> =>
+      node.to(n).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    const both = nodeTwo([row(1), row(3)], { 'ws://host3': lost, 'ws://host1': new ConnectionLostError('nor this') })
+    expect(await failure(both, 3)).to.equal(lost)
+    const head = nodeTwo([row(1)], { 'ws://host1': lost })
+    expect(await failure(head, 1)).to.equal(lost)
+    expect(head.dialled).to.have.length(1)
+    // A refusal is an answer: the node was reached.
+    const refusal = new AuthenticationError('no')
+    const refused = nodeTwo([row(1), row(3)], { 'ws://host3': refusal })
+    expect(await failure(refused, 3)).to.equal(refusal)
+    expect(refused.dialled).to.have.length(1)
+    expect(await failure(nodeTwo([row(1)], {}), 4))
+      .to.have.property('message')
+      .that.contains('not known')
+  })
+})
