@@ -24,10 +24,20 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     colAligns: columns.map(({ align = 'left' }) => align),
   })
   for (const row of rows) table.push([...row])
-  const text = table.toString()
+  const text = withoutRules(table.toString(), rows)
   const widest = Math.max(...text.split('\n').map((line) => stripVTControlCharacters(line).length))
   if (terminal === undefined || widest <= terminal) return text
   return rows.map((row) => paragraph(columns, row)).join('\n\n')
+}
+
+/** Lines between rows only where rows have several lines themselves: a list of a thousand tasks is long enough. */
+function withoutRules(text: string, rows: readonly (readonly string[])[]): string {
+  if (rows.some((row) => row.some((cell) => cell.includes('\n')))) return text
+  let rules = 0
+  return text
+    .split('\n')
+    .filter((line) => !line.startsWith('├') || rules++ === 0)
+    .join('\n')
 }
 
 function paragraph(columns: readonly Column[], row: readonly string[]): string {

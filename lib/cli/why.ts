@@ -116,7 +116,7 @@ function describe(event: TaskEvent, lease: TaskEvent | undefined, cause: TaskEve
       return `it ran ${(Number(event['runMicros']) / 1000).toFixed(3)} ms on ${place}`
     case 'threw':
       if (event['origin'] === 'arguments') return `not run on ${place}: values of its arguments are not there any more`
-      return `an error of kind ${field('origin')} after ${(Number(event['runMicros']) / 1000).toFixed(3)} ms on ${place}`
+      return `${thrown[field('origin')] ?? field('origin')}, after ${(Number(event['runMicros']) / 1000).toFixed(3)} ms on ${place}`
     case 'fenced':
       return `a late answer from ${place} was refused: the task was no longer there`
     case 'failed':
@@ -130,6 +130,15 @@ function describe(event: TaskEvent, lease: TaskEvent | undefined, cause: TaskEve
     default:
       return causeText(event)
   }
+}
+
+/** By whose fault an attempt ended with an error. */
+const thrown: Readonly<Record<string, string>> = {
+  user: 'its function threw',
+  system: 'it could not be run to its end',
+  cancelled: 'it ended because it was cancelled',
+  timeout: 'its time was over',
+  setup: 'its function could not be loaded',
 }
 
 function recallCause(cause: TaskEvent | undefined): string {

@@ -25,12 +25,10 @@ import { type Address, callBack, dial, nobodyListens } from '../transport/dial.t
 import type { LocalHello } from '../transport/hello.ts'
 import { Incoming, type IncomingOptions } from '../transport/incoming.ts'
 import type { Link } from '../transport/link.ts'
-import { listenUnix } from '../transport/listen.ts'
-import type { UnixListener } from '../transport/listen.ts'
+import { listenUnix, type UnixListener } from '../transport/listen.ts'
 import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
 import { Requests } from '../transport/rpc.ts'
-import { LearnedTokens } from '../transport/tokens.ts'
-import type { TokenSource } from '../transport/tokens.ts'
+import { LearnedTokens, type TokenSource } from '../transport/tokens.ts'
 import { KnownNodes } from './known-nodes.ts'
 import { ProcessDialer } from './dial-process.ts'
 import { type TableAnswer, TableWatches } from './table-watches.ts'
@@ -263,7 +261,12 @@ class HomeConnection implements Home {
 
   async startJob(info: Readonly<Record<string, unknown>>): Promise<void> {
     this.#job = info
-    await this.#announce(await this.connected())
+    const link = await this.connected()
+    await this.#announce(link).catch((error: Error) => {
+      if (!link.closed) throw error
+      // Announced again over the next link, before anybody gets that; without one this rejects with why.
+      return this.connected()
+    })
   }
 
   endJob(reason: string): void {

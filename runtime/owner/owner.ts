@@ -22,6 +22,7 @@ import { LostObjects } from './lost-objects.ts'
 import { NodeLinks } from './node-links.ts'
 import { ObjectAccess } from './object-access.ts'
 import type { ObjectTable } from './object-table.ts'
+import { OwnTemplates } from './own-templates.ts'
 import { OwnerValues, type ValueParts } from './owner-values.ts'
 import { Peers } from './peers.ts'
 import { PinnedClasses } from './pinned-classes.ts'
@@ -42,7 +43,7 @@ import { recordedPulls } from './recorded-pulls.ts'
 import { submitState } from './recorded-submit.ts'
 import { eventsFolder, TaskEvents } from './task-events.ts'
 import { TaskNotes } from './task-notes.ts'
-import { encodeTemplate, type TemplateBody } from './template.ts'
+import type { TemplateBody } from './template.ts'
 
 /** Options of a template that the owner itself acts on. */
 export type TemplateOptions = Pick<TaskTemplate, 'classIndex' | 'retryExceptions' | 'timeoutMs'>
@@ -73,7 +74,7 @@ export class Owner {
   readonly #generators: Generators
   readonly #readers: ReaderContext
   readonly #latePins = new LatePins(([owner, number]) => this.values.release(owner, number))
-  readonly #templateBytes: (Uint8Array | undefined)[] = []
+  readonly #templates = new OwnTemplates()
   readonly #pinned = new PinnedClasses()
   /** Messages of links that are not the owner's: a worker's executor takes those. */
   extraMessages: ((link: Link, message: Message) => void) | undefined
@@ -136,7 +137,7 @@ export class Owner {
         fail: (number, failure) => this.#submission.fail(number, failure),
         story: (number, event, lease) => this.notes.add(number, event, this.#leasing.grantOf(lease)),
         attachments: (number) => (attachments.size === 0 ? null : (attachments.get(number) ?? null)),
-        templateBytes: (template) => this.#templateBytes[template.number] as Uint8Array,
+        templateBytes: (template) => this.#templates.bytesOf(template.number) as Uint8Array,
         captured: (number) => (captured.size === 0 ? undefined : captured.get(number)),
         classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
         generatorPushed: (number, attempt, to) => this.#generators.pushed(number, attempt, to),
@@ -205,13 +206,10 @@ export class Owner {
   }
 
   defineTemplate(body: TemplateBody, options: TemplateOptions): TaskTemplate {
-    const number = this.#templateBytes.length
-    this.#templateBytes.push(encodeTemplate(body))
-    const { name, maxRetries, numReturns } = body
-    const generates = body.mode === 'generate'
-    const template: TaskTemplate = { number, name, maxRetries, numReturns, ...options, generates, runMicros: -1 }
-    this.state.templates[number] = template
-    this.#pinned.add(options.classIndex, number)
+    const { classIndex } = options
+    const template = this.#templates.define(body, options, this.state.classAt(classIndex).of.kind === 'task')
+    this.state.templates[template.number] = template
+    this.#pinned.add(classIndex, template.number)
     return template
   }
 
@@ -382,12 +380,12 @@ export class Owner {
     if (message[0] === MessageType.partMiss)
       return sendPartsAgain(link, this.#submission.captured.get(message[1]), message[2])
     if (message[0] !== MessageType.templateMiss) return this.extraMessages?.(link, message)
-    const bytes = this.#templateBytes[message[1]]
+    const bytes = this.#templates.bytesOf(message[1])
     if (bytes !== undefined) link.send([MessageType.template, message[1], bytes])
   }
 
   #classEnded(classIndex: number, how: Failure): void {
-    this.#pinned.ended(classIndex, how, (template) => (this.#templateBytes[template] = undefined))
+    this.#pinned.ended(classIndex, how, (template) => this.#templates.forget(template))
   }
 
   #peerGone(process: ProcessId, reason: Error): void {

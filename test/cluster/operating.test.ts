@@ -3,10 +3,12 @@ import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { init, put, remote, shutdown, wait } from 'outpool'
 import type { ObjectRef } from 'outpool'
+import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { NodeHealth } from '../../runtime/cluster/node-http.ts'
 import type { LogFile } from '../../runtime/cluster/node-logs.ts'
 import { defaultTokenFile } from '../../runtime/cluster/token.ts'
+import type { NodeTables } from '../../runtime/node/counting.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { packageVersion } from '../../runtime/transport/hello.ts'
 import { Command, run } from './command.ts'
@@ -64,7 +66,7 @@ describe('operating a cluster', function () {
     expect(health).to.include({ node: head.id, pid: head.pid, head: true, ready: true, version: packageVersion })
     expect((await fetch(http(head, '/readyz'))).status).to.equal(200)
     expect((await fetch(http(head, '/healthz'), { method: 'POST' })).status).to.equal(405)
-    for (const path of ['/memory', '/logs', '/reach', '/logs?worker=node', '/nothing']) {
+    for (const path of ['/memory', '/tables', '/logs', '/reach', '/logs?worker=node', '/nothing']) {
       expect((await fetch(http(head, path))).status, path).to.equal(401)
       const wrong = { authorization: `Bearer ${cluster.token}x` }
       expect((await fetch(http(head, path), { headers: wrong })).status, path).to.equal(401)
@@ -126,6 +128,10 @@ describe('operating a cluster', function () {
     expect(during.get('outpool_node_leases{state="granted"}')).to.equal(1)
     expect(during.get('outpool_node_workers{state="leased"}')).to.equal(1)
     expect(during.get('outpool_node_jobs')).to.equal(1)
+    const tables = await askNodeJson<NodeTables>(head.url, '/tables', cluster.token)
+    expect(tables.node).to.include({ waiting: 0, leases: 1, booked: 1, jobs: 1, objects: 1 })
+    const workers = Object.values(tables.workers)
+    expect(workers.reduce((sum, counts) => sum + (counts?.['running'] ?? 0), 0)).to.equal(1)
     expect(during.get('outpool_store_objects')).to.equal(1)
     expect(during.get('outpool_store_bytes')).to.be.within(1 << 20, (1 << 20) + 4096)
     expect([...during.keys()]).to.deep.equal([...before.keys()])
@@ -157,6 +163,13 @@ describe('operating a cluster', function () {
     writeFileSync(join2('end'), '')
     expect(await job.get()).to.equal(head.pid)
     expect((await big.get()).length).to.equal(1 << 20)
+    await shutdown()
+    await eventually(async () => {
+      const { node: counts } = await askNodeJson<NodeTables>(head.url, '/tables', cluster.token)
+      // What this program has mapped stays so as long as it has the value.
+      const { holders: _, objects: __, ...others } = counts
+      return Object.values(others).every((count) => count === 0) || undefined
+    })
   })
 
   it('drains a node: what runs there ends, what waits and what comes goes elsewhere, and then it stops', async () => {

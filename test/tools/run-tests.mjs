@@ -17,7 +17,7 @@ import { runSuite } from './suite.mjs'
 
 const suites = ['style', 'types', 'unit', 'fuzz', 'simulation', 'conformance', 'cluster', 'failure']
 /** Begun first, because they take longest: what is short fills the other lane. */
-const longFirst = ['failure']
+const longFirst = ['cluster', 'failure']
 /** Suites at the same time. Most of their time is waiting for processes to start, to end and to be missed. */
 const defaultLanes = 2
 

@@ -37,7 +37,8 @@ const mayFail = {
   large: ['ObjectLostError', ...lost],
   map: lost,
 }
-const homeGone = 'ConnectionLostError'
+/** A value that is being made again when the home is gone cannot be. */
+const reasonsOfAnEnd = ['ConnectionLostError', 'ObjectReconstructionFailedError']
 
 /** Holds its worker for some milliseconds. */
 function square(x) {
@@ -133,7 +134,7 @@ async function call(kind, random, pool) {
   } catch (error) {
     const name = error?.name ?? String(error)
     count.failed[name] = (count.failed[name] ?? 0) + 1
-    if (name === homeGone && /home node \w+ at .* is gone|shut down|nothing listens at/.test(error.message))
+    if (reasonsOfAnEnd.includes(name) && /home node \w+ at .* is gone|shut down|nothing listens at/.test(error.message))
       alive = false
     else if (!mayFail[kind].includes(name)) complain(`${id} failed: ${error?.stack ?? String(error)}`)
   } finally {

@@ -1,5 +1,6 @@
-/** Ten thousand histories of the simulated cluster. */
+/** Ten thousand histories of the simulated cluster, and as many of links that break. */
 import { describeFinding, findFirst } from '../../simulation/seeds.ts'
+import { findFirst as findPeers } from '../../simulation/peers/seeds.ts'
 import type { Counts } from '../../simulation/seeds.ts'
 import type { Soak } from './soak.ts'
 
@@ -13,8 +14,8 @@ export const histories: Soak = {
     let findings = 0
     for (let from = 1; from <= seeds; from += perNote) {
       const to = Math.min(seeds, from + perNote - 1)
-      const finding = await findFirst(from, to, counts)
-      if (finding !== undefined) {
+      for (const finding of [await findFirst(from, to, counts), await findPeers(from, to, counts)]) {
+        if (finding === undefined) continue
         findings++
         check(describeFinding(finding), false)
       }

@@ -41,6 +41,34 @@ describe('runtime/owner/home', () => {
     expect(told[1]).to.deep.equal([MessageType.jobEnd, home.self.process, 'it left'])
   })
 
+  it('begins its job over the next link, when the first one breaks before that was answered', async () => {
+    const ids = { node: newProcessId(), process: newProcessId() }
+    const heard: string[] = []
+    let links = 0
+    const connect = (): Promise<Link> => {
+      const [ours, node] = memoryPair(
+        peerHello({ kind: 'node', node: ids.node, process: ids.node, info: {} }),
+        peerHello({ kind: 'driver', ...ids, info: {} }),
+      )
+      const isFirst = links++ === 0
+      node.onMessage = (message) => {
+        if (message[0] !== MessageType.jobStart) return
+        heard.push(isFirst ? 'first' : 'next')
+        if (isFirst) node.close()
+        else node.send([MessageType.jobStarted, message[1]])
+      }
+      return Promise.resolve(ours)
+    }
+    const home = await openHome({
+      ...{ kind: 'driver', ...ids, token: 'a token', address: { unix: '/nowhere' }, reconnectMs: 10_000, connect },
+      onMessage: () => {},
+      onLink: () => {},
+    })
+    await home.startJob({ pid: 1 })
+    expect([heard, home.mode]).to.deep.equal([['first', 'next'], 'connected'])
+    home.close()
+  })
+
   it('ends no job that it has not begun', async () => {
     const { home, node, told } = await openFixture()
     home.endJob('it left')

@@ -1,0 +1,25 @@
+import { expect } from 'chai'
+import { renderTable } from '../../../lib/cli/tables.ts'
+
+describe('a table of the command line', () => {
+  const columns = [{ name: 'task' }, { name: 'run ms', align: 'right' }] as const
+
+  it('has a rule below its head, and between rows only where rows have several lines', () => {
+    const rows = [
+      ['one', '1'],
+      ['two', '2'],
+      ['three', '3'],
+    ]
+    const lines = renderTable(columns, rows).split('\n')
+    expect(lines).to.have.length(7)
+    expect(lines.filter((line) => line.startsWith('├'))).to.have.length(1)
+    expect(lines[2]).to.match(/^├/)
+    const folded = renderTable(columns, [...rows, ['four\nfive', '4']]).split('\n')
+    expect(folded.filter((line) => line.startsWith('├'))).to.have.length(4)
+  })
+
+  it('becomes a paragraph for each row, where the terminal is too narrow for it', () => {
+    const text = renderTable(columns, [['a-rather-long-name', '1']], 12)
+    expect(text).to.equal('task    a-rather-long-name\nrun ms  1')
+  })
+})
