@@ -14,6 +14,7 @@ describe('the options of a task', () => {
       signal: undefined,
       name: undefined,
       numReturns: 1,
+      streaming: false,
     })
   })
 
