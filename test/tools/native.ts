@@ -8,5 +8,5 @@ export const canShare: boolean = process.platform === 'linux' && nativeMemory() 
 
 /** What a program wrote to stderr, without the line that says that its objects are in files: there it is right. */
 export function withoutStoreLine(errors: string): string {
-  return canShare ? errors : errors.replace(/^.*objects are kept in files: memory cannot be shared here.*\n/m, '')
+  return canShare ? errors : errors.replace(/^.*objects are kept in files: memory cannot be shared here.*\n?/m, '')
 }

@@ -3,6 +3,7 @@
  * binaries come from the registry, once, into node_modules/.cache.
  *
  * Usage: npm run test:matrix -- [major ...]
+ *        npm run test:matrix -- --without-native [suite or file ...]   the tests where koffi has no binary
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -10,6 +11,7 @@ import { join } from 'node:path'
 import { endCompiler, play, variants } from '../cluster/captures/variants.ts'
 import { bootstrap } from './bootstrap.mjs'
 import { root } from './tree.ts'
+import { testWithoutNative } from './without-native.ts'
 
 const majors = [20, 22, 24]
 
@@ -28,7 +30,12 @@ function nodeOf(major: number): string {
 
 async function main(): Promise<void> {
   await bootstrap()
-  const wanted = process.argv.slice(2).map(Number)
+  const args = process.argv.slice(2)
+  if (args[0] === '--without-native') {
+    process.exitCode = testWithoutNative(args.slice(1))
+    return
+  }
+  const wanted = args.map(Number)
   let failed = 0
   for (const major of wanted.length > 0 ? wanted : majors) {
     const node = nodeOf(major)
