@@ -22,6 +22,9 @@ import { carry, environmentOf, packOf } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
 
+/** Stacks of errors that came as values name the lines of this process's functions. */
+export { nameOriginalPlaces } from '../runtime/code/original-places.ts'
+
 /** An export of a module that exists on every node. Made by `moduleFunction`. */
 export interface RemoteModuleFunction {
   readonly definition: FunctionDefinition

@@ -7,6 +7,7 @@ import {
   type PinnedWorkerOptions,
   type WorkerFacts,
   isLocal,
+  nameOriginalPlaces,
 } from '../../lib/pinned.ts'
 import { followClusterCpus } from './cluster-cpus.ts'
 import { cpuShare } from './cpu-share.ts'
@@ -328,11 +329,11 @@ type WorkerAnswer =
 
 function answerOf(sent: WorkerAnswer): ChunkAnswer {
   if ('failedAt' in sent)
-    return { values: sent.values, failures: sent.failedAt < 0 ? [] : [[sent.failedAt, sent.error]] }
+    return { values: sent.values, failures: sent.failedAt < 0 ? [] : [[sent.failedAt, nameOriginalPlaces(sent.error)]] }
   const failures: [number, unknown][] = []
   const values = sent.map((item, index) => {
     if (item.ok) return item.value
-    failures.push([index, item.error])
+    failures.push([index, nameOriginalPlaces(item.error)])
     return undefined
   })
   return { values, failures }

@@ -1,5 +1,5 @@
 /** Calling the user's function, in each of the ways in which it can meet its arguments. */
-import { decodeValue, encodeThrown, encodeValue } from '../objects/value.ts'
+import { decodeValue, encodeThrown } from '../objects/value.ts'
 import type { LoadedFunction } from '../code/load.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { CallMode } from '../owner/template.ts'
@@ -76,14 +76,9 @@ async function settleEach(fn: LoadedFunction, items: readonly unknown[]): Promis
   return results
 }
 
-/** An error that is a value among others must be able to travel as one. */
+/** An error that is a value among others arrives as one that was thrown does: its class is known there by name. */
 function portable(error: unknown): unknown {
-  try {
-    encodeValue(error, 'error')
-    return error
-  } catch {
-    return decodeValue(encodeThrown(error, 'error'))
-  }
+  return decodeValue(encodeThrown(error, 'error'))
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

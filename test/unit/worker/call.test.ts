@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { TaskError } from '../../../runtime/base/errors.ts'
 import { callFunction, isThenable, type ItemResult, type MapResult } from '../../../runtime/worker/call.ts'
 
 type Fn = (...args: unknown[]) => unknown
@@ -28,6 +29,17 @@ describe('callFunction', () => {
     expect(callFunction((a, b) => [a, b], 'call', [1, [2]])).to.deep.equal([1, [2]])
     expect(await callFunction(halfLater, 'call', [4])).to.equal(2)
     expect(() => callFunction(half, 'call', [3])).to.throw(RangeError)
+  })
+
+  it('tells an error among results as one that is thrown: by the name of its class', async () => {
+    class Refused extends Error {
+      readonly code = 7
+    }
+    const refuse: Fn = () => {
+      throw new Refused('no')
+    }
+    const { error } = (await callFunction(refuse, 'map', [[1]])) as MapResult
+    expect(error).to.be.instanceOf(TaskError).and.to.include({ message: 'no', code: 7, originalName: 'Refused' })
   })
 
   for (const [kind, fn] of Object.entries(kinds)) {
