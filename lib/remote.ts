@@ -203,6 +203,11 @@ type AnyFunction<A extends unknown[], R> = (...args: A) => R
  * console.log(await add.run(1, 2)) // 3
  */
 export function remote<A extends unknown[], R>(fn: AnyFunction<A, R>, options?: TaskOptions): RemoteFunction<A, R>
+export function remote<F extends (...args: never[]) => unknown = (...args: unknown[]) => AsyncGenerator>(
+  module: string | URL,
+  exportName: string,
+  options: TaskOptions & { readonly numReturns: 'streaming' },
+): RemoteFunction<Parameters<F>, ReturnType<F>>
 export function remote<F extends (...args: never[]) => unknown = (...args: unknown[]) => unknown>(
   module: string | URL,
   exportName: string,
