@@ -74,6 +74,11 @@ export class Jobs {
     owners.add(owner)
   }
 
+  /** A worker of this node has ended, and what it owned here is freed. */
+  ownerGone(owner: ProcessId): void {
+    for (const owners of this.#owners.values()) owners.delete(owner)
+  }
+
   linkGone(link: Link): void {
     for (const [job, entry] of this.#home) {
       if (entry.link !== link) continue

@@ -29,8 +29,7 @@ import { ClusterLink } from './cluster-link.ts'
 import type { CodeStats } from './code-cache.ts'
 import { openCodeCache } from './code-effects.ts'
 import { Connections } from './connections.ts'
-import { Counting, countTables } from './counting.ts'
-import type { NodeTables } from './counting.ts'
+import { Counting, countTables, type NodeTables } from './counting.ts'
 import { connectionHandlers } from './connection-handlers.ts'
 import { Guardian } from './guardian.ts'
 import { Jobs } from './jobs.ts'
@@ -358,6 +357,7 @@ export class NodeManager {
   #processGone(worker: ProcessId, reason: Error, hadJob: boolean): void {
     this.#parts.connections.find(worker)?.close(reason)
     this.#ports.arena?.processGone(worker)
+    this.#parts.jobs.ownerGone(worker)
     if (hadJob) this.#ownerGone(worker)
   }
 
