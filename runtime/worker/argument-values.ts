@@ -20,7 +20,7 @@ const atOnce = 16
 export async function bringArguments(
   parts: readonly (Uint8Array | Attachment)[],
   decode: (bytes: Uint8Array) => unknown,
-  bring: (attachment: Attachment) => Promise<unknown>,
+  bring: (attachment: Attachment, index: number) => unknown,
 ): Promise<unknown[]> {
   const args = new Array<unknown>(parts.length)
   let next = 0
@@ -30,7 +30,7 @@ export async function bringArguments(
       const i = next++
       const part = parts[i] as Uint8Array | Attachment
       try {
-        args[i] = part instanceof Uint8Array ? decode(part) : await bring(part)
+        args[i] = part instanceof Uint8Array ? decode(part) : await bring(part, i)
       } catch (error) {
         failed ??= { error: part instanceof Uint8Array ? error : asLost(part, parts.slice(next), error) }
       }

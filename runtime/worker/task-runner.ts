@@ -27,6 +27,7 @@ import { callFunction, isThenable } from './call.ts'
 import { CapturedFunctions, type Held } from './captured-functions.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
 import { WorkerGenerators } from './generators.ts'
+import { ReadAgain } from './read-again.ts'
 import { runWithin } from './task-context.ts'
 import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
@@ -66,6 +67,7 @@ export class TaskRunner {
   readonly captured: CapturedFunctions
   readonly generators: WorkerGenerators
   readonly #owner: Owner
+  readonly #again = new ReadAgain(() => this.#owner.access)
   readonly #events: RunnerEvents
   /** Tasks that were claimed and have not ended; rarely more than one. */
   readonly #running: WorkerTask[] = []
@@ -230,7 +232,8 @@ export class TaskRunner {
     const args = await bringArguments(
       parts,
       (bytes) => this.#decodePart(task, bytes),
-      ([ref, value]) => this.#owner.access.decode(ref, value, register),
+      (attachment, i) =>
+        this.#again.value(task.held === undefined ? task.template : undefined, i, attachment, register),
     )
     return this.#call(task, args)
   }

@@ -30,6 +30,8 @@ const spoil = remote((array: Float64Array) => {
   array.fill(-1)
   return [before, array[0], array[array.length - 1]]
 })
+/** Does nothing but read, so that it may get what it got before. */
+const sumOf = remote((array: Float64Array) => array.reduce((sum, x) => sum + x, 0))
 const filled = remote((length: number, value: number) => new Float64Array(length).fill(value))
 /** Leaves room half filled, objects and maps behind. */
 const dieWith = remote((array: Float64Array, length: number) => {
@@ -100,6 +102,15 @@ describe('objects', () => {
     const result = filled.remote(100_000, 3)
     expect(await spoil.run(result)).to.deep.equal([3, -1, -1])
     expect((await result.get()).every((value) => value === 3)).to.equal(true)
+  })
+
+  it('are what was put for who reads them, whatever others have written into what they got in the same worker', async () => {
+    await begin({ numCpus: 1 })
+    const ref = await put(new Float64Array(1_000_000).fill(1))
+    for (let i = 0; i < 3; i++) {
+      expect(await sumOf.run(ref)).to.equal(1_000_000)
+      expect(await spoil.run(ref)).to.deep.equal([1, -1, -1])
+    }
   })
 
   itShared('give back at once what a process held that was killed', async () => {
