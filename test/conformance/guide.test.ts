@@ -84,6 +84,17 @@ describe('the migration guide', () => {
     expect(namesIn('p-limit', 'option')).to.deep.equal(sorted(limit, ['placement']))
   })
 
+  for (const page of ['workerpool', 'p-queue', 'p-map', 'p-limit', 'executor']) {
+    it(`has no row for ${page} that its conformance suite does not know`, () => {
+      const folder = join(root, 'test/conformance', page)
+      const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.m?[jt]s$/.test(name))
+      const tests = files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n')
+      const rows = namesIn(page, 'export', 'option', 'member', 'method', 'pool', 'worker')
+      expect(rows).to.not.be.empty
+      expect(rows.filter((name) => !new RegExp(`\\b${name}\\b`).test(tests))).to.deep.equal([])
+    })
+  }
+
   it('names every public member of p-queue, 9 and 10', async () => {
     const members = (original: { default: { prototype: object } }): string[] =>
       Object.getOwnPropertyNames(original.default.prototype).filter((name) => name !== 'constructor')

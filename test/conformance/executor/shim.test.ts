@@ -2,10 +2,21 @@
 import { expect } from 'chai'
 import type { ExecutorReport } from '../../../compat/executor/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
-import { joinPlace, places } from '../built-cluster.ts'
+import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { scenarios, type ExecutorModule } from './suite.ts'
 
 type Outpool = typeof import('outpool')
+
+/** Tests whose tasks are the caller's, or that run nothing. */
+const here: readonly string[] = [
+  'map of nothing',
+  'map, late',
+  'map, a chunk size of nothing',
+  'wait for nothing',
+  'an initializer that is none',
+  'no workers',
+  'a useless maxTasksPerChild',
+]
 
 for (const place of places) {
   const { nodes } = place
@@ -14,6 +25,7 @@ for (const place of places) {
     let outpool: Outpool
     let leave: () => Promise<void>
     usePlainWorkers()
+    expectElsewhere(place, here)
 
     before(async () => {
       futures = await import('outpool/executor')
@@ -66,6 +78,40 @@ for (const place of places) {
     })
   })
 }
+
+describe("executor: what is Outpool's own", () => {
+  let futures: ExecutorModule
+
+  before(async () => {
+    futures = await import('outpool/executor')
+    await (await import('outpool')).init({ numCpus: 2, resources: { seat: 1 } })
+  })
+  after(async () => (await import('outpool')).shutdown())
+
+  it('has workers that hold numCpus and resources, and others wait until those are free', async () => {
+    const first = new futures.Executor({ maxWorkers: 1, numCpus: 0.5, resources: { seat: 1 }, name: 'seated' })
+    expect(await first.submit(() => 'first').result()).to.equal('first')
+    await using second = new futures.Executor({ maxWorkers: 1, resources: { seat: 1 } })
+    const behind = second.submit(() => 'second')
+    expect([behind.running(), behind.done()]).to.deep.equal([false, false])
+    await first.shutdown()
+    expect(await behind.result()).to.equal('second')
+  })
+
+  it('calls the export of a module, with moduleFunction', async () => {
+    await using executor = new futures.Executor(1)
+    const basename = futures.moduleFunction('node:path', 'basename')
+    expect(await executor.submit(basename, '/a/b').result()).to.equal('b')
+  })
+
+  it('waits for all of them by default, which is ALL_COMPLETED', async () => {
+    await using executor = new futures.Executor(1)
+    const { ALL_COMPLETED, wait } = futures
+    const made = (): ReturnType<typeof executor.submit>[] => [1, 2].map((n) => executor.submit((x: number) => x, n))
+    expect((await wait(made(), { returnWhen: ALL_COMPLETED })).done.size).to.equal(2)
+    expect((await wait(made())).done.size).to.equal(2)
+  })
+})
 
 describe('executor: what goes wrong', () => {
   let futures: ExecutorModule

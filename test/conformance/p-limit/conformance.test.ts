@@ -2,8 +2,18 @@
 import { expect } from 'chai'
 import type { LimitReport } from '../../../compat/p-limit/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
-import { joinPlace, places } from '../built-cluster.ts'
+import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { conformanceSuite } from './suite.ts'
+
+/** Tests whose tasks are the caller's, or that run nothing. */
+const here: readonly string[] = [
+  'runs what changes what it captured in the caller, and says why',
+  'has the exports of the original',
+  'lets a function change what it captured and what it is given',
+  'runs as many at a time as its concurrency says, which may change',
+  'forgets what waits at clearQueue, and rejects it where that was asked for',
+  "refuses what the original refuses, in the original's words",
+]
 
 conformanceSuite({ name: 'the original', load: () => import('p-limit') })
 
@@ -13,6 +23,7 @@ for (const place of places) {
     let pLimit: (typeof import('outpool/p-limit'))['default']
     let explain: (target: object) => LimitReport
     usePlainWorkers()
+    expectElsewhere(place, here)
 
     before(async () => {
       leave = await joinPlace(place)
@@ -46,6 +57,23 @@ for (const place of places) {
       expect(count).to.equal(1)
       expect([explain(limit).worker, explain(limit).caller]).to.deep.equal([0, 1])
       expect(explain(limit).functions[0]?.reasons[0]).to.match(/count/)
+    })
+
+    it('keeps its counts, its limit and its queue, where its functions run on workers', async () => {
+      const limit = pLimit({ concurrency: 1, rejectOnClear: true, placement: 'worker' })
+      const slow = (n: number): Promise<number> => new Promise((resolve) => setTimeout(() => resolve(n), 100))
+      const first = limit(slow, 1)
+      const behind = limit(slow, 2).then(
+        () => 'it ran',
+        (error: Error) => error.name,
+      )
+      await Promise.resolve()
+      expect([limit.activeCount, limit.pendingCount]).to.deep.equal([1, 1])
+      limit.clearQueue()
+      expect([await first, await behind]).to.deep.equal([1, 'AbortError'])
+      limit.concurrency = 2
+      expect(await limit.map([1, 2, 3], slow)).to.deep.equal([1, 2, 3])
+      expect([explain(limit).worker, explain(limit).caller]).to.deep.equal([4, 0])
     })
 
     it('runs a function where the placement of the limit says', async () => {

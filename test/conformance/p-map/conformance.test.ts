@@ -2,8 +2,22 @@
 import { expect } from 'chai'
 import type { MapReport } from '../../../compat/p-map/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
-import { joinPlace, places } from '../built-cluster.ts'
+import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { conformanceSuite } from './suite.ts'
+
+/** Tests whose tasks are the caller's, or that run nothing. */
+const here: readonly string[] = [
+  'runs one that changes what it was given in the caller, and says why',
+  'has the exports of the original',
+  'lets a mapper change what it captured, and what it is given',
+  'gives the very objects that a mapper gives',
+  'runs as many at a time as its concurrency says',
+  'rejects with the reason of its signal',
+  'skips and stops where the mapper says',
+  'maps no further ahead of its reader than backpressure says',
+  'yields what is ready first, where preserveOrder is false',
+  "refuses what the original refuses, in the original's words",
+]
 
 conformanceSuite({ name: 'the original', load: () => import('p-map') })
 
@@ -12,6 +26,7 @@ for (const place of places) {
     let leave: () => Promise<void>
     let explain: (target: object) => MapReport
     usePlainWorkers()
+    expectElsewhere(place, here)
 
     before(async () => {
       leave = await joinPlace(place)
@@ -51,6 +66,20 @@ for (const place of places) {
       const report = explain(pMap)
       expect([report.worker - before.worker, report.caller - before.caller]).to.deep.equal([0, 2])
       expect(report.functions.find(({ name }) => name === 'counts')?.reasons[0]).to.match(/seen/)
+    })
+
+    it('keeps its limit, its order and its signal, where mappers run on workers', async () => {
+      const { default: pMap } = await import('outpool/p-map')
+      const before = explain(pMap)
+      const slow = (ms: number): Promise<number> => new Promise((resolve) => setTimeout(() => resolve(ms), ms))
+      const options = { concurrency: 2, placement: 'worker' } as object
+      expect(await pMap([60, 1, 30], slow, options)).to.deep.equal([60, 1, 30])
+      const controller = new AbortController()
+      const running = pMap([300, 300, 300], slow, { ...options, signal: controller.signal })
+      setTimeout(() => controller.abort(new Error('enough')), 100)
+      expect(await running.catch((error: Error) => error.message)).to.equal('enough')
+      expect(explain(pMap).caller).to.equal(before.caller)
+      expect(explain(pMap).worker - before.worker).to.be.within(3, 5)
     })
 
     it('runs a mapper where its placement says', async () => {

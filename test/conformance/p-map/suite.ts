@@ -106,6 +106,36 @@ export function conformanceSuite(subject: { readonly name: string; load(): Promi
       expect(seen).to.deep.equal([2, 4, 6])
     })
 
+    it('maps no further ahead of its reader than backpressure says', async () => {
+      let started = 0
+      const mapper = (value: number): number => {
+        started++
+        return value
+      }
+      const iterator = module
+        .pMapIterable([1, 2, 3, 4, 5, 6], mapper, { concurrency: 1, backpressure: 2 })
+        [Symbol.asyncIterator]()
+      expect((await iterator.next()).value).to.equal(1)
+      await sleep(30)
+      expect(started).to.be.within(1, 3)
+      await iterator.return?.()
+    })
+
+    it('yields what is ready first, where preserveOrder is false', async () => {
+      let go: () => void = () => undefined
+      const waits = new Promise<void>((resolve) => (go = resolve))
+      const mapper = async (value: number): Promise<number> => {
+        if (value === 1) await waits
+        return value
+      }
+      const seen: number[] = []
+      for await (const value of module.pMapIterable([1, 2], mapper, { concurrency: 2, preserveOrder: false })) {
+        seen.push(value)
+        go()
+      }
+      expect(seen).to.deep.equal([2, 1])
+    })
+
     it('settles with pMapSettled, and keeps keys with pMapKeyed and pMapSettledKeyed', async () => {
       const settled = await module.pMapSettled([1, 2], (value) => {
         if (value === 2) throw new TypeError('two')

@@ -6,7 +6,7 @@ import type { QueueReport } from '../../../compat/p-queue/index.ts'
 import type { OriginalModule } from '../../../compat/p-queue/shim.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
 import { root } from '../../tools/tree.ts'
-import { joinPlace, places } from '../built-cluster.ts'
+import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { runProgram } from '../shim-programs.ts'
 import { conformanceSuite, rejection, type PQueueModule } from './suite.ts'
 
@@ -17,12 +17,32 @@ const overTen = async (): Promise<PQueueModule> => {
 }
 const overNine = (): Promise<PQueueModule> => import('outpool/p-queue')
 
+/** Tests whose tasks are the caller's, or that run nothing. */
+const here: readonly string[] = [
+  'runs what changes what it captured, or reaches out, in the caller, and says why',
+  'has the exports of the original',
+  'lets a task change what it captured',
+  'runs as many at a time as its concurrency says, which may change',
+  'runs by priority, which may change while a task waits',
+  'tells when it is empty, small, idle',
+  'forgets what waits at clear',
+  'rejects a task that takes too long, by its timeout or that of the queue',
+  'starts no more than intervalCap tasks in an interval',
+  'starts no more than intervalCap tasks in any stretch of an interval, with strict',
+  'counts what still runs in the next interval, with carryoverIntervalCount',
+  'tells that it is limited by its rate, and when it is so no more',
+  'takes a queue class of the user',
+  'lists the tasks that run',
+  "refuses what the original refuses, in the original's words",
+]
+
 for (const place of places) {
   describe(`p-queue ${place.name}`, () => {
     let leave: () => Promise<void>
     let Queue: (typeof import('outpool/p-queue'))['default']
     let explain: (target: object) => QueueReport
     usePlainWorkers()
+    expectElsewhere(place, here)
 
     before(async () => {
       leave = await joinPlace(place)
@@ -110,6 +130,37 @@ for (const place of places) {
       setTimeout(() => controller.abort(new Error('enough')), 300)
       expect((await rejection(running)).message).to.equal('enough')
       expect(await queue.add(() => 'whole', { placement: 'worker' })).to.equal('whole')
+    })
+
+    it('keeps priorities, limits, timeouts and the list of what waits, where its tasks run on workers', async () => {
+      const queue = new Queue({ concurrency: 1, autoStart: false, placement: 'worker' })
+      const order: string[] = []
+      const add = (name: string, priority: number): Promise<unknown> =>
+        queue.add(() => 1, { priority, id: name }).then(() => order.push(name))
+      const all = [add('low', 0), add('middle', 1), add('high', 2), add('last', 0)]
+      queue.setPriority('last', -1)
+      queue.start()
+      expect([queue.size, queue.pending, queue.isSaturated]).to.deep.equal([3, 1, true])
+      await Promise.all(all)
+      expect(order).to.deep.equal(['high', 'middle', 'low', 'last'])
+      const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300))
+      const running = queue.add(slow, { id: 'slow', priority: 4 })
+      const waiting = queue.add(() => 2)
+      waiting.catch(() => undefined)
+      expect(queue.runningTasks.map(({ id, priority }) => [id, priority])).to.deep.equal([['slow', 4]])
+      queue.clear()
+      expect(queue.size).to.equal(0)
+      await running
+      const late = await rejection(queue.add(slow, { timeout: 50 }))
+      expect(late.name).to.equal('TimeoutError')
+      await queue.onIdle()
+      const limited = new Queue({ intervalCap: 1, interval: 50, placement: 'worker' })
+      const both = limited.addAll([() => 1, () => 2])
+      await limited.onRateLimit()
+      await limited.onRateLimitCleared()
+      expect(await both).to.deep.equal([1, 2])
+      expect([explain(queue).worker, explain(queue).caller]).to.deep.equal([6, 0])
+      expect([explain(limited).worker, explain(limited).caller]).to.deep.equal([2, 0])
     })
 
     it('keeps what takes less than sending it in the caller, as soon as it is sure', async () => {

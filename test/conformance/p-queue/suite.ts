@@ -239,6 +239,51 @@ export function conformanceSuite(subject: Subject): void {
       expect(startedAt.filter((at) => at < 90).length).to.be.at.most(2)
     })
 
+    it('starts no more than intervalCap tasks in any stretch of an interval, with strict', async () => {
+      const queue = create({ intervalCap: 2, interval: 100, strict: true })
+      const startedAt: number[] = []
+      await Promise.all([1, 2, 3, 4, 5].map(() => queue.add(() => startedAt.push(performance.now()))))
+      for (const [i, at] of startedAt.slice(0, -2).entries()) expect(startedAt[i + 2]! - at).to.be.above(80)
+    })
+
+    it('counts what still runs in the next interval, with carryoverIntervalCount', async () => {
+      const queue = create({ intervalCap: 1, interval: 30, carryoverIntervalCount: true })
+      let running = 0
+      let most = 0
+      const task = async (): Promise<void> => {
+        most = Math.max(most, ++running)
+        await sleep(80)
+        running--
+      }
+      await Promise.all([1, 2].map(() => queue.add(task)))
+      expect(most).to.equal(1)
+      // The older name, which 10 has no more.
+      const older: object = { intervalCap: 1, interval: 30, carryoverConcurrencyCount: true }
+      expect(await create(older).add(() => 1)).to.equal(1)
+    })
+
+    it('tells that it is limited by its rate, and when it is so no more', async () => {
+      const queue = create({ intervalCap: 1, interval: 50 })
+      const limited = queue.onRateLimit()
+      expect(queue.isRateLimited).to.equal(false)
+      const all = [1, 2].map(() => queue.add(() => sleep(1)))
+      await limited
+      expect(queue.isRateLimited).to.equal(true)
+      await queue.onRateLimitCleared()
+      expect(queue.isRateLimited).to.equal(false)
+      await Promise.all(all)
+    })
+
+    it('rejects with the first error of its tasks, where that was asked for', async () => {
+      const queue = create({ concurrency: 1 })
+      const failed = rejection(queue.onError())
+      const fails = queue.add(() => {
+        throw new RangeError('the first')
+      })
+      expect((await rejection(fails)).message).to.equal('the first')
+      expect(await failed).to.be.instanceOf(RangeError)
+    })
+
     it('takes a queue class of the user', async () => {
       class Stack {
         #items: { run: () => Promise<unknown>; options: unknown }[] = []

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
-import { joinPlace } from '../built-cluster.ts'
+import { expectElsewhere, joinPlace } from '../built-cluster.ts'
 import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
 
 /** Another suite of this process may have shut Outpool down. */
@@ -14,6 +14,22 @@ const load = async (): Promise<Workerpool> => {
 
 const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true, processes: true }
 
+/** Tests whose tasks are the caller's, or that run nothing. */
+const here: readonly string[] = [
+  'has the names of the original, by name and on the default export',
+  'tells platform, cpus and isMainThread',
+  'refuses parameters that are not an array, at once',
+  'refuses a method that is neither function nor string, at once',
+  'refuses a strategy that it does not know, and a queue that lacks a method',
+  'starts minWorkers at its creation',
+  'shows its options',
+  'refuses numbers of workers that are none',
+  'refuses arguments',
+  "works on a promise that was derived from the task's",
+  'rejects with TimeoutError after the delay',
+  'hands what a worker prints to the listener of its task, with emitStdStreams',
+]
+
 describe('workerpool: on this machine', () => {
   usePlainWorkers()
   // Every workerType is processes here.
@@ -21,11 +37,13 @@ describe('workerpool: on this machine', () => {
 })
 
 describe('workerpool: on three nodes', () => {
+  const place = { name: 'on three nodes', nodes: 3 }
   let leave: () => Promise<void>
   usePlainWorkers()
+  expectElsewhere(place, here)
 
   before(async () => {
-    leave = await joinPlace({ name: 'on three nodes', nodes: 3 })
+    leave = await joinPlace(place)
   })
   after(() => leave())
 

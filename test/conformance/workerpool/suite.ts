@@ -535,7 +535,36 @@ export function conformanceSuite(subject: Subject): void {
         expect(await pool.exec('count')).to.equal(2)
         expect(readFileSync(file, 'utf8')).to.equal('aborted')
       })
+
+      it('waits for abort listeners no longer than abortListenerTimeout, then ends the worker', async () => {
+        const pool = create(scriptPath('stubborn.mjs'), { maxWorkers: 1 })
+        expect(await pool.exec('count')).to.equal(1)
+        const task = pool.exec('stuck')
+        const settled = rejection(task)
+        setTimeout(() => void task.cancel(), 100)
+        expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await pool.exec('count')).to.equal(1)
+      })
     }
+
+    describe('options', () => {
+      it('hands what a worker prints to the listener of its task, with emitStdStreams', async () => {
+        const file = join(folder, `${subject.name}-printed`)
+        const pool = create(script, { maxWorkers: 1, emitStdStreams: true })
+        const seen: string[] = []
+        const on = (payload: { stdout?: string }): void => {
+          if (payload.stdout !== undefined) seen.push(payload.stdout.trim())
+          writeFileSync(file, '')
+        }
+        await pool.exec('printAndWait', ['hello', file], { on })
+        expect(seen.join('')).to.equal('hello')
+      })
+
+      it('takes nodeWorker for workerType, and workerOpts and debugPortStart without effect here', async () => {
+        const options = { maxWorkers: 1, workerOpts: {}, debugPortStart: 43_300, nodeWorker: 'process' }
+        expect(await create(script, options as WorkerPoolOptions).exec('add', [1, 2])).to.equal(3)
+      })
+    })
 
     describe('a worker that ends', () => {
       it('rejects its task with TerminateError, which tells the exit code', async () => {

@@ -18,6 +18,11 @@ worker(
       return delay
     },
     count: () => ++calls,
+    /** Ends only after its listener has made the file. */
+    async printAndWait(text, file) {
+      console.log(text)
+      while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 5))
+    },
     echo: (value) => value,
     nothing: () => undefined,
     null: () => null,

@@ -1,0 +1,15 @@
+// A script whose abort listeners never end: the worker waits for them no longer than it was told to.
+import workerpool from 'workerpool'
+
+let calls = 0
+
+workerpool.worker(
+  {
+    count: () => ++calls,
+    stuck() {
+      this.worker.addAbortListener(() => new Promise(() => {}))
+      return new Promise((resolve) => setTimeout(resolve, 30_000))
+    },
+  },
+  { abortListenerTimeout: 50 },
+)
