@@ -81,7 +81,7 @@ export class Frees {
   leftBehind(task: ObjectNumber, node: NodeId): void {
     // What has settled otherwise, and is held by nobody, is not told of again.
     if (!this.#table.has(task)) return this.tell(node, task)
-    for (let number = task; this.#table.has(number) && this.#objects.taskOf(number) === task; number++)
+    for (let number = task; this.#table.has(number) && this.#objects.isResultOf(number, task); number++)
       this.stray(node, number)
   }
 

@@ -8,12 +8,17 @@
  *   stores a large item under its number before it tells of it.
  * - A worker may be `items` ahead of the consumer. It is told more when half of that was taken, or half of the bytes
  *   that it may be ahead; it counts bytes itself. So whoever waits has either something to take, or has told.
- * - An attempt that is run again begins where items stopped to arrive: those below are made and not sent. What had not
- *   arrived gets new numbers, as the dead worker may have stored something under the old ones.
+ * - An attempt that is run again begins where items stopped to arrive: those below are made and not sent, but for those
+ *   that were lost meanwhile. What had not arrived gets new numbers, as the dead worker may have stored something under
+ *   the old ones.
  */
 import { NumberQueue } from './number-queue.ts'
 
-/** Items `index` to `index + count - 1` may be made, as the objects `number` and following; `taken` were consumed. */
+/**
+ * Items `index` to `index + count - 1` may be made, as the objects `number` and following; `taken` were consumed. `again`
+ * instead of `taken`: these were made before, and are to be sent once more. `inAll` instead of `count`: there were `index`
+ * items, and there must be as many again.
+ */
 export interface Allowance {
   readonly index: number
   readonly number: number
@@ -29,6 +34,15 @@ export interface GeneratorPorts {
   /** Tells the worker of the present attempt. */
   allow(allowance: Allowance): void
 }
+
+/** What a generator has made: how many items, and those that lie in a store, in their order. */
+export interface GeneratorItems {
+  readonly count: number
+  readonly stored: readonly { readonly index: number; readonly number: number }[]
+}
+
+export const again = -1
+export const inAll = -1
 
 interface Block {
   readonly index: number
@@ -71,9 +85,10 @@ export class GeneratorState {
     return this.#ended
   }
 
-  /** The task goes to a worker. A worker that gave it back unstarted has made nothing: its numbers stand. */
-  pushed(attempt: number): void {
+  /** The task goes to a worker, which makes `lost` items once more. A worker that gave it back unstarted has made nothing: its numbers stand. */
+  pushed(attempt: number, lost: GeneratorItems['stored'] = []): void {
     if (this.#ended) return
+    for (const { index, number } of lost) this.#ports.allow({ index, number, count: 1, taken: again })
     if (this.#attempt >= 0 && attempt !== this.#attempt) this.#giveUp(true)
     this.#attempt = attempt
     this.#extend()

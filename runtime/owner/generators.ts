@@ -5,13 +5,26 @@
  *                        |                   |
  *                        +-> buffered -> next() ... then the end: the value of the task itself, or its error
  */
-import { objectKey, type NodeId, type ObjectNumber, type ProcessId } from '../base/ids.ts'
+import type { NodeId, ObjectNumber, ProcessId } from '../base/ids.ts'
 import { generatorBytes, generatorItems } from '../base/limits.ts'
-import { MessageType, type GeneratorResult, type Message, type RefTuple } from '../protocol/messages.ts'
+import {
+  MessageType,
+  type GeneratorResult,
+  type Message,
+  type ObjectTuple,
+  type RefTuple,
+} from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
-import { type Allowance, type GeneratorPorts, GeneratorState } from './generator-state.ts'
+import {
+  again,
+  type Allowance,
+  type GeneratorItems,
+  type GeneratorPorts,
+  GeneratorState,
+  inAll,
+} from './generator-state.ts'
 import type { OwnerHost } from './host.ts'
-import type { NodeLinks } from './node-links.ts'
+import type { LostObjects } from './lost-objects.ts'
 import type { ObjectTable } from './object-table.ts'
 import type { OwnerValues } from './owner-values.ts'
 import type { ReferenceState } from './reference-state.ts'
@@ -22,8 +35,8 @@ export interface GeneratorParts {
   readonly table: TaskTable
   readonly objects: ObjectTable
   readonly values: OwnerValues
-  readonly nodes: NodeLinks
   references(): ReferenceState
+  lost(): LostObjects
   /** The task that stands at the lease of that link and epoch under that sequence; -1 where the message is late. */
   standing(link: Link, epoch: number, sequence: number): number
   cancel(number: number, reason: string): void
@@ -32,6 +45,9 @@ export interface GeneratorParts {
 /** A number that no object has: what a late item contains belongs to nobody. */
 const nobody = 0
 const noRefs: readonly RefTuple[] = []
+const noItems: GeneratorItems = { count: 0, stored: [] }
+/** Stored items that are noted before it is looked which of them are gone. */
+const manyItems = 64
 
 /** Where the present attempt runs. */
 export interface GeneratorPlace {
@@ -61,7 +77,19 @@ export class Generators {
   }
 
   pushed(number: number, attempt: number, to: GeneratorPlace): void {
-    this.#open.get(number)?.pushed(attempt, to)
+    const generator = this.#open.get(number)
+    if (generator !== undefined) return generator.pushed(attempt, to)
+    // It has ended before, and runs again for items that were lost.
+    const { lineage, recovery } = this.#parts.lost()
+    const { count, stored } = lineage.specOf(number)?.items ?? noItems
+    const lost = stored.filter((item) => recovery.wantsItem(item.number))
+    for (const { index, number: item } of lost) allow(to, { index, number: item, count: 1, taken: again })
+    allow(to, { index: count, number: 0, count: inAll, taken: count })
+  }
+
+  /** What the generator of a task has made, when that is about to settle; undefined for any other task. */
+  itemsOf(number: number): GeneratorItems | undefined {
+    return this.#open.get(number)?.items
   }
 
   /** The task has settled, by its worker's `answer` or from outside; its outcome is kept until the consumer comes to it. */
@@ -75,11 +103,13 @@ export class Generators {
   received(link: Link, message: Message): boolean {
     if (message[0] === MessageType.generatorItem) {
       const [, epoch, sequence, number, value] = message
-      if (this.#takes(link, epoch, sequence, number, value.length)) {
+      const task = this.#parts.standing(link, epoch, sequence)
+      const generator = this.#open.get(task)
+      if (generator?.item(number, value.length, false) === true) {
         this.#parts.references().retainOwned(number)
         this.#parts.objects.settle(number, ['inline', value])
-        this.#generatorAt(link, epoch, sequence)?.serve()
-      }
+        generator.serve()
+      } else if (this.#wants(task, number)) this.#parts.lost().recovery.itemMade(number, ['inline', value])
       return true
     }
     if (message[0] !== MessageType.generatorResult) return false
@@ -87,33 +117,32 @@ export class Generators {
     return true
   }
 
+  /** Whether an item that is not the next one was lost, and is here again. */
+  #wants(task: number, number: ObjectNumber): boolean {
+    const { objects } = this.#parts
+    if (!objects.isItem(number) || objects.taskOf(number) !== task) return false
+    return this.#parts.lost().recovery.wantsItem(number)
+  }
+
   #result(link: Link, [, epoch, sequence, number, result, ackId]: GeneratorResult): void {
     const worker = link.peer
     const isStored = result[0] === 'stored'
-    const taken = this.#takes(link, epoch, sequence, number, isStored ? result[1] : result[1].length)
+    const outcome: ObjectTuple = isStored ? ['stored', result[1], [[worker.node, worker.node]]] : ['inline', result[1]]
+    const task = this.#parts.standing(link, epoch, sequence)
+    const generator = this.#open.get(task)
+    const isNext = generator?.item(number, isStored ? result[1] : result[1].length, isStored) === true
     const references = this.#parts.references()
-    if (taken) references.retainOwned(number)
-    const results = [{ number: taken ? number : nobody, refs: result[2] }]
+    if (isNext) references.retainOwned(number)
+    const isTaken = isNext || this.#wants(task, number)
     if (result[2].length > 0) {
+      const results = [{ number: isTaken ? number : nobody, refs: result[2] }]
       references.replied({ worker, pins: noRefs, settled: true, borrowed: noRefs, results, ackId })
     }
-    if (taken) {
-      const { objects } = this.#parts
-      objects.settle(number, isStored ? ['stored', result[1], [[worker.node, worker.node]]] : ['inline', result[1]])
-      this.#generatorAt(link, epoch, sequence)?.serve()
-    } else if (isStored) this.#parts.nodes.send(worker.node, [MessageType.free, [this.#keyOf(number)]], () => {})
-  }
-
-  #takes(link: Link, epoch: number, sequence: number, number: ObjectNumber, sizeBytes: number): boolean {
-    return this.#generatorAt(link, epoch, sequence)?.item(number, sizeBytes) ?? false
-  }
-
-  #generatorAt(link: Link, epoch: number, sequence: number): OwnedGenerator | undefined {
-    return this.#open.get(this.#parts.standing(link, epoch, sequence))
-  }
-
-  #keyOf(number: ObjectNumber): string {
-    return objectKey({ owner: this.#parts.host.self.process, number })
+    if (isNext) {
+      this.#parts.objects.settle(number, outcome)
+      generator?.serve()
+    } else if (isTaken) this.#parts.lost().recovery.itemMade(number, outcome)
+    else if (isStored) this.#parts.values.frees.tell(worker.node, number)
   }
 }
 
@@ -131,6 +160,9 @@ export class OwnedGenerator implements GeneratorPorts {
   #leave: (() => void) | undefined
   #whenEnded: (() => void) | undefined
   #closed = false
+  /** Items that lie in a store, those included that nobody holds any more. */
+  #stored: GeneratorItems['stored'][number][] = []
+  #lookAt = manyItems
 
   constructor(parts: GeneratorParts, number: number) {
     this.number = number
@@ -199,11 +231,29 @@ export class OwnedGenerator implements GeneratorPorts {
 
   pushed(attempt: number, to: GeneratorPlace): void {
     this.#place = to
-    this.#state.pushed(attempt)
+    const { recovery } = this.#parts.lost()
+    this.#state.pushed(
+      attempt,
+      this.#stored.filter(({ number }) => recovery.wantsItem(number)),
+    )
   }
 
-  item(number: ObjectNumber, sizeBytes: number): boolean {
-    return this.#state.item(number, sizeBytes)
+  item(number: ObjectNumber, sizeBytes: number, isStored: boolean): boolean {
+    if (!this.#state.item(number, sizeBytes)) return false
+    if (isStored) this.#note({ index: this.#state.arrived - 1, number })
+    return true
+  }
+
+  get items(): GeneratorItems {
+    const { values } = this.#parts
+    return { count: this.#state.arrived, stored: this.#stored.filter(({ number }) => values.isHeld(number)) }
+  }
+
+  /** Those that are gone are looked for when there are twice as many as at the last look. */
+  #note(item: GeneratorItems['stored'][number]): void {
+    if (this.#stored.push(item) < this.#lookAt) return
+    this.#stored = this.#stored.filter(({ number }) => this.#parts.values.isHeld(number))
+    this.#lookAt = Math.max(manyItems, this.#stored.length * 2)
   }
 
   end(answered: boolean): void {
@@ -213,26 +263,27 @@ export class OwnedGenerator implements GeneratorPorts {
   }
 
   allocate(count: number): number {
-    return this.#parts.table.allocate(count)
+    return this.#parts.objects.allocateItems(this.number, count)
   }
 
   giveUp(number: number, count: number, stored: boolean): void {
-    const { table, host, nodes } = this.#parts
+    const { table, values } = this.#parts
     for (let i = 0; i < count; i++) table.release(number + i)
     const node: NodeId | undefined = this.#place?.link.peer.node
-    if (!stored || node === undefined) return
-    const keys = Array.from({ length: count }, (_, i) => objectKey({ owner: host.self.process, number: number + i }))
-    nodes.send(node, [MessageType.free, keys], () => {})
+    if (!stored || node === undefined || this.#parts.lost().isDead(node)) return
+    for (let i = 0; i < count; i++) values.frees.tell(node, number + i)
   }
 
-  allow({ index, number, count, taken }: Allowance): void {
-    if (this.#place === undefined) return
-    const { link, epoch, sequence } = this.#place
-    link.send([MessageType.generatorAllow, epoch, sequence, index, number, count, taken])
+  allow(allowance: Allowance): void {
+    if (this.#place !== undefined) allow(this.#place, allowance)
   }
 
   #left(): void {
     this.#leave?.()
     this.#leave = undefined
   }
+}
+
+function allow({ link, epoch, sequence }: GeneratorPlace, { index, number, count, taken }: Allowance): void {
+  link.send([MessageType.generatorAllow, epoch, sequence, index, number, count, taken])
 }

@@ -14,6 +14,8 @@ import { isPlainBytes } from '../objects/compact.ts'
 import type { Attachment, RefTuple, ResultTuple } from '../protocol/messages.ts'
 import { ByteSlab, type Piece } from './byte-slab.ts'
 import type { CapturedCall } from './captured-calls.ts'
+import type { GeneratorItems } from './generator-state.ts'
+import type { Generators } from './generators.ts'
 import { LineageState } from './lineage-state.ts'
 import type { ObjectTable } from './object-table.ts'
 import type { OwnerValues } from './owner-values.ts'
@@ -35,6 +37,8 @@ export interface KeptSpec {
   readonly held: readonly RefTuple[]
   /** Arguments that other kept specs make. */
   readonly made: readonly ObjectNumber[]
+  /** Of a generator: how many items it made, and those that lie in a store. */
+  readonly items: GeneratorItems | undefined
 }
 
 /** What a task has while it has not settled. */
@@ -52,6 +56,7 @@ export interface LineageParts {
   /** Process whose objects the numbers are. */
   readonly self: { readonly process: RefTuple[0] }
   readonly tasks: Pick<SubmitState, 'templateOf' | 'classAt'>
+  readonly generators: Pick<Generators, 'itemsOf'>
   /** Of all specs. Default: `maxLineageBytes`. */
   readonly maxBytes?: number | undefined
 }
@@ -61,6 +66,7 @@ const specBytes = 200
 const refBytes = 50
 const none: readonly RefTuple[] = []
 const noValues: readonly Attachment[] = []
+const noItems: GeneratorItems['stored'] = []
 
 export class Lineage {
   readonly state: LineageState
@@ -85,14 +91,16 @@ export class Lineage {
   /** A task has finished, and its results are about to settle: its spec is kept where one of them lies in a store. */
   keep(task: TaskNumber, results: readonly ResultTuple[], source: SpecSource): void {
     if (this.#specs.has(task) || !this.#mayRunAgain(task)) return
+    const items = this.#parts.generators.itemsOf(task)
     const stored = results.flatMap((result, i) => (result[0] === 'stored' ? [task + i] : []))
+    if (items !== undefined) stored.push(...items.stored.map(({ number }) => number))
     if (stored.length === 0) return
     const values = source.attachments.get(task) ?? noValues
     const contained = (source.pins.get(task) ?? none).slice(values.length)
     const held: RefTuple[] = []
     const made: ObjectNumber[] = []
     const known: (Attachment | undefined)[] = []
-    let sizeBytes = specBytes + (values.length + contained.length) * refBytes
+    let sizeBytes = specBytes + (values.length + contained.length + (items?.stored.length ?? 0)) * refBytes
     const take = (ref: RefTuple): void => {
       const isOwn = ref[0] === this.#parts.self.process
       if (isOwn && this.state.makerOf(ref[1]) !== undefined) made.push(ref[1])
@@ -111,14 +119,17 @@ export class Lineage {
     const args = this.#argsOf(task, source.slab)
     sizeBytes += (args?.length ?? 0) + (captured?.parts.at(-1)?.bytes.length ?? 0)
     const awaited = values.map(([ref]) => ref)
-    this.#specs.set(task, { args, awaited, known, contained, captured, held, made })
+    this.#specs.set(task, { args, awaited, known, contained, captured, held, made, items })
     this.state.keep(task, stored, made, sizeBytes)
   }
 
   /** Whether an object that nobody refers to any more keeps its number, because of a spec. */
   unheld(number: ObjectNumber): boolean {
-    if (this.#specs.size === 0 || !this.#specs.has(this.#parts.objects.taskOf(number))) return false
-    this.#parts.objects.lose(number)
+    const { objects } = this.#parts
+    if (this.#specs.size === 0 || !this.#specs.has(objects.taskOf(number))) return false
+    // An item that came inline is of no use to anybody.
+    if (objects.isItem(number) && this.state.makerOf(number) === undefined) return false
+    objects.lose(number)
     this.state.unheld(number)
     return true
   }
@@ -152,6 +163,8 @@ export class Lineage {
     const { table, values, tasks } = this.#parts
     for (let i = tasks.templateOf(task).numReturns - 1; i >= 0; i--)
       if (table.has(task + i) && !values.isHeld(task + i)) table.release(task + i)
+    for (const { number } of spec.items?.stored ?? noItems)
+      if (table.has(number) && !values.isHeld(number)) table.release(number)
     for (const [owner, number] of spec.held) values.release(owner, number)
   }
 }

@@ -41,6 +41,10 @@ const sentences: Readonly<Record<LossReason, (loss: Loss) => readonly [why: stri
     'make such arguments in a process that lives longer, the driver for one',
   ],
   cancelled: () => ['its task was cancelled while it ran again', 'submit the task anew where its value is needed'],
+  'generator ended': () => [
+    'it is an item of a generator that failed or was cancelled, and was not run again',
+    'read items before they may be lost, or make such values in tasks of their own',
+  ],
   'task failed': ({ cause }) => [
     `its task failed when it ran again${cause instanceof Error ? ` (${cause.name}: ${cause.message})` : ''}`,
     'see `cause`; a task that may run again must not depend on what it changed before',

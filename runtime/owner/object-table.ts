@@ -8,7 +8,7 @@
 import type { ObjectNumber } from '../base/ids.ts'
 import type { Holder, ObjectTuple, RefTuple } from '../protocol/messages.ts'
 import { SoleReader } from './sole-reader.ts'
-import { slotOf, TaskState, type TaskTable } from './task-table.ts'
+import { itemChunk, slotOf, TaskState, type TaskTable } from './task-table.ts'
 
 /**
  * An object's end state. `unread` errors are reported when nobody ever looked at them. A stored one without holders is
@@ -41,11 +41,34 @@ export class ObjectTable {
     return first
   }
 
-  /** The task that makes an object: itself, but for further results. */
+  /** Numbers for items of a generator, which its task need not outlive. */
+  allocateItems(task: number, count: number): ObjectNumber {
+    const template = this.#table.at(task).template[slotOf(task)] as number
+    const first = this.#table.allocate(count)
+    for (let number = first; number < first + count; number++) {
+      const page = this.#table.at(number)
+      page.argsChunk[slotOf(number)] = itemChunk
+      page.sequence[slotOf(number)] = number - task
+      page.template[slotOf(number)] = template
+    }
+    return first
+  }
+
+  /** The task that makes an object: itself, but for further results and for items of a generator. */
   taskOf(number: ObjectNumber): number {
     const page = this.#table.at(number)
     const slot = slotOf(number)
-    return page.argsChunk[slot] === furtherResult ? number - (page.sequence[slot] as number) : number
+    const chunk = page.argsChunk[slot]
+    return chunk === furtherResult || chunk === itemChunk ? number - (page.sequence[slot] as number) : number
+  }
+
+  /** Whether it is one of the results of that task, items of a generator apart. */
+  isResultOf(number: ObjectNumber, task: number): boolean {
+    return !this.isItem(number) && this.taskOf(number) === task
+  }
+
+  isItem(number: ObjectNumber): boolean {
+    return this.#table.page(number)?.argsChunk[slotOf(number)] === itemChunk
   }
 
   /** Whether that task was sent to a worker: what was put is in the same table, and was not. */

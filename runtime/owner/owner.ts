@@ -22,13 +22,13 @@ import { LostObjects } from './lost-objects.ts'
 import { NodeLinks } from './node-links.ts'
 import { ObjectAccess } from './object-access.ts'
 import type { ObjectTable } from './object-table.ts'
+import { objectTableOf } from './sited-objects.ts'
 import { OwnTemplates } from './own-templates.ts'
 import { OwnerValues, type ValueParts } from './owner-values.ts'
 import { Peers } from './peers.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { Replication } from './replication.ts'
 import { type ReaderContext, SoleReader } from './sole-reader.ts'
-import { objectTableOf } from './sited-objects.ts'
 import { type OwnerLimits, Submission } from './submission.ts'
 import type { SubmitState } from './submit-state.ts'
 import {
@@ -38,7 +38,7 @@ import {
   type SubmitOptions,
   type TaskTemplate,
 } from './submit-types.ts'
-import { slotOf, TaskTable } from './task-table.ts'
+import { TableCounts, TaskTable } from './task-table.ts'
 import { recordedPulls } from './recorded-pulls.ts'
 import { submitState } from './recorded-submit.ts'
 import { eventsFolder, TaskEvents } from './task-events.ts'
@@ -147,8 +147,9 @@ export class Owner {
 
   #makeGenerators(): Generators {
     return new Generators({
-      ...{ host: this.host, table: this.#table, objects: this.#objects, values: this.values, nodes: this.#nodes },
+      ...{ host: this.host, table: this.#table, objects: this.#objects, values: this.values },
       references: () => this.#borrowing.state,
+      lost: () => this.#lost,
       standing: (link, epoch, sequence) => this.#leasing.standing(link, epoch, sequence),
       cancel: (number, reason) => void this.cancel(number, { reason, force: false, recursive: true }),
     })
@@ -156,17 +157,12 @@ export class Owner {
 
   #makeLost(parts: Omit<ValueParts, 'replication'>, maxLineageBytes: number | undefined): LostObjects {
     const own = { values: this.values, submission: this.#submission, state: this.state, events: this.#events }
-    return new LostObjects({ ...parts, ...own, maxLineageBytes, isDead: (node) => this.peers.isDead(node) })
+    const others = { generators: this.#generators, isDead: (node: NodeId): boolean => this.peers.isDead(node) }
+    return new LostObjects({ ...parts, ...own, ...others, maxLineageBytes })
   }
 
   #makeBorrowing(): Borrowing {
-    const counts = {
-      get: (number: number): number => this.#table.page(number)?.references[slotOf(number)] ?? 0,
-      set: (number: number, value: number): void => {
-        this.#table.at(number).references[slotOf(number)] = value
-      },
-    }
-    return new Borrowing(this.host.self, this.peers, counts, {
+    return new Borrowing(this.host.self, this.peers, new TableCounts(this.#table), {
       free: (number) => this.values.free(number),
       ownerDied: (owner) => this.access.gone(owner, 'its process ended'),
     })

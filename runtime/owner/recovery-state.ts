@@ -36,6 +36,8 @@ export type LossReason =
   | 'owner died'
   /** The task was cancelled while it ran again. */
   | 'cancelled'
+  /** It is an item of a generator that failed or was cancelled. */
+  | 'generator ended'
   /** The task failed when it ran again. */
   | 'task failed'
   /** The task could not be placed, or no worker be started for it. */
@@ -44,8 +46,11 @@ export type LossReason =
 export interface RecoveryEffects {
   /** The task whose spec is kept and makes the object. */
   makerOf(number: ObjectNumber): TaskNumber | undefined
-  /** Why an object cannot be made again; undefined where its maker may run once more. */
-  judge(number: ObjectNumber, maker: TaskNumber | undefined): LossReason | undefined
+  /**
+   * Why an object cannot be made again; undefined where its maker may run once more; `later` where that is not over and
+   * `need` will be called again.
+   */
+  judge(number: ObjectNumber, maker: TaskNumber | undefined): LossReason | 'later' | undefined
   /** It has no value until it is settled anew: from now on whoever asks waits. */
   reopen(number: ObjectNumber): void
   /** Run the task again, once its arguments are there. Ends with `ended`. May lead to `need` at once. */
@@ -152,6 +157,7 @@ export class RecoveryState {
     // It runs for another of its results, or for somebody who asked before.
     if (maker !== undefined && this.#running.has(maker)) return
     const reason = this.#effects.judge(number, maker)
+    if (reason === 'later') return
     if (reason !== undefined || maker === undefined) return this.#effects.fail(number, reason ?? 'lineage evicted')
     this.#running.add(maker)
     this.#effects.rerun(maker)

@@ -18,7 +18,7 @@ import { type LossReason, RecoveryState } from './recovery-state.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure } from './submit-types.ts'
 import type { TaskEvents } from './task-events.ts'
-import { slotOf, type TaskTable } from './task-table.ts'
+import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
 export interface RecoveryParts {
   readonly host: OwnerHost
@@ -105,9 +105,33 @@ export class Recovery {
     if (outcome[0] !== 'error') {
       if (this.#isLost(number)) this.#settleAgain(number, outcome)
       else if (outcome[0] === 'stored') this.#freeSecond(number, outcome)
-    } else if (this.#wanted.has(number)) {
-      this.#settleAgain(number, reason === undefined ? outcome : this.#failed(number, outcome[1], reason))
+    } else {
+      const { generates } = this.#parts.submit.templateOf(number)
+      for (const lost of generates === true ? this.#wantedOf(number) : this.#wanted.has(number) ? [number] : [])
+        this.#settleAgain(lost, reason === undefined ? outcome : this.#failed(lost, outcome[1], reason))
     }
+  }
+
+  /** Whether an item of a generator is to be made again when that runs again. */
+  wantsItem(number: ObjectNumber): boolean {
+    const { table, objects } = this.#parts
+    if (!table.has(number) || !this.#isLost(number)) return false
+    return objects.outcome(number) === undefined || this.#parts.isHeld(number)
+  }
+
+  /** An item was made again. */
+  itemMade(number: ObjectNumber, outcome: Outcome): void {
+    this.#settleAgain(number, outcome)
+  }
+
+  /** A generator has ended, and what is kept of it can be run again: for items that were lost and are waited for. */
+  generatorEnded(task: TaskNumber): void {
+    if (this.#wanted.size > 0) for (const number of this.#wantedOf(task)) this.state.need(number)
+  }
+
+  /** Lost objects of that task that somebody waits for. */
+  #wantedOf(task: TaskNumber): ObjectNumber[] {
+    return [...this.#wanted.keys()].filter((number) => this.#parts.objects.taskOf(number) === task)
   }
 
   /** A task has settled; it may be that it did for the second time. */
@@ -149,12 +173,14 @@ export class Recovery {
     this.#parts.nodes.send(node, [MessageType.free, [this.#keyOf(number)]], () => {})
   }
 
-  #judge(number: ObjectNumber, maker: TaskNumber | undefined): LossReason | undefined {
+  #judge(number: ObjectNumber, maker: TaskNumber | undefined): LossReason | 'later' | undefined {
     const { objects, table, lineage, submit } = this.#parts
     const task = maker ?? objects.taskOf(number)
-    if (maker === undefined && !objects.isResult(task)) return 'put'
-    const template = submit.templateOf(task)
+    const isItem = objects.isItem(number)
+    if (maker === undefined && !isItem && !objects.isResult(task)) return 'put'
+    const template = submit.templateOf(isItem ? number : task)
     if (template.maxRetries === 0) return 'retries disabled'
+    if (maker === undefined && isItem) return this.#runs(task) ? 'later' : 'generator ended'
     if (submit.classAt(template.classIndex).of.kind === 'pinned') return 'pinned worker'
     if (table.at(task).retries[slotOf(task)] === 0) return 'attempts exceeded'
     const made = maker === undefined ? undefined : lineage.specOf(maker)?.made
@@ -162,6 +188,13 @@ export class Recovery {
     const isThere = (arg: ObjectNumber): boolean =>
       table.has(arg) && (lineage.state.makerOf(arg) !== undefined || this.#parts.isHeld(arg))
     return made.every(isThere) ? undefined : 'lineage evicted'
+  }
+
+  /** Whether a task has not settled. */
+  #runs(task: TaskNumber): boolean {
+    const { table } = this.#parts
+    const state = table.has(task) ? table.at(task).state[slotOf(task)] : TaskState.none
+    return state !== TaskState.none && state !== TaskState.settled
   }
 
   #reopen(number: ObjectNumber): void {
@@ -196,7 +229,8 @@ export class Recovery {
     const task = objects.taskOf(number)
     const why = cause instanceof OwnerDiedError ? 'owner died' : reason
     const how = this.#wanted.get(number) ?? ''
-    const made = objects.isResult(task) ? submit.templateOf(task) : undefined
+    const isItem = objects.isItem(number)
+    const made = isItem || objects.isResult(task) ? submit.templateOf(isItem ? number : task) : undefined
     const error = reconstructionFailed(why, { key: this.#keyOf(number), how, task: made, cause })
     return ['error', compactError(error)]
   }

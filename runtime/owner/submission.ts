@@ -238,9 +238,12 @@ export class Submission {
     for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
     this.#notes.settled(number, template, node)
     this.#recovery.finished(number)
-    if (template.generates === true) this.#generators.settled(number, node !== undefined)
     for (let i = template.numReturns - 1; i >= 0; i--)
       if (!this.#values.isHeld(number + i)) this.#values.drop(number + i)
+    if (template.generates === true) {
+      this.#generators.settled(number, node !== undefined)
+      this.#recovery.generatorEnded(number)
+    }
     if (this.#drainWaiters.length > 0 && this.#hasRoom(0.5)) for (const wake of this.#drainWaiters.splice(0)) wake()
   }
 

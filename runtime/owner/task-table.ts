@@ -19,6 +19,8 @@ const pageSize = 1 << pageBits
 export const noChunk: number = -1
 /** In `argsChunk`: a task without arguments, of which nothing is kept. */
 export const emptyChunk: number = -3
+/** In `argsChunk`: an item of a generator, whose distance from its task is in `sequence`. */
+export const itemChunk: number = -4
 
 export class TaskPage {
   /** Numbers of this page in use. */
@@ -134,4 +136,21 @@ export class TaskTable {
 /** The slot of a number within its page. */
 export function slotOf(number: number): number {
   return number & (pageSize - 1)
+}
+
+/** The references of objects, as the reference protocol counts them. */
+export class TableCounts {
+  readonly #table: TaskTable
+
+  constructor(table: TaskTable) {
+    this.#table = table
+  }
+
+  get(number: number): number {
+    return this.#table.page(number)?.references[slotOf(number)] ?? 0
+  }
+
+  set(number: number, value: number): void {
+    this.#table.at(number).references[slotOf(number)] = value
+  }
 }

@@ -4,8 +4,10 @@
  *     1 not told --allow(from)--> 2 making --(all allowed made, or too many bytes ahead)--> 3 paused
  *                                      ^--------------------------allow---------------------+
  *
- * `from` is where the deliveries of earlier attempts ended: items below it are made again and not sent.
+ * `from` is where the deliveries of earlier attempts ended: items below it are made again and not sent, but for those
+ * that were lost since, which it is told of first.
  */
+import { again, inAll } from '../owner/generator-state.ts'
 import { NumberQueue } from '../owner/number-queue.ts'
 
 interface Block {
@@ -22,6 +24,11 @@ export class ItemWindow {
   #from = -1
   #end = -1
   #made = 0
+  /** Items below `from` that are to be sent once more. */
+  readonly #lost: { readonly index: number; readonly number: number }[] = []
+  #isAgain = false
+  /** There were so many, and must be again. */
+  #total = Number.POSITIVE_INFINITY
   #taken = 0
   /** Of items that were sent and not taken. */
   #ahead = 0
@@ -43,10 +50,15 @@ export class ItemWindow {
 
   /** More may be made, from `index` on; one that was heard before changes nothing. */
   allow(index: number, number: number, count: number, taken: number): void {
+    if (taken === again) {
+      if (this.#from < 0 && index > (this.#lost.at(-1)?.index ?? -1)) this.#lost.push({ index, number })
+      return
+    }
     if (this.#from < 0) {
       this.#from = index
       this.#end = index
       this.#taken = index
+      if (count === inAll) this.#total = index
     }
     if (index === this.#end && count > 0) {
       this.#blocks.push({ number, count })
@@ -59,15 +71,25 @@ export class ItemWindow {
     }
   }
 
+  /** As many were made as there were before, where that is known. */
+  get isWhole(): boolean {
+    return this.#made === this.#total
+  }
+
   get mayMake(): boolean {
     if (this.#from < 0) return false
-    if (this.#made < this.#from) return true
+    // Where all were made before, that it ends is to be seen.
+    if (this.#made < this.#from || this.#total === this.#from) return true
     return this.#made < this.#end && (this.#ahead < this.#bytes || this.#sizes.size === 0)
   }
 
   /** The next item is made: the object that it is, or undefined where it was delivered before. */
   make(): number | undefined {
-    if (this.#made++ < this.#from) return undefined
+    const index = this.#made++
+    const [lost] = this.#lost
+    this.#isAgain = lost?.index === index
+    if (this.#isAgain) this.#lost.shift()
+    if (index < this.#from) return this.#isAgain ? lost?.number : undefined
     const [block] = this.#blocks
     if (block === undefined) throw new Error('invariant broken: an item is made that was not allowed')
     const number = block.number + this.#used++
@@ -80,6 +102,7 @@ export class ItemWindow {
 
   /** The item that was just made is on its way. */
   sent(sizeBytes: number): void {
+    if (this.#isAgain) return
     this.#sizes.push(sizeBytes)
     this.#ahead += sizeBytes
   }

@@ -8,7 +8,7 @@ import { ObjectStoreFullError, OutOfDiskError, OutpoolError, TaskCancelledError 
 import { objectKey } from '../base/ids.ts'
 import { generatorBytes, inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
-import { encodeValue } from '../objects/value.ts'
+import { encodeValue, type EncodedValue } from '../objects/value.ts'
 import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import { type GeneratorAllow, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
@@ -116,15 +116,12 @@ export class WorkerGenerators {
     const { made, from } = window
     if (made >= from) return value
     const { name } = task.template.body
-    throw new OutpoolError(
-      `generator ${name} was run again and ended after ${made} items, and ${from} had been delivered before; ` +
-        'one that does not yield the same items each time needs `maxRetries: 0`',
-      { details: { task: name, made, delivered: from } },
-    )
+    throw itemsDiffer(name, `ended after ${made} items`, from)
   }
 
   /** Nothing is awaited for an item that goes inline. */
   #send(task: WorkerTask, window: ItemWindow, value: unknown): Promise<void> | void {
+    if (window.isWhole) throw itemsDiffer(task.template.body.name, `made item ${window.made + 1}`, window.from)
     const number = window.make()
     if (number === undefined) return
     const encoded = encodeValue(value, 'item', this.#owner.host.refCodec)
@@ -132,7 +129,7 @@ export class WorkerGenerators {
     const { epoch, sequence, link } = task
     if (compactBytes(encoded) > inlineBytes) {
       const key = objectKey({ owner: link.peer.process, number })
-      return this.#stored(this.#owner.host.store.put(key, encoded)).then((sizeBytes) => {
+      return this.#stored(key, encoded).then((sizeBytes) => {
         window.sent(sizeBytes)
         this.#tell(task, number, ['stored', sizeBytes, refs])
       })
@@ -150,9 +147,12 @@ export class WorkerGenerators {
     link.send([MessageType.generatorResult, epoch, sequence, number, result, ackId])
   }
 
-  async #stored(storing: Promise<number>): Promise<number> {
+  async #stored(key: string, encoded: EncodedValue): Promise<number> {
+    const { store } = this.#owner.host
     try {
-      return await storing
+      // An earlier attempt may have left it here, where it is made again.
+      await store.delete(key)
+      return await store.put(key, encoded)
     } catch (error) {
       // A node manager that is gone takes its store along, and in a moment this worker, whose end is then the answer.
       if (!(error instanceof ObjectStoreFullError || error instanceof OutOfDiskError)) {
@@ -191,6 +191,15 @@ function isAborted(task: WorkerTask): boolean {
 
 function cancelled(task: WorkerTask): TaskCancelledError {
   return new TaskCancelledError(`task ${task.template.body.name} was cancelled`)
+}
+
+/** Items are told from one another by their place alone. */
+function itemsDiffer(name: string, how: string, delivered: number): OutpoolError {
+  return new OutpoolError(
+    `generator ${name} was run again and ${how}, and ${delivered} had been delivered before; ` +
+      'one that does not yield the same items each time needs `maxRetries: 0`',
+    { details: { task: name, delivered } },
+  )
 }
 
 function keyOf(epoch: number, sequence: number): number {

@@ -270,7 +270,8 @@ export class TaskRunner {
     try {
       if (count === 1) {
         const encoded = encodeValue(value, 'result', this.#owner.host.refCodec)
-        if (encoded.refs.length > 0 || compactBytes(encoded) > inlineBytes)
+        // The end of a generator is told in full, so that its owner can keep what it takes to make its items again.
+        if (encoded.refs.length > 0 || compactBytes(encoded) > inlineBytes || task.template.body.mode === 'generate')
           return this.#storeResults(task, startedAt, [encoded])
         return this.#answerInline(task, startedAt, compact(encoded))
       }
