@@ -163,6 +163,21 @@ describe('objects', () => {
     expect(refs).to.have.length(2)
   })
 
+  it('go from every node with their last ref, also where a task had another one use what it was passed', async () => {
+    await begin({ numCpus: 1 })
+    const other = await cluster.start({ head: false, address: node.url, numCpus: 1, resources: { other: 1 } })
+    const ref = await put(new Float64Array(100_000).fill(1))
+    const elsewhere = remote<(refs: readonly ObjectRef<Float64Array>[], resources: object) => number>(
+      new URL('fixtures/passing.mjs', import.meta.url),
+      'lengthElsewhere',
+    )
+    expect(await elsewhere.run([ref], { other: 1 })).to.equal(100_000)
+    const there = (): Promise<StoreUsage> => askNodeJson<StoreUsage>(other.url, '/memory?objects=10', cluster.token)
+    expect((await there()).list.map(({ key }) => key)).to.deep.equal([ref.id])
+    ref[Symbol.dispose]()
+    await eventually(async () => ((await there()).objects === 0 && (await usage()).objects === 0) || undefined)
+  })
+
   itShared('leave nothing in shared memory, or where the node kept them', async () => {
     const before = readdirSync('/dev/shm')
     await begin({ numCpus: 1 })
