@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { TestCluster } from '../../cluster/support.ts'
-import { root } from '../../tools/tree.ts'
+import { readText, root } from '../../tools/tree.ts'
 import { installedTool } from './installed-tool.ts'
 
 const tool = { name: '@ui5/cli', version: '4.0.69' }
@@ -87,6 +87,10 @@ describe('the UI5 command line', () => {
     if (nodes !== undefined) expect(nodes).to.include.members(minifier?.workers.map(({ node }) => node) ?? [])
     expect(themes?.stayed).to.deep.equal({ calls: 1, reason: 'transfer holds a MessagePort' })
   }
+
+  it('is in the guide in this version', () => {
+    expect(readText('migration-guide/README.md')).to.include(`npm install ${tool.name}@${tool.version} outpool`)
+  })
 
   it('makes the same files on workers of this machine', async () => {
     expect(Object.keys(plain).filter((path) => /\.js$/.test(path))).to.have.length.greaterThan(2 * scripts.length)
