@@ -100,6 +100,17 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
     expect(opened[0]?.mostWaiting).to.be.at.most(2)
   })
 
+  it('keeps nothing of an object that was freed while it was on its way', async () => {
+    const pull = puller.pull(big, 0, [holderOf()])
+    puller.unwanted(big)
+    await pull
+    while ((await target.size(big)) !== undefined) await new Promise((resolve) => setImmediate(resolve))
+    // What comes later is wanted again.
+    await puller.pull(big, 0, [holderOf()])
+    expect(await same(big)).to.equal(true)
+    puller.unwanted(small)
+  })
+
   it('shares one transfer among all who ask, and one channel among objects that follow each other', async () => {
     const holder = holderOf()
     await Promise.all([puller.pull(big, 0, [holder]), puller.pull(big, 0, [holder]), puller.pull(big, 0, [holder])])

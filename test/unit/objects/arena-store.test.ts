@@ -175,6 +175,15 @@ describeHere('ArenaStore', () => {
     await put(near, keyOf(2), bytes(mebibyte, 3))
   })
 
+  it('knows the size of an object whose seal is under way, for who was told that it is there', async () => {
+    await open()
+    const early = host.size(key, true)
+    expect(await host.size(key)).to.equal(undefined)
+    await put(far, key, bytes(mebibyte, 1))
+    expect(await early).to.be.within(mebibyte, mebibyte + 1_000)
+    expect(pinned()).to.equal(0)
+  })
+
   it('names the holder that does not answer, when it fails because all memory is held', async () => {
     await open({ memoryBytes: 8 * mebibyte, fullWaitMs: 200 })
     await put(near, key, bytes(6 * mebibyte, 1))
