@@ -73,10 +73,19 @@ export interface KilledOften extends LineageOutcome {
   readonly left: Readonly<Record<string, number>>
 }
 
+export interface KillOften extends Sizes {
+  /** Kills, or for how long; whichever ends first. */
+  readonly kills?: number
+  readonly seconds?: number
+  readonly everyMs: number
+  /** Tasks that have to have begun on a node before it is killed. */
+  readonly leastRuns?: number
+}
+
 /** Rounds of chains and fans, while a node is killed every so often and another one takes its place. */
 export async function killHolders(
   cluster: FailureCluster,
-  { seconds, everyMs, ...sizes }: Sizes & { readonly seconds: number; readonly everyMs: number },
+  { kills = Infinity, seconds = Infinity, everyMs, leastRuns = 0, ...sizes }: KillOften,
   note: (text: string) => void = () => {},
 ): Promise<KilledOften> {
   const [head, ...living] = await start(cluster)
@@ -84,10 +93,10 @@ export async function killHolders(
   const driver = cluster.run('lineage', options, { address: head.url, execArgv: ['--expose-gc'] })
   const killed = new Set<string>()
   const until = performance.now() + seconds * 1000
-  for (let turn = 0; ; turn = 1 - turn) {
+  for (let turn = 0; killed.size < kills && performance.now() < until; turn = 1 - turn) {
     await sleep(everyMs)
-    if (performance.now() > until) break
     const victim = living[turn] as DaemonFacts
+    await eventually(() => (runs(cluster).on.get(victim.id) ?? 0) >= leastRuns || undefined)
     killed.add(victim.id)
     signal(victim.pid, 'SIGKILL')
     living[turn] = await cluster.startNode(head.url, others[turn])
