@@ -33,6 +33,8 @@ export class Frees {
   /** What nodes could not be told yet. */
   readonly #owed = new Map<NodeId, ObjectNumber[]>()
   readonly #strays = new Map<ObjectNumber, Set<NodeId>>()
+  /** Nothing is owed to these, whatever comes of what was sent to them before. */
+  readonly #dead = new Set<NodeId>()
   #closed = false
 
   constructor({ host, nodes, objects, table }: FreesParts) {
@@ -63,6 +65,7 @@ export class Frees {
 
   /** The object has no value any more: the store of that node lets go of it. */
   tell(node: NodeId, number: ObjectNumber): void {
+    if (this.#dead.has(node)) return
     let told = this.#told.get(node)
     if (told === undefined) this.#told.set(node, (told = []))
     told.push(number)
@@ -109,6 +112,7 @@ export class Frees {
   }
 
   nodeDead(node: NodeId): void {
+    this.#dead.add(node)
     this.#told.delete(node)
     this.#owed.delete(node)
     for (const [number, nodes] of this.#strays) {
@@ -131,7 +135,7 @@ export class Frees {
   }
 
   #owe(node: NodeId, numbers: readonly ObjectNumber[], reason: Error): void {
-    if (this.#closed || reason instanceof NodeDiedError) return
+    if (this.#closed || this.#dead.has(node) || reason instanceof NodeDiedError) return
     const owed = this.#owed.get(node)
     if (owed !== undefined) return void owed.push(...numbers)
     this.#owed.set(node, [...numbers])

@@ -270,7 +270,7 @@ export class OwnedGenerator implements GeneratorPorts {
     const { table, values } = this.#parts
     for (let i = 0; i < count; i++) table.release(number + i)
     const node: NodeId | undefined = this.#place?.link.peer.node
-    if (!stored || node === undefined || this.#parts.lost().isDead(node)) return
+    if (!stored || node === undefined) return
     for (let i = 0; i < count; i++) values.frees.tell(node, number + i)
   }
 

@@ -54,11 +54,6 @@ export class LostObjects {
     this.#parts.submission.waits.nodeDead(node)
   }
 
-  /** Whether that node was declared dead: it need not be told of anything. */
-  isDead(node: NodeId): boolean {
-    return this.#parts.isDead(node)
-  }
-
   close(): void {
     this.lineage.clear()
     this.recovery.clear()
