@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { type Allowance, GeneratorState } from '../../../runtime/owner/generator-state.ts'
+import { again, type Allowance, GeneratorState } from '../../../runtime/owner/generator-state.ts'
 
 type Said = readonly ['allow', index: number, number: number, count: number, taken: number] | readonly string[]
 
@@ -88,6 +88,19 @@ describe('runtime/owner/generator-state', () => {
     expect(state.item(102, 1), 'a late one of the first attempt').to.equal(false)
     expect(state.item(104, 1)).to.equal(true)
     expect([state.take(), state.take()]).to.deep.equal([101, 104])
+  })
+
+  it('asks the next attempt for lost items first', () => {
+    const { state, said } = generator()
+    state.pushed(0)
+    state.item(100, 1)
+    said()
+    state.pushed(1, [{ index: 0, number: 100 }])
+    expect(said()).to.deep.equal([
+      ['allow', 0, 100, 1, again],
+      ['give up', '101+3', 'stored'],
+      ['allow', 1, 104, 3, 0],
+    ])
   })
 
   it('keeps its numbers where the task moves without having started', () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { again, inAll } from '../../../runtime/owner/generator-state.ts'
 import { ItemWindow } from '../../../runtime/worker/generator-state.ts'
 
 /** Makes what may be made, each of that size; returns the numbers that it sent. */
@@ -55,6 +56,27 @@ describe('runtime/worker/generator-state', () => {
     expect(makeAll(window)).to.deep.equal([])
     window.allow(11, 21, 1, 4)
     expect(makeAll(window, 500)).to.deep.equal([14])
+  })
+
+  it('sends once more what was lost of what it makes again, and does not count it', () => {
+    const window = new ItemWindow(100)
+    for (const [index, number] of [[1, 71], [4, 74], [4, 74]] as const) window.allow(index, number, 1, again) // prettier-ignore
+    expect(window.mayMake).to.equal(false)
+    window.allow(5, 20, 2, 5)
+    expect(makeAll(window, 90)).to.deep.equal([71, 74, 20, 21])
+  })
+
+  it('knows when as many were made as there were before, and goes on to see that it ends', () => {
+    const window = new ItemWindow(100)
+    window.allow(1, 71, 1, again)
+    window.allow(3, 0, inAll, 3)
+    const sent: (number | undefined)[] = []
+    while (!window.isWhole) {
+      expect(window.mayMake).to.equal(true)
+      sent.push(window.make())
+    }
+    expect(sent).to.deep.equal([undefined, 71, undefined])
+    expect(window.mayMake).to.equal(true)
   })
 
   it('does not count what its consumer has of earlier attempts', () => {
