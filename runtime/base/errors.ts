@@ -112,8 +112,8 @@ export class ObjectFreedError extends OutpoolError {
 export class ObjectReconstructionFailedError extends OutpoolError {
   static override readonly code: string = 'ERR_OUTPOOL_OBJECT_RECONSTRUCTION_FAILED'
   /**
-   * `put`, `retries disabled`, `attempts exceeded`, `lineage evicted`, `pinned worker`, `owner died`, `cancelled`,
-   * `task failed` or `unschedulable`; the same as `details.reason`.
+   * `put`, `generator ended`, `retries disabled`, `attempts exceeded`, `lineage evicted`, `pinned worker`, `owner died`,
+   * `cancelled`, `task failed` or `unschedulable`; the same as `details.reason`.
    */
   get reason(): string {
     const { reason } = this.details
