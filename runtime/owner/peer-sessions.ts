@@ -57,6 +57,8 @@ export class PeerSessions<L> {
    * that has ended here, and has no meaning any more. Else as for `came`: the end of `over` must be told before it counts.
    */
   told(process: ProcessId, ended: number): Told<L> {
+    // Whoever is only spoken of is not remembered for that.
+    if (ended === 0 && !this.#peers.has(process)) return { stale: false, over: [] }
     const session = this.#sessionWith(process)
     if (ended < session.ended) return { stale: true, over: [] }
     const over = ended > session.ended ? [...session.links] : []
