@@ -53,6 +53,14 @@ export const classes: [
   Mutual<typeof workerpool.Transfer, typeof workerpoolShim.Transfer>,
 ] = [true, true, true, true, true, true, true]
 
+export const values: [
+  Mutual<typeof workerpool.platform, typeof workerpoolShim.platform>,
+  Mutual<typeof workerpool.isMainThread, typeof workerpoolShim.isMainThread>,
+  Mutual<typeof workerpool.cpus, typeof workerpoolShim.cpus>,
+  Mutual<typeof pMap.pMapSkip, typeof pMapShim.pMapSkip>,
+  Mutual<typeof pMap.pMapStop, typeof pMapShim.pMapStop>,
+] = [true, true, true, true, true]
+
 /** A program as it was before; the other import is the only change. */
 export async function program(
   Queue: typeof OriginalQueue,
