@@ -1,20 +1,30 @@
 /** Tasks on large values whose every byte is known: object `id` of `size` bytes is a part of one long random text. */
 
-const mostBytes = 16_000_000
-/** Room for the largest object, wherever it begins. */
-const words = new Uint32Array(8 * 1024 * 1024)
-for (let i = 0, word = 1; i < words.length; i++) {
-  word ^= word << 13
-  word ^= word >>> 17
-  word ^= word << 5
-  words[i] = word
+/** Where objects begin in it is spread over so many bytes. */
+const spreadBytes = 250_000
+let words = new Uint32Array(0)
+
+/** As much of the text as is needed: a worker that has just begun has no time for more. */
+function textOf(bytes) {
+  if (words.byteLength < bytes) {
+    const longer = new Uint32Array(Math.ceil(bytes / 2))
+    longer.set(words)
+    let word = words.at(-1) ?? 1
+    for (let i = words.length; i < longer.length; i++) {
+      word ^= word << 13
+      word ^= word >>> 17
+      word ^= word << 5
+      longer[i] = word
+    }
+    words = longer
+  }
+  return Buffer.from(words.buffer)
 }
-const text = Buffer.from(words.buffer)
 
 /** Where the content of an object lies; it is not to be written to. */
 function lies(id, size) {
-  const offset = (id * 4_999_999) % (text.length - mostBytes)
-  return text.subarray(offset, offset + size)
+  const offset = (id * 4_999) % spreadBytes
+  return textOf(spreadBytes + size).subarray(offset, offset + size)
 }
 
 export function contentOf(id, size) {
