@@ -208,6 +208,11 @@ export function remote<F extends (...args: never[]) => unknown = (...args: unkno
   exportName: string,
   options: TaskOptions & { readonly numReturns: 'streaming' },
 ): RemoteFunction<Parameters<F>, ReturnType<F>>
+export function remote<F extends (...args: never[]) => unknown = (...args: unknown[]) => AsyncGenerator>(
+  module: string | URL,
+  exportName: string,
+  options: TaskOptions & { readonly numReturns: 'streaming' },
+): RemoteFunction<Parameters<F>, ReturnType<F>>
 export function remote<F extends (...args: never[]) => unknown = (...args: unknown[]) => unknown>(
   module: string | URL,
   exportName: string,

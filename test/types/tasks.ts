@@ -87,6 +87,8 @@ export async function generators(): Promise<void> {
     yield Promise.resolve(1)
   })
   for await (const value of written.run()) expectTypeOf(value).toEqualTypeOf<number>()
+  for await (const value of remote('file:///tasks.js', 'any', { numReturns: 'streaming' }).run(1, 'a'))
+    expectTypeOf(value).toEqualTypeOf<unknown>()
   expectTypeOf(cancel(counting.remote(3))).toEqualTypeOf<boolean>()
   // An array is a value like any other, and so is what nobody knows.
   expectTypeOf(remote(rows).remote()).toEqualTypeOf<ObjectRef<number[]>>()
