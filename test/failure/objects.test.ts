@@ -26,7 +26,7 @@ const mebibyte = 1024 * 1024
   it('have every byte right, and leave nothing behind, while the link of the driver to its home breaks again and again', async () => {
     const node = await cluster.startHead({ numCpus: 2, objectStoreMemory: 64 * mebibyte })
     const result = await churnObjects(cluster, node, {
-      ...{ objects: 150, leastBytes: 64_000, mostBytes: 8_000_000, cutEveryMs: 150, seed: 12 },
+      ...{ objects: 150, leastBytes: 64_000, mostBytes: 8_000_000, cutEvery: 15, seed: 12 },
     })
     expect(result.errors).to.deep.equal([])
     expect(result.wrong).to.equal(0)

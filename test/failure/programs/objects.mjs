@@ -1,6 +1,6 @@
 /**
  * Makes, uses and drops values of many sizes, here and in tasks, many at a time; then lets go of everything. Options:
- * objects or seconds (whichever ends first), leastBytes, mostBytes, users, seed, cutEveryMs (its link to its home breaks). With `through`: puts so many bytes that
+ * objects or seconds (whichever ends first), leastBytes, mostBytes, users, seed, cutEvery (so many objects: its link to its home breaks). With `through`: puts so many bytes that
  * are all kept, reads them back in another order, and goes on until there is no room; everything that was put must be
  * readable then.
  */
@@ -17,7 +17,7 @@ const {
   users = 8,
   seed = 1,
   through = 0,
-  cutEveryMs = 0,
+  cutEvery = 0,
 } = options
 const tasks = new URL('./object-tasks.mjs', import.meta.url)
 const make = remote(tasks, 'make', { maxRetries: -1 })
@@ -52,19 +52,13 @@ async function oneObject(id) {
   counts.bytes += size
 }
 
-/** Breaks the link to the home again and again; returns what ends that and tells how often it was. */
-function cutting() {
-  let cuts = 0
-  const cut = () => {
-    if (currentRuntime().home.mode !== 'connected') return
-    cuts++
-    currentRuntime().home.link.close(new Error('cut by the test'))
-  }
-  const timer = cutEveryMs > 0 ? setInterval(cut, cutEveryMs) : undefined
-  return () => {
-    clearInterval(timer)
-    return cuts
-  }
+let cuts = 0
+
+/** Breaks the link to the home, while others are in the middle of something. */
+function cut() {
+  if (currentRuntime().home.mode !== 'connected') return
+  cuts++
+  currentRuntime().home.link.close(new Error('cut by the test'))
 }
 
 async function churn() {
@@ -78,6 +72,7 @@ async function churn() {
       } catch (error) {
         errors.push(`${error.name}: ${error.message}`)
       }
+      if (cutEvery > 0 && counts.objects % cutEvery === 0) cut()
       if (counts.objects % 500 === 0) void say('progress', counts)
     }
   }
@@ -107,9 +102,8 @@ async function fill() {
   await say('full', { name: full?.name, message: full?.message, objects: refs.length })
 }
 
-const stopCutting = cutting()
 await (through > 0 ? fill() : churn())
-await say('done', { cuts: stopCutting(), ...counts, errors: errors.slice(0, 10), failed: errors.length })
+await say('done', { cuts, ...counts, errors: errors.slice(0, 10), failed: errors.length })
 await told('leave')
 const left = await leftInTables(explain)
 await say('left', { left })

@@ -29,8 +29,8 @@ export interface ChurnOptions {
   readonly mostBytes: number
   /** Default: no worker is killed. */
   readonly killEveryMs?: number
-  /** How often the link of the driver to its home breaks. Default: never. */
-  readonly cutEveryMs?: number
+  /** After so many objects, again and again, the link of the driver to its home breaks. Default: never. */
+  readonly cutEvery?: number
   readonly seed: number
   readonly onProgress?: (counts: Counts) => void
 }
