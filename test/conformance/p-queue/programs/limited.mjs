@@ -1,10 +1,11 @@
 // Tasks of a queue with a name: each notes its start and its end in a file that other processes write to, too.
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { init, shutdown } from 'outpool'
 import PQueue from 'outpool/p-queue'
 
-const [file, name, options, count, ms] = process.argv.slice(2)
+// `until`: so many milliseconds, or a file that is to be there.
+const [file, name, options, count, until] = process.argv.slice(2)
 await init()
 // What is asked of the head is noted beside the file.
 const { home } = globalThis[Symbol.for('outpool.process.1')]
@@ -18,7 +19,8 @@ await Promise.all(
   Array.from({ length: Number(count) }, () =>
     queue.add(async () => {
       appendFileSync(file, `start ${Date.now()}\n`)
-      await sleep(Number(ms))
+      if (/^\d+$/.test(until)) await sleep(Number(until))
+      else while (!existsSync(until)) await sleep(5)
       appendFileSync(file, `end ${Date.now()}\n`)
     }),
   ),
