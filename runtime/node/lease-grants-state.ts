@@ -44,6 +44,8 @@ export interface LeaseStats {
 
 export class LeaseGrants {
   readonly #tables: LeaseTables
+  /** What fell due by then has been done; what is due since then has not, however late it is asked for. */
+  #lookedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(deps: LeaseDependencies) {
     this.#tables = new LeaseTables(deps)
@@ -234,10 +236,9 @@ export class LeaseGrants {
   /** When `tick` has something to do next, on the injected clock; undefined when only events can change anything. */
   nextTickAtMs(): number | undefined {
     const { options } = this.#tables.deps
-    const now = this.#tables.now()
     let next = this.#tables.view.nextExpiryAtMs()
     const consider = (atMs: number): void => {
-      if (atMs > now) next = Math.min(next, atMs)
+      if (atMs > this.#lookedAtMs) next = Math.min(next, atMs)
     }
     for (const request of this.#tables.waiting.values()) {
       if (request.infeasibleSinceMs !== undefined)
@@ -304,6 +305,7 @@ export class LeaseGrants {
 
   #run(): void {
     const tables = this.#tables
+    this.#lookedAtMs = tables.now()
     allocateWaiting(tables)
     assignWorkers(tables)
     placeWaiting(tables)

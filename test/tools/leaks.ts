@@ -36,9 +36,12 @@ function runMark(): string {
   return mark
 }
 
-/** The service by which the loader of the tests compiles what it has not in its cache: it lives as long as this process. */
+/**
+ * The service by which the loader of the tests compiles what it has not in its cache: it lives as long as this process, or
+ * as the thread that loads with it; where that ended first, nobody is left to take note of its end.
+ */
 function isCompiler(pid: number): boolean {
-  return parentOf(pid) === process.pid && /\/esbuild --service=/.test(describeProcess(pid))
+  return parentOf(pid) === process.pid && /\/esbuild --service=|zombie esbuild$/.test(describeProcess(pid))
 }
 
 function list(folder: string, isOurs: (name: string) => boolean): string[] {
