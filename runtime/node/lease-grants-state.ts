@@ -24,7 +24,14 @@
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { NodeRow, ResourceUnits } from '../protocol/messages.ts'
 import { place } from '../scheduler/policy.ts'
-import { allocateWaiting, placeWaiting, refuseInfeasible, rowsOf, sendToArguments } from './lease-queue.ts'
+import {
+  allocateWaiting,
+  mayWaitAtHome,
+  placeWaiting,
+  refuseInfeasible,
+  rowsOf,
+  sendToArguments,
+} from './lease-queue.ts'
 import { reclaimAll, reclaimForWaiting } from './lease-reclaim.ts'
 import { classKeyOf, LeaseTables, waitingKey } from './lease-tables.ts'
 import type { Lease, LeaseAsk, LeaseDependencies, OwnerKey, WaitingRequest, WorkerEntry } from './lease-types.ts'
@@ -203,7 +210,8 @@ export class LeaseGrants {
   /** Other nodes may have something free, those that were asked before included. */
   #lookAgain(): void {
     for (const request of this.#tables.waiting.values()) {
-      if (!request.home) continue
+      // Where its home can run it, that looks elsewhere for it.
+      if (!request.home && mayWaitAtHome(this.#tables, request)) continue
       request.visitedNow = []
       request.placed = false
     }

@@ -157,17 +157,27 @@ function redirect(tables: LeaseTables, request: WaitingRequest, { id, url }: Nod
 
 /**
  * A redirected request queues only where it is served soon: nobody waits before it, and the task leases here would do.
- * Otherwise its home, which sent it here and so is the last node that it visited, keeps it and sends it on; unless that
- * could never run it.
+ * Otherwise its home, which sent it here and so is the last node that it visited, keeps it and sends it on. One that its
+ * home could never run waits here, until another node has room for it.
  */
 function mayQueueRedirected(tables: LeaseTables, request: WaitingRequest): boolean {
   if (tables.draining || !request.mayRunHere) return false
-  const sender = request.visited.at(-1)
-  const home = sender === undefined ? undefined : tables.view.row(sender)
-  if (home === undefined || home.state !== 'alive' || !fits(home.total, request.resources)) return true
+  if (!mayWaitAtHome(tables, request)) return !hasRoomElsewhere(tables, request)
   for (const other of tables.waiting.values())
     if (other !== request && other.lease === 0 && other.priority >= request.priority) return false
   return attainable(tables, request)
+}
+
+export function mayWaitAtHome(tables: LeaseTables, request: WaitingRequest): boolean {
+  const sender = request.visited.at(-1)
+  const home = sender === undefined ? undefined : tables.view.row(sender)
+  return home !== undefined && home.state === 'alive' && fits(home.total, request.resources)
+}
+
+function hasRoomElsewhere(tables: LeaseTables, { resources, strategy, visited }: WaitingRequest): boolean {
+  const { node } = tables.deps
+  const view = { self: node, rows: rowsOf(tables), freeHere: false }
+  return place({ resources, strategy, visited: [...visited, node] }, view).kind === 'node'
 }
 
 function refuseBusy(tables: LeaseTables, request: WaitingRequest): void {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { NodeRow } from '../../../runtime/protocol/messages.ts'
 import { parseResources } from '../../../runtime/scheduler/resources.ts'
 import { jobB, LeaseFixture, nodeId, nodeRow } from './lease-fixture.ts'
 
@@ -390,6 +391,25 @@ describe('runtime/node/lease-grants-state', () => {
       node.ask('far', 3, { visited: [nodeId(2)] }, false)
       node.ask('far', 3, { visited: [nodeId(2)] }, false)
       expect(node.grants.stats().queued).to.equal(3)
+    })
+
+    it('gives such a one back as soon as another node has room for it', () => {
+      const node = new LeaseFixture({ numCpus: 4 })
+      const home = nodeRow(2, parseResources({ numCpus: 1 }))
+      const third = (available: number): NodeRow => nodeRow(3, four, { available: [['CPU', available * 10_000]] })
+      node.grants.viewChanged([home, third(2)])
+      node.ask('a', 4)
+      node.ready()
+      node.take()
+      const waits = node.ask('far', 3, { visited: [nodeId(2)] }, false)
+      expect(node.take()).to.deep.equal([])
+      node.grants.viewChanged([third(3)])
+      expect(node.take()).to.deep.equal([`refuse far ${waits} busy: node ${nodeId(1)} has nothing free`])
+      const elsewhere = node.ask('far', 3, { visited: [nodeId(3), nodeId(2)] }, false)
+      expect(node.take()).to.deep.equal([])
+      const sent = node.ask('far', 3, { visited: [nodeId(2)] }, false)
+      expect(node.take()).to.deep.equal([`refuse far ${sent} busy: node ${nodeId(1)} has nothing free`])
+      expect([node.grants.stats().queued, elsewhere !== sent]).to.deep.equal([1, true])
     })
 
     it('sends a request that is too big for this node to one that can run it, busy or not', () => {
