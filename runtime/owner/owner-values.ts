@@ -232,7 +232,7 @@ export class OwnerValues {
     let outcome = this.#objects.outcome(number)
     if (outcome !== undefined && isLost(outcome)) {
       // Its number may be kept for lineage alone.
-      if (!this.isHeld(number)) return ['error', compactError(freed([owner, number, node]))]
+      if (!this.#borrowing.state.isHeld(owner, number)) return ['error', compactError(freed([owner, number, node]))]
       this.#lost.recovery.state.need(number)
       outcome = this.#objects.outcome(number)
     }
@@ -333,8 +333,9 @@ export class OwnerValues {
     this.#borrowing.state.contain(number, refs)
   }
 
+  /** Whether an object of this process is to stay: nobody tells when a handle goes that came after it was freed. */
   isHeld(number: number): boolean {
-    return this.#borrowing.state.isHeld(this.#host.self.process, number)
+    return this.#borrowing.state.isLive(number)
   }
 
   /** Nobody refers to an object of this process any more. */

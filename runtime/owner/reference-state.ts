@@ -107,6 +107,11 @@ export class ReferenceState {
     return this.#owned.isLive(number) || this.#owned.lost.has(number)
   }
 
+  /** Whether anybody holds an object of this process. A handle that came after it was freed does not keep it. */
+  isLive(number: ObjectNumber): boolean {
+    return this.#owned.isLive(number)
+  }
+
   /** A ref in the arguments (or in the value of an argument) of a task that runs here: a handle. */
   decodeInTask(ref: RefTuple, task: number): void {
     this.#hold(ref)

@@ -71,6 +71,7 @@ export class SimHead implements Endpoint {
         for (const link of instruction.links) this.#tell(link, 'view', (node) => node.view(instruction.rows, false))
         return
       case 'declaredDead':
+        this.world.losses.declaredDead(instruction.node)
         return this.#tell(instruction.link, 'declaredDead', (node) => node.declaredDead())
       case 'closeLink': {
         const node = this.#nodes.get(instruction.link)

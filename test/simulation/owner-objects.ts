@@ -120,7 +120,9 @@ export class OwnerObjects implements ReferenceEffects {
 
   /** The refs in the value of an object, as handles here; [] where there is no value. */
   get(ref: RefTuple, then: (handles: readonly RefTuple[]) => void): void {
-    this.refs.retain(ref)
+    // One that was freed while its task ran is wanted again.
+    if (ref[0] === this.process.id && this.table.has(ref[1])) this.refs.retainOwned(ref[1])
+    else this.refs.retain(ref)
     const take = ({ refs, stored }: Outcome): void => {
       const end = (inner: readonly RefTuple[]): void => {
         this.refs.decodeWithin(ref, inner)
@@ -187,7 +189,7 @@ export class OwnerObjects implements ReferenceEffects {
 
   /** An object gets its value; whoever waits is told. */
   settled(number: number, outcome: Outcome): void {
-    const held = this.refs.isHeld(this.process.id, number)
+    const held = this.refs.isLive(number)
     const waiters = this.waiters.get(number) ?? []
     this.waiters.delete(number)
     if (held) this.outcomes.set(number, outcome)

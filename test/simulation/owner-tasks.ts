@@ -1,4 +1,5 @@
 /** The calls of a simulated process: what they pin, how they settle, what is late of them. */
+import type { NodeId } from '../../runtime/base/ids.ts'
 import type { Failure, Grant } from '../../runtime/owner/submit-types.ts'
 import type { SubmitState } from '../../runtime/owner/submit-state.ts'
 import type { ContainedRefs, Peer } from '../../runtime/owner/reference-types.ts'
@@ -91,7 +92,7 @@ export abstract class OwnerTasks extends OwnerObjects {
     const pins = number < 0 ? late : (this.pins.get(number) ?? [])
     if (settled) this.pins.delete(number)
     const settles = settled || number < 0
-    const held = settled ? results.filter((result) => this.refs.isHeld(this.process.id, result.number)) : []
+    const held = settled ? results.filter((result) => this.refs.isLive(result.number)) : []
     this.refs.replied({ worker, pins, settled: settles, borrowed, results, ackId })
     this.released()
     if (!settled) return
@@ -135,6 +136,16 @@ export abstract class OwnerTasks extends OwnerObjects {
     this.latePins.delete(key)
     this.lateResults.delete(key)
     return pins
+  }
+
+  /** Nodes on which attempts that came to nothing have left a result, or may do so. */
+  strayPlaces(number: number): ReadonlySet<NodeId> {
+    const places = new Set(this.strays.get(number))
+    for (const [key, [first, count]] of this.lateResults) {
+      const lease = this.leases.get(Number(key.split('.')[0]))
+      if (lease !== undefined && number >= first && number < first + count) places.add(lease.node)
+    }
+    return places
   }
 
   /** The first result and the number of them, of a task that may have left some. */

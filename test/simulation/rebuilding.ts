@@ -86,6 +86,7 @@ export class Rebuilding {
     this.state.drop(number)
     if (!this.specs.has(this.#owner.taskOf(number))) return false
     this.#owner.outcomes.set(number, { error: false, refs: [], stored: { sizeBytes: 0, holders: [] }, released: true })
+    this.#owner.world.losses.released(keyOf(this.#owner.refOf(number)))
     this.lineage.unheld(number)
     return true
   }
@@ -133,7 +134,7 @@ export class Rebuilding {
   finished(task: number): void {
     if (!this.state.isRunning(task)) return
     this.state.ended(task)
-    this.lineage.ran(task, (number) => this.#owner.refs.isHeld(this.#owner.process.id, number))
+    this.lineage.ran(task, (number) => this.#owner.refs.isLive(number))
   }
 
   /** Wants what is lost; the outcome changes by that, now or later. */
@@ -153,6 +154,7 @@ export class Rebuilding {
   #settleAgain(number: number, outcome: Outcome): void {
     this.#wanted.delete(number)
     this.state.drop(number)
+    if (!outcome.error) this.#owner.world.losses.madeAgain(keyOf(this.#owner.refOf(number)))
     this.#owner.settled(number, outcome)
   }
 
@@ -164,7 +166,7 @@ export class Rebuilding {
   }
 
   #judge(number: number, maker: number | undefined): LossReason | undefined {
-    const { table, submit, refs, process } = this.#owner
+    const { table, submit, refs } = this.#owner
     const task = maker ?? this.#owner.taskOf(number)
     if (maker === undefined && table.page(task)?.lease[slotOf(task)] === 0) return 'put'
     const template = submit.templateOf(task)
@@ -174,7 +176,7 @@ export class Rebuilding {
     const made = maker === undefined ? undefined : this.specs.get(maker)?.made
     if (made === undefined) return 'lineage evicted'
     const isThere = (arg: number): boolean =>
-      table.has(arg) && (this.lineage.makerOf(arg) !== undefined || refs.isHeld(process.id, arg))
+      table.has(arg) && (this.lineage.makerOf(arg) !== undefined || refs.isLive(arg))
     return made.every(isThere) ? undefined : 'lineage evicted'
   }
 
@@ -186,7 +188,7 @@ export class Rebuilding {
     owner.world.count('rebuilt')
     owner.world.note(owner.process, `makes ${[...this.#wanted].join()} again, by task ${task}`)
     for (let i = task; i < task + spec.call.template.numReturns; i++)
-      if (this.#wanted.has(i)) owner.world.losses.rebuilt(owner.process, keyOf(owner.refOf(i)))
+      if (this.#wanted.has(i)) owner.world.losses.rebuilt(owner.process, keyOf(owner.refOf(i)), owner.strayPlaces(i))
     for (const ref of spec.held) owner.refs.retain(ref)
     for (const made of spec.made) owner.refs.retainOwned(made)
     owner.runAgain(task, spec.call, [...spec.held, ...spec.made.map((made) => owner.refOf(made))], spec.known)
@@ -195,7 +197,7 @@ export class Rebuilding {
   #failure(number: number, reason: LossReason): Outcome {
     const { world, process } = this.#owner
     world.count(`not rebuilt: ${reason}`)
-    world.losses.told(process, keyOf(this.#owner.refOf(number)), reason)
+    world.losses.told(process, keyOf(this.#owner.refOf(number)), reason, this.#owner.strayPlaces(number))
     return { error: true, refs: [] }
   }
 
@@ -206,7 +208,7 @@ export class Rebuilding {
     this.specs.delete(task)
     for (let i = spec.call.template.numReturns - 1; i >= 0; i--) {
       const number = task + i
-      if (!owner.table.has(number) || owner.refs.isHeld(owner.process.id, number)) continue
+      if (!owner.table.has(number) || owner.refs.isLive(number)) continue
       owner.outcomes.delete(number)
       owner.table.release(number)
     }

@@ -265,11 +265,12 @@ export class World {
   checkFree(ref: RefTuple): void {
     const holders = this.checks.holdersOf(ref)
     for (const id of holders) if (this.#cutOff.has(id)) return
-    if (this.#cutOff.has(ref[0])) return
+    // Nor by what was taken for dead, and by whoever will hear of that in a moment.
+    if (this.#cutOff.has(ref[0]) || this.losses.isDeclaredDead(ref[2])) return
     const fencedOff = this.owners().find(({ id }) => id === ref[0])?.objects.deadNodes
     for (const { id, nodeId, objects } of this.owners()) {
       // Where the one was told that the node of the other is dead, the ref is lost, whether or not the other knows.
-      const lost = objects.deadNodes.has(ref[2]) || fencedOff?.has(nodeId) === true
+      const lost = objects.deadNodes.has(ref[2]) || fencedOff?.has(nodeId) || this.losses.isDeclaredDead(nodeId)
       const holds = id !== ref[0] && !lost && objects.refs.isHeld(ref[0], ref[1])
       demand(!holds, 'never-freed-while-held', () => `${this.nameOf(id)} holds ${ref[0]}:${ref[1]}, which is freed`)
     }

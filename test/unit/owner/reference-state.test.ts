@@ -133,6 +133,22 @@ describe('reference-state', () => {
       expect(state.size()).to.equal(0)
     })
 
+    it('is not alive by a handle that came after it was freed, unless it is made again', () => {
+      const { state, taken } = recorded()
+      state.retainOwned(1)
+      state.releaseOwned(1)
+      state.decodeInTask(own(1), 1)
+      expect([state.isHeld(self.process, 1), state.isLive(1)]).to.deep.equal([true, false])
+      state.retainOwned(1)
+      expect(state.isLive(1)).to.equal(true)
+      state.releaseOwned(1)
+      expect(state.isLive(1)).to.equal(true)
+      expect(taken()).to.deep.equal(['free 1'])
+      state.release(self.process, 1)
+      expect(state.isLive(1)).to.equal(false)
+      expect(taken()).to.deep.equal(['free 1'])
+    })
+
     it('watches a borrower again that was told dead while something else of it was held', () => {
       const { state, taken } = recorded()
       state.retainOwned(1)
