@@ -27,9 +27,9 @@ export type LeaseRequest = readonly [
   /** Of the task that is to run first there; null where it has no large ones. */
   argumentBytes: ArgumentBytes | null,
 ]
-export type LeaseCancel = readonly [type: T['leaseCancel'], requestId: number]
+type LeaseCancel = readonly [type: T['leaseCancel'], requestId: number]
 /** `endWorker`: the worker must not serve anybody else (an initializer ran there, or a task is to be ended). */
-export type LeaseReturn = readonly [type: T['leaseReturn'], leaseId: number, endWorker: boolean]
+type LeaseReturn = readonly [type: T['leaseReturn'], leaseId: number, endWorker: boolean]
 /** End that incarnation, then answer with `workerEnded`. Also right for one that is dead already. */
 export type WorkerEnd = readonly [
   type: T['workerEnd'],
@@ -48,7 +48,7 @@ export type Recall = readonly [
 ]
 
 // Node manager -> owner.
-export type LeaseGranted = readonly [
+type LeaseGranted = readonly [
   type: T['leaseGranted'],
   requestId: number,
   leaseId: number,
@@ -60,15 +60,23 @@ export type LeaseGranted = readonly [
   pagePath: string,
   pid: number,
 ]
-export type LeaseRedirected = readonly [type: T['leaseRedirected'], requestId: number, node: NodeId, url: string]
-export type LeaseRefused = readonly [type: T['leaseRefused'], requestId: number, code: RefusalCode, text: string]
+type LeaseRedirected = readonly [type: T['leaseRedirected'], requestId: number, node: NodeId, url: string]
+type LeaseRefused = readonly [type: T['leaseRefused'], requestId: number, code: RefusalCode, text: string]
 /** Somebody waits: stop pushing, recall, return the lease after the running task. */
-export type LeaseReclaim = readonly [type: T['leaseReclaim'], leaseId: number]
+type LeaseReclaim = readonly [type: T['leaseReclaim'], leaseId: number]
 /** `startedUpTo`: the highest sequence of `epoch` that was started, -1 for none, null where nobody can know. */
-export type WorkerEnded = readonly [
-  type: T['workerEnded'],
-  requestId: number,
-  exit: ExitReport,
-  startedUpTo: number | null,
-]
-export type Recalled = readonly [type: T['recalled'], requestId: number, sequences: readonly number[]]
+type WorkerEnded = readonly [type: T['workerEnded'], requestId: number, exit: ExitReport, startedUpTo: number | null]
+type Recalled = readonly [type: T['recalled'], requestId: number, sequences: readonly number[]]
+
+export type LeaseMessage =
+  | LeaseRequest
+  | LeaseCancel
+  | LeaseReturn
+  | WorkerEnd
+  | Recall
+  | LeaseGranted
+  | LeaseRedirected
+  | LeaseRefused
+  | LeaseReclaim
+  | WorkerEnded
+  | Recalled

@@ -8,19 +8,7 @@
 import type { NodeId, ObjectNumber, ProcessId, TaskNumber } from '../base/ids.ts'
 import type { CodeMade, CodeNeed, CodePlace } from './code-messages.ts'
 import type { HeadMessage } from './head-messages.ts'
-import type {
-  LeaseRequest,
-  LeaseCancel,
-  LeaseReturn,
-  WorkerEnd,
-  Recall,
-  LeaseGranted,
-  LeaseRedirected,
-  LeaseRefused,
-  LeaseReclaim,
-  WorkerEnded,
-  Recalled,
-} from './lease-messages.ts'
+import type { LeaseMessage } from './lease-messages.ts'
 import type { MessageType } from './message-type.ts'
 import type { Chaos, ChaosDone, CountRequest, Counts, MadeAt } from './operator-messages.ts'
 import type { CopyMessage, StoreCollect, StoreNotes, StoreReply, StoreRequest } from './store-messages.ts'
@@ -35,21 +23,7 @@ export type {
   StoreReply,
   StoreRequest,
 } from './store-messages.ts'
-export type {
-  ArgumentBytes,
-  RefusalCode,
-  LeaseRequest,
-  LeaseCancel,
-  LeaseReturn,
-  WorkerEnd,
-  Recall,
-  LeaseGranted,
-  LeaseRedirected,
-  LeaseRefused,
-  LeaseReclaim,
-  WorkerEnded,
-  Recalled,
-} from './lease-messages.ts'
+export type { ArgumentBytes, LeaseRequest, Recall, RefusalCode, WorkerEnd } from './lease-messages.ts'
 export type { Chaos, ChaosDone, CountRequest, Counts, MadeAt } from './operator-messages.ts'
 export { MessageType } from './message-type.ts'
 export type { TableEvent, TableOperation, TableReply, TableRequest, TableRow } from './head-messages.ts'
@@ -321,17 +295,6 @@ export type NodeDrained = readonly [type: T['nodeDrained'], requestId: number, c
 export type Message =
   | Ping
   | Pong
-  | LeaseRequest
-  | LeaseCancel
-  | LeaseReturn
-  | WorkerEnd
-  | Recall
-  | LeaseGranted
-  | LeaseRedirected
-  | LeaseRefused
-  | LeaseReclaim
-  | WorkerEnded
-  | Recalled
   | LeaseStart
   | WorkerBlocked
   | WorkerResumed
@@ -382,6 +345,7 @@ export type Message =
   | Chaos
   | ChaosDone
   | Tokens
+  | LeaseMessage
   | HeadMessage
   | CodeNeed
   | CodePlace

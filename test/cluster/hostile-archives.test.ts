@@ -9,47 +9,30 @@ import type * as Current from '../../runtime/owner/current.ts'
 import { archiveId } from '../../runtime/code/modules/archive.ts'
 import type { PackedManifest } from '../../runtime/code/modules/manifest.ts'
 import { BareNode, joinOptions, Project } from './bare-nodes.ts'
+import { magic, rawEnd, rawEntry, type EntryFacts } from '../unit/code/modules/raw-archive.ts'
 
 /** The same instance of the built package as the import of it: the tests' loader requires both. */
 const built = <T>(path: string): T => createRequire(import.meta.url)(path) as T
 
-const magic = Buffer.from('outpool-archive 1\n')
-
-function entry(
-  path: string,
-  text = 'export const run = () => 1',
-  fields: { kind?: number; size?: number } = {},
-): Buffer {
-  const [name, bytes] = [Buffer.from(path), Buffer.from(text)]
-  const head = Buffer.alloc(8)
-  head.writeUInt8(fields.kind ?? 1, 0)
-  head.writeUInt16LE(name.length, 2)
-  head.writeUInt32LE(fields.size ?? bytes.length, 4)
-  return Buffer.concat([head, name, bytes])
-}
-
-function end(count: number): Buffer {
-  const bytes = Buffer.alloc(5)
-  bytes.writeUInt32LE(count, 1)
-  return bytes
-}
+const entry = (path: string, text = 'export const run = () => 1', facts?: EntryFacts): Buffer =>
+  rawEntry(path, Buffer.from(text), facts)
 
 /** Ten million empty files: a hundred times the same hundred thousand, as one compressed stream. */
 function tenMillion(): Buffer {
   const some = gzipSync(Buffer.concat(Array.from({ length: 100_000 }, (_, i) => entry(`f${i}`, ''))), { level: 1 })
   const all = Array.from({ length: 100 }, () => some)
-  return Buffer.concat([gzipSync(magic), ...all, gzipSync(end(10_000_000))])
+  return Buffer.concat([gzipSync(magic), ...all, gzipSync(rawEnd(10_000_000))])
 }
 
 const packedOf = (...parts: Buffer[]): Buffer => gzipSync(Buffer.concat([magic, ...parts]))
 
 const good = entry('module.mjs')
 const hostile: Readonly<Record<string, readonly [packed: () => Buffer, why: string]>> = {
-  'a path above its folder': [() => packedOf(good, entry('../../victim'), end(2)), 'leads out of the folder'],
-  'an absolute path': [() => packedOf(good, entry('/tmp/outpool-victim'), end(2)), 'is absolute'],
-  'a link': [() => packedOf(good, entry('link', '/etc/passwd', { kind: 50 }), end(2)), 'of kind 50'],
-  'a size that lies': [() => packedOf(entry('module.mjs', 'x', { size: 4_000_000 }), end(1)), 'ends before its end'],
-  'a number of files that lies': [() => packedOf(good, end(7)), 'says that it has 7 files'],
+  'a path above its folder': [() => packedOf(good, entry('../../victim'), rawEnd(2)), 'leads out of the folder'],
+  'an absolute path': [() => packedOf(good, entry('/tmp/outpool-victim'), rawEnd(2)), 'is absolute'],
+  'a link': [() => packedOf(good, entry('link', '/etc/passwd', { kind: 50 }), rawEnd(2)), 'of kind 50'],
+  'a size that lies': [() => packedOf(entry('module.mjs', 'x', { size: 4_000_000 }), rawEnd(1)), 'ends before its end'],
+  'a number of files that lies': [() => packedOf(good, rawEnd(7)), 'says that it has 7 files'],
   'ten million entries': [tenMillion, 'more than 100000 files'],
 }
 

@@ -3,8 +3,8 @@
  * `OUTPOOL_SEED=17` runs that one alone.
  */
 import { expect } from 'chai'
-import { findFirst } from './peers/seeds.ts'
-import type { Counts } from './seeds.ts'
+import { runPeers } from './peers/seeds.ts'
+import { describeFinding, findFirst, type Counts } from './seeds.ts'
 
 const single = Number(process.env['OUTPOOL_SEED'] ?? 0)
 const seeds = Number(process.env['OUTPOOL_SEEDS'] ?? 1_000)
@@ -15,10 +15,8 @@ describe('processes whose links break', function () {
   this.timeout(0)
   const counts: Counts = new Map()
   const holds = async (from: number, to: number): Promise<void> => {
-    const finding = await findFirst(from, to, counts)
-    if (finding === undefined) return
-    const again = `OUTPOOL_SEED=${finding.seed} npx mocha test/simulation/peers.test.ts`
-    throw new Error(`seed ${finding.seed}: ${finding.text}\n    ${finding.story.join('\n    ')}\n  again: ${again}`)
+    const finding = await findFirst(from, to, counts, runPeers)
+    if (finding !== undefined) throw new Error(describeFinding(finding, 'peers'))
   }
 
   if (single > 0) {

@@ -17,8 +17,15 @@ const shown = 40
 /** What happened in all histories of a run, by name. */
 export type Counts = Map<string, number>
 
-export async function runSeed(seed: number, counts?: Counts): Promise<Finding | undefined> {
-  const world = new World(seed)
+/** One history, made of its seed alone. */
+interface History {
+  readonly story: readonly string[]
+  readonly counts: ReadonlyMap<string, number>
+  /** Throws a Violation when something does not hold. */
+  run(): Promise<void>
+}
+
+export async function play(seed: number, world: History, counts?: Counts): Promise<Finding | undefined> {
   try {
     await world.run()
     return undefined
@@ -31,16 +38,26 @@ export async function runSeed(seed: number, counts?: Counts): Promise<Finding | 
   }
 }
 
+export function runSeed(seed: number, counts?: Counts): Promise<Finding | undefined> {
+  return play(seed, new World(seed), counts)
+}
+
 /** The first seed of a range at which something does not hold. */
-export async function findFirst(from: number, to: number, counts?: Counts): Promise<Finding | undefined> {
+export async function findFirst(
+  from: number,
+  to: number,
+  counts?: Counts,
+  run: typeof runSeed = runSeed,
+): Promise<Finding | undefined> {
   for (let seed = from; seed <= to; seed++) {
-    const finding = await runSeed(seed, counts)
+    const finding = await run(seed, counts)
     if (finding !== undefined) return finding
   }
   return undefined
 }
 
-export function describeFinding({ seed, text, story }: Finding): string {
-  const again = `OUTPOOL_SEED=${seed} npx mocha test/simulation/simulation.test.ts`
+/** `suite`: the test that plays such histories. */
+export function describeFinding({ seed, text, story }: Finding, suite: 'simulation' | 'peers' = 'simulation'): string {
+  const again = `OUTPOOL_SEED=${seed} npx mocha test/simulation/${suite}.test.ts`
   return `seed ${seed}: ${text}\n  the last events:\n    ${story.join('\n    ')}\n  again: ${again}`
 }

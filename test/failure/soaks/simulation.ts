@@ -1,6 +1,6 @@
 /** Ten thousand histories of the simulated cluster, and as many of links that break. */
 import { describeFinding, findFirst } from '../../simulation/seeds.ts'
-import { findFirst as findPeers } from '../../simulation/peers/seeds.ts'
+import { runPeers } from '../../simulation/peers/seeds.ts'
 import type { Counts } from '../../simulation/seeds.ts'
 import type { Soak } from './soak.ts'
 
@@ -14,11 +14,10 @@ export const histories: Soak = {
     let findings = 0
     for (let from = 1; from <= seeds; from += perNote) {
       const to = Math.min(seeds, from + perNote - 1)
-      for (const finding of [await findFirst(from, to, counts), await findPeers(from, to, counts)]) {
-        if (finding === undefined) continue
-        findings++
-        check(describeFinding(finding), false)
-      }
+      const [inCluster, ofPeers] = [await findFirst(from, to, counts), await findFirst(from, to, counts, runPeers)]
+      if (inCluster !== undefined) check(describeFinding(inCluster), false)
+      if (ofPeers !== undefined) check(describeFinding(ofPeers, 'peers'), false)
+      findings += [inCluster, ofPeers].filter((finding) => finding !== undefined).length
       note(`seeds up to ${to}`)
       // So that the command can be interrupted.
       await new Promise((resolve) => setImmediate(resolve))

@@ -120,7 +120,7 @@ export class PeerProcess {
   end(task: Handed, wanted: readonly RefTuple[]): void {
     const link = this.running.get(task) as Link
     this.running.delete(task)
-    const contained = this.world.withoutCycles([task.submitter.id, task.result, node], wanted)
+    const contained = this.world.containers.withoutCycles([task.submitter.id, task.result, node], wanted)
     // As a worker does it whose owner is gone.
     if (link.closed) return this.borrowing.state.leaveTask(task.id)
     const { borrowed, ackId } = this.borrowing.state.reply(task.id, task.submitter.peer, contained)

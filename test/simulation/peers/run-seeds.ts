@@ -1,5 +1,7 @@
 /** `run-seeds.ts <from> <to>`: prints the first finding of these seeds as JSON, or null. */
-import { findFirst } from './seeds.ts'
+import { findFirst } from '../seeds.ts'
+import { runPeers } from './seeds.ts'
 
 const [from, to] = process.argv.slice(2).map(Number)
-void findFirst(from ?? 1, to ?? 1).then((finding) => process.stdout.write(JSON.stringify(finding ?? null)))
+const first = findFirst(from ?? 1, to ?? 1, undefined, runPeers)
+void first.then((finding) => process.stdout.write(JSON.stringify(finding ?? null)))

@@ -16,6 +16,7 @@ import { demand } from '../checks.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { PeerProcess } from './process.ts'
 import { Wire } from './wire.ts'
+import { Containers, nameOf } from '../../unit/owner/containers.ts'
 
 const workMs = 400
 const mostEvents = 50_000
@@ -27,7 +28,6 @@ interface Gift {
   readonly doubtful: boolean
 }
 
-const nameOf = ([owner, number]: RefTuple): string => `${owner}:${number}`
 const pairOf = (a: ProcessId, b: ProcessId): string => [a, b].sort().join()
 
 export class PeerWorld {
@@ -40,7 +40,7 @@ export class PeerWorld {
   readonly #wires: Wire[] = []
   readonly #parted = new Map<string, number>()
   readonly #gifts = new Map<string, Gift[]>()
-  readonly #contents = new Map<string, readonly RefTuple[]>()
+  readonly containers: Containers = new Containers()
 
   constructor(seed: number) {
     this.random = seededRandom(seed)
@@ -112,15 +112,6 @@ export class PeerWorld {
     const key = `${nameOf(ref)} ${to.id}`
     const gift = { pairs, parted: this.#partedIn(pairs), doubtful }
     this.#gifts.set(key, [...(this.#gifts.get(key) ?? []), gift])
-  }
-
-  /** Counting does not collect a value that contains itself, so there is none. */
-  withoutCycles(container: RefTuple, wanted: readonly RefTuple[]): RefTuple[] {
-    const reaches = (ref: RefTuple): boolean =>
-      nameOf(ref) === nameOf(container) || (this.#contents.get(nameOf(ref)) ?? []).some(reaches)
-    const refs = wanted.filter((ref) => !reaches(ref))
-    this.#contents.set(nameOf(container), refs)
-    return refs
   }
 
   #step(): void {

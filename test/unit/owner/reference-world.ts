@@ -3,6 +3,7 @@ import type { NodeId, ProcessId } from '../../../runtime/base/ids.ts'
 import { ReferenceState } from '../../../runtime/owner/reference-state.ts'
 import { MapCountStore, type Peer, type ReferenceEffects } from '../../../runtime/owner/reference-types.ts'
 import type { RefTuple } from '../../../runtime/protocol/messages.ts'
+import { Containers, nameOf } from './containers.ts'
 
 const node = 'aaaaaaaaaaaaaaaa' as NodeId
 
@@ -22,8 +23,6 @@ interface Task {
   readonly inside: RefTuple[]
   worker: Process
 }
-
-const nameOf = ([owner, number]: RefTuple): string => `${owner}:${number}`
 
 export class Process {
   readonly peer: Peer
@@ -55,7 +54,7 @@ export class Process {
 
   put(refs: readonly RefTuple[]): void {
     const number = this.create()
-    this.world.withoutCycles([this.id, number, node], refs)
+    this.world.containers.withoutCycles([this.id, number, node], refs)
     this.refs.contain(number, refs)
     this.ready.set(number, refs)
   }
@@ -91,7 +90,7 @@ export class Process {
 
   end(task: Task, wanted: RefTuple[], retry: Process | undefined): void {
     this.running.delete(task)
-    const contained = this.world.withoutCycles([task.submitter.id, task.result, node], wanted)
+    const contained = this.world.containers.withoutCycles([task.submitter.id, task.result, node], wanted)
     const { borrowed, ackId } = this.refs.reply(task.number, task.submitter.peer, contained)
     for (const ref of [...borrowed, ...contained]) this.world.give(ref, this.id, task.submitter.id)
     this.send(task.submitter.id, `done ${task.number}`, (to) => {
@@ -158,21 +157,12 @@ export class World {
   readonly gets: Set<{ asker: Process; ref: RefTuple }> = new Set()
   letters: Letter[] = []
   tasks = 1
-  readonly #contents: Map<string, readonly RefTuple[]> = new Map()
+  readonly containers: Containers = new Containers()
   /** By ref and receiver: who passed it, and inside of what. When one of them has died, the ref may be lost with it. */
   readonly #givers: Map<string, { readonly from: ProcessId; readonly inside: RefTuple }[]> = new Map()
 
   constructor(count: number) {
     this.processes = Array.from({ length: count }, (_, index) => new Process(this, `p${index}`))
-  }
-
-  /** Counting does not collect a value that contains itself, so there is none. */
-  withoutCycles(container: RefTuple, wanted: readonly RefTuple[]): RefTuple[] {
-    const reaches = (ref: RefTuple): boolean =>
-      nameOf(ref) === nameOf(container) || (this.#contents.get(nameOf(ref)) ?? []).some(reaches)
-    const refs = wanted.filter((ref) => !reaches(ref))
-    this.#contents.set(nameOf(container), refs)
-    return refs
   }
 
   process(id: ProcessId): Process {

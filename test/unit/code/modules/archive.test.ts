@@ -15,30 +15,9 @@ import {
   type ArchiveLimits,
 } from '../../../../runtime/code/modules/archive.ts'
 import { compressArchive, unpackArchive } from '../../../../runtime/code/modules/unpack.ts'
+import { magic, rawEnd, rawEntry } from './raw-archive.ts'
 
-const magic = Buffer.from('outpool-archive 1\n')
 const file = (path: string, text = 'x'): ArchiveFile => ({ path, executable: false, bytes: Buffer.from(text) })
-
-/** An entry as somebody would write it who does not use our writer. */
-function rawEntry(
-  path: string | Buffer,
-  bytes: Buffer = Buffer.from('x'),
-  facts: { kind?: number; flags?: number; size?: number } = {},
-): Buffer {
-  const name = Buffer.from(path)
-  const head = Buffer.alloc(8)
-  head.writeUInt8(facts.kind ?? 1, 0)
-  head.writeUInt8(facts.flags ?? 0, 1)
-  head.writeUInt16LE(name.length, 2)
-  head.writeUInt32LE(facts.size ?? bytes.length, 4)
-  return Buffer.concat([head, name, bytes])
-}
-
-function rawEnd(count: number): Buffer {
-  const end = Buffer.alloc(5)
-  end.writeUInt32LE(count, 1)
-  return end
-}
 
 async function read(
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
