@@ -16,7 +16,7 @@ import { demand } from '../checks.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { PeerProcess } from './process.ts'
 import { Wire } from './wire.ts'
-import { Containers, nameOf } from '../../unit/owner/containers.ts'
+import { Containers, nameOf } from '../containers.ts'
 
 const workMs = 400
 const mostEvents = 50_000

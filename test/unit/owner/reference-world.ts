@@ -3,7 +3,7 @@ import type { NodeId, ProcessId } from '../../../runtime/base/ids.ts'
 import { ReferenceState } from '../../../runtime/owner/reference-state.ts'
 import { MapCountStore, type Peer, type ReferenceEffects } from '../../../runtime/owner/reference-types.ts'
 import type { RefTuple } from '../../../runtime/protocol/messages.ts'
-import { Containers, nameOf } from './containers.ts'
+import { Containers, nameOf } from '../../simulation/containers.ts'
 
 const node = 'aaaaaaaaaaaaaaaa' as NodeId
 

@@ -1,5 +1,5 @@
 /** Which refs the values of a history contain. */
-import type { RefTuple } from '../../../runtime/protocol/messages.ts'
+import type { RefTuple } from '../../runtime/protocol/messages.ts'
 
 export const nameOf = ([owner, number]: RefTuple): string => `${owner}:${number}`
 
