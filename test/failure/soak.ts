@@ -7,13 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
+import { bootstrap } from '../tools/bootstrap.mjs'
 import { FailureCluster } from './support.ts'
-import { soaks } from './soaks/index.ts'
+import type { Soak } from './soaks/soak.ts'
+
+type Soaks = Readonly<Record<string, Soak>>
 
 /** How long, with which seed, and how many of them: the soaks that have such a choice read it from the environment. */
 const choices = { seconds: 'OUTPOOL_SOAK_SECONDS', seed: 'OUTPOOL_SEED', seeds: 'OUTPOOL_SEEDS' } as const
 
-const usage = `Usage: npm run soak -- NAME ... [--seconds N] [--seed N] [--seeds N]
+const usage = (soaks: Soaks): string => `Usage: npm run soak -- NAME ... [--seconds N] [--seed N] [--seeds N]
 
 ${Object.entries(soaks)
   .map(([name, { title }]) => `  ${name.padEnd(16)}${title}`)
@@ -26,9 +29,9 @@ ${Object.entries(soaks)
 `
 
 /** Facts and findings of one soak. */
-async function runOne(name: string): Promise<string[]> {
+async function runOne(soaks: Soaks, name: string): Promise<string[]> {
   const soak = soaks[name]
-  if (soak === undefined) throw new Error(`there is no soak '${name}'\n\n${usage}`)
+  if (soak === undefined) throw new Error(`there is no soak '${name}'\n\n${usage(soaks)}`)
   console.log(`== ${name}: ${soak.title}`)
   const startedAt = performance.now()
   const cluster = new FailureCluster()
@@ -53,14 +56,17 @@ async function runOne(name: string): Promise<string[]> {
 }
 
 async function main(args: readonly string[]): Promise<void> {
+  await bootstrap()
+  // Some of them load dist/, which is there only now.
+  const { soaks } = await import('./soaks/index.ts')
   const number = { type: 'string' } as const
   const options = { help: { type: 'boolean' }, seconds: number, seed: number, seeds: number } as const
   const { positionals: names, values } = parseArgs({ args: [...args], options, allowPositionals: true })
-  if (names.length === 0 || values.help) return console.log(usage)
+  if (names.length === 0 || values.help) return console.log(usage(soaks))
   for (const [name, variable] of Object.entries(choices)) {
     const value = values[name as keyof typeof choices]
     if (value === undefined) continue
-    if (!/^\d+$/.test(value)) throw new Error(`--${name} is a whole number, not '${value}'\n\n${usage}`)
+    if (!/^\d+$/.test(value)) throw new Error(`--${name} is a whole number, not '${value}'\n\n${usage(soaks)}`)
     process.env[variable] = value
   }
   // Everything temporary lives in one folder with a short path: sockets in it may have 107 bytes.
@@ -69,7 +75,7 @@ async function main(args: readonly string[]): Promise<void> {
   process.env['TMPDIR'] = folder
   try {
     const problems: string[] = []
-    for (const name of names.includes('all') ? Object.keys(soaks) : names) problems.push(...(await runOne(name)))
+    for (const name of names.includes('all') ? Object.keys(soaks) : names) problems.push(...(await runOne(soaks, name)))
     console.log(problems.length === 0 ? '\nall as it has to be' : `\n${problems.join('\n')}`)
     if (problems.length > 0) process.exitCode = 1
   } finally {
