@@ -30,6 +30,10 @@ export const bulkHeaderBytes: number = 4 * 1024
 /** How long a dial may take, handshake included; and how long a driver may take to call back, in milliseconds. */
 export const dialTimeoutMs: number = 10_000
 export const dialBackTimeoutMs: number = 10_000
+/** How long the port of another node may take before another way to it is tried, in milliseconds. */
+export const directDialTimeoutMs: number = 3_000
+/** How long a node whose port did not answer is reached by other ways, in milliseconds. */
+export const unreachableMs: number = 60_000
 /** How long a peer may take to end its side of a connection that was ended here, in milliseconds. */
 export const lingerMs: number = 2_000
 /** How long it may take to read the last bytes of a connection that is over, in milliseconds. */

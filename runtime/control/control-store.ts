@@ -17,7 +17,7 @@ import { ConnectionLostError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
-import type { Message, NodeRow, TableRequest, TableRow } from '../protocol/messages.ts'
+import type { Message, NodeCall, NodeCallFailed, NodeRow, TableRequest, TableRow } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { JobsState } from './jobs-state.ts'
@@ -167,6 +167,9 @@ export class ControlStore {
         return this.#followJobs(this.#jobs.end(message[1], message[2], this.#membership.nodeOf(id)))
       case MessageType.jobsHeld:
         return this.#jobsHeld(attached, message[1], message[2])
+      case MessageType.nodeCall:
+      case MessageType.nodeCallFailed:
+        return this.#passCall(attached, message)
       case MessageType.tableRequest:
         return this.#tableRequest(id, link, message)
       default:
@@ -196,6 +199,19 @@ export class ControlStore {
     this.#followJobs(this.#jobs.homesHeld(node, homes))
     for (const job of this.#jobs.overOf(others))
       this.#say(() => link.send([MessageType.jobEnd, job, 'it ended while this node was not linked to the head']))
+  }
+
+  /** A node asks that another one dials it, or cannot dial who asked. */
+  #passCall({ id, link }: Attached, message: NodeCall | NodeCallFailed): void {
+    const [type, node, ticket] = message
+    const from = this.#membership.nodeOf(id)
+    if (from === undefined) return
+    const to = this.#membership.links().find((other) => this.#membership.nodeOf(other) === node)
+    const other = to === undefined ? undefined : this.#attached.get(to)?.link
+    if (other !== undefined)
+      other.send(type === MessageType.nodeCall ? [type, from, ticket] : [type, from, ticket, message[3]])
+    else if (type === MessageType.nodeCall)
+      link.send([MessageType.nodeCallFailed, node, ticket, `node ${node} has no link to the head now`])
   }
 
   /** Reads of `nodes` show them as they are now; the rows of that table hold what is persisted. */

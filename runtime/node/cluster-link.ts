@@ -15,6 +15,7 @@ import type { Message, NodeRow } from '../protocol/messages.ts'
 import { HeartbeatState } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import type { Link } from '../transport/link.ts'
+import type { CallBacks } from './call-backs.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 
 export interface ClusterLinkOptions {
@@ -30,6 +31,7 @@ export interface ClusterLinkOptions {
   readonly heldJobs: () => readonly [homes: readonly ProcessId[], others: readonly ProcessId[]]
   readonly onJobEnd: (job: ProcessId, reason: string) => void
   readonly onDeclaredDead: (reason: string) => void
+  readonly callBacks: Pick<CallBacks, 'asked' | 'failed'>
   readonly onMember?: () => void
 }
 
@@ -128,6 +130,14 @@ export class ClusterLink {
     this.#tellLoad()
   }
 
+  /** False where this node is no member now. */
+  tell(message: Message): boolean {
+    if (this.#state !== 'member') return false
+    this.#link?.send(message)
+    this.#link?.flush()
+    return true
+  }
+
   close(reason: string): void {
     const link = this.#link
     this.#lost()
@@ -164,6 +174,10 @@ export class ClusterLink {
       }
       case MessageType.jobEnd:
         return this.#options.onJobEnd(message[1], message[2])
+      case MessageType.nodeCall:
+        return void this.#options.callBacks.asked(message[1], message[2])
+      case MessageType.nodeCallFailed:
+        return this.#options.callBacks.failed(message[1], message[2], message[3])
       case MessageType.tableReply:
         return this.#options.tables.onReply(message)
       case MessageType.tableEvent:

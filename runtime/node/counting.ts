@@ -66,7 +66,7 @@ export async function countTables(parts: NodeParts): Promise<NodeTables> {
 }
 
 function countsOf(parts: NodeParts): TableCounts {
-  const { grants, jobs, tables, dialBacks, logs, puller, counting, ports } = parts
+  const { grants, jobs, tables, ways, logs, puller, counting, ports } = parts
   const store = ports.arena?.report()
   return {
     ...grants.sizes(),
@@ -74,7 +74,7 @@ function countsOf(parts: NodeParts): TableCounts {
     owners: jobs.owners,
     headRequests: tables.size,
     watches: tables.watches,
-    tickets: dialBacks.size,
+    tickets: ways.dialBacks.size,
     logRoutes: logs.size,
     pulls: puller.size,
     counting: counting.size,

@@ -18,7 +18,7 @@ import { serveObjects } from '../objects/transfer.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { ExitReport, LogLine, Message, NodeRow } from '../protocol/messages.ts'
 import type { BulkChannel } from '../transport/bulk.ts'
-import { DialBackTable } from '../transport/dial-back.ts'
+import type { DialBackTable } from '../transport/dial-back.ts'
 import { openBulk } from '../transport/dial.ts'
 import type { LocalHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
@@ -45,6 +45,7 @@ import { ObjectSites } from './object-sites.ts'
 import { dialDriver, reach, resolveTarget } from './routes.ts'
 import { TableForwarding } from './table-forwarding.ts'
 import { ObjectPuller } from './transfer.ts'
+import { openWays } from './ways.ts'
 import { WorkerPool } from './worker-pool.ts'
 import { describeExit, endedByOthers } from './worker-process.ts'
 
@@ -96,7 +97,7 @@ export class NodeManager {
     const options = this.#options
     const { id, headName, headTimeoutMs: timeoutMs, driverGraceMs, heartbeat, loadIntervalMs } = options
     const tables = new TableForwarding({ clock, timeoutMs, headName })
-    const dialBacks = new DialBackTable(clock)
+    const ways = openWays({ clock, options, parts: () => this.#parts, node: this })
     const pool = new WorkerPool({
       ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, guardian: this.#guardian },
       execArgv: options.execArgv ?? childExecArgv(process.execArgv, process.env['NODE_OPTIONS']),
@@ -108,7 +109,7 @@ export class NodeManager {
       onExit: (worker, report) => this.#onWorkerExit(worker, report),
     })
     const parts: NodeParts = {
-      ...{ options, ports: this.#ports, pool, tables, dialBacks, sites: this.sites },
+      ...{ options, ports: this.#ports, pool, tables, ways, sites: this.sites },
       grants: new LeaseGrants({
         ...{ clock, random, node: id, total: options.total, options: options.leases },
         newWorkerId: () => pool.earlyWorker ?? newProcessId(),
@@ -120,7 +121,7 @@ export class NodeManager {
         connectionHandlers(() => this.#parts),
       ),
       cluster: new ClusterLink({
-        ...{ clock, heartbeat, loadIntervalMs, tables },
+        ...{ clock, heartbeat, loadIntervalMs, tables, callBacks: ways.callBacks },
         ownRow: () => this.row(),
         onView: (rows, all) => this.#onView(rows, all),
         heldJobs: () => parts.jobs.held(),
@@ -161,7 +162,7 @@ export class NodeManager {
 
   /** For the listeners: drivers that call back. */
   get dialBacks(): DialBackTable {
-    return this.#parts.dialBacks
+    return this.#parts.ways.dialBacks
   }
 
   /** Starts the workers that are to be there ahead of requests. */
@@ -272,7 +273,7 @@ export class NodeManager {
   async stop(reason: string): Promise<void> {
     if (this.#mode === 'stopped') return
     this.#mode = 'stopping'
-    const { pool, connections, cluster, tables, jobs, logs, puller, dialBacks } = this.#parts
+    const { pool, connections, cluster, tables, jobs, logs, puller, ways } = this.#parts
     this.#tickTimer?.cancel()
     this.#tail.poll()
     this.killNow()
@@ -283,7 +284,7 @@ export class NodeManager {
     patience.cancel()
     this.#tail.close()
     for (const part of [jobs, logs, puller, tables]) part.close()
-    dialBacks.closeAll(reason)
+    ways.close(reason)
     connections.close(`node ${this.id} stops: ${reason}`)
     cluster.close(`node ${this.id} stops: ${reason}`)
     await this.#guardian.close()
@@ -364,12 +365,14 @@ export class NodeManager {
   /** Nobody will ask for these bytes again. */
   #ownerGone(owner: ProcessId): void {
     const { arena, store } = this.#ports
-    if (arena === undefined) this.#background(store.deleteOwnedBy(owner), 'removing objects')
-    else arena.ownerGone(owner)
+    if (arena !== undefined) return arena.ownerGone(owner)
+    store.deleteOwnedBy(owner).catch((error: unknown) => {
+      this.#ports.events.warn(`removing objects failed: ${(error as Error).message}`)
+    })
   }
 
   #onView(rows: readonly NodeRow[], all: boolean): void {
-    const { grants, connections } = this.#parts
+    const { grants, connections, ways } = this.#parts
     const before = new Map(grants.rows().map((row) => [row.id, row.state]))
     this.#change(() => grants.viewChanged(rows, all))
     for (const row of rows) {
@@ -379,7 +382,7 @@ export class NodeManager {
       if (wasUp === isUp) continue
       const reason = row.reason ?? ''
       connections.broadcast([MessageType.nodeEvent, row.id, isUp ? 'up' : 'down', reason])
-      if (!isUp) connections.nodeDown(row.id, reason)
+      if (!isUp) for (const part of [ways.callBacks, connections]) part.nodeDown(row.id, reason)
     }
   }
 
@@ -390,9 +393,5 @@ export class NodeManager {
     this.killNow()
     this.#parts.connections.close(`node ${this.id} was declared dead: ${reason}`)
     this.#ports.events.declaredDead(reason)
-  }
-
-  #background(work: Promise<unknown>, what: string): void {
-    work.catch((error: unknown) => this.#ports.events.warn(`${what} failed: ${(error as Error).message}`))
   }
 }

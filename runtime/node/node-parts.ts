@@ -1,5 +1,4 @@
 /** The parts of a node manager, as they see each other; node-manager.ts puts them together. */
-import type { DialBackTable } from '../transport/dial-back.ts'
 import type { LocalHello } from '../transport/hello.ts'
 import type { NodeChaos } from './chaos.ts'
 import type { NodeCode } from './code-effects.ts'
@@ -13,6 +12,7 @@ import type { CompiledNodeOptions, NodeManagerPorts } from './node-options.ts'
 import type { ObjectSites } from './object-sites.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 import type { ObjectPuller } from './transfer.ts'
+import type { Ways } from './ways.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 export interface NodeParts {
@@ -27,7 +27,7 @@ export interface NodeParts {
   readonly logs: LogRouter
   readonly puller: ObjectPuller
   readonly code: NodeCode
-  readonly dialBacks: DialBackTable
+  readonly ways: Ways
   readonly chaos: NodeChaos
   readonly counting: Counting
   readonly sites: ObjectSites

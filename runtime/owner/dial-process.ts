@@ -16,10 +16,11 @@ import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { AuthenticationError, ConnectionLostError, NodeDiedError, ProtocolVersionError } from '../base/errors.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
+import { directDialTimeoutMs, unreachableMs } from '../base/limits.ts'
 import { dial, openBulk } from '../transport/dial.ts'
 import type { Address, DialOptions } from '../transport/dial.ts'
 import type { BulkChannel } from '../transport/bulk.ts'
-import type { LocalHello } from '../transport/hello.ts'
+import { isRefusal, type LocalHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
 import type { TokenSource } from '../transport/tokens.ts'
 import { PeerSessions } from './peer-sessions.ts'
@@ -50,11 +51,6 @@ export interface ProcessDialerOptions {
    */
   readonly onLink: (link: Link) => ((reason: Error) => void) | void
 }
-
-/** How long another node's port may take before the home is asked to relay, in milliseconds. */
-const directTimeoutMs = 3_000
-/** How long a node whose port did not answer is reached through the home alone, in milliseconds. */
-const unreachableMs = 60_000
 
 export class ProcessDialer {
   readonly #options: ProcessDialerOptions
@@ -216,7 +212,7 @@ export class ProcessDialer {
       if (node?.dead) throw new NodeDiedError(`node ${to.node} is dead: ${node.reason}`, { details: { node: to.node } })
       if (node && node.url !== '' && this.#maybeReachable(to.node)) {
         try {
-          return await open({ address: { url: node.url }, to, from, token, timeoutMs: directTimeoutMs })
+          return await open({ address: { url: node.url }, to, from, token, timeoutMs: directDialTimeoutMs })
         } catch (error) {
           if (isFinal(error)) throw error
           failure = ` (directly: ${(error as Error).message})`
@@ -266,8 +262,4 @@ function ignore(): void {}
 /** Trying another way would end the same. */
 function isFinal(error: unknown): boolean {
   return error instanceof AuthenticationError || error instanceof ProtocolVersionError
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof ConnectionLostError && typeof error.details['refusal'] === 'string'
 }

@@ -30,6 +30,14 @@ type NodeDeclaredDead = readonly [type: T['nodeDeclaredDead'], node: NodeId, rea
  */
 type JobsHeld = readonly [type: T['jobsHeld'], homes: readonly ProcessId[], others: readonly ProcessId[]]
 
+/**
+ * A node whose port cannot be dialled is to dial instead: the one that is to call in what the asker says to the head, the
+ * one that is to be called in what the head says to the other. The connection is known by the ticket.
+ */
+export type NodeCall = readonly [type: T['nodeCall'], node: NodeId, ticket: string]
+/** It cannot: back by the same way, `node` as above. */
+export type NodeCallFailed = readonly [type: T['nodeCallFailed'], node: NodeId, ticket: string, reason: string]
+
 // Anybody -> head (a node manager forwards what its processes ask): versioned tables.
 export type TableOperation =
   | readonly [operation: 'get', key: string]
@@ -66,6 +74,8 @@ export type HeadMessage =
   | ClusterView
   | NodeDeclaredDead
   | JobsHeld
+  | NodeCall
+  | NodeCallFailed
   | TableRequest
   | TableReply
   | TableEvent

@@ -84,4 +84,6 @@ export const MessageType = {
   countRequest: 98,
   counts: 99,
   jobsHeld: 100,
+  nodeCall: 103,
+  nodeCallFailed: 104,
 } as const

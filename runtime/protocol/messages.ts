@@ -26,6 +26,7 @@ export type {
 export type { ArgumentBytes, LeaseRequest, Recall, RefusalCode, WorkerEnd } from './lease-messages.ts'
 export type { Chaos, ChaosDone, CountRequest, Counts, MadeAt } from './operator-messages.ts'
 export { MessageType } from './message-type.ts'
+export type { NodeCall, NodeCallFailed } from './head-messages.ts'
 export type { TableEvent, TableOperation, TableReply, TableRequest, TableRow } from './head-messages.ts'
 
 /** A resource and its amount in units of 1/10,000 (`['CPU', 5000]` is half a CPU). Sorted by name. */

@@ -50,6 +50,8 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.processStatus, answer],
   [MessageType.tableReply, answer],
   [MessageType.jobsHeld, repeatable],
+  [MessageType.nodeCall, anything],
+  [MessageType.nodeCallFailed, anything],
   [MessageType.countRequest, repeatable],
   [MessageType.counts, answer],
 ])

@@ -1,6 +1,7 @@
 /**
  * Drivers open no inbound port. Whoever wants to reach one asks its home node; the home gives out a ticket, asks the
- * driver over its control link to call back with it, and hands the connection that comes to whoever waits.
+ * driver over its control link to call back with it, and hands the connection that comes to whoever waits. Nodes that
+ * cannot be dialled call back as well (node/call-backs.ts).
  */
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -11,15 +12,15 @@ import type { Deferred } from '../base/deferred.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import { dialBackTimeoutMs } from '../base/limits.ts'
 
-interface Waiting {
-  readonly socket: Deferred<Duplex>
+interface Waiting<Socket> {
+  readonly socket: Deferred<Socket>
   readonly timer: Timer
 }
 
-export class DialBackTable {
+export class DialBackTable<Socket = Duplex> {
   readonly #clock: Clock
   readonly #newTicket: () => string
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #waiting = new Map<string, Waiting<Socket>>()
 
   constructor(clock: Clock = systemClock, newTicket: () => string = () => randomBytes(16).toString('hex')) {
     this.#clock = clock
@@ -31,12 +32,12 @@ export class DialBackTable {
     return this.#waiting.size
   }
 
-  /** A ticket to send to the driver, and the connection it will bring; that rejects with ConnectionLostError. */
-  issue(timeoutMs: number = dialBackTimeoutMs): { readonly ticket: string; readonly socket: Promise<Duplex> } {
+  /** A ticket to send to who is to call back, and the connection it will bring; that rejects with ConnectionLostError. */
+  issue(timeoutMs: number = dialBackTimeoutMs): { readonly ticket: string; readonly socket: Promise<Socket> } {
     const ticket = this.#newTicket()
-    const socket = deferred<Duplex>()
+    const socket = deferred<Socket>()
     const timer = this.#clock.after(timeoutMs, () => {
-      this.cancel(ticket, `the driver did not call back within ${timeoutMs} ms`)
+      this.cancel(ticket, `it did not call back within ${timeoutMs} ms`)
     })
     this.#waiting.set(ticket, { socket, timer })
     // Whoever issued it may have gone; a late rejection is then nobody's.
@@ -44,23 +45,25 @@ export class DialBackTable {
     return { ticket, socket: socket.promise }
   }
 
-  /** The driver came with this ticket. False for one that is unknown, late, or used already. */
-  complete(ticket: string, socket: Duplex): boolean {
+  /** Somebody came with this ticket. False for one that is unknown, late, or used already. */
+  complete(ticket: string, socket: Socket): boolean {
     const waiting = this.#take(ticket)
     waiting?.socket.resolve(socket)
     return waiting !== undefined
   }
 
-  /** Nobody will come (the driver's link closed, say). */
+  /** Nobody will come (the link closed, say). */
   cancel(ticket: string, reason: string): void {
-    this.#take(ticket)?.socket.reject(new ConnectionLostError(`a driver could not be reached: ${reason}`))
+    this.#take(ticket)?.socket.reject(
+      new ConnectionLostError(`who was asked to call back could not be reached: ${reason}`),
+    )
   }
 
   closeAll(reason: string): void {
     for (const ticket of this.#waiting.keys()) this.cancel(ticket, reason)
   }
 
-  #take(ticket: string): Waiting | undefined {
+  #take(ticket: string): Waiting<Socket> | undefined {
     const waiting = this.#waiting.get(ticket)
     this.#waiting.delete(ticket)
     waiting?.timer.cancel()

@@ -26,7 +26,7 @@ import { Incoming } from './incoming.ts'
 import type { IncomingOptions } from './incoming.ts'
 import type { Link } from './link.ts'
 import { madeLink } from './link-wrap.ts'
-import { openRawBulk } from './raw-bulk.ts'
+import { openRawBulk, receiveRaw } from './raw-bulk.ts'
 import { readHead } from './read-head.ts'
 import { connectTo, isSecure } from './splice.ts'
 import type { ClientTls } from './splice.ts'
@@ -38,7 +38,8 @@ import { refusalOfStatus, upgradeRaw } from './upgrade.ts'
 export type Address = { readonly unix: string } | { readonly url: string }
 
 export interface DialOptions {
-  readonly address: Address
+  /** `socket`: a connection that the other side opened, because it was asked to call back. */
+  readonly address: Address | { readonly socket: Duplex }
   readonly to: DialTarget
   readonly from: LocalHello
   readonly token: TokenSource
@@ -70,18 +71,19 @@ export function openBulk(options: DialOptions): Promise<BulkChannel> {
     return openRawBulk({ url: address.url, hello, token, timeoutMs })
   }
   return connect<BulkChannel>(options, 'bulk', {
-    onStream: (socket, peer) => new StreamBulk(socket, peer),
+    onStream: (socket, peer) => ('socket' in address ? receiveRaw(socket, peer) : new StreamBulk(socket, peer)),
     onWebSocket: (webSocket, socket, peer) => new WebSocketBulk(webSocket, socket, peer),
   })
 }
 
-export interface CallBackOptions extends Omit<DialOptions, 'to'> {
+export interface CallBackOptions extends Omit<DialOptions, 'to' | 'address'> {
+  readonly address: Address
   readonly ticket: string
   /** How the connection is served once it is there, as if it had come in. */
   readonly incoming: Incoming | IncomingOptions
 }
 
-/** A driver calls its home back: the connection it opens is from then on one that came in. Rejects as `dial` does. */
+/** A driver calls its home back, or a node another one: the connection it opens is from then on one that came in. Rejects as `dial` does. */
 export async function callBack(options: CallBackOptions): Promise<void> {
   const { address, ticket, from, incoming, tls, timeoutMs = dialTimeoutMs } = options
   const token = shownToken(options.token)
@@ -126,21 +128,22 @@ async function connect<T>(options: DialOptions, channel: Channel, makers: Makers
 
 /** Resolves with the paused socket behind the handshake. */
 async function dialStream(
-  address: { readonly unix: string },
+  address: { readonly unix: string } | { readonly socket: Duplex },
   hello: Hello,
   token: string,
   timeoutMs: number,
 ): Promise<{ socket: Duplex; peer: PeerHello }> {
   const first = encodeHello(hello, token)
-  const socket = await connectTo(address, { timeoutMs })
-  const timer = setTimeout(() => socket.destroy(silent(address.unix, timeoutMs)), timeoutMs)
+  const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs })
+  const where = 'socket' in address ? 'the connection that it opened' : address.unix
+  const timer = setTimeout(() => socket.destroy(silent(where, timeoutMs)), timeoutMs)
   try {
     socket.write(first)
     const { peer } = await readHead(socket, decodeAnswer)
     return { socket, peer }
   } catch (error) {
     socket.destroy()
-    throw atAddress(error, address.unix)
+    throw atAddress(error, where)
   } finally {
     clearTimeout(timer)
   }

@@ -10,8 +10,13 @@
  * Over HTTP the token is in `Authorization`, the same JSON in a header of the upgrade and of its answer.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { AuthenticationError, ConnectionLostError, ProtocolError, ProtocolVersionError } from '../base/errors.ts'
-import type { OutpoolError } from '../base/errors.ts'
+import {
+  AuthenticationError,
+  ConnectionLostError,
+  OutpoolError,
+  ProtocolError,
+  ProtocolVersionError,
+} from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { maxHelloBytes } from '../base/limits.ts'
@@ -272,6 +277,11 @@ export function parseRefusal(text: string, fallback: RefusalCode): Refusal {
     // Not an Outpool answer (a proxy, say): its text is the best there is.
   }
   return { code: fallback, reason: text.slice(0, 200) || 'no reason was given' }
+}
+
+/** Whether that is what a dialler got from somebody who is there, and refused. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof OutpoolError && typeof error.details['refusal'] === 'string'
 }
 
 /** The error that a dialler gets for a refusal. */

@@ -11,7 +11,7 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'nod
 import type { Duplex } from 'node:stream'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { isProcessId } from '../base/ids.ts'
-import { maxRelayHops } from '../base/limits.ts'
+import { directDialTimeoutMs, maxRelayHops } from '../base/limits.ts'
 import { protocolVersion, subprotocol } from '../protocol/version.ts'
 import { WebSocketBulk } from './bulk.ts'
 import { WebSocketLink } from './framed-link.ts'
@@ -243,7 +243,7 @@ class Upgrades {
     if (!(hops >= 1 && hops <= maxRelayHops))
       throw new RefusedError('not-found', 'the connection was relayed too often')
     const { relayTls } = this.#incoming.options
-    const socket = await connectTo({ url }, relayTls === undefined ? {} : { tls: relayTls })
+    const socket = await connectTo({ url }, { timeoutMs: directDialTimeoutMs, ...(relayTls && { tls: relayTls }) })
     return {
       socket,
       first: Buffer.concat([replay(request, { host: new URL(url).host, [hopsHeader]: String(hops) }), head]),

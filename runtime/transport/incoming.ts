@@ -5,13 +5,21 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { helloTimeoutMs, maxFrameBytes, maxHelloBytes, maxRelayHops, maxUnauthenticated } from '../base/limits.ts'
+import type { ProcessAddress } from '../base/ids.ts'
+import {
+  directDialTimeoutMs,
+  helloTimeoutMs,
+  maxFrameBytes,
+  maxHelloBytes,
+  maxRelayHops,
+  maxUnauthenticated,
+} from '../base/limits.ts'
 import { Admission } from './admission.ts'
 import { StreamBulk } from './bulk.ts'
 import type { BulkChannel } from './bulk.ts'
 import type { DialBackTable } from './dial-back.ts'
 import { StreamLink } from './framed-link.ts'
-import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, RefusedError } from './hello.ts'
+import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, isRefusal, RefusedError } from './hello.ts'
 import type { DialTarget, Hello, LocalHello, Refusal } from './hello.ts'
 import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import type { HttpIncoming } from './http-incoming.ts'
@@ -133,24 +141,11 @@ export class Incoming {
    * Splices to the process that `to` names, beginning with `first`. `relay` is how the next node is asked, where the
    * way leads through one. Throws RefusedError.
    */
-  async forward(
-    socket: Duplex,
-    to: DialTarget,
-    first: Buffer,
-    relay: (url: string) => Promise<{ socket: Duplex; first: Buffer }>,
-  ): Promise<void> {
+  async forward(socket: Duplex, to: DialTarget, first: Buffer, relay: (url: string) => Promise<Way>): Promise<void> {
     const { resolveTarget } = this.options
     if (to === 'any' || resolveTarget === undefined)
       throw new RefusedError('gone', `process ${targetText(to)} is not here; this is ${this.options.self.process}`)
-    const target = await resolveTarget(to)
-    if (target.kind === 'refuse') throw new RefusedError(target.code, target.reason)
-    let way: { socket: Duplex; first: Buffer }
-    try {
-      way = target.kind === 'relay' ? await relay(target.url) : { socket: await openTarget(target), first }
-    } catch (error) {
-      if (error instanceof RefusedError) throw error
-      throw new RefusedError('gone', `process ${targetText(to)} cannot be reached: ${(error as Error).message}`)
-    }
+    const way = await openWay(to, await resolveTarget(to), first, relay)
     way.socket.write(way.first)
     for (const end of [socket, way.socket]) {
       this.#spliced.add(end)
@@ -202,19 +197,47 @@ export class Incoming {
     socket.resume()
   }
 
-  async #relay(url: string, hello: Hello): Promise<{ socket: Duplex; first: Buffer }> {
+  async #relay(url: string, hello: Hello): Promise<Way> {
     const { relayTls } = this.options
     const token = shownToken(this.options.token)
     const hops = (hello.hops ?? 0) + 1
     if (hops > maxRelayHops) throw new RefusedError('not-found', 'the connection was relayed too often')
     const path = '/v1/process/any'
-    const socket = await upgradeRaw({ url, path, protocol: 'outpool-raw', token, ...(relayTls && { tls: relayTls }) })
+    const tls = relayTls && { tls: relayTls }
+    const socket = await upgradeRaw({
+      ...{ url, path, protocol: 'outpool-raw', token, timeoutMs: directDialTimeoutMs },
+      ...tls,
+    })
     return { socket, first: encodeHello({ ...hello, hops }, token) }
   }
 
   #httpSide(): Promise<HttpIncoming> {
     this.#http ??= createHttpIncoming(this, {})
     return this.#http
+  }
+}
+
+/** The connection by which it goes on, and what is said there first. */
+interface Way {
+  readonly socket: Duplex
+  readonly first: Buffer
+}
+
+/** Throws RefusedError. */
+async function openWay(
+  to: ProcessAddress,
+  target: SpliceTarget,
+  first: Buffer,
+  relay: (url: string) => Promise<Way>,
+): Promise<Way> {
+  if (target.kind === 'refuse') throw new RefusedError(target.code, target.reason)
+  try {
+    return target.kind === 'relay' ? await relay(target.url) : { socket: await openTarget(target), first }
+  } catch (error) {
+    if (error instanceof RefusedError) throw error
+    if (target.kind === 'relay' && target.instead !== undefined && !isRefusal(error))
+      return openWay(to, await target.instead(), first, relay)
+    throw new RefusedError('gone', `process ${targetText(to)} cannot be reached: ${(error as Error).message}`)
   }
 }
 

@@ -6,7 +6,7 @@
  *     GET .. Upgrade: outpool-raw | hello ─▶          ◀─ 101 | welcome          then chunks, each with its length
  */
 import { connect } from 'node:net'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { prefixBytes } from '../protocol/frames.ts'
 import { atAddress, silent } from './address-error.ts'
@@ -78,6 +78,13 @@ export async function openRawBulk({ url, hello, token, timeoutMs }: RawBulkOptio
   })
 }
 
+/** The same on a connection that is there already, where the kernel cannot be told where to write: one copy more. */
+export function receiveRaw(socket: Duplex, peer: PeerHello): BulkChannel {
+  const channel = new RawBulk(socket, peer)
+  socket.on('data', (bytes: Buffer) => channel.take(bytes))
+  return channel
+}
+
 class Handshake implements Reader {
   readonly #url: string
   readonly #welcomed: (peer: PeerHello, rest: Buffer) => void
@@ -134,7 +141,7 @@ class RawBulk extends FramedBulk implements Reader {
   /** So many came that nothing more is read before the next turn. */
   #isYielding = false
 
-  constructor(socket: Socket, peer: PeerHello) {
+  constructor(socket: Duplex, peer: PeerHello) {
     super(socket, peer)
     socket.on('end', () => {
       const atBoundary = this.#arriving === undefined && this.#prefixFilled === 0
@@ -167,6 +174,17 @@ class RawBulk extends FramedBulk implements Reader {
     }
     this.#countTurn(count)
     return !this.#isPaused && !this.#isYielding
+  }
+
+  /** Bytes in memory of somebody else. */
+  take(bytes: Buffer): void {
+    if (this.closed) return
+    try {
+      this.#parse(bytes)
+    } catch (error) {
+      this.fail(error)
+    }
+    this.#countTurn(bytes.length)
   }
 
   protected override setPaused(paused: boolean): void {

@@ -11,10 +11,10 @@ import { environmentTls } from './tls-environment.ts'
 /** Where a connection that is meant for another process goes on. */
 export type SpliceTarget =
   | { readonly kind: 'unix'; readonly path: string }
-  /** A connection that the target opened itself (a driver that called back). */
+  /** A connection that the target opened itself: who was asked to call back. */
   | { readonly kind: 'socket'; readonly socket: Duplex }
-  /** The port of another node, which knows the way. */
-  | { readonly kind: 'relay'; readonly url: string }
+  /** The port of another node, which knows the way; and where to go when that cannot be dialled. */
+  | { readonly kind: 'relay'; readonly url: string; readonly instead?: () => Promise<SpliceTarget> }
   | ({ readonly kind: 'refuse' } & Refusal)
 
 export type ResolveTarget = (to: Exclude<DialTarget, 'any'>) => SpliceTarget | Promise<SpliceTarget>

@@ -237,6 +237,23 @@ describe('ControlStore', () => {
     expect(a.take(MessageType.jobEnd)).to.deep.equal([])
   })
 
+  it('passes on that a node is to dial another one, and that it cannot; and tells at once who is not linked', async () => {
+    const store = await open()
+    const [a, b] = [await new Peer(store).register(), await new Peer(store).register()]
+    await a.say([MessageType.nodeCall, b.id, 'ticket'])
+    expect(b.take(MessageType.nodeCall)).to.deep.equal([[MessageType.nodeCall, a.id, 'ticket']])
+    await b.say([MessageType.nodeCallFailed, a.id, 'ticket', 'no way'])
+    expect(a.take(MessageType.nodeCallFailed)).to.deep.equal([[MessageType.nodeCallFailed, b.id, 'ticket', 'no way']])
+    const stranger = newProcessId()
+    await a.say([MessageType.nodeCall, stranger, 'ticket'])
+    const [[, node, ticket, reason] = []] = a.take(MessageType.nodeCallFailed)
+    expect([node, ticket]).to.deep.equal([stranger, 'ticket'])
+    expect(reason).to.include('no link to the head')
+    // Who is no node asks nobody.
+    await new Peer(store, 'driver').say([MessageType.nodeCall, b.id, 'ticket'])
+    expect(b.take(MessageType.nodeCall)).to.deep.equal([])
+  })
+
   it('starts again with its rows, a higher epoch, and ten seconds for its nodes to come back', async () => {
     const persistence = new MemoryPersistence()
     const store = await open({ persistence })

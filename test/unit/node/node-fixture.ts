@@ -88,6 +88,9 @@ export async function startNode(options: Partial<NodeManagerOptions> = {}): Prom
     onLink: (link: Link) => manager.attach(link),
     onBulk: (channel: Parameters<NodeManager['attachBulk']>[0]) => manager.attachBulk(channel),
     resolveTarget: (to: { node: NodeId; process: ProcessId }) => manager.resolveTarget(to),
+    get dialBack() {
+      return manager.dialBacks
+    },
   }
   const port = await listenWebSocket(incoming)
   const manager: NodeManager = new NodeManager(
@@ -108,7 +111,7 @@ export async function startNode(options: Partial<NodeManagerOptions> = {}): Prom
       },
     },
   )
-  const socket = await listenUnix({ ...incoming, dialBack: manager.dialBacks, path: join(runFolder, 'node.sock') })
+  const socket = await listenUnix({ ...incoming, path: join(runFolder, 'node.sock') })
   writeFileSync(join(runFolder, 'node.json'), JSON.stringify({ id, token }), { mode: 0o600 })
   manager.start()
   return {

@@ -1,3 +1,4 @@
+import { Duplex } from 'node:stream'
 import { expect } from 'chai'
 import { AuthenticationError, ConnectionLostError } from '../../../runtime/base/errors.ts'
 import type { NodeId } from '../../../runtime/base/ids.ts'
@@ -15,15 +16,27 @@ const row = (n: number, over: Partial<NodeRow> = {}): NodeRow => ({
 function nodeTwo(
   rows: NodeRow[],
   refused: Record<string, Error>,
+  calls = false,
 ): { dialled: string[]; to(n: number): Promise<string> } {
   const dialled: string[] = []
+  const undialable = new Set<NodeId>()
   const parts: RouteParts = {
     options: { id: id(2), token: 'x', runFolder: '/run' },
     grants: { row: (node) => rows.find((one) => one.id === node), rows: () => rows },
     hello: { kind: 'node', node: id(2), process: id(2), info: {} },
+    ways: {
+      callBacks: {
+        mayDial: (node) => !undialable.has(node),
+        cannotDial: (node) => void undialable.add(node),
+        call: (node) =>
+          calls
+            ? Promise.resolve(new Duplex({ read() {} }))
+            : Promise.reject(new ConnectionLostError(`${node} is mute`)),
+      },
+    },
   }
   const open = ({ address }: DialOptions): Promise<string> => {
-    const where = 'url' in address ? address.url : address.unix
+    const where = 'url' in address ? address.url : 'socket' in address ? 'called' : address.unix
     dialled.push(where)
     const error = refused[where]
     return error === undefined ? Promise.resolve(where) : Promise.reject(error)
@@ -38,6 +51,29 @@ describe('runtime/node/routes', () => {
     const node = nodeTwo([row(1), row(2), row(3)], { 'ws://host3': lost })
     expect(await node.to(3)).to.equal('ws://host1')
     expect(node.dialled).to.deep.equal(['ws://host3', 'ws://host1'])
+  })
+
+  it('has a node that it cannot dial dial it, and does not try its port again for a while', async () => {
+    const node = nodeTwo([row(1), row(2), row(3)], { 'ws://host3': lost }, true)
+    expect(await node.to(3)).to.equal('called')
+    expect(await node.to(3)).to.equal('called')
+    expect(node.dialled).to.deep.equal(['ws://host3', 'called', 'called'])
+    // One without a port is never dialled.
+    const portless = nodeTwo([row(1), row(2), row(3, { url: '' })], {}, true)
+    expect(await portless.to(3)).to.equal('called')
+    expect(portless.dialled).to.deep.equal(['called'])
+  })
+
+  it('takes for an answer what the process there says, whoever dialled', async () => {
+    const gone = new ConnectionLostError('it is not here', { details: { refusal: 'gone' } })
+    for (const [refused, calls] of [
+      [{ 'ws://host3': gone }, false],
+      [{ 'ws://host3': lost, called: gone }, true],
+    ] as const) {
+      const node = nodeTwo([row(1), row(2), row(3)], refused, calls)
+      expect(await node.to(3).catch((error: unknown) => error)).to.equal(gone)
+      expect(node.dialled).not.to.include('ws://host1')
+    }
   })
 
   it('says why the direct way failed where there is no other', async () => {
