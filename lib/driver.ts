@@ -101,7 +101,7 @@ class Driver implements DriverHandle {
 
   async stop(): Promise<void> {
     if (this.#stopped) return
-    this.#end(new ConnectionLostError('outpool was shut down before this was ready'))
+    this.#end(new ConnectionLostError('outpool was shut down before this was ready'), true)
     await this.#release('it left')
   }
 
@@ -292,12 +292,12 @@ class Driver implements DriverHandle {
     releasing = this.#release().catch(() => {})
   }
 
-  #end(error: Error): void {
+  #end(error: Error, left = false): void {
     if (this.#stopped) return
     this.#stopped = true
     if (current === this) current = undefined
     if (currentRuntime() === this.runtime) setCurrentRuntime(undefined)
-    this.#owner.close(error)
+    this.#owner.close(error, { kind: 'class-closed', reason: error.message, left })
     clearInterval(this.#keepAlive)
   }
 }

@@ -57,6 +57,8 @@ export interface WorkerExit {
   readonly signal: string | null
   readonly stderrTail: string
   readonly nodeDied: boolean
+  /** The program left the cluster, or ended its node: nobody asked for another worker. */
+  readonly left: boolean
 }
 
 export interface PinnedCallOptions {
@@ -239,11 +241,13 @@ class PinnedLease implements PinnedWorker {
   }
 }
 
+const noExit: WorkerExit = { code: null, signal: null, stderrTail: '', nodeDied: false, left: false }
+
 function exitOf(how: Failure): WorkerExit {
   if (how.kind !== 'worker-crashed')
-    return { code: null, signal: null, stderrTail: '', nodeDied: how.kind === 'node-died' }
+    return { ...noExit, nodeDied: how.kind === 'node-died', left: how.kind === 'class-closed' && how.left === true }
   const [code, signal, , stderrTail] = how.exit
-  return { code, signal, stderrTail, nodeDied: false }
+  return { ...noExit, code, signal, stderrTail }
 }
 
 /**

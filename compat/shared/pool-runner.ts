@@ -1,4 +1,5 @@
 /** Does what `PoolState` decides: starts and ends pinned workers, hands chunks to them, brings their answers back. */
+import { ConnectionLostError } from '../../lib/errors.ts'
 import {
   acquireWorker,
   isSystemFailure,
@@ -107,7 +108,8 @@ export class PoolRunner {
   #cpus = 1
   #finish: () => void = () => undefined
   #sizedWaiters: (() => void)[] = []
-  readonly #stopFollowing: () => void
+  /** undefined while the program has left: nothing is started before the next chunk. */
+  #stopFollowing: (() => void) | undefined
 
   constructor(options: PoolRunnerOptions) {
     this.#options = options
@@ -116,9 +118,14 @@ export class PoolRunner {
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
     })
-    this.#stopFollowing = followClusterCpus((cpus) => {
+    this.#follow()
+  }
+
+  #follow(): void {
+    const { processes } = this.#options
+    this.#stopFollowing ??= followClusterCpus((cpus) => {
       this.#cpus = cpus ?? 1
-      this.#dispatch({ type: 'resize', processes: options.processes ?? Math.max(1, Math.floor(this.#cpus)) })
+      this.#dispatch({ type: 'resize', processes: processes ?? Math.max(1, Math.floor(this.#cpus)) })
     })
   }
 
@@ -141,6 +148,7 @@ export class PoolRunner {
     if (this.#state.mode !== 'running')
       throw this.#options.terminated('The pool was terminated before this call could start')
     const id = this.#nextChunk++
+    this.#follow()
     this.#chunks.set(id, chunk)
     this.#dispatch({ type: 'submit', chunk: id })
     return () => {
@@ -172,7 +180,7 @@ export class PoolRunner {
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
         const instructions = this.#state.handle(next)
-        for (const instruction of instructions) this.#follow(instruction)
+        for (const instruction of instructions) this.#do(instruction)
         if (next.type === 'resize' || next.type === 'terminate') for (const wake of this.#sizedWaiters.splice(0)) wake()
       }
     } finally {
@@ -180,7 +188,7 @@ export class PoolRunner {
     }
   }
 
-  #follow(instruction: PoolInstruction): void {
+  #do(instruction: PoolInstruction): void {
     switch (instruction.type) {
       case 'start':
         return this.#start(instruction.worker)
@@ -197,7 +205,7 @@ export class PoolRunner {
         )
         return
       case 'finished':
-        this.#stopFollowing()
+        this.#stopFollowing?.()
         this.#finish()
     }
   }
@@ -228,6 +236,7 @@ export class PoolRunner {
     )
     pinned.onExit = (exit) => {
       worker.alive = false
+      if (exit.left) return this.#left()
       if (worker.asked || worker.busy || worker.facts === undefined) return
       this.#forget(id, worker)
       this.#dispatch({
@@ -289,6 +298,18 @@ export class PoolRunner {
     worker.pinned.terminate().catch(() => undefined)
     this.#forget(id, worker)
     this.#dispatch({ type: 'lost', worker: id, error })
+  }
+
+  /** Its workers ended with everything else of this program, and there may be no other moment to tell. */
+  #left(): void {
+    this.#stopFollowing?.()
+    this.#stopFollowing = undefined
+    for (const [id, worker] of this.#workers) {
+      worker.asked = true
+      this.#forget(id, worker)
+    }
+    const error = new ConnectionLostError('outpool was shut down before this result of the pool was there')
+    this.#dispatch({ type: 'left', error })
   }
 
   #end(id: WorkerId, end: (pinned: PinnedWorker) => Promise<void>): void {

@@ -9,6 +9,7 @@
  *            running --its worker is lost--> queued again, in front, `maxReruns` times; then it fails
  *   pool     running --close--> closed --no chunk left, no worker left--> finished
  *            running | closed --terminate--> terminated --no worker left--> finished
+ *            --left--> no worker, no chunk; starts none before the next submit
  */
 import { ChunkQueue } from './chunk-queue.ts'
 
@@ -30,6 +31,8 @@ export type PoolEvent =
   | { readonly type: 'lost'; readonly worker: WorkerId; readonly error: unknown }
   /** The process that was asked to go is gone. */
   | { readonly type: 'gone'; readonly worker: WorkerId }
+  /** The program left the cluster, or ended its node: all workers are gone, and their chunks with them. */
+  | { readonly type: 'left'; readonly error: unknown }
   | { readonly type: 'close' }
   | { readonly type: 'terminate' }
 
@@ -42,7 +45,7 @@ export type PoolInstruction =
   | { readonly type: 'kill'; readonly worker: WorkerId }
   /** The chunk will not run (again). */
   | { readonly type: 'fail'; readonly chunk: ChunkId; readonly why: 'start' | 'lost'; readonly error: unknown }
-  | { readonly type: 'fail'; readonly chunk: ChunkId; readonly why: 'terminated'; readonly error?: undefined }
+  | { readonly type: 'fail'; readonly chunk: ChunkId; readonly why: 'terminated'; readonly error?: unknown }
   /** Closed or terminated, and no worker left. Said once. */
   | { readonly type: 'finished' }
 
@@ -77,6 +80,8 @@ export class PoolState {
   #nextWorker = 1
   #startFailures = 0
   #finished = false
+  /** A pool that nobody ends must not bring its program back to life: after `left` it waits for work. */
+  #asleep = false
   readonly #queue = new ChunkQueue()
   readonly #chunks = new Map<ChunkId, ChunkState>()
   readonly #workers = new Map<WorkerId, WorkerState>()
@@ -133,6 +138,8 @@ export class PoolState {
       case 'gone':
         this.#forget(event.worker)
         return
+      case 'left':
+        return this.#left(event.error, out)
       case 'close':
         if (this.mode === 'running') this.mode = 'closed'
         return
@@ -145,6 +152,7 @@ export class PoolState {
     if (this.mode !== 'running') throw new Error(`a chunk was submitted to a pool that is ${this.mode}`)
     // A new call is a new chance: what failed to start may start now.
     if (this.#startFailures > 0 && this.#living() === 0) this.#startFailures = 0
+    this.#asleep = false
     this.#chunks.set(chunk, { reruns: 0, worker: undefined })
     this.#queue.push(chunk)
   }
@@ -198,19 +206,29 @@ export class PoolState {
     this.#queue.pushFront(worker.chunk)
   }
 
+  #left(error: unknown, out: PoolInstruction[]): void {
+    this.#asleep = true
+    this.#failAll(error, out)
+    this.#workers.clear()
+  }
+
   #terminate(out: PoolInstruction[]): void {
     if (this.mode === 'terminated') return
     this.mode = 'terminated'
-    this.#queue.clear()
-    for (const chunk of this.#chunks.keys()) out.push({ type: 'fail', chunk, why: 'terminated' })
-    this.#chunks.clear()
-    this.#idle.length = 0
+    this.#failAll(undefined, out)
     for (const [id, worker] of this.#workers) {
       // One that is ending in order is hurried as well.
       worker.phase = 'ending'
       worker.chunk = undefined
       out.push({ type: 'kill', worker: id })
     }
+  }
+
+  #failAll(error: unknown, out: PoolInstruction[]): void {
+    this.#queue.clear()
+    for (const chunk of this.#chunks.keys()) out.push({ type: 'fail', chunk, why: 'terminated', error })
+    this.#chunks.clear()
+    this.#idle.length = 0
   }
 
   /** What follows from any event: work for who is idle, an end for who is not needed, replacements, the pool's end. */
@@ -285,7 +303,7 @@ export class PoolState {
   }
 
   #mayStart(): boolean {
-    return this.#startFailures <= this.#maxStartFailures
+    return !this.#asleep && this.#startFailures <= this.#maxStartFailures
   }
 
   #living(): number {

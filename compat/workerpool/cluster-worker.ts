@@ -38,6 +38,8 @@ export interface ClusterWorkerOptions extends WorkerArguments {
   readonly maxRetries: () => number
   /** The process ended, and the pool will not learn it from a task of this worker. */
   readonly onGone: (worker: ClusterWorker) => void
+  /** The program left the cluster, or ended its node, and this worker with it. */
+  readonly onLeft: () => void
   /** A task whose worker died is to run again, elsewhere. */
   readonly onOrphan: (task: WorkerTask) => void
 }
@@ -197,6 +199,7 @@ export class ClusterWorker implements WorkerHandler {
     this.#pinned = pinned
     pinned.onExit = (exit) => {
       this.#exit = exit
+      if (exit.left) this.#options.onLeft()
       if (this.#asked || this.#host === undefined || this.#running.size > 0) return
       this.terminated = true
       this.#options.onGone(this)

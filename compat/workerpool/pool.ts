@@ -45,6 +45,8 @@ export class ClusterPool extends OriginalPoolClass {
   /** Tasks whose worker died and that are to run again: before all that wait in the queue. */
   declare private orphans: WorkerTask[]
   declare private reruns: number
+  /** The program has left: a pool that nobody ends must not bring it back to life, but for a call. */
+  declare private asleep: boolean
   /** Threads of this process, for calls that a value binds to it. */
   declare private beside: { readonly pool: OriginalPool; calls: number; reason: string } | undefined
 
@@ -58,6 +60,7 @@ export class ClusterPool extends OriginalPoolClass {
     this.maxRetries = checkRetries(given?.maxRetries ?? 0)
     this.orphans = []
     this.reruns = 0
+    this.asleep = false
     hide(this, [
       'stopFollowing',
       'everyWorker',
@@ -67,12 +70,14 @@ export class ClusterPool extends OriginalPoolClass {
       'maxRetries',
       'orphans',
       'reruns',
+      'asleep',
       'beside',
     ])
     if (this.minIsMax) this.#follow()
   }
 
   override exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise {
+    this.asleep = false
     if (this.follows && this.stopFollowing === undefined) this.#follow()
     if (poolKind(this, this).where === 'local') return super.exec(method, params, options)
     const bound =
@@ -128,6 +133,9 @@ export class ClusterPool extends OriginalPoolClass {
         this.reruns++
         this.orphans.push(task)
       },
+      onLeft: () => {
+        this.asleep = true
+      },
       // The original would hand the next task to the dead worker, which fails it: here that worker is replaced.
       onGone: (gone) => {
         if (!this.workers.includes(gone)) return
@@ -142,6 +150,10 @@ export class ClusterPool extends OriginalPoolClass {
   }
 
   /** A worker may wait for its place in the cluster: one that stands is asked first, also for what that one was given. */
+  override _ensureMinWorkers(): void {
+    if (!this.asleep) super._ensureMinWorkers()
+  }
+
   override _next(): void {
     if (this.orphans.length > 0) this.#placeOrphans()
     const waiting = this.#firstWorker((worker) => worker.hasUnsent)

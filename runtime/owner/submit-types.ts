@@ -37,7 +37,8 @@ export type Failure =
   | { readonly kind: 'node-died'; readonly node: NodeId; readonly reason: string; readonly attempt: number }
   | { readonly kind: 'unschedulable'; readonly text: string }
   | { readonly kind: 'setup'; readonly text: string }
-  | { readonly kind: 'class-closed'; readonly reason: string }
+  /** `left`: with everything else of this process, which leaves. */
+  | { readonly kind: 'class-closed'; readonly reason: string; readonly left?: boolean }
 
 /** A lease as granted, before it is opened. */
 export interface Grant {

@@ -47,6 +47,17 @@ const programs = {
     const refs = [work.remote(folder, 'left', 3_600_000), fails.remote(), work.remote(folder, 'left', 3_600_000)]
     console.log(await get(refs).catch((error) => error.name))
   },
+  /** Forgets to end its pools, which Python and the exit of Node would end. */
+  async pools() {
+    const { Pool } = await import('outpool/multiprocessing')
+    const { Executor } = await import('outpool/executor')
+    const { default: workerpool } = await import('outpool/workerpool')
+    const inc = (n) => n + 1
+    const [two] = await new Pool(2).map(inc, [1])
+    const three = await new Executor(2).submit(inc, 2).result()
+    const four = await workerpool.pool({ minWorkers: 2, maxWorkers: 2 }).exec(inc, [3])
+    console.log(two, three, four)
+  },
   /** Has tasks that never end, with processes of their own. */
   async hangs() {
     const spawns = remote(async (folder) => {

@@ -146,6 +146,24 @@ describe('PoolState', () => {
     expect(tell({ type: 'gone', worker: 1 })).to.deep.equal(['finished'])
   })
 
+  it('starts no worker after its program has left before there is work again', () => {
+    const { state, tell } = poolOf(2)
+    tell({ type: 'submit', chunk: 1 })
+    expect(tell({ type: 'left', error: 'shut down' })).to.deep.equal(['fail c1'])
+    expect(tell({ type: 'left', error: 'shut down' })).to.deep.equal([])
+    for (const worker of [1, 2]) expect(tell({ type: 'lost', worker, error: 'gone' })).to.deep.equal([])
+    expect(tell({ type: 'resize', processes: 2 })).to.deep.equal([])
+    expect(tell({ type: 'submit', chunk: 2 })).to.deep.equal(['start w3', 'start w4'])
+    expect(tell({ type: 'ready', worker: 3 })).to.deep.equal(['run w3 c2'])
+    expect(state.pending).to.equal(1)
+  })
+
+  it('is finished at once when it is closed after its program has left', () => {
+    const { tell } = poolOf(2)
+    tell({ type: 'left', error: 'shut down' })
+    expect(tell({ type: 'close' })).to.deep.equal(['finished'])
+  })
+
   it('does not run an abandoned chunk that waits', () => {
     const { tell } = poolOf(1)
     tell({ type: 'submit', chunk: 1 })
