@@ -4,13 +4,12 @@
  * the end is in order: the end of the stream alone is also what a crash looks like.
  */
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { ConnectionLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
 import { bulkHeaderBytes, chunkBytes } from '../base/limits.ts'
 import { FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer } from './link.ts'
-import { cutOffLater, endGently, setKeepAlive } from './sockets.ts'
+import { cutOffLater, endGently, setKeepAlive, type MessageSocket } from './sockets.ts'
 
 /** The most bytes of one chunk, its header included. */
 export const maxBulkFrameBytes: number = chunkBytes + bulkHeaderBytes
@@ -218,9 +217,9 @@ export class StreamBulk extends FramedBulk {
 }
 
 export class WebSocketBulk extends BulkCore {
-  readonly #webSocket: WebSocket
+  readonly #webSocket: MessageSocket
 
-  constructor(webSocket: WebSocket, socket: Duplex, peer: PeerHello) {
+  constructor(webSocket: MessageSocket, socket: Duplex, peer: PeerHello) {
     super(socket, peer)
     this.#webSocket = webSocket
     webSocket.on('message', (data: Buffer, isBinary: boolean) => {

@@ -1,13 +1,12 @@
 /** Links that carry frames of bytes: over a byte stream (unix socket) and over a WebSocket. */
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { linkHighWaterBytes, maxFrameBytes } from '../base/limits.ts'
 import { decodeFrame, FrameBuilder, FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer, LinkCore } from './link.ts'
-import { cutOffLater, endGently, setKeepAlive, setReferenced } from './sockets.ts'
+import { cutOffLater, endGently, setKeepAlive, setReferenced, type MessageSocket } from './sockets.ts'
 
 abstract class FramedLink extends LinkCore {
   protected readonly socket: Duplex
@@ -141,9 +140,9 @@ export class StreamLink extends FramedLink {
 /** One binary WebSocket message per frame. `socket` is the one below `webSocket`. */
 export class WebSocketLink extends FramedLink {
   readonly kind = 'websocket'
-  readonly #webSocket: WebSocket
+  readonly #webSocket: MessageSocket
 
-  constructor(webSocket: WebSocket, socket: Duplex, peer: PeerHello) {
+  constructor(webSocket: MessageSocket, socket: Duplex, peer: PeerHello) {
     super(socket, peer, maxFrameBytes)
     this.#webSocket = webSocket
     webSocket.on('message', (data: Buffer, isBinary: boolean) => {

@@ -56,8 +56,24 @@ export function endGently(socket: Duplex): void {
 
 export function ignore(): void {}
 
+/**
+ * What is used of a WebSocket of `ws`. That package has no types of its own: in our declarations its name would be an
+ * error for every program without @types/ws.
+ */
+export interface MessageSocket {
+  readonly bufferedAmount: number
+  on(event: 'message', listener: (data: Buffer, isBinary: boolean) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'close', listener: (code: number) => void): unknown
+  send(data: Uint8Array, options: { binary: boolean; compress: boolean }, written?: (error?: Error) => void): void
+  close(code: number): void
+  terminate(): void
+  pause(): void
+  resume(): void
+}
+
 /** The same for a WebSocket, whose close frame was sent: `socket` is the one below it. */
-export function cutOffLater(webSocket: { readonly bufferedAmount: number; terminate(): void }, socket: Duplex): void {
+export function cutOffLater(webSocket: Pick<MessageSocket, 'bufferedAmount' | 'terminate'>, socket: Duplex): void {
   const waitMs = webSocket.bufferedAmount === 0 ? lingerMs : lastBytesMs
   const timer = setTimeout(() => webSocket.terminate(), waitMs)
   timer.unref()
