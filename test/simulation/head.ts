@@ -6,6 +6,8 @@ import {
   type MembershipTimer,
   type NodeReport,
 } from '../../runtime/control/membership-state.ts'
+import type { NodeCall, NodeCallFailed } from '../../runtime/protocol/head-messages.ts'
+import { MessageType } from '../../runtime/protocol/message-type.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
 import type { World } from './world.ts'
@@ -40,6 +42,18 @@ export class SimHead implements Endpoint {
 
   load(link: number, report: NodeReport): void {
     this.#do(this.state.handle({ kind: 'load', link, report }))
+  }
+
+  /** A node wants to be dialled by another one, or cannot dial who asked for that. */
+  call(link: number, message: NodeCall | NodeCallFailed): void {
+    const from = this.#nodes.get(link)
+    const [type, node, ticket] = message
+    if (from === undefined) return
+    const tell = (to: NodeId, said: NodeCall | NodeCallFailed, what: string): void =>
+      this.world.network.send<SimNode>(this, to, what, (at) => this.world.walls.told(at, said))
+    if (type === MessageType.nodeCallFailed) tell(node, [type, from, ticket, message[3]], 'nodeCallFailed')
+    else if ([...this.#nodes.values()].includes(node)) tell(node, [type, from, ticket], 'nodeCall')
+    else tell(from, [MessageType.nodeCallFailed, node, ticket, 'it is not linked'], 'nodeCallFailed')
   }
 
   gone(_peer: ProcessId, link: number): void {

@@ -161,6 +161,7 @@ export class SimNode implements Endpoint, LeaseEffects {
     for (const { id, state, reason } of rows) {
       if (state !== 'dead' || id === this.id || this.#deadRows.has(id)) continue
       this.#deadRows.add(id)
+      this.world.walls.nodeDown(this, id)
       for (const home of this.world.owners()) {
         if (home.nodeId !== this.id) continue
         this.world.network.send<OwnerProcess>(this, home.id, 'nodeEvent', (to) => to.objects.nodeDead(id, reason ?? ''))

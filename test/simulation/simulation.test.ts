@@ -27,7 +27,8 @@ const expected = [
     'look again',
   ],
   ...['rebuilt', 'story rebuilt', 'value lost', 'not rebuilt: retries disabled', 'not rebuilt: lineage evicted'],
-  ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again'],
+  ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again', 'called back'],
+  ...['nodeCall', 'nodeCallFailed'],
 ]
 
 describe('a simulated cluster', function () {

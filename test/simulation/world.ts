@@ -24,6 +24,7 @@ import { SimNode } from './node.ts'
 import { OwnMemory } from './process-store.ts'
 import { Trouble } from './trouble.ts'
 import { VirtualClock } from './virtual-clock.ts'
+import { Walls } from './walls.ts'
 import { SimWorker } from './worker.ts'
 import { Workload } from './workload.ts'
 
@@ -69,6 +70,7 @@ export class World {
   readonly #trace: string[] = []
   readonly channels: Set<SimChannel> = new Set<SimChannel>()
   readonly losses: Losses = new Losses(this)
+  readonly walls: Walls
   #inBackground = 0
   #failure: Error | undefined
   #nextId = 1
@@ -103,6 +105,7 @@ export class World {
       tear: (link) => this.cut(link),
     })
     this.workload = new Workload(random)
+    this.walls = new Walls(this, seed)
     this.head = new SimHead(this, this.newId())
     this.network.processes.set(this.head.id, this.head)
   }
@@ -313,20 +316,31 @@ export class World {
 
   /** A bulk channel to whom an object is asked of. */
   #open(from: Endpoint, [, process]: Holder): Promise<SimChannel> {
+    const to = this.network.processes.get(process)
+    const dial = (): Promise<SimChannel> => this.#dial(from, process)
+    return from instanceof SimNode && to instanceof SimNode ? this.walls.open(from, process, dial) : dial()
+  }
+
+  #dial(from: Endpoint, process: ProcessId): Promise<SimChannel> {
     return new Promise((resolve, reject) => {
       this.network.after(from, 2 * this.network.latencyMs(), 'dial', () => {
         const to = this.network.processes.get(process)
         if (to?.alive !== true) return reject(new ConnectionLostError(`${process} cannot be reached`))
-        const [near, far] = channelBetween(this, from, to)
-        this.network.run(to, 'serve', () => {
-          if (to instanceof SimNode) serveObjects(far, to.store, to.serving)
-          else if (to instanceof SimDriver && to.objects.values.store instanceof OwnMemory)
-            serveObjects(far, to.objects.values.store.shelf)
-          else far.close(new ConnectionLostError('it has no store'))
-        })
-        resolve(near)
+        resolve(this.serve(from, to))
       })
     })
+  }
+
+  /** A channel between two processes; what comes over it is answered out of the store of the second. */
+  serve(from: Endpoint, to: Endpoint): SimChannel {
+    const [near, far] = channelBetween(this, from, to)
+    this.network.run(to, 'serve', () => {
+      if (to instanceof SimNode) serveObjects(far, to.store, to.serving)
+      else if (to instanceof SimDriver && to.objects.values.store instanceof OwnMemory)
+        serveObjects(far, to.objects.values.store.shelf)
+      else far.close(new ConnectionLostError('it has no store'))
+    })
+    return near
   }
 
   #happened(where: Endpoint, what: string): void {
@@ -375,7 +389,12 @@ export class World {
     for (const { id, objects } of this.owners()) objects.atRest(this.nameOf(id))
     for (const node of this.nodes()) {
       node.atRest(false)
+      this.walls.atRest(node)
       this.#leaked(node)
+    }
+    for (const { owner, other } of this.channels) {
+      const kept = owner.alive && other.owner.alive
+      demand(!kept, 'nothing-left', () => `a channel of ${this.nameOf(owner.id)} to ${this.nameOf(other.owner.id)}`)
     }
     for (const worker of this.workers()) {
       demand(worker.executor.busy === 0, 'nothing-left', () => `${this.nameOf(worker.id)} is busy for ever`)
