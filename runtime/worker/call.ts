@@ -1,8 +1,8 @@
 /** Calling the user's function, in each of the ways in which it can meet its arguments. */
-import { decodeValue, encodeThrown } from '../objects/value.ts'
 import type { LoadedFunction } from '../code/load.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { CallMode } from '../owner/template.ts'
+import { portable } from './thrown.ts'
 
 /** What `map` and `starmap` answer: the values so far, and where it stopped. */
 export interface MapResult {
@@ -74,11 +74,6 @@ async function settleEach(fn: LoadedFunction, items: readonly unknown[]): Promis
     }
   }
   return results
-}
-
-/** An error that is a value among others arrives as one that was thrown does: its class is known there by name. */
-function portable(error: unknown): unknown {
-  return decodeValue(encodeThrown(error, 'error'))
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -8,7 +8,7 @@
 import { ObjectStoreFullError, OutOfDiskError, TaskCancelledError } from '../base/errors.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
-import { decodeValue, encodeThrown, encodeValue, type EncodedValue } from '../objects/value.ts'
+import { decodeValue, encodeValue, type EncodedValue } from '../objects/value.ts'
 import { firstArgument, splitArguments } from '../owner/arguments.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { Owner } from '../owner/owner.ts'
@@ -29,6 +29,7 @@ import { ExecutorState, type QueuedTask } from './executor-state.ts'
 import { WorkerGenerators } from './generators.ts'
 import { ReadAgain } from './read-again.ts'
 import { runWithin } from './task-context.ts'
+import { encodeFailure } from './thrown.ts'
 import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
 import type { WorkerCode } from './worker-code.ts'
@@ -321,7 +322,7 @@ export class TaskRunner {
 
   #failed(task: WorkerTask, startedAt: number, error: unknown, origin: Failed[5]): void {
     const micros = this.#measure(task, startedAt)
-    const bytes = compact(encodeThrown(error, 'error'))
+    const bytes = compact(encodeFailure(error))
     const { borrowed } = this.#reply(task, noRefs)
     const cancelled = task.controller?.signal.aborted === true
     task.link.send([

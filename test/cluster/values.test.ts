@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { createServer } from 'node:net'
 import { init, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
+import { Pool } from 'outpool/multiprocessing'
 import { difference } from '../unit/objects/same-value.ts'
 import { rejection, usePlainWorkers } from './support.ts'
 
@@ -154,6 +155,40 @@ describe('errors that a task throws', () => {
     const error = await rejection(remote(tasks, 'throwsOwnClass').run())
     expect(error).to.be.instanceOf(NotRegistered).and.include({ message: 'of a class of its own', code: 'E_OWN' })
     expect(constructed).to.equal(0)
+  })
+
+  it('of a class that went there with the function are instances of it, from pools too, and as a cause', async () => {
+    class Refused extends Error {
+      readonly field: string
+      constructor(message: string, field: string) {
+        super(message)
+        this.field = field
+      }
+    }
+    const refuse = (field: string): never => {
+      throw new Refused('no', field)
+    }
+    const wrap = (field: string): never => {
+      throw new TypeError('refused', { cause: new Refused('no', field) })
+    }
+    const unsendable = (): never => {
+      throw Object.assign(new Refused('no', 'x'), { timer: setTimeout(() => {}, 1) })
+    }
+    const pool = new Pool(1)
+    try {
+      const thrown = [
+        await rejection(remote(refuse).run('age')),
+        await rejection(pool.map(refuse, ['age'])),
+        (await rejection(remote(wrap).run('age'))).cause as Error,
+      ]
+      for (const error of thrown) {
+        expect(error).to.be.instanceOf(Refused).with.property('field', 'age')
+        expect(error.stack).to.contain('values.test.ts')
+      }
+      expect(await rejection(remote(unsendable).run())).to.include({ originalName: 'Refused', message: 'no' })
+    } finally {
+      await pool.terminate()
+    }
   })
 
   it('that are no errors arrive as what they are', async () => {

@@ -36,6 +36,11 @@ export function copyOf(origin: string): Function | undefined {
   return copies.get(origin)?.deref()
 }
 
+/** Whether it was made here from what another process sent. */
+export function isCopy(fn: Function): boolean {
+  return names.get(fn)?.startsWith(self) === false
+}
+
 /** `fn` was made here from what came under that origin. */
 export function noteCopy(fn: Function, origin: string): void {
   names.set(fn, origin)

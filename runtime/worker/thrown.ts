@@ -1,0 +1,40 @@
+/**
+ * What user code threw, on its way back. An error of a class that came here with a function goes back with its class, and
+ * is of the original there: who catches it by `instanceof` does so wherever it was thrown. Of any other class it is known
+ * by its name (`value-errors.ts`).
+ */
+import { codeCodec } from '../code/captures/send-code.ts'
+import { isCopy } from '../code/captures/origins.ts'
+import { decodeValue, encodeThrown, encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
+import { isObjectRef } from '../owner/object-ref.ts'
+
+const noRefs = (): never => {
+  throw new TypeError('nobody counts the refs of an error')
+}
+const codec: RefCodec = { code: codeCodec(), isRef: isObjectRef, describe: noRefs, revive: noRefs }
+/** So many causes of causes are looked at. */
+const maxCauses = 8
+
+export function encodeFailure(error: unknown): EncodedValue {
+  try {
+    if (isOfACopy(error)) return encodeValue(error, 'error', codec)
+  } catch {
+    // Something in it cannot travel: it arrives without that, and as what is known by name.
+  }
+  return encodeThrown(error, 'error')
+}
+
+/** An error that is to be a value among others, as it would arrive if it were thrown. */
+export function portable(error: unknown): unknown {
+  return decodeValue(encodeFailure(error), codec)
+}
+
+/** Whether its class, or that of what caused it, is a copy of another process's. */
+function isOfACopy(error: unknown): boolean {
+  let at = error
+  for (let depth = 0; at instanceof Error && depth < maxCauses; depth++) {
+    if (typeof at.constructor === 'function' && isCopy(at.constructor)) return true
+    at = at.cause
+  }
+  return false
+}
