@@ -85,14 +85,15 @@ export class ClusterPool extends OriginalPoolClass {
     if (bound !== undefined) return this.#execBeside(bound).exec(method, params, options)
     if (typeof method === 'function') {
       // The original sends its text alone, which would not find what it captures.
+      let captures = false
       try {
-        if (!capturesVariables(method as () => unknown, 'exec')) return super.exec(method, params, options)
+        captures = capturesVariables(method as () => unknown, 'exec')
       } catch (error) {
         const refused = defer()
         refused.reject(error)
         return refused.promise
       }
-      if (Array.isArray(params ?? [])) return super.exec('run', [method, params], options)
+      if (captures && Array.isArray(params ?? [])) return super.exec('run', [method, params], options)
     }
     return super.exec(method, params, options)
   }

@@ -258,6 +258,7 @@ export function conformanceSuite(subject: Subject): void {
         const pool = create(script, { maxWorkers: 1, maxQueueSize: 2 })
         const accepted = [1, 2, 3].map((n) => pool.exec('echo', [n]))
         expect(() => pool.exec('echo', [4])).to.throw('Max queue size of 2 reached')
+        expect(() => pool.exec(() => 5)).to.throw('Max queue size of 2 reached')
         expect(await Promise.all(accepted)).to.deep.equal([1, 2, 3])
       })
     })
