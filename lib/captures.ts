@@ -11,6 +11,7 @@ import { BoundedCache } from '../runtime/code/bounded-cache.ts'
 import { describeModule, type NeededModule } from '../runtime/code/captures/loaded-modules.ts'
 import type { ModuleReference } from '../runtime/code/captures/module-references.ts'
 import { readingOnce } from '../runtime/code/captures/scopes.ts'
+import { originalOf } from '../runtime/code/captures/stand-ins.ts'
 import { codeCodec, type TextSink } from '../runtime/code/captures/send-code.ts'
 import { moduleExport } from '../runtime/code/function-source.ts'
 import { compact } from '../runtime/objects/compact.ts'
@@ -180,8 +181,9 @@ class CallSink implements TextSink {
 
 /** A module as a worker is told of it: nodes that do not have it get it packed. */
 function needed(runtime: ProcessRuntime, { url }: ModuleReference, env: RuntimeEnv | undefined): NeededModule {
-  const { source } = url.startsWith('file:')
-    ? carry(runtime, moduleExport(url, 'default'), env).definition
+  const file = originalOf(url) ?? url
+  const { source } = file.startsWith('file:')
+    ? carry(runtime, moduleExport(file, 'default'), env).definition
     : { source: undefined }
   return describeModule(url, source?.kind === 'module' ? source.pack : undefined)
 }

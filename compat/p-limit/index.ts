@@ -3,15 +3,15 @@
  * program has installed, and a function that does I/O or changes what it captured runs in this process as before.
  */
 import type { LimitFunction, limitFunction as OriginalLimitFunction, Options as OriginalOptions } from 'p-limit'
-import { loadOriginal } from '../shared/original-package.ts'
-import { shimOf, type OriginalModule, type PlacedLimit } from './shim.ts'
+import { originalFile } from '../shared/original-package.ts'
+import { shimOver, type OriginalModule, type PlacedLimit } from './shim.ts'
 
 export type { LimitFunction } from 'p-limit'
 export type { PlacedFunction, Placement } from '../shared/placer.ts'
 export type { LimitReport, PlacedLimit } from './shim.ts'
 export type Options = OriginalOptions & PlacedLimit
 
-const shim: OriginalModule = shimOf(loadOriginal('p-limit', import.meta.url) as OriginalModule)
+const shim: OriginalModule = shimOver(originalFile('p-limit', import.meta.url))
 
 const pLimit: (concurrency: number | Options) => LimitFunction = shim.default
 export default pLimit

@@ -1,6 +1,7 @@
 /** p-limit with another way to run its functions; when each may run is decided by the p-limit that is extended. */
 import type * as pLimit from 'p-limit'
 import { explainSymbol } from '../../lib/pinned.ts'
+import { madeOver } from '../shared/original-package.ts'
 import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
 
 export type OriginalModule = typeof pLimit
@@ -27,7 +28,7 @@ type AnyOptions = number | ({ readonly concurrency: number } & PlacedLimit)
 type Limited = AnyFunction & { clearQueue: () => void }
 
 /** The exports of p-limit, with limits that may run their functions on workers. */
-export function shimOf(original: OriginalModule): OriginalModule {
+function shimOf(original: OriginalModule): OriginalModule {
   const makeLimit = original.default as unknown as (options: AnyOptions) => Limit
   const makeLimited = original.limitFunction as unknown as (fn: AnyFunction, options: AnyOptions) => Limited
   const shim = {
@@ -43,6 +44,11 @@ export function shimOf(original: OriginalModule): OriginalModule {
     },
   }
   return shim as unknown as OriginalModule
+}
+
+/** The same over the original in this file: one for each. */
+export function shimOver(file: string): OriginalModule {
+  return madeOver(import.meta.url, file, shimOf)
 }
 
 function placementOf(options: AnyOptions, caller: string): Placement {

@@ -3,14 +3,14 @@
  * installed, and a mapper that does I/O or changes what it captured runs in this process as before.
  */
 import type * as original from 'p-map'
-import { loadOriginal } from '../shared/original-package.ts'
-import { shimOf, type OriginalModule } from './shim.ts'
+import { originalFile } from '../shared/original-package.ts'
+import { shimOver, type OriginalModule } from './shim.ts'
 
 export type { IterableOptions, KeyedMapper, Mapper, Options, SettledOptions } from 'p-map'
 export type { PlacedFunction, Placement } from '../shared/placer.ts'
 export type { MapReport, PlacedMap } from './shim.ts'
 
-const shim: OriginalModule = shimOf(loadOriginal('p-map', import.meta.url) as OriginalModule)
+const shim: OriginalModule = shimOver(originalFile('p-map', import.meta.url))
 
 const pMap: typeof original.default = shim.default
 export default pMap

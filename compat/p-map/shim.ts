@@ -1,6 +1,7 @@
 /** p-map with another way to run its mappers; when each may run is decided by the p-map that is extended. */
 import type * as pMap from 'p-map'
 import { explainSymbol } from '../../lib/pinned.ts'
+import { madeOver } from '../shared/original-package.ts'
 import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
 
 export type OriginalModule = typeof pMap
@@ -24,7 +25,7 @@ type AnyMapper = (...args: unknown[]) => unknown
 type AnyMap = (input: unknown, mapper: AnyMapper, options?: AnyOptions) => unknown
 
 /** The exports of p-map, with mappers that may run on workers. */
-export function shimOf(original: OriginalModule): OriginalModule {
+function shimOf(original: OriginalModule): OriginalModule {
   const shim = {
     ...original,
     default: placed(original.default as AnyMap),
@@ -34,6 +35,11 @@ export function shimOf(original: OriginalModule): OriginalModule {
     pMapSettledKeyed: placed(original.pMapSettledKeyed as AnyMap),
   }
   return shim as unknown as OriginalModule
+}
+
+/** The same over the original in this file: one for each. */
+export function shimOver(file: string): OriginalModule {
+  return madeOver(import.meta.url, file, shimOf)
 }
 
 function placed(original: AnyMap): AnyMap {

@@ -10,14 +10,14 @@ import type {
   QueueAddOptions as OriginalAddOptions,
   TimeoutError as OriginalTimeoutError,
 } from 'p-queue'
-import { loadOriginal } from '../shared/original-package.ts'
-import { shimOf, type OriginalModule, type PlacedQueue, type PlacedTask } from './shim.ts'
+import { originalFile } from '../shared/original-package.ts'
+import { shimOver, type OriginalModule, type PlacedQueue, type PlacedTask } from './shim.ts'
 
 export type { Queue } from 'p-queue'
 export type { PlacedFunction, Placement } from '../shared/placer.ts'
 export type { PlacedQueue, PlacedTask, QueueReport } from './shim.ts'
 
-const shim: OriginalModule = shimOf(loadOriginal('p-queue', import.meta.url) as OriginalModule)
+const shim: OriginalModule = shimOver(originalFile('p-queue', import.meta.url))
 
 export type QueueAddOptions = OriginalAddOptions & PlacedTask
 type RunFunction = () => Promise<unknown>

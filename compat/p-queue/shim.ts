@@ -5,6 +5,7 @@
 import type * as pQueue from 'p-queue'
 import { clusterLimit, type ClusterLimit } from '../../lib/cluster-limit.ts'
 import { explainSymbol } from '../../lib/pinned.ts'
+import { madeOver } from '../shared/original-package.ts'
 import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
 
 export type OriginalModule = typeof pQueue
@@ -69,8 +70,13 @@ async function within(limit: ClusterLimit, signal: AbortSignal | undefined, star
 }
 
 /** The exports of p-queue, with a queue that may run its tasks on workers. */
-export function shimOf(original: OriginalModule): OriginalModule {
+function shimOf(original: OriginalModule): OriginalModule {
   return { ...original, default: extended(original.default) }
+}
+
+/** The same over the original in this file: one for each. */
+export function shimOver(file: string): OriginalModule {
+  return madeOver(import.meta.url, file, shimOf)
 }
 
 function extended(original: OriginalModule['default']): OriginalModule['default'] {

@@ -105,9 +105,9 @@ function exportsOf(name: string, file: string): unknown {
     return { ...shim }
   }
   const shim = requireQuietly(fileURLToPath(new URL(`../${name}/shim.js`, import.meta.url))) as {
-    shimOf(original: unknown): object
+    shimOver(file: string): object
   }
-  return { __esModule: true, ...shim.shimOf(requireQuietly(file)) }
+  return shim.shimOver(file)
 }
 
 function wasRequired(name: string): boolean {

@@ -4,7 +4,11 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { codePlaces, noteStandIn } from '../../lib/stand-ins.ts'
 import { shimFacts } from './shim-names.ts'
+
+/** The folder of this package's code. */
+const ownRoot = fileURLToPath(new URL('../../', import.meta.url))
 
 export interface PackageFacts {
   /** The folder of its package.json. */
@@ -53,12 +57,13 @@ export function haveOwnNames(): boolean {
 }
 
 /**
- * The exports of the package that a shim extends: the one that registration found for the importer (`?original=` in the
- * shim's own URL), else the one that the program's main file resolves, else one that is installed beside Outpool.
+ * The file of the package that a shim extends: the one that registration found for the importer (`?original=` in the
+ * shim's own URL), else the one that the program's main file resolves, or in a worker the modules that it runs, else one
+ * that is installed beside Outpool.
  *
  * @throws Error that says what to install, where it is missing or of another version.
  */
-export function loadOriginal(name: string, shimUrl: string): unknown {
+export function originalFile(name: string, shimUrl: string): string {
   const asked = new URL(shimUrl).searchParams.get('original')
   const file = asked === null ? findOriginal(name) : fileURLToPath(asked)
   const version = packageOf(file, name)?.version
@@ -68,11 +73,32 @@ export function loadOriginal(name: string, shimUrl: string): unknown {
         `Install ${name}@${supportedVersions(name).split(' ').at(-1) ?? ''}`,
     )
   }
-  return requireQuietly(file)
+  return file
+}
+
+const made = new Map<string, object>()
+
+/**
+ * What `make` makes of the exports of the original in `file`: once, however they are asked for, so that they are the same
+ * for `import`, `require` and what was captured. `maker` is the URL of the module that exports this as `shimOver`.
+ */
+export function madeOver<T extends object>(maker: string, file: string, make: (original: T) => T): T {
+  const known = made.get(file)
+  if (known !== undefined) return known as T
+  const original = requireQuietly(file) as T & Readonly<Record<string, unknown>>
+  const exports = make(original) as T & Readonly<Record<string, unknown>>
+  made.set(file, exports)
+  noteStandIn(
+    maker,
+    urlOf(file),
+    exports,
+    Object.keys(exports).filter((name) => exports[name] !== original[name]),
+  )
+  return exports
 }
 
 function findOriginal(name: string): string {
-  for (const from of [mainFile(), join(process.cwd(), 'package.json'), import.meta.url]) {
+  for (const from of [...codePlaces(), mainFile(), join(process.cwd(), 'package.json'), import.meta.url]) {
     try {
       return withOwnNames(() => createRequire(from).resolve(name))
     } catch {
@@ -84,12 +110,13 @@ function findOriginal(name: string): string {
   )
 }
 
-/** Where the program began, with links followed as Node follows them. */
+/** Where the program began, with links followed as Node follows them; Outpool's own entry is of no program. */
 function mainFile(): string {
   const file = process.argv[1]
   if (file === undefined) return join(process.cwd(), 'package.json')
   try {
-    return realpathSync(file)
+    const real = realpathSync(file)
+    return real.startsWith(ownRoot) ? join(process.cwd(), 'package.json') : real
   } catch {
     return join(process.cwd(), 'package.json')
   }

@@ -5,6 +5,7 @@
  */
 import process from 'node:process'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
+import { noteCodePlace } from '../code/code-places.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
 import { localUrl } from '../code/own-modules.ts'
 import type { PackedManifest } from '../code/modules/manifest.ts'
@@ -47,9 +48,9 @@ export class WorkerCode {
 
   /** Where a module is to be imported from here. Rejects with RuntimeEnvSetupError. */
   readonly locate = async (url: string, pack: RefTuple | undefined): Promise<string> => {
-    if (pack === undefined) return url
-    const ready = await this.#setUp(pack)
-    return ready.url
+    const here = pack === undefined ? url : (await this.#setUp(pack)).url
+    noteCodePlace(here)
+    return here
   }
 
   /** Prepares this process for tasks of an environment: what comes before them, their working folder. Variables are there from the start. */

@@ -12,6 +12,7 @@ import { RuntimeEnvSetupError } from '../../base/errors.ts'
 import type { LocateModule } from '../load.ts'
 import { installedPackageOf, readJson } from '../modules/npm-package.ts'
 import { localUrl } from '../own-modules.ts'
+import { makeStandIn, originalOf } from './stand-ins.ts'
 import type { RefTuple } from '../../protocol/messages.ts'
 
 /** A module that a function needs, as it is sent. */
@@ -25,22 +26,34 @@ export interface NeededModule {
 
 /** What is sent of a module: where it is here, and which file of which package that is. */
 export function describeModule(url: string, pack: RefTuple | undefined): NeededModule {
-  const npm = url.startsWith('file:') ? installedPackageOf(fileURLToPath(url)) : undefined
+  const file = originalOf(url) ?? url
+  const npm = file.startsWith('file:') ? installedPackageOf(fileURLToPath(file)) : undefined
   if (npm === undefined) return { url }
-  const path = relative(npm.folder, realpathSync(fileURLToPath(url)))
+  const path = relative(npm.folder, realpathSync(fileURLToPath(file)))
   return { url, package: { name: npm.name, version: npm.version, path }, ...(pack !== undefined && { pack }) }
 }
 
-const loaded = new Map<string, object>()
+interface Loaded {
+  readonly namespace: object
+  /** Its URL here. */
+  readonly at: string
+}
+
+const loaded = new Map<string, Loaded>()
+const own = createRequire(import.meta.url)
 
 /** Imports modules, so that `loadedModule` has them. Rejects with RuntimeEnvSetupError. */
 export async function loadModules(needed: readonly NeededModule[], locate: LocateModule): Promise<void> {
   for (const one of needed) {
     if (loaded.has(one.url)) continue
+    const original = originalOf(one.url)
+    const named = original ?? one.url
     // What was packed is what is meant, whatever this machine has by that name.
-    const url = one.pack === undefined ? (findModule(one) ?? one.url) : await locate(one.url, one.pack)
+    const url = one.pack === undefined ? (findModule(named, one.package) ?? named) : await locate(named, one.pack)
     try {
-      loaded.set(one.url, (await import(localUrl(url))) as object)
+      const at = localUrl(url)
+      const namespace = original === undefined ? ((await import(at)) as object) : makeStandIn(one.url, at)
+      loaded.set(one.url, { namespace, at })
     } catch (cause) {
       throw notLoaded(one, cause)
     }
@@ -53,16 +66,14 @@ export function areLoaded(needed: readonly NeededModule[]): boolean {
 
 /** The export of a module: '*' is its namespace, '=' what `require` gives. Throws RuntimeEnvSetupError. */
 export function loadedModule(url: string, exportName: string): unknown {
-  const namespace = loaded.get(url) ?? loadNow(url)
+  const { namespace, at } = loaded.get(url) ?? loadNow(url)
   if (exportName === '*') return namespace
+  if (exportName === '=') return whole(url, namespace, at)
   const values = namespace as Readonly<Record<string, unknown>>
-  // Node gives what a CommonJS module exports as the default of its namespace.
-  if (exportName === '=')
-    return 'module.exports' in values ? values['module.exports'] : 'default' in values ? values['default'] : namespace
   if (exportName in values) return values[exportName]
-  const whole = values['default']
-  if (((typeof whole === 'object' && whole !== null) || typeof whole === 'function') && exportName in whole)
-    return (whole as Readonly<Record<string, unknown>>)[exportName]
+  const all = values['default']
+  if (((typeof all === 'object' && all !== null) || typeof all === 'function') && exportName in all)
+    return (all as Readonly<Record<string, unknown>>)[exportName]
   throw new RuntimeEnvSetupError(
     `the module ${url} has no export '${exportName}' here; install the same version of it`,
     {
@@ -71,24 +82,38 @@ export function loadedModule(url: string, exportName: string): unknown {
   )
 }
 
-function loadNow(url: string): object {
+/** What `require` gives: of a CommonJS module what it exports, of an ES module its namespace, of a stand-in all of it. */
+function whole(url: string, namespace: object, at: string): unknown {
+  if (originalOf(url) !== undefined) return namespace
+  if (url.startsWith('file:')) return required(at)
+  return 'default' in namespace ? namespace.default : namespace
+}
+
+function required(at: string): unknown {
+  return own(at.startsWith('file:') ? fileURLToPath(at) : at)
+}
+
+function loadNow(url: string): Loaded {
   try {
-    const local = localUrl(url)
-    const exported = createRequire(import.meta.url)(local.startsWith('file:') ? fileURLToPath(local) : local) as unknown
-    const isNamespace =
-      typeof exported === 'object' &&
-      exported !== null &&
-      Object.prototype.toString.call(exported) === '[object Module]'
-    const namespace = isNamespace ? exported : { default: exported }
-    loaded.set(url, namespace)
-    return namespace
+    const at = originalOf(url) ?? localUrl(url)
+    const namespace = originalOf(url) === undefined ? namespaceNow(at) : makeStandIn(url, at)
+    const made = { namespace, at }
+    loaded.set(url, made)
+    return made
   } catch (cause) {
     throw notLoaded({ url }, cause)
   }
 }
 
+function namespaceNow(at: string): object {
+  const exported = required(at)
+  const isNamespace =
+    typeof exported === 'object' && exported !== null && Object.prototype.toString.call(exported) === '[object Module]'
+  return isNamespace ? exported : { default: exported }
+}
+
 /** The file itself, or that of the same version of its package in a folder above the working folder. */
-function findModule({ url, package: npm }: NeededModule): string | undefined {
+function findModule(url: string, npm: NeededModule['package']): string | undefined {
   if (!url.startsWith('file:') || existsSync(fileURLToPath(url))) return url
   if (npm === undefined) return undefined
   for (let folder = process.cwd(); ; folder = dirname(folder)) {

@@ -20,6 +20,7 @@ import { isKnownModule, referenceByImport, referenceByValue, type ModuleReferenc
 import { originOf } from './origins.ts'
 import { isPackageScript, referenceByFile } from './package-functions.ts'
 import { readCode, type TextSource } from './receive-code.ts'
+import { standInReference } from './stand-ins.ts'
 import { builtInBase, isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
 
 /** What begins the encoding of each. */
@@ -137,7 +138,7 @@ class CodeSender {
       writer.text(intrinsic)
       return true
     }
-    const reference = referenceByValue(value)
+    const reference = standInReference(value) ?? referenceByValue(value)
     if (reference === undefined) return false
     this.#reference(reference, writer)
     return true
@@ -156,6 +157,11 @@ class CodeSender {
 
   /** All of a module, as `import * as` has it. */
   #namespace(value: object, writer: PartWriter): boolean {
+    const standIn = standInReference(value)
+    if (standIn !== undefined) {
+      this.#reference(standIn, writer)
+      return true
+    }
     const whole = (value as { readonly default?: unknown }).default
     const reference = isThing(whole) ? referenceByValue(whole) : undefined
     if (reference?.exportName === '=') {
@@ -178,8 +184,7 @@ class CodeSender {
     for (const { name } of variables) writer.text(name)
     for (const { name, value } of variables) {
       this.#sink.variable(name, value === null ? 'null' : typeof value)
-      const byImport = isThing(value) && location !== undefined ? referenceByImport(location.scriptId, name) : undefined
-      const reference = byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
+      const reference = referenceOf(name, value, location?.scriptId)
       writer.count(reference === undefined ? 0 : 1)
       if (reference === undefined) writer.value(name, value)
       else this.#name(reference, writer)
@@ -270,6 +275,14 @@ function globalName(value: object): string | undefined {
 
 function isThing(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+/** The module that the value of a variable is an export of. Of symbols only their import tells it. */
+function referenceOf(name: string, value: unknown, scriptId: string | undefined): ModuleReference | undefined {
+  if (!isThing(value) && typeof value !== 'symbol') return undefined
+  const standIn = isThing(value) ? standInReference(value) : undefined
+  const byImport = standIn === undefined && scriptId !== undefined ? referenceByImport(scriptId, name) : undefined
+  return standIn ?? byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
 }
 
 /** What the text makes by itself when it is evaluated. */

@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type * as esbuild from 'esbuild'
 import type { ArchiveFile } from './archive.ts'
 import type { Esbuild } from './esbuild.ts'
+import { extendedBy } from './manifest.ts'
 import { isEsModule } from './module-format.ts'
 import { installedPackageOf, packageNameOf, type NpmPackage } from './npm-package.ts'
 import { importsExpression, mentionsPlace, placeDefines, reachesBeside, withPlace } from './place-facts.ts'
@@ -152,11 +153,20 @@ function plugin(round: Round): esbuild.Plugin {
         async ({ path, importer, kind, resolveDir, pluginData, with: attributes }) => {
           if (pluginData === ours || kind === 'entry-point' || isBuiltin(path)) return undefined
           const name = packageNameOf(path)
-          if (name !== undefined && round.provided.includes(name)) return { path, external: true }
-          const found = await build.resolve(path, { importer, kind, resolveDir, pluginData: ours, with: attributes })
+          const extended = extendedBy(path)
+          const isOurs = name !== undefined && round.provided.includes(name)
+          if (isOurs && extended === undefined) return { path, external: true }
+          const as = { importer, kind, resolveDir, pluginData: ours, with: attributes }
+          const found = await build.resolve(extended ?? path, as)
+          const isFile = found.errors.length === 0 && !found.external && found.namespace === 'file'
+          const npm = isFile ? installedPackageOf(found.path) : undefined
+          if (isOurs) {
+            // What it extends comes along as the program has it.
+            if (npm !== undefined) round.outside.set(npm.folder, npm)
+            return { path, external: true }
+          }
           // What is not there may be optional: esbuild says so where it is required outside of a try.
-          if (found.errors.length > 0 || found.external || found.namespace !== 'file') return undefined
-          const npm = installedPackageOf(found.path)
+          if (!isFile) return undefined
           if (npm === undefined) return found
           if (installedPackageOf(importer) === undefined) round.direct.set(npm.folder, npm)
           if (npm.native || round.apart.includes(npm.name)) round.outside.set(npm.folder, npm)

@@ -77,6 +77,11 @@ export const defaultPackOptions: PackOptions = {
  */
 export const provided: readonly string[] = ['outpool', 'workerpool']
 
+/** The package that a module of ours extends, and that the program brings: `p-map` for `outpool/p-map`. */
+export function extendedBy(specifier: string): string | undefined {
+  return /^outpool\/(p-(?:queue|map|limit))$/.exec(specifier)?.[1]
+}
+
 /** The value of a pack: the manifest, and where the bytes of its archives are. */
 export interface PackedManifest {
   readonly manifest: Manifest

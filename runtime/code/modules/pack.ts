@@ -15,7 +15,7 @@ import { bundleModule, type Bundled } from './bundle.ts'
 import { compiledPath, compileFolder } from './compile-folder.ts'
 import { withEsbuild, type Esbuild } from './esbuild.ts'
 import { folderFiles } from './folder-files.ts'
-import { provided, type ArchivePart, type Manifest, type PackOptions } from './manifest.ts'
+import { extendedBy, provided, type ArchivePart, type Manifest, type PackOptions } from './manifest.ts'
 import { isTypeScript, projectRootOf } from './module-format.ts'
 import { findPackage, installedPackageOf, packageNameOf, readJson, type NpmPackage } from './npm-package.ts'
 import { packPackages } from './pack-packages.ts'
@@ -118,7 +118,7 @@ async function packagesOf(root: string, entry: Entry | undefined): Promise<NpmPa
   if (entry !== undefined && entry.bundled === undefined) {
     const { names } = await staticImports(entry.file)
     for (const [specifier, from] of names) {
-      const name = packageNameOf(specifier)
+      const name = extendedBy(specifier) ?? packageNameOf(specifier)
       if (name !== undefined) add(findPackage(name, from))
     }
   }

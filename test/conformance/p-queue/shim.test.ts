@@ -1,9 +1,9 @@
 /** The suite on the shim, over both majors, on this machine and on three nodes; then where its tasks ran, and why. */
 import { expect } from 'chai'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { QueueReport } from '../../../compat/p-queue/index.ts'
-import type { OriginalModule } from '../../../compat/p-queue/shim.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
 import { root } from '../../tools/tree.ts'
 import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
@@ -12,8 +12,8 @@ import { conformanceSuite, rejection, type PQueueModule } from './suite.ts'
 
 const overTen = async (): Promise<PQueueModule> => {
   const built = pathToFileURL(join(root, 'dist/compat/p-queue/shim.js')).href
-  const shim = (await import(built)) as { shimOf(original: OriginalModule): OriginalModule }
-  return shim.shimOf((await import('p-queue-10')) as unknown as OriginalModule)
+  const shim = (await import(built)) as { shimOver(file: string): PQueueModule }
+  return shim.shimOver(createRequire(import.meta.url).resolve('p-queue-10'))
 }
 const overNine = (): Promise<PQueueModule> => import('outpool/p-queue')
 

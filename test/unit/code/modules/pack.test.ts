@@ -55,6 +55,17 @@ describe('a packed module', () => {
     expect(sources).to.include(`file://${root}/a.ts`).and.include(`file://${root}/b.ts`)
   })
 
+  it('brings the package along that a module of ours extends', async () => {
+    write({
+      'node_modules/p-map/package.json': plain('p-map', { version: '7.1.0' }),
+      'node_modules/p-map/index.js': 'exports.default = () => 1',
+      'a.js': "import pMap from 'outpool/p-map'\nimport { remote } from 'outpool'\nexport const a = [pMap, remote]\n",
+    })
+    const bundled = await pack('a.js')
+    expect(bundled.manifest).to.deep.include({ kind: 'bundle', reasons: [] })
+    expect(bundled.manifest.packages).to.deep.include({ how: 'vendor', names: [{ name: 'p-map', version: '7.1.0' }] })
+  })
+
   it('has the same name when it is packed again', async () => {
     write({ 'a.js': 'export const a = 1\n' })
     expect((await pack('a.js')).manifest.code).to.deep.equal((await pack('a.js')).manifest.code)

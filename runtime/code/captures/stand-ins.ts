@@ -1,0 +1,63 @@
+/**
+ * Modules of ours that stand for a package of the program and are made over it, as the shim of p-map over the p-map that
+ * is installed there. Their exports travel by both names, whichever way they came to who captures them:
+ *
+ *     outpool:compat/p-map/shim.js?original=file:///app/node_modules/p-map/index.js
+ */
+import { createRequire } from 'node:module'
+import { types } from 'node:util'
+import { fileURLToPath } from 'node:url'
+import { localUrl, portableUrl } from '../own-modules.ts'
+import type { ModuleReference } from './module-references.ts'
+
+type Exports = Readonly<Record<string, unknown>>
+
+/** What a module that makes stand-ins exports. */
+interface Maker {
+  /** The exports, made over those of the module in this file. */
+  shimOver(file: string): Exports
+}
+
+interface StandIn {
+  readonly url: string
+  readonly exports: Exports
+}
+
+const mark = '?original='
+/** By each of their exports that is not the original's own, and by all of them as one object. */
+const known = new WeakMap<object, { readonly of: StandIn; readonly exportName: string }>()
+
+/**
+ * `exports` were made by the module `maker` over those of the file URL `original`.
+ * @param own names of those that are not the original's.
+ */
+export function noteStandIn(maker: string, original: string, exports: Exports, own: readonly string[]): void {
+  const of = { url: `${portableUrl(maker)}${mark}${encodeURIComponent(original)}`, exports }
+  known.set(exports, { of, exportName: '=' })
+  for (const exportName of own) known.set(exports[exportName] as object, { of, exportName })
+}
+
+/** By what it is: an export of a stand-in, or all of them, by `import * as` or `require`. */
+export function standInReference(value: object): ModuleReference | undefined {
+  const found = known.get(value)
+  if (found !== undefined) return { url: found.of.url, exportName: found.exportName }
+  if (!types.isModuleNamespaceObject(value)) return undefined
+  const whole = (value as { readonly default?: unknown }).default
+  const of = typeof whole === 'function' ? known.get(whole)?.of : undefined
+  // A module of the user's may pass the default on, among others.
+  const isAll =
+    of !== undefined && Object.entries(value).every(([name, one]) => name === '__esModule' || of.exports[name] === one)
+  return isAll ? { url: of.url, exportName: '*' } : undefined
+}
+
+/** The file URL of the module that a stand-in is made over; undefined for any other module. */
+export function originalOf(url: string): string | undefined {
+  const at = url.indexOf(mark)
+  return at < 0 || !url.startsWith('outpool:') ? undefined : decodeURIComponent(url.slice(at + mark.length))
+}
+
+/** Makes it here, over the original in that file URL. */
+export function makeStandIn(url: string, original: string): Exports {
+  const maker = fileURLToPath(localUrl(url.slice(0, url.indexOf(mark))))
+  return (createRequire(import.meta.url)(maker) as Maker).shimOver(fileURLToPath(original))
+}
