@@ -17,6 +17,14 @@ import type { World } from './world.ts'
 /** Removals gather for this long, in milliseconds, as they do in the runtime. */
 const flushMs = 20
 
+interface Announced {
+  readonly adder: ProcessId
+  readonly requestId: number
+  readonly numbers: readonly number[]
+  readonly borrower: Peer
+  readonly ended: number
+}
+
 export interface OwnerEndpoint extends Endpoint {
   readonly objects: OwnerObjects
 }
@@ -36,6 +44,9 @@ export class OwnerObjects implements ReferenceEffects {
   /** Nodes on which attempts that came to nothing may have left their results. */
   readonly strays: Map<number, Set<NodeId>> = new Map<number, Set<NodeId>>()
   rebuilding!: Rebuilding
+  readonly #sessions = new Map<ProcessId, number>()
+  /** Announcements by those who have heard of the end of a link that this process has yet to hear of. */
+  #early: Announced[] = []
   readonly #taskOf = new Map<number, number>()
   #nextQuestion = 1
   #flushing = false
@@ -198,7 +209,11 @@ export class OwnerObjects implements ReferenceEffects {
   }
 
   gone(peer: ProcessId): void {
+    this.#sessions.set(peer, this.endedSessions(peer) + 1)
     this.refs.processDead(peer)
+    const early = this.#early.filter(({ adder }) => adder !== peer)
+    this.#early = []
+    for (const one of early) this.#announced(one)
     for (const question of [...this.questions.values()]) {
       if (question.owner === peer) question.answer({ error: true, refs: [] })
     }
@@ -239,12 +254,31 @@ export class OwnerObjects implements ReferenceEffects {
     })
   }
 
-  sendAdd(owner: Peer, requestId: number, numbers: readonly number[], borrower: Peer): void {
-    const from = this.process.id
+  sendAdd(owner: Peer, requestId: number, numbers: readonly number[], borrower: Peer, ended: number): void {
+    const announced = { adder: this.process.id, requestId, numbers, borrower, ended }
     this.world.note(this.process, `announces ${borrower.process} as borrower of ${numbers.join()} to ${owner.process}`)
     this.world.network.send<OwnerEndpoint>(this.process, owner.process, 'refAdd', (to) =>
-      to.objects.refs.refAdd(from, requestId, numbers, borrower),
+      to.objects.#announced(announced),
     )
+  }
+
+  /** One link is one session; both ends hear of each end. */
+  endedSessions(process: ProcessId): number {
+    return this.#sessions.get(process) ?? 0
+  }
+
+  /** What somebody says of another process counts in the session in which that one said it. */
+  #announced(said: Announced): void {
+    const { adder, requestId, numbers, borrower, ended } = said
+    const isSure = borrower.process === adder || borrower.process === this.process.id
+    const here = isSure ? ended : this.endedSessions(borrower.process)
+    if (ended > here) this.#early.push(said)
+    else if (ended === here) this.refs.refAdd(adder, requestId, numbers, borrower)
+    else {
+      // The borrower knows, or will, that it has lost the ref.
+      this.world.count('refAdd too late')
+      this.sendAck(adder, requestId)
+    }
   }
 
   sendAck(to: ProcessId, requestId: number): void {

@@ -1,7 +1,7 @@
 /** Ten thousand histories of the simulated cluster, and as many of links that break. */
 import { describeFinding, findFirst } from '../../simulation/seeds.ts'
 import { runPeers } from '../../simulation/peers/seeds.ts'
-import type { Counts } from '../../simulation/seeds.ts'
+import type { Counts, Finding } from '../../simulation/seeds.ts'
 import type { Soak } from './soak.ts'
 
 const perNote = 500
@@ -14,10 +14,8 @@ export const histories: Soak = {
     let findings = 0
     for (let from = 1; from <= seeds; from += perNote) {
       const to = Math.min(seeds, from + perNote - 1)
-      const [inCluster, ofPeers] = [await findFirst(from, to, counts), await findFirst(from, to, counts, runPeers)]
-      if (inCluster !== undefined) check(describeFinding(inCluster), false)
-      if (ofPeers !== undefined) check(describeFinding(ofPeers, 'peers'), false)
-      findings += [inCluster, ofPeers].filter((finding) => finding !== undefined).length
+      findings += await every(from, to, (finding) => check(describeFinding(finding), false), counts)
+      findings += await every(from, to, (finding) => check(describeFinding(finding, 'peers'), false), counts, runPeers)
       note(`seeds up to ${to}`)
       // So that the command can be interrupted.
       await new Promise((resolve) => setImmediate(resolve))
@@ -25,4 +23,18 @@ export const histories: Soak = {
     note([...counts].map(([what, count]) => `${what}: ${count}`).join(', '))
     check(`${seeds} histories came to rest with everything as it has to be`, findings === 0)
   },
+}
+
+/** Tells of every seed at which something does not hold; returns how many. */
+async function every(
+  from: number,
+  to: number,
+  tell: (finding: Finding) => void,
+  counts: Counts,
+  run?: typeof runPeers,
+): Promise<number> {
+  const finding = await findFirst(from, to, counts, run)
+  if (finding === undefined) return 0
+  tell(finding)
+  return 1 + (await every(finding.seed + 1, to, tell, counts, run))
 }
