@@ -1,11 +1,13 @@
 /** The scenarios on the shim, as a program has it: from the built package. Then what Python does not have. */
 import { expect } from 'chai'
 import type { PoolReport } from '../../../compat/multiprocessing/index.ts'
+import { usePlainWorkers } from '../../cluster/support.ts'
 import { scenarios, type Multiprocessing } from './suite.ts'
 
 describe('multiprocessing: the shim', () => {
   let mp: Multiprocessing
   let outpool: { init(): Promise<unknown>; shutdown(): Promise<void>; explain(target: object): unknown }
+  usePlainWorkers()
 
   before(async () => {
     mp = await import('outpool/multiprocessing')
