@@ -1,4 +1,4 @@
-/** Three node managers with one worker each, started through the command line, against Dask with three workers. */
+/** Node managers with one CPU each, started through the command line; against Dask with as many workers, and against fewer. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { root } from '../../tools/tree.ts'
-import { asking, least, type Contender, type Row } from '../stage.ts'
+import type { Program } from '../program.ts'
+import { asking, least, started, type Contender, type Row } from '../stage.ts'
 
 const nodes = 3
 const startLimitMs = 20_000
@@ -42,29 +43,34 @@ async function stopNode({ child }: Daemon): Promise<void> {
   clearTimeout(timer)
 }
 
+/** Starts so many nodes, and ends them after `use`, which is given what a program needs to join them. */
+async function onNodes(count: number, use: (env: Readonly<Record<string, string>>) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'ob-'))
+  const secrets = { OUTPOOL_TOKEN: randomBytes(32).toString('hex'), OUTPOOL_HOME: folder, TMPDIR: folder }
+  const env = { ...process.env, ...secrets }
+  const daemons: Daemon[] = []
+  try {
+    const head = await startNode(env, ['--head'])
+    daemons.push(head)
+    while (daemons.length < count) daemons.push(await startNode(env, ['--address', head.url]))
+    await use({ ...secrets, OUTPOOL_ADDRESS: head.url })
+  } finally {
+    await Promise.all(daemons.toReversed().map(stopNode))
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 export const threeNodes: Row = {
   name: 'nodes',
   title: 'no-op tasks across 3 node managers',
   unit: 'tasks/s',
   better: 'higher',
   budgetMs: 60_000,
-  async play(stage) {
-    const folder = mkdtempSync(join(tmpdir(), 'ob-'))
-    const secrets = { OUTPOOL_TOKEN: randomBytes(32).toString('hex'), OUTPOOL_HOME: folder, TMPDIR: folder }
-    const env = { ...process.env, ...secrets }
-    const daemons: Daemon[] = []
-    try {
-      const head = await startNode(env, ['--head'])
-      daemons.push(head)
-      while (daemons.length < nodes) daemons.push(await startNode(env, ['--address', head.url]))
+  play: (stage) =>
+    onNodes(nodes, async (env) => {
       const calls = stage.quick ? 5_000 : 20_000
       const contenders: Contender[] = []
-      const program = await stage.pool(
-        'Outpool',
-        'outpool',
-        { workers: nodes, warmCalls: calls },
-        { ...secrets, OUTPOOL_ADDRESS: head.url },
-      )
+      const program = await stage.pool('Outpool', 'outpool', { workers: nodes, warmCalls: calls }, env)
       if (program !== undefined) contenders.push(asking(stage, program, 'flight', { calls }))
       if (hasDask()) {
         const args = [JSON.stringify({ workers: nodes })]
@@ -74,11 +80,37 @@ export const threeNodes: Row = {
       await stage.inTurn(contenders)
       stage.compare('Outpool', 'Dask', least(100))
       await program?.close()
-    } finally {
-      await Promise.all(daemons.toReversed().map(stopNode))
-      rmSync(folder, { recursive: true, force: true })
-    }
-  },
+    }),
+}
+
+/** The program is the same for all: what differs is the import, and the cluster behind it. */
+export const queueNodes: Row = {
+  name: 'queue-nodes',
+  title: 'p-queue shim: tasks of 20 ms that only compute, on 1 and on 3 node managers of one CPU',
+  unit: 'tasks/s',
+  better: 'higher',
+  budgetMs: 60_000,
+  play: (stage) =>
+    onNodes(1, (one) =>
+      onNodes(nodes, async (three) => {
+        const calibration = await stage.start({ name: 'calibration', file: 'calibrate.mjs', args: ['{}'] })
+        if (calibration === undefined) return
+        const unit = Math.round(20 * (await stage.ask<number>(calibration, 'iterationsPerMs')))
+        const iterations = new Array<number>(stage.quick ? 24 : 48).fill(unit)
+        const shim = { from: 'outpool/p-queue', workers: 4 * nodes }
+        const programs = started([
+          await stage.pool('p-queue', 'p-queue', { workers: 4 * nodes }),
+          await stage.pool('outpool/p-queue, one node', 'p-queue', shim, one),
+          await stage.pool('outpool/p-queue, three nodes', 'p-queue', shim, three),
+        ])
+        const rate = async (program: Program): Promise<number> =>
+          (iterations.length / (await stage.ask<number>(program, 'work', { iterations }))) * 1000
+        await stage.inTurn(programs.map((program) => ({ name: program.name, measure: () => rate(program) })))
+        stage.compare('outpool/p-queue, three nodes', 'outpool/p-queue, one node', least(2))
+        stage.compare('outpool/p-queue, three nodes', 'p-queue', least(2))
+        for (const program of programs) await program.close()
+      }),
+    ),
 }
 
 function hasDask(): boolean {
