@@ -27,16 +27,6 @@ export class Notes {
   }
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    // A process that has ended is still listed until its parent has read of it.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
-
 /** What becomes of a promise, once it is settled. */
 export type Outcome = { readonly value: unknown } | { readonly error: Error }
 

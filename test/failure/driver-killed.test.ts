@@ -3,7 +3,8 @@ import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { nothingHeld } from './scenarios/scale.ts'
-import { eventually, FailureCluster, isAlive, signal } from './support.ts'
+import { eventually, FailureCluster, signal } from './support.ts'
+import { isAlive } from '../tools/processes.mjs'
 
 describe('a driver that is killed', function () {
   this.timeout(60_000)

@@ -4,7 +4,8 @@ import { elsewhere } from './apart.ts'
 import { Proxy } from './proxy.ts'
 import { Load } from './scenarios/under-load.ts'
 import { nothingHeld } from './scenarios/scale.ts'
-import { eventually, FailureCluster, isAlive } from './support.ts'
+import { eventually, FailureCluster } from './support.ts'
+import { isAlive } from '../tools/processes.mjs'
 
 /** All that the driver has of its home goes through a proxy; workers of other nodes it reaches directly. */
 describe('a connection between a driver and its home', function () {

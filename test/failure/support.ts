@@ -32,19 +32,6 @@ export async function eventually<T>(look: () => T | undefined | Promise<T | unde
   }
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return false
-  }
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  } catch {
-    return false
-  }
-}
-
 /** Sends a signal; a process that has ended meanwhile is no error. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {

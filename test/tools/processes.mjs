@@ -34,6 +34,16 @@ export function describeProcess(pid) {
 }
 
 /**
+ * Whether a process has not ended. One that has is still listed until its parent has read of it, which it may never do.
+ * @param {number} pid
+ * @returns {boolean}
+ */
+export function isAlive(pid) {
+  const [, state] = /\) (\S) /.exec(read(`/proc/${pid}/stat`)) ?? []
+  return state !== undefined && state !== 'Z'
+}
+
+/**
  * The process that started it; 0 when it is gone.
  * @param {number} pid
  * @returns {number}

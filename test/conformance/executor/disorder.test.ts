@@ -5,7 +5,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { usePlainWorkers } from '../../cluster/support.ts'
-import { isAlive, noted, Notes, outcomeOf } from '../notes.ts'
+import { noted, Notes, outcomeOf } from '../notes.ts'
+import { isAlive } from '../../tools/processes.mjs'
 
 type Fate = 'lives' | 'throws' | 'cancelled' | 'crashes'
 type Task = readonly [fate: Fate, afterMs: number]

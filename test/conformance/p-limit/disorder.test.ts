@@ -5,7 +5,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { usePlainWorkers } from '../../cluster/support.ts'
-import { isAlive, noted, Notes, outcomeOf } from '../notes.ts'
+import { noted, Notes, outcomeOf } from '../notes.ts'
+import { isAlive } from '../../tools/processes.mjs'
 
 const ends = ['well', 'well', 'well', 'badly', 'crash'] as const
 const names = { badly: 'RangeError', crash: 'WorkerCrashedError' } as const

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Pool } from 'workerpool'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
-import { isAlive } from '../notes.ts'
+import { isAlive } from '../../tools/processes.mjs'
 import { scriptPath, type Workerpool } from './suite.ts'
 
 type Fate = 'lives' | 'cancelled' | 'times out' | 'aborted' | 'crashes'

@@ -5,10 +5,11 @@ import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import { joinCluster } from '../../../runtime/cluster/join.ts'
 import { newProcessId } from '../../../runtime/base/ids.ts'
 import type { Home } from '../../../runtime/owner/home.ts'
-import { eventually, isAlive, signal } from '../support.ts'
+import { eventually, signal } from '../support.ts'
 import type { FailureCluster, StartOptions } from '../support.ts'
 import { Load } from './under-load.ts'
 import type { LoadOutcomes } from './under-load.ts'
+import { isAlive } from '../../tools/processes.mjs'
 
 /** A head without CPUs, whose end is no loss of work, on tables that outlive it. */
 export function headOptions(cluster: FailureCluster): StartOptions {

@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { askNodeJson } from '../../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../../runtime/objects/store-usage.ts'
-import { eventually, isAlive, signal } from '../support.ts'
+import { eventually, signal } from '../support.ts'
 import type { FailureCluster, Program } from '../support.ts'
+import { isAlive } from '../../tools/processes.mjs'
 
 export interface LineageOutcome {
   readonly rounds: number

@@ -1,10 +1,11 @@
 /** A node manager that is stopped for longer than the detection takes, while it has work, and goes on later. */
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { eventually, isAlive, signal } from '../support.ts'
+import { eventually, signal } from '../support.ts'
 import type { FailureCluster } from '../support.ts'
 import { nothingHeld } from './scale.ts'
 import { failures, underLoad } from './under-load.ts'
 import type { LoadOptions, LoadOutcomes } from './under-load.ts'
+import { isAlive } from '../../tools/processes.mjs'
 
 export interface NodeStopped extends LoadOutcomes {
   readonly victim: DaemonFacts

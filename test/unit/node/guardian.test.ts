@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { Guardian } from '../../../runtime/node/guardian.ts'
 import { killGroup } from '../../../runtime/node/worker-process.ts'
-import { isAlive, until } from './node-fixture.ts'
+import { until } from './node-fixture.ts'
+import { isAlive } from '../../tools/processes.mjs'
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'op-'))

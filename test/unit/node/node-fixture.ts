@@ -146,14 +146,4 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5)
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    // A zombie answers signals as well.
-    return true
-  } catch {
-    return false
-  }
-}
-
 export const exists: (path: string) => boolean = existsSync

@@ -8,8 +8,9 @@ import { encodeValue } from '../../../runtime/objects/value.ts'
 import { MessageType } from '../../../runtime/protocol/messages.ts'
 import type { LogLine, Message } from '../../../runtime/protocol/messages.ts'
 import { parseResources } from '../../../runtime/scheduler/resources.ts'
-import { exists, isAlive, startNode, until } from './node-fixture.ts'
+import { exists, startNode, until } from './node-fixture.ts'
 import type { Peer, TestNode } from './node-fixture.ts'
+import { isAlive } from '../../tools/processes.mjs'
 
 /** What a driver does first: its job begins. */
 async function startJob(driver: Peer, head: Peer, job: ProcessId): Promise<void> {
