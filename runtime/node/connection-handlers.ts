@@ -212,7 +212,8 @@ async function pull(parts: NodeParts, connection: Connection, message: Pull): Pr
     error = (cause as Error).message
     report = reportOf(cause) ?? report
   }
-  connection.link.send([MessageType.pulled, requestId, error, report.absent, report.unreached])
+  const { absent, unreached, why = '' } = report
+  connection.link.send([MessageType.pulled, requestId, error, absent, unreached, why])
 }
 
 /** Copies of what others keep may be dropped when memory is short: this one is kept from then on. */

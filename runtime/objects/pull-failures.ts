@@ -6,11 +6,17 @@ import type { Holder } from '../protocol/messages.ts'
 export interface PullReport {
   readonly absent: readonly Holder[]
   readonly unreached: readonly Holder[]
+  /** What those who do not have it said of how they lost it, where they said more than that. */
+  readonly why?: string
 }
+
+/** What a holder says that has nothing more to say. */
+export const notHere = 'it does not have the object (any more)'
 
 export class PullFailures implements PullReport {
   readonly absent: Holder[] = []
   readonly unreached: Holder[] = []
+  why = ''
   readonly #texts: string[] = []
 
   /** @throws what says nothing of the holder: that there is no room here. */
@@ -18,7 +24,13 @@ export class PullFailures implements PullReport {
     if (failure instanceof ObjectStoreFullError || failure instanceof OutOfDiskError) throw failure
     const list = failure instanceof ObjectLostError ? this.absent : this.unreached
     list.push(holder)
+    if (list === this.absent && failure.message !== notHere) this.lostThere(holder, failure.message)
     this.#texts.push(`process ${holder[1]} of node ${holder[0]}: ${failure.message}`)
+  }
+
+  /** How the copy of that holder was lost. */
+  lostThere([node]: Holder, how: string): void {
+    this.why += `${this.why === '' ? '' : '; '}node ${node}: ${how}`
   }
 
   error(key: string): ObjectLostError {
@@ -28,14 +40,14 @@ export class PullFailures implements PullReport {
 }
 
 /** What a pull rejects with, also where another process made it. */
-export function lostError(text: string, key: string, { absent, unreached }: PullReport): ObjectLostError {
-  return new ObjectLostError(text, { details: { key, absent, unreached } })
+export function lostError(text: string, key: string, { absent, unreached, why = '' }: PullReport): ObjectLostError {
+  return new ObjectLostError(text, { details: { key, absent, unreached, why } })
 }
 
 /** What the owner can be told of a failed pull; undefined where it failed for another reason. */
 export function reportOf(error: unknown): PullReport | undefined {
   if (!(error instanceof ObjectLostError)) return undefined
-  const { absent, unreached } = error.details
+  const { absent, unreached, why } = error.details
   if (!Array.isArray(absent) || !Array.isArray(unreached)) return undefined
-  return { absent: absent as Holder[], unreached: unreached as Holder[] }
+  return { absent: absent as Holder[], unreached: unreached as Holder[], why: typeof why === 'string' ? why : '' }
 }

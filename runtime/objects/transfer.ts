@@ -15,8 +15,9 @@ import type { Clock } from '../base/clock.ts'
 import { ConnectionLostError, ObjectLostError, ProtocolError, RequestTimeoutError } from '../base/errors.ts'
 import { isProcessId, type NodeId } from '../base/ids.ts'
 import { chunkBytes } from '../base/limits.ts'
+import { notHere } from './pull-failures.ts'
 import type { ServeLimit } from './serve-limit.ts'
-import type { ObjectStore, ObjectWriter } from './store.ts'
+import type { ObjectReading, ObjectStore, ObjectWriter } from './store.ts'
 
 /** The bulk channel of the transport, as much of it as a transfer uses. */
 export interface ChunkChannel {
@@ -62,12 +63,18 @@ async function serveOne(
   try {
     const sizeBytes = await sizeOf(channel, store, key)
     if (sizeBytes === undefined) return
-    await channel.send(jsonChunk({ sizeBytes }))
-    await sendObject(channel, store, { key, from, sizeBytes }).catch(async (error: unknown) => {
-      // Its bytes on disk are not those that were written: the next one who asks is told that it is not here.
+    const reading = await openObject(channel, store, key)
+    if (reading === undefined) return
+    try {
+      await channel.send(jsonChunk({ sizeBytes }))
+      await sendObject(channel, reading, { key, from, sizeBytes })
+    } catch (error) {
+      // There is less of it than there was: the next one who asks is told that it is not here.
       if (error instanceof ObjectLostError) await store.delete(key)
       throw error
-    })
+    } finally {
+      reading.close()
+    }
     done = true
   } finally {
     limit?.end(key, done ? channel.peer?.node : undefined)
@@ -76,7 +83,7 @@ async function serveOne(
 
 /** undefined where the puller was told that there is no such object. */
 async function sizeOf(channel: ChunkChannel, store: ObjectStore, key: string): Promise<number | undefined> {
-  let error = 'it does not have the object (any more)'
+  let error = notHere
   try {
     const sizeBytes = await store.size(key, true)
     if (sizeBytes !== undefined) return sizeBytes
@@ -87,14 +94,27 @@ async function sizeOf(channel: ChunkChannel, store: ObjectStore, key: string): P
   return undefined
 }
 
+/** undefined where its bytes are not those that were written, which the puller was told: there is no copy here any more. */
+async function openObject(channel: ChunkChannel, store: ObjectStore, key: string): Promise<Reading | undefined> {
+  try {
+    return await (store.open?.(key) ?? { read: store.read.bind(store, key), close: () => {} })
+  } catch (error) {
+    if (!(error instanceof ObjectLostError)) throw error
+    await store.delete(key)
+    await channel.send(jsonChunk({ error: error.message }))
+    return undefined
+  }
+}
+
+type Reading = Pick<ObjectReading, 'read' | 'close'>
+
 interface Range {
   readonly key: string
   readonly from: number
   readonly sizeBytes: number
 }
 
-async function sendObject(channel: ChunkChannel, store: ObjectStore, { key, from, sizeBytes }: Range): Promise<void> {
-  const reading = await (store.open?.(key) ?? { read: store.read.bind(store, key), close: () => {} })
+async function sendObject(channel: ChunkChannel, reading: Reading, { key, from, sizeBytes }: Range): Promise<void> {
   let sending: Promise<void> = Promise.resolve()
   try {
     for (let offset = from; offset < sizeBytes; offset += chunkBytes) {
@@ -111,7 +131,6 @@ async function sendObject(channel: ChunkChannel, store: ObjectStore, { key, from
   } finally {
     // What is on its way is read from where the object lies.
     await sending.catch(() => {})
-    reading.close()
   }
 }
 

@@ -12,7 +12,12 @@ import type { SubmitState } from './submit-state.ts'
 import type { TaskTable } from './task-table.ts'
 
 /** An argument that a worker could not read, as it says in `details.lost` of its error. */
-export type LostArgument = readonly [ref: RefTuple, absent: readonly Holder[], unreached: readonly Holder[]]
+export type LostArgument = readonly [
+  ref: RefTuple,
+  absent: readonly Holder[],
+  unreached: readonly Holder[],
+  why: string,
+]
 
 export interface ArgumentParts {
   readonly self: { readonly process: ProcessId }
@@ -67,7 +72,7 @@ export class ArgumentWaits {
   /** Its worker could not read some of its arguments: it waits for what their owners say to that. */
   lost(number: number, error: Uint8Array): void {
     const reports = new Map<string, PullReport>()
-    for (const [ref, absent, unreached] of lostIn(error)) reports.set(nameOf(ref), { absent, unreached })
+    for (const [ref, absent, unreached, why] of lostIn(error)) reports.set(nameOf(ref), { absent, unreached, why })
     this.#beginAgain(number, reports)
   }
 

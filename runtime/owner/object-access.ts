@@ -1,8 +1,8 @@
 /** From a ref to its value: asks the owner, brings stored bytes here, decodes. */
 import { ConnectionLostError, ObjectLostError, OwnerDiedError } from '../base/errors.ts'
-import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
+import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { decodeCompact, expand, isPlainBytes } from '../objects/compact.ts'
-import type { PullReport } from '../objects/pull-failures.ts'
+import { lostError, type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { type Holder, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
@@ -53,7 +53,7 @@ export class ObjectAccess {
         link.send(
           report === undefined
             ? [MessageType.objectGet, id, number]
-            : [MessageType.objectLost, id, number, report.absent, report.unreached],
+            : [MessageType.objectLost, id, number, report.absent, report.unreached, report.why ?? ''],
         ),
       (reason: Error) => this.#settle(id, ownerDied(ref, reason.message)),
     )
@@ -103,13 +103,18 @@ export class ObjectAccess {
     const { store } = this.#host
     const holder = this.#host.storeHolder[1]
     const expected = holders.some(([, process]) => process === holder)
-    let stored = await this.#storedHere(key, expected)
+    let damage = ''
+    const look = async (expect?: boolean): ReturnType<ObjectStore['get']> =>
+      this.#storedHere(key, expect, (error) => (damage = error.message))
+    let stored = await look(expected)
     // A copy may be dropped again before it is used, when memory is short.
     for (let pulls = 0; stored === undefined && pulls < mostPulls; pulls++) {
       this.#tellCopy(ref, false)
-      await this.#host.pull(key, sizeBytes, holders)
+      await this.#host.pull(key, sizeBytes, holders).catch((error: unknown) => {
+        throw lostHere(error, key, damage, this.#host.self.node)
+      })
       this.#tellCopy(ref, true)
-      stored = await this.#storedHere(key)
+      stored = await look()
     }
     if (stored === undefined) {
       throw new ObjectLostError(
@@ -144,7 +149,11 @@ export class ObjectAccess {
   }
 
   /** A link that breaks says nothing of the value: the store is asked again over the next one, if there is one. */
-  async #storedHere(key: string, expected?: boolean): ReturnType<ObjectStore['get']> {
+  async #storedHere(
+    key: string,
+    expected: boolean | undefined,
+    onLost: (error: Error) => void,
+  ): ReturnType<ObjectStore['get']> {
     const { store, home } = this.#host
     for (;;) {
       try {
@@ -152,6 +161,7 @@ export class ObjectAccess {
       } catch (error) {
         if (error instanceof ObjectLostError) {
           // Its bytes on disk are not those that were written: a copy less.
+          onLost(error)
           await store.delete(key)
           return undefined
         }
@@ -174,6 +184,15 @@ export class ObjectAccess {
     this.#questions.delete(id)
     question?.answer(outcome)
   }
+}
+
+/** Nobody else has an object whose copy on the disk of this node is damaged. */
+function lostHere(error: unknown, key: string, damage: string, node: NodeId): unknown {
+  const report = damage === '' ? undefined : reportOf(error)
+  if (report === undefined) return error
+  const here = `node ${node}: ${damage}`
+  const why = report.why ? `${here}; ${report.why}` : here
+  return lostError(`${(error as Error).message}; ${here}`, key, { ...report, why })
 }
 
 function ownerDied([owner]: RefTuple, reason: string): ObjectTuple {

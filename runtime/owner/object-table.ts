@@ -12,11 +12,13 @@ import { itemChunk, slotOf, TaskState, type TaskTable } from './task-table.ts'
 
 /**
  * An object's end state. `unread` errors are reported when nobody ever looked at them. A stored one without holders is
- * lost, and `lost` says how.
+ * lost; `lost` says how copies of it were.
  */
 export type Outcome = ObjectTuple & { unread?: boolean; lost?: string }
 type Waiter = (outcome: Outcome) => void
 
+/** Of how copies were lost, so many characters at most before the next one. */
+const mostWords = 500
 /** How an object was lost that was freed, and whose number lineage keeps. */
 const released = 'nobody referred to it any more'
 
@@ -126,16 +128,18 @@ export class ObjectTable {
   lose(number: ObjectNumber): void {
     const outcome = this.outcome(number)
     if (outcome?.[0] === 'error') return
-    this.#setLost(number, outcome?.[0] === 'stored' ? outcome[1] : 0, released)
+    this.#setStored(number, outcome?.[0] === 'stored' ? outcome[1] : 0, [], released)
   }
 
-  /** Of the places where a stored object lies those stay that `isLeft` says; `how` is kept when that is none. */
+  /** Of the places where a stored object lies those stay that `isLeft` says; `how` the others were lost is kept. */
   keepHolders(number: ObjectNumber, isLeft: (holder: Holder) => boolean, how: string): void {
     const outcome = this.outcome(number)
     if (outcome?.[0] !== 'stored' || outcome[2].every(isLeft)) return
     const left = outcome[2].filter(isLeft)
-    if (left.length === 0) this.#setLost(number, outcome[1], how)
-    else this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], left]
+    const { lost: before = '' } = outcome
+    // Copies may come and go for as long as the object is there: what is known of the last ones says enough.
+    const known = before === '' || before.length > mostWords ? how : `${before}; ${how}`
+    this.#setStored(number, outcome[1], left, known)
   }
 
   /** An object that is lost is to be settled anew: who asks waits. */
@@ -143,9 +147,9 @@ export class ObjectTable {
     this.#table.at(number).slot[slotOf(number)] = undefined
   }
 
-  #setLost(number: ObjectNumber, sizeBytes: number, how: string): void {
-    const outcome: Outcome = ['stored', sizeBytes, []]
-    outcome.lost = how
+  #setStored(number: ObjectNumber, sizeBytes: number, holders: readonly Holder[], lost: string | undefined): void {
+    const outcome: Outcome = ['stored', sizeBytes, holders]
+    if (lost !== undefined) outcome.lost = lost
     this.#table.at(number).slot[slotOf(number)] = outcome
   }
 
@@ -171,7 +175,7 @@ export class ObjectTable {
     const outcome = this.outcome(number)
     if (outcome?.[0] !== 'stored' || outcome.lost === released) return
     if (outcome[2].some(([node, process]) => node === holder[0] && process === holder[1])) return
-    this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], [...outcome[2], holder]]
+    this.#setStored(number, outcome[1], [...outcome[2], holder], outcome.lost)
   }
 
   /** The store of that node does not have it (any more). */

@@ -376,8 +376,8 @@ export class OwnerValues {
     else if (message[0] === MessageType.objectCopied) this.#copied(message[1], [link.peer.node, link.peer.node])
     else if (message[0] !== MessageType.objectLost) return false
     else {
-      const [, requestId, number, absent, unreached] = message
-      this.#lost.recovery.reported(number, { absent, unreached }, () => this.#tell(link, requestId, number))
+      const [, requestId, number, absent, unreached, why] = message
+      this.#lost.recovery.reported(number, { absent, unreached, why }, () => this.#tell(link, requestId, number))
     }
     return true
   }

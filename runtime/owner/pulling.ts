@@ -49,7 +49,10 @@ export class Pulling {
     const question = this.#questions.get(message[1])
     this.#questions.delete(message[1])
     if (message[2] === '') question?.resolve('pulled')
-    else question?.reject(lostError(message[2], question.key, { absent: message[3], unreached: message[4] }))
+    else
+      question?.reject(
+        lostError(message[2], question.key, { absent: message[3], unreached: message[4], why: message[5] }),
+      )
     return true
   }
 

@@ -75,7 +75,8 @@ export class Recovery {
     const { holders, answer } = this.state.reported(number, outcome[2], report, (node) => this.#parts.isDead(node))
     const left = new Set(holders)
     const gone = outcome[2].filter((holder) => !left.has(holder))
-    const how = gone.map(([node]) => `node ${node} does not have it any more`).join(', ')
+    const missing = gone.map(([node]) => `node ${node} does not have it any more`).join(', ')
+    const how = report.why ? `${missing}; ${report.why}` : missing
     objects.keepHolders(number, (holder) => left.has(holder), how)
     // One that lives and was not reached may have it; one that has said that it does not may get it anew at any time.
     const isAbsent = (node: NodeId): boolean => report.absent.some(([at]) => at === node)

@@ -211,6 +211,8 @@ export type ObjectLost = readonly [
   number: ObjectNumber,
   absent: readonly Holder[],
   unreached: readonly Holder[],
+  /** How those lost it that do not have it, where they said more than that; else ''. */
+  why: string,
 ]
 export type RefAdd = readonly [
   type: T['refAdd'],
@@ -249,6 +251,8 @@ export type Pulled = readonly [
   error: string,
   absent: readonly Holder[],
   unreached: readonly Holder[],
+  /** How those lost it that do not have it, where they said more than that; else ''. */
+  why: string,
 ]
 /**
  * Owner -> node manager: bring the object here, as by `pull`, and keep it as if it had been made here, until `free`.

@@ -44,14 +44,14 @@ export async function bringArguments(
 function asLost([ref, value]: Attachment, rest: readonly (Uint8Array | Attachment)[], error: unknown): unknown {
   const report = value[0] === 'stored' ? reportOf(error) : undefined
   if (report === undefined) return error
-  const { absent, unreached } = report
-  const lost: LostArgument[] = [[ref, absent, unreached]]
+  const { absent, unreached, why = '' } = report
+  const lost: LostArgument[] = [[ref, absent, unreached, why]]
   // What lies nowhere else than there is not to be had either: told at once, instead of one by one.
   const silent = new Set(unreached.map(([, process]) => process))
   for (const part of rest) {
     if (part instanceof Uint8Array || part[1][0] !== 'stored') continue
     const holders = part[1][2]
-    if (holders.every(([, process]) => silent.has(process))) lost.push([part[0], [], holders])
+    if (holders.every(([, process]) => silent.has(process))) lost.push([part[0], [], holders, ''])
   }
   return new ArgumentsLost(lost, error as Error)
 }

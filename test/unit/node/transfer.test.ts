@@ -1,9 +1,11 @@
 import { expect } from 'chai'
+import { ObjectLostError } from '../../../runtime/base/errors.ts'
 import { systemClock } from '../../../runtime/base/clock.ts'
 import { newProcessId, objectKey, type NodeId } from '../../../runtime/base/ids.ts'
 import { chunkBytes } from '../../../runtime/base/limits.ts'
 import { ObjectPuller } from '../../../runtime/node/transfer.ts'
 import { MemoryObjectStore } from '../../../runtime/objects/memory-store.ts'
+import { reportOf } from '../../../runtime/objects/pull-failures.ts'
 import { ServeLimit } from '../../../runtime/objects/serve-limit.ts'
 import { serveObjects } from '../../../runtime/objects/transfer.ts'
 import type { ChunkChannel } from '../../../runtime/objects/transfer.ts'
@@ -127,6 +129,20 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
     expect(failure).to.be.an('error').with.property('name', 'ObjectLostError')
     expect((failure as Error).message.split('does not have the object')).to.have.length(3)
     await puller.pull(small, 0, [holder])
+    expect(opened).to.have.length(1)
+  })
+
+  it('is told by a holder whose copy is damaged that it has none, and how it was lost', async () => {
+    const damaged = Object.assign(source, {
+      open: () => Promise.reject(new ObjectLostError('its bytes are not those that were written')),
+    })
+    const holder = holderOf()
+    const failure = await puller.pull(big, 0, [holder, holder]).catch((error: unknown) => error)
+    expect(reportOf(failure)).to.deep.equal({
+      ...{ absent: [holder, holder], unreached: [] },
+      why: `node ${holder[0]}: its bytes are not those that were written`,
+    })
+    expect(await damaged.size(big)).to.equal(undefined)
     expect(opened).to.have.length(1)
   })
 
