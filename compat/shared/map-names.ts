@@ -38,6 +38,8 @@ const internals = Module as unknown as Internals
 /** Names that are mapped in this process; a worker that is started for it maps them too. */
 const mapped = new Set<string>()
 const reported = new Set<string>()
+/** What `require.resolve` says of mapped names: keys of the cache, and no files. */
+const given = new Set<string>()
 
 export function mappedNames(): readonly string[] {
   return [...mapped]
@@ -74,6 +76,8 @@ function mapImport(): void {
 function mapRequire(): void {
   const original = internals._resolveFilename.bind(internals)
   internals._resolveFilename = (request, parent, ...rest) => {
+    // `require(require.resolve(name))`
+    if (given.has(request)) return request
     const file = original(request, parent, ...rest)
     if (!mapped.has(request) || haveOwnNames()) return file
     const importer = parent?.filename
@@ -85,14 +89,17 @@ function mapRequire(): void {
 
 /** `require` finds the shim in its cache, as a plain object like the one that a CommonJS package gives. */
 function provided(name: string, shim: string, file: string): string {
-  const { pathname, search } = new URL(shim)
-  const id = `${fileURLToPath(`file://${pathname}`)}${decodeURIComponent(search)}`
+  const { pathname, searchParams } = new URL(shim)
+  const original = searchParams.get('original')
+  // Later releases of Node make a URL of it and a path again: nothing in it may change by that, as `//` would.
+  const id = fileURLToPath(`file://${pathname}`) + (original === null ? '' : `?original=${fileURLToPath(original)}`)
   if (internals._cache[id] === undefined) {
     const module = new Module(id)
     module.filename = id
     module.loaded = true
     module.exports = exportsOf(name, file)
     internals._cache[id] = module
+    given.add(id)
   }
   return id
 }

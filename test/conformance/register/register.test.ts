@@ -55,6 +55,16 @@ describe('outpool/register', () => {
     })
   }
 
+  it('gives require names that stay what they are as a URL and back, as Node 24 makes of them', async () => {
+    const files = {
+      'main.cjs': `const { fileURLToPath, pathToFileURL } = require('node:url')
+        const found = require.resolve('p-queue')
+        console.log(fileURLToPath(pathToFileURL(found)) === found, require(found) === require('p-queue'))`,
+    }
+    const { stdout, stderr } = await run({ node: ['--require', 'outpool/register'], main: 'main.cjs', files })
+    expect([stdout, stderr]).to.deep.equal(['true true\n', ''])
+  })
+
   it('maps nothing in a program that is started without it', async () => {
     const { stdout } = await run({ main: 'main.cjs' })
     expect(stdout).to.equal('the original the original\na function true\n3\n')
