@@ -14,10 +14,12 @@ export interface HandedFunction {
 }
 
 type Kind = 'workerpool' | 'queue' | 'limit' | 'map' | 'limited' | 'pool' | 'executor' | 'remote'
+/** A pool, a queue, a function that takes functions; what makes one; all exports of a package. */
+type What = Kind | `new ${Kind}` | `all ${string}`
 
 /** What the exports of the packages make, or are. */
-const makers: Readonly<Record<string, Readonly<Record<string, Kind | `new ${Kind}`>>>> = {
-  workerpool: { pool: 'new workerpool', default: 'workerpool', '*': 'workerpool' },
+const makers: Readonly<Record<string, Readonly<Record<string, What>>>> = {
+  workerpool: { pool: 'new workerpool', default: 'all workerpool' },
   'p-queue': { default: 'new queue' },
   'p-map': { default: 'map', pMapIterable: 'map', pMapSettled: 'map', pMapKeyed: 'map', pMapSettledKeyed: 'map' },
   'p-limit': { default: 'new limit', limitFunction: 'limited' },
@@ -53,15 +55,24 @@ export function parseFile(text: string): Program {
   }
 }
 
+/** The line of the file, from 1, at a place of the text: a line from 1, a column from 0. */
+export type LineOf = (line: number, column: number) => number
+
 export class SourceFile {
   readonly text: string
+  readonly #lineOf: LineOf
   readonly handed: HandedFunction[] = []
   /** What each name is initialised with, where it is declared once; undefined for a parameter, an import, two of a name. */
   readonly declared: Map<string, AnyNode | undefined> = new Map()
-  readonly #kinds = new Map<string, Kind | `new ${Kind}`>()
+  readonly #kinds = new Map<string, What>()
+  /** By the names of properties, whatever object they are of. */
+  readonly #members = new Map<string, What>()
+  #lines: readonly string[] | undefined
 
-  constructor(text: string) {
+  /** `text`: JavaScript, as it is in the file or as a compiler made it of that. */
+  constructor(text: string, lineOf: LineOf = (line) => line) {
     this.text = text
+    this.#lineOf = lineOf
     const program = parseFile(text)
     // Twice: a function may use a queue that is declared further down.
     this.#walk(program, (node) => this.#declare(node))
@@ -81,6 +92,14 @@ export class SourceFile {
     return undefined
   }
 
+  /** The line of the file that is so many lines into the text of a node, from 1. */
+  lineIn(node: AnyNode, line: number): number {
+    const start = node.loc?.start ?? { line: 1, column: 0 }
+    if (line === 1) return this.#lineOf(start.line, start.column)
+    const at = start.line + line - 1
+    return this.#lineOf(at, /^\s*/.exec((this.#lines ??= this.text.split('\n'))[at - 1] ?? '')?.[0].length ?? 0)
+  }
+
   #walk(node: AnyNode, visit: (node: AnyNode) => void): void {
     visit(node)
     for (const value of Object.values(node) as unknown[]) {
@@ -97,12 +116,15 @@ export class SourceFile {
     if (node.type === 'AssignmentExpression') {
       const kind = this.#kindOf(node.right)
       const name = nameOf(node.left)
-      if (kind !== undefined && name !== undefined) this.#kinds.set(name, kind)
+      const names = node.left.type === 'MemberExpression' ? this.#members : this.#kinds
+      if (kind !== undefined && name !== undefined) names.set(name, kind)
       return
     }
-    if (node.type === 'PropertyDefinition' && node.value) {
+    if ((node.type === 'PropertyDefinition' || node.type === 'Property') && node.value) {
       const kind = this.#kindOf(node.value)
-      if (kind !== undefined && node.key.type === 'Identifier') this.#kinds.set(node.key.name, kind)
+      const { key } = node
+      if (kind !== undefined && (key.type === 'Identifier' || key.type === 'PrivateIdentifier'))
+        this.#members.set(key.name, kind)
       return
     }
     if (node.type !== 'VariableDeclarator') return
@@ -111,12 +133,12 @@ export class SourceFile {
       const kind = node.init ? this.#kindOf(node.init) : undefined
       if (kind !== undefined) this.#kinds.set(node.id.name, kind)
     } else if (node.id.type === 'ObjectPattern' && node.init) {
-      const from = requiredPackage(node.init)
+      const from = this.#kindOf(node.init)
       for (const property of node.id.properties) {
         if (property.type !== 'Property' || property.value.type !== 'Identifier') continue
         this.#name(property.value.name, undefined)
         const key = property.key.type === 'Identifier' ? property.key.name : ''
-        const kind = from === undefined ? undefined : makers[from]?.[key]
+        const kind = memberOf(from, key)
         if (kind !== undefined) this.#kinds.set(property.value.name, kind)
       }
     }
@@ -131,58 +153,58 @@ export class SourceFile {
     const of = makers[packageOf(String(node.source.value)) ?? '']
     for (const one of node.specifiers) {
       this.declared.set(one.local.name, undefined)
-      const kind = of?.[exportNameOf(one)]
+      const name = exportNameOf(one)
+      const kind = name === '*' && of !== undefined ? allOf(String(node.source.value)) : of?.[name]
       if (kind !== undefined) this.#kinds.set(one.local.name, kind)
     }
   }
 
-  /** What an expression makes: a pool, a queue, a limit. */
-  #kindOf(node: AnyNode): Kind | `new ${Kind}` | undefined {
-    if (node.type === 'AwaitExpression') return this.#kindOf(node.argument)
-    const required = requiredPackage(node)
-    if (required !== undefined) return makers[required]?.['*'] ?? makers[required]?.['default']
-    if (node.type === 'MemberExpression' && nameOf(node) === 'default') return this.#kindOf(node.object)
-    if (node.type !== 'CallExpression' && node.type !== 'NewExpression') return undefined
-    const { callee } = node
-    const name = nameOf(callee)
-    if (name === undefined) return undefined
-    if (
-      callee.type === 'MemberExpression' &&
-      name === 'pool' &&
-      this.#kinds.get(nameOf(callee.object) ?? '') === 'workerpool'
-    )
-      return 'workerpool'
-    const made = this.#kinds.get(name)
-    return made?.startsWith('new ') === true ? (made.slice(4) as Kind) : undefined
+  /** What an expression is, by the names in it. */
+  #kindOf(node: AnyNode): What | undefined {
+    const loaded = loadedPackage(node)
+    if (loaded !== undefined) return allOf(loaded)
+    switch (node.type) {
+      case 'AwaitExpression':
+        return this.#kindOf(node.argument)
+      case 'ParenthesizedExpression':
+        return this.#kindOf(node.expression)
+      case 'Identifier':
+        return this.#kinds.get(node.name)
+      case 'MemberExpression': {
+        const name = nameOf(node)
+        return name === undefined ? undefined : (memberOf(this.#kindOf(node.object), name) ?? this.#members.get(name))
+      }
+      case 'CallExpression':
+      case 'NewExpression': {
+        const made = this.#kindOf(node.callee)
+        return made?.startsWith('new ') === true ? (made.slice(4) as Kind) : undefined
+      }
+      default:
+        return undefined
+    }
   }
 
   #call(node: AnyNode): void {
     if (node.type !== 'CallExpression') return
     const { callee } = node
     const name = nameOf(callee)
-    if (name === undefined) return
-    if (callee.type === 'Identifier') {
-      const kind = this.#kinds.get(name)
-      if (kind === 'map' || kind === 'limit' || kind === 'limited' || kind === 'remote')
-        this.#hand(node, name, kind, name)
-      return
-    }
-    if (callee.type !== 'MemberExpression') return
-    const owner = nameOf(callee.object)
-    const kind = owner === undefined ? undefined : this.#kinds.get(owner)
-    if (owner === undefined || kind === undefined || methods[kind]?.includes(name) !== true) return
-    this.#hand(node, `${owner}.${name}`, kind as Kind, kind === 'limit' ? 'limit.map' : name)
+    const owner = callee.type === 'MemberExpression' ? callee.object : undefined
+    const of = owner === undefined ? undefined : this.#kindOf(owner)
+    if (owner !== undefined && of !== undefined && name !== undefined && methods[of]?.includes(name) === true)
+      return this.#hand(node, `${nameOf(owner) ?? of}.${name}`, of as Kind, of === 'limit' ? 'limit.map' : name)
+    const kind = this.#kindOf(callee)
+    if (kind === 'map' || kind === 'limit' || kind === 'limited' || kind === 'remote')
+      this.#hand(node, name ?? kind, kind, name ?? kind)
   }
 
   #hand(node: AnyNode & { readonly type: 'CallExpression' }, call: string, kind: Kind, method: string): void {
     const index = kind === 'map' || method === 'limit.map' ? (position[kind === 'map' ? 'map' : method] ?? 0) : 0
     const argument = node.arguments[index]
-    const line = node.loc?.start.line ?? 0
     const placement = kind === 'queue' || kind === 'limit' || kind === 'map' || kind === 'limited' ? 'auto' : 'always'
     const given = method === 'addAll' && argument?.type === 'ArrayExpression' ? argument.elements : [argument]
     for (const one of given) {
       if (one === null || one === undefined) continue
-      this.handed.push({ call, line: one.loc?.start.line ?? line, placement, fn: this.functionOf(one) })
+      this.handed.push({ call, line: this.lineIn(one, 1), placement, fn: this.functionOf(one) })
     }
   }
 }
@@ -200,11 +222,20 @@ function nameOf(node: AnyNode): string | undefined {
     : undefined
 }
 
-/** `require('p-queue')`. */
-function requiredPackage(node: AnyNode): string | undefined {
-  if (node.type !== 'CallExpression' || nameOf(node.callee) !== 'require') return undefined
-  const [from] = node.arguments
+/** `require('p-queue')`, `import('p-queue')`. */
+function loadedPackage(node: AnyNode): string | undefined {
+  const isRequired = node.type === 'CallExpression' && nameOf(node.callee) === 'require'
+  const from = isRequired ? node.arguments[0] : node.type === 'ImportExpression' ? node.source : undefined
   return from?.type === 'Literal' ? packageOf(String(from.value)) : undefined
+}
+
+function allOf(specifier: string): What {
+  return `all ${packageOf(specifier) ?? ''}`
+}
+
+/** What the export `name` is, of something that is all exports of a package. */
+function memberOf(of: What | undefined, name: string): What | undefined {
+  return of?.startsWith('all ') === true ? makers[of.slice(4)]?.[name] : undefined
 }
 
 /** The originals and their shims alike. */

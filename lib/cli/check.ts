@@ -4,13 +4,13 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join, relative } from 'node:path'
-import nodeModule from 'node:module'
+import nodeModule, { SourceMap, type SourceMapPayload } from 'node:module'
 import type { AnyNode } from 'acorn'
 import { analyse } from '../../runtime/code/analysis/verdict.ts'
 import { freeVariables } from '../../runtime/code/free-variables.ts'
 import { isStandardGlobal } from '../../runtime/code/standard-globals.ts'
 import { withEsbuild } from '../../runtime/code/modules/esbuild.ts'
-import { isFunction, SourceFile, type HandedFunction } from './check-source.ts'
+import { isFunction, SourceFile, type HandedFunction, type LineOf } from './check-source.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { coloured } from './tables.ts'
 
@@ -20,7 +20,7 @@ export interface CheckFlags {
 
 export interface Checked {
   readonly file: string
-  /** Of the file; of what TypeScript leaves of it where Node cannot strip types in their place. */
+  /** Of the file, from 1; as are the lines that the reasons name. */
   readonly line: number
   readonly call: string
   /** `ships`: it moves. `may stay`: that is decided when the program runs. `stays`: it does not. */
@@ -61,7 +61,8 @@ async function checkFile(file: string): Promise<Checked[]> {
   const shown = relative(process.cwd(), file) || file
   let source: SourceFile
   try {
-    source = new SourceFile(await javaScriptOf(file))
+    const { text, lineOf } = await javaScriptOf(file)
+    source = new SourceFile(text, lineOf)
   } catch (error) {
     const reasons = [`it could not be read: ${(error as Error).message}`]
     return [{ file: shown, line: 0, call: '(file)', verdict: 'unknown', reasons }]
@@ -74,20 +75,28 @@ async function checkFile(file: string): Promise<Checked[]> {
   }))
 }
 
-async function javaScriptOf(file: string): Promise<string> {
+async function javaScriptOf(file: string): Promise<{ readonly text: string; readonly lineOf?: LineOf }> {
   const text = readFileSync(file, 'utf8')
-  if (!/ts$/.test(extname(file))) return text
+  if (!/ts$/.test(extname(file))) return { text }
   const { stripTypeScriptTypes } = nodeModule as { stripTypeScriptTypes?: (text: string) => string }
   try {
-    if (stripTypeScriptTypes !== undefined) return stripTypeScriptTypes(text)
+    if (stripTypeScriptTypes !== undefined) return { text: stripTypeScriptTypes(text) }
   } catch {
     // Enums and the like: esbuild knows them.
   }
   return withEsbuild(file, async (tool) => {
     if (tool === undefined)
       throw new Error('for TypeScript on this Node esbuild is needed: npm install --save-dev esbuild')
-    const { outputFiles } = await tool.build({ stdin: { contents: text, loader: 'ts' }, write: false, format: 'esm' })
-    return outputFiles[0]?.text ?? ''
+    const stdin = { contents: text, loader: 'ts' } as const
+    const as = { write: false, format: 'esm', sourcemap: 'external', outfile: 'checked.js' } as const
+    const { outputFiles } = await tool.build({ stdin, ...as })
+    const [map, code] = outputFiles.map((output) => output.text)
+    const places = new SourceMap(JSON.parse(map ?? '{}') as SourceMapPayload)
+    const lineOf: LineOf = (line, column) => {
+      const entry = places.findEntry(line - 1, column)
+      return 'originalLine' in entry ? entry.originalLine + 1 : line
+    }
+    return { text: code ?? '', lineOf }
   })
 }
 
@@ -97,9 +106,13 @@ function judge(source: SourceFile, { fn, placement }: HandedFunction): Pick<Chec
   const made = new Models(source).instance(fn)
   if (made === undefined) return { verdict: 'unknown', reasons: ['the function cannot be looked at by itself'] }
   const { verdict, reasons } = analyse(made)
-  const said = reasons.map(({ message }) =>
-    message.replace('a native or bound function, which cannot be looked into', 'which is not written in this file'),
-  )
+  const said = reasons.map(({ message, line, within }) => {
+    const by = within === undefined ? fn : source.declared.get(within)
+    const place = by === undefined ? `(of ${within ?? 'it'}, line ${line})` : `(line ${source.lineIn(by, line)})`
+    return message
+      .replace(`(line ${line})`, place)
+      .replace('a native or bound function, which cannot be looked into', 'which is not written in this file')
+  })
   if (placement === 'always') {
     // It moves in any case; what it would lose there is refused when it is called.
     return verdict === 'keep' ? { verdict: 'stays', reasons: said } : { verdict: 'ships', reasons: said }

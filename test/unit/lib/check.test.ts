@@ -74,6 +74,57 @@ const { Executor } = require('outpool/executor')`
     ])
   })
 
+  it('knows them in private members, in properties, and behind import()', async () => {
+    const text = `import * as workerpool from 'workerpool'
+import { ProcessPoolExecutor } from 'outpool/executor'
+const { default: PQueue } = await import('p-queue')
+class Job {
+  #queue = new PQueue()
+  jobs = { limit: require('p-limit').default(2) }
+  run = () => this.#queue.add(() => 1)
+  more = () => this.jobs.limit(() => 2)
+}
+const { default: map } = await import('p-map')
+map([1], (n) => n)
+const executor = new ProcessPoolExecutor()
+executor.map((n) => n, [1])
+const pool = workerpool.pool()
+pool.exec((n) => n, [1])
+const other = new Map()
+other.add(() => 1)`
+    const found = await verdicts('e.mjs', text)
+    expect(found.map(([call, verdict]) => `${call} ${verdict}`)).to.deep.equal([
+      'queue.add:7 ships',
+      'limit:8 ships',
+      'map:11 ships',
+      'executor.map:13 ships',
+      'pool.exec:15 ships',
+    ])
+  })
+
+  it('names the lines of the file, of TypeScript too', async () => {
+    const text = `import PQueue from 'p-queue'
+
+/** What a compiler drops. */
+interface Counter {
+  readonly count: number
+}
+let total: number = 0
+const print = (counter: Counter): void => {
+  // Nor does it keep this.
+  console.log(counter.count)
+}
+const queue = new PQueue()
+queue.add(() => { total += 1 })
+queue.add(() => print({ count: 1 }))`
+    const found = await verdicts('f.ts', text)
+    expect(found).to.deep.equal([
+      ['queue.add:13', 'stays', "it assigns to 'total' (line 13), which would only change in the worker"],
+      ['queue.add:14', 'may stay', found[1]?.[2]],
+    ])
+    expect(found[1]?.[2]).to.match(/console.*\(line 10\)/)
+  })
+
   it('reads TypeScript', async () => {
     const text = `import pMap, { type Mapper } from 'outpool/p-map'
 const double: Mapper<number, number> = (n: number): number => n * 2
@@ -87,7 +138,7 @@ globalThis.ran = true
 const make = (() => { globalThis.ran = true })()
 pMap([1], (n) => make(n))`
     const [only] = await verdicts('d.mjs', text)
-    expect(only?.slice(1)).to.deep.equal(['may stay', 'it calls make (line 1), which is not written in this file'])
+    expect(only?.slice(1)).to.deep.equal(['may stay', 'it calls make (line 4), which is not written in this file'])
     expect('ran' in globalThis).to.equal(false)
   })
 
