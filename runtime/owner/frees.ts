@@ -81,14 +81,11 @@ export class Frees {
   }
 
   /** An attempt of a task ended with its worker: results of it may lie in the store of that node, whatever comes after. */
-  leftBehind(task: ObjectNumber, node: NodeId): void {
-    // What has settled otherwise, and is held by nobody, is not told of again.
-    if (!this.#table.has(task)) return this.tell(node, task)
-    for (let number = task; this.#table.has(number) && this.#objects.isResultOf(number, task); number++)
-      this.stray(node, number)
+  leftBehind(task: ObjectNumber, results: number, node: NodeId): void {
+    for (let number = task; number < task + results; number++) this.untaken(number, node)
   }
 
-  /** A result that nobody takes lies on that node; under its name there may be another one that is taken. */
+  /** A result that nobody takes may lie on that node; under its name there may be another one that is taken. */
   untaken(number: ObjectNumber, node: NodeId): void {
     if (this.#table.has(number)) this.stray(node, number)
     else this.tell(node, number)

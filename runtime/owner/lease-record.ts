@@ -46,6 +46,7 @@ export class LeaseRecord {
   endWorkerAtReturn = false
   readonly #tasks = new Float64Array(ringSize).fill(nothing)
   readonly #micros = new Float64Array(ringSize)
+  readonly #results = new Uint32Array(ringSize)
 
   constructor(index: number, classIndex: number, grant: Grant) {
     this.index = index
@@ -62,13 +63,14 @@ export class LeaseRecord {
     return this.next - this.first >= ringSize
   }
 
-  /** Adds a task; returns its sequence. */
-  add(number: number, micros: number, nowMs: number): number {
+  /** Adds a task with so many results; returns its sequence. */
+  add(number: number, micros: number, nowMs: number, results = 1): number {
     invariant(!this.full, 'lease ring is full')
     if (this.count === 0) this.headSinceMs = nowMs
     const sequence = this.next++
     this.#tasks[sequence % ringSize] = number
     this.#micros[sequence % ringSize] = micros
+    this.#results[sequence % ringSize] = results
     this.expectedMicros += micros
     this.count++
     return sequence
@@ -78,6 +80,11 @@ export class LeaseRecord {
   task(sequence: number): number {
     if (sequence < this.first || sequence >= this.next) return nothing
     return this.#tasks[sequence % ringSize] as number
+  }
+
+  /** How many results the task of a sequence has, which is there. */
+  resultsAt(sequence: number): number {
+    return this.#results[sequence % ringSize] as number
   }
 
   /** Forgets a sequence; returns its task, or -1 when it is not there (any more). */

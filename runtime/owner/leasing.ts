@@ -221,7 +221,7 @@ export class Leasing implements SubmitEffects {
     const lease = this.#state.leases.get(index)
     for (const sequence of lease?.all() ?? []) {
       const number = lease?.task(sequence) ?? -1
-      if (number >= 0) this.#frees.leftBehind(number, node)
+      if (number >= 0) this.#frees.leftBehind(number, lease?.resultsAt(sequence) ?? 1, node)
     }
   }
 

@@ -64,11 +64,6 @@ export class ObjectTable {
     return chunk === furtherResult || chunk === itemChunk ? number - (page.sequence[slot] as number) : number
   }
 
-  /** Whether it is one of the results of that task, items of a generator apart. */
-  isResultOf(number: ObjectNumber, task: number): boolean {
-    return !this.isItem(number) && this.taskOf(number) === task
-  }
-
   isItem(number: ObjectNumber): boolean {
     return this.#table.page(number)?.argsChunk[slotOf(number)] === itemChunk
   }

@@ -319,7 +319,7 @@ export class SubmitQueue {
     const page = this.table.at(number)
     const slot = slotOf(number)
     const runMicros = template.runMicros < 0 ? this.options.pipelineMicros : template.runMicros
-    const sequence = lease.add(number, runMicros + overheadMicros, this.clock.now())
+    const sequence = lease.add(number, runMicros + overheadMicros, this.clock.now(), template.numReturns)
     page.state[slot] = TaskState.pushed
     page.lease[slot] = lease.index
     page.sequence[slot] = sequence

@@ -93,7 +93,7 @@ describe('what nodes are told of objects that are gone', () => {
   it('reaches copies nobody told of when the object goes: of an attempt that was lost, and of a read that failed', () => {
     const { frees, table, stored, take } = world()
     const number = stored(near)
-    frees.leftBehind(number, far)
+    frees.leftBehind(number, 1, far)
     frees.mayComeHere([own, number, near])
     frees.mayComeHere(['00000000000000bb' as ProcessId, 1, far])
     expect(take()).to.deep.equal([])
@@ -101,8 +101,29 @@ describe('what nodes are told of objects that are gone', () => {
     expect(take()).to.have.members([`1: ${number}`, `2: ${number}`])
     expect(frees.size).to.equal(0)
     table.release(number)
-    frees.leftBehind(number, far)
+    frees.leftBehind(number, 1, far)
     expect(take()).to.deep.equal([`2: ${number}`])
+    expect(frees.size).to.equal(0)
+  })
+
+  it('reaches every result of an attempt that was lost, also those whose refs went before others', () => {
+    const { frees, table, objects, take } = world()
+    const task = objects.allocate(3)
+    for (const number of [task, task + 1, task + 2]) objects.settle(number, ['stored', 200_000, [[near, near]]])
+    // The next task is none of its results.
+    const next = objects.allocate(1)
+    const release = (number: number): void => {
+      frees.dropped(number)
+      table.release(number)
+    }
+    release(task + 1)
+    frees.leftBehind(task, 3, far)
+    expect(take()).to.deep.equal([`2: ${task + 1}`])
+    for (const number of [next, task, task + 2]) release(number)
+    expect(take()).to.deep.equal([`2: ${task}`, `2: ${task + 2}`])
+    // All of them were let go of before its worker ended.
+    frees.leftBehind(task, 3, far)
+    expect(take()).to.deep.equal([0, 1, 2].map((i) => `2: ${task + i}`))
     expect(frees.size).to.equal(0)
   })
 
