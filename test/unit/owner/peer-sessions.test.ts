@@ -188,7 +188,9 @@ describe('a process that is linked again before the end of the link before was n
     dialer.adopt(ours)
     return { ours, theirs }
   }
-  const turns = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 20))
+  const turns = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => void setImmediate(resolve))
+  }
 
   it('is heard over the new link only after the end of the old one was told, and is not lost by that', async () => {
     const first = comes(0)
