@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'acorn'
 import { expect } from 'chai'
+import { build } from 'esbuild'
 import { readText, root, runNode, tool } from '../tools/tree.ts'
 
 interface Manifest {
@@ -69,6 +70,24 @@ describe('the package', () => {
     expect(found('const f = async () => { await f() }')).equal(false)
     expect(found('class A { static async f() { for await (const x of []) {} } }')).equal(false)
   })
+
+  for (const format of ['esm', 'cjs'] as const) {
+    it(`says so when it was swallowed by a bundle, in ${format}`, async () => {
+      const { outputFiles } = await build({
+        stdin: { contents: `import { remote } from 'outpool'\nremote(Math.abs)`, resolveDir: root },
+        bundle: true,
+        platform: 'node',
+        format,
+        write: false,
+        logLevel: 'silent',
+      })
+      const { status, output } = runNode([`--input-type=${format === 'esm' ? 'module' : 'commonjs'}`, '-'], {
+        input: outputFiles[0]?.text ?? '',
+      })
+      expect(status, output).not.to.equal(0)
+      expect(output).to.contain('Error: outpool was bundled into this program').and.to.contain('--packages=external')
+    })
+  }
 
   it('has command lines that are executable and start with a node line', () => {
     for (const path of Object.values(manifest.bin)) {

@@ -75,6 +75,16 @@ function typescript(root, transform) {
   }
 }
 
+const ownRoot = "const outpoolRoot = import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 6);"
+
+/** Workers are started from files of the package: a program that has swallowed them is told so, when it starts. */
+function refuseToBeBundled(fileName) {
+  const text =
+    'outpool was bundled into this program, and starts its workers from its own files. Leave it outside of the bundle: ' +
+    '--packages=external or --external:outpool of esbuild, `external` of rollup, `externals` of webpack'
+  return `if (!String(import.meta.url).split('?')[0].endsWith(${JSON.stringify(`/${fileName}`)})) throw new Error(${JSON.stringify(text)});\n`
+}
+
 /** Everything of ours that a module imports statically, directly or through others. */
 function reachOf(entry, getModuleInfo) {
   const reached = new Set()
@@ -118,7 +128,7 @@ export async function bundle(root, outDir) {
       chunkFileNames: 'chunks/[name]-[hash].js',
       manualChunks: chunkNames(root),
       hoistTransitiveImports: false,
-      banner: "const outpoolRoot = import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 6);",
+      banner: (chunk) => `${chunk.name === ofAllKinds ? refuseToBeBundled(chunk.fileName) : ''}${ownRoot}`,
     })
     for (const { fileName, code } of output) {
       const renamed = /\bclass ([A-Za-z]+\$\d+)\b/.exec(code)?.[1]

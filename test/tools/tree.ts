@@ -25,10 +25,14 @@ export interface ToolResult {
 }
 
 /** Runs Node with the given arguments to its end. */
-export function runNode(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): ToolResult {
-  const { cwd = root, env = process.env } = options
+export function runNode(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; input?: string } = {},
+): ToolResult {
+  const { cwd = root, env = process.env, input } = options
   const { status, stdout, stderr, error } = spawnSync(process.execPath, args, {
     cwd,
+    ...(input !== undefined && { input }),
     env: { ...env, NO_COLOR: '1', FORCE_COLOR: '0' },
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
