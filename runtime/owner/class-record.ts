@@ -4,7 +4,7 @@ import type { ArgumentBytes } from '../protocol/messages.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import { LocatedTasks } from './located-tasks.ts'
 import { NumberQueue } from './number-queue.ts'
-import type { Failure, SchedulingClass } from './submit-types.ts'
+import type { Failure, SchedulingClass, SubmitOptions } from './submit-types.ts'
 
 /** A lease request under way; `node` null is the home. */
 export interface LeaseRequestRecord {
@@ -46,4 +46,18 @@ export function newClassRecord(index: number, key: string, of: SchedulingClass):
     ...{ idle: new Set(), lastIdle: undefined, requests: new Set(), saturated: false, turn: 0 },
     ...{ closed: undefined, ended: false },
   }
+}
+
+/** So many requests may wait at once however few leases there are. */
+const leastRequests = 8
+
+/**
+ * Twice as many as there are leases: where there are CPUs, the leases double with each answer, and where there are none
+ * few requests wait in vain. Where tasks are held back though there are leases with nothing to do, one more than those
+ * can take, and not again and again.
+ */
+export function mostRequests({ queued, leases, located }: ClassRecord, { requestsPerClass }: SubmitOptions): number {
+  if (located.size === 0) return Math.min(requestsPerClass, Math.max(leastRequests, 2 * leases.length))
+  const unused = leases.reduce((sum, { count }) => (count === 0 ? sum + 1 : sum), 0)
+  return Math.min(requestsPerClass, Math.max(0, queued + 1 - unused))
 }

@@ -179,6 +179,10 @@ export class Leasing implements SubmitEffects {
     if (template.generates === true) this.#events.generatorPushed(number, attempt, { link, epoch, sequence })
   }
 
+  flush(index: number): void {
+    this.#leases.get(index)?.link?.flush()
+  }
+
   recall(index: number, sequences: readonly number[]): readonly number[] | null {
     const lease = this.#leases.get(index)
     if (lease === undefined) return []

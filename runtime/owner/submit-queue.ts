@@ -11,7 +11,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
-import { type ClassRecord, type LeaseRequestRecord, newClassRecord } from './class-record.ts'
+import { type ClassRecord, type LeaseRequestRecord, mostRequests, newClassRecord } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
@@ -22,6 +22,9 @@ const overheadMicros = 5
 
 /** Entries of a queue that are looked at for a worker that is better for a task than for those before it. */
 const lookAhead = 64
+
+/** A task that takes longer is written to a worker without work at once, not at the end of this turn, in microseconds. */
+const longMicros = 200
 
 /** Least time between two looks at what time changes, in milliseconds. */
 const tickMs = 5
@@ -125,8 +128,7 @@ export class SubmitQueue {
   protected request(record: ClassRecord): void {
     if (record.closed !== undefined) return
     const pinned = record.of.kind === 'pinned'
-    const most = record.located.size > 0 ? this.#mostRequests(record) : this.options.requestsPerClass
-    const wanted = pinned ? 1 - record.leases.length : Math.min(record.queued, most)
+    const wanted = pinned ? 1 - record.leases.length : Math.min(record.queued, mostRequests(record, this.options))
     while (record.requests.size < wanted) {
       const requestId = this.#nextRequest++
       const argumentBytes = record.located.bytesAt(record.requests.size)
@@ -141,12 +143,6 @@ export class SubmitQueue {
       this.effects.requestLease(requestId, record.of, null, [], argumentBytes)
     }
     if (record.queued === 0 && !pinned && record.requests.size > 0) this.#cancelRequests(record)
-  }
-
-  /** Where tasks are held back though there are leases with nothing to do, one more is asked for, and not again and again. */
-  #mostRequests({ queued, leases }: ClassRecord): number {
-    const unused = leases.reduce((sum, { count }) => (count === 0 ? sum + 1 : sum), 0)
-    return Math.min(this.options.requestsPerClass, Math.max(0, queued + 1 - unused))
   }
 
   protected forgetRequest(requestId: number): LeaseRequestRecord | undefined {
@@ -325,6 +321,7 @@ export class SubmitQueue {
     page.sequence[slot] = sequence
     record.idle.delete(lease)
     this.effects.push(lease.index, sequence, number, template, page.attempt[slot] as number)
+    if (lease.count === 1 && template.runMicros > longMicros) this.effects.flush?.(lease.index)
     if (lease.count === 2) this.dueBy(this.overdueMs(lease))
     if (template.timeoutMs > 0) this.dueBy(lease.headSinceMs + template.timeoutMs)
   }

@@ -72,6 +72,8 @@ export interface SubmitEffects {
   /** Link to the worker of a granted lease. Answers: `opened` or `broken`. */
   open(index: number, grant: Grant): void
   push(index: number, sequence: number, number: number, template: TaskTemplate, attempt: number): void
+  /** Write what was pushed to a lease now, not at the end of this turn. Absent: that makes no difference. */
+  flush?(index: number): void
   /**
    * Take unstarted tasks back. Returns those taken where the claim page is mapped here; null where the worker's node
    * has to be asked, which answers by `recalled`.

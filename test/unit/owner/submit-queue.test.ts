@@ -112,3 +112,33 @@ describe('submit-queue, what is sent ahead', () => {
     expect([...world.starts.values()]).to.deep.equal([1, 1, 1, 1, 1])
   })
 })
+
+describe('submit-queue, in a burst of calls', () => {
+  it('asks for few leases where it has none, and for twice as many as it gets', () => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 20_000 })
+    for (let i = 0; i < 100; i++) world.submit(template)
+    expect(world.requests.size).to.equal(8)
+    for (const request of [...world.requests]) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    world.submit(template)
+    expect(world.requests.size).to.equal(16)
+  })
+
+  it('writes a long task to an idle worker at once, and a short one or one that waits there with the others', () => {
+    const world = new SubmitWorld(() => false)
+    const [long, short] = [world.template({ runMicros: 20_000 }), world.template({ runMicros: 100 })]
+    world.submit(short)
+    world.submit(short)
+    for (const request of [...world.requests]) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    expect(world.flushed).to.deep.equal([])
+    for (const [index, worker] of world.workers) {
+      world.start(worker)
+      world.finish(index, worker, false)
+    }
+    for (const deliver of world.pending.splice(0)) deliver()
+    const numbers = Array.from({ length: 6 }, () => world.submit(long))
+    expect(world.flushed).to.deep.equal(numbers.slice(0, 1))
+  })
+})

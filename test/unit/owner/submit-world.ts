@@ -39,6 +39,8 @@ export class SubmitWorld {
   readonly state: SubmitState
   readonly templates: TaskTemplate[] = []
   readonly workers: Map<number, SubmitWorker> = new Map<number, SubmitWorker>()
+  /** The last task of a worker each time that what was pushed to it is written at once. */
+  readonly flushed: number[] = []
   readonly requests: Set<number> = new Set<number>()
   /** Deliveries under way. */
   readonly pending: (() => void)[] = []
@@ -153,6 +155,7 @@ export class SubmitWorld {
         if (worker.returned) throw new Error('a task is pushed to a lease that was given back')
         worker.tasks.push({ sequence, number, state: 'waiting' })
       },
+      flush: (index) => this.flushed.push(this.#worker(index).tasks.at(-1)?.number ?? 0),
       recall: (index, sequences) => {
         const worker = this.#worker(index)
         if (!worker.remote) return this.#take(worker, sequences)
