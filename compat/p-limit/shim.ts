@@ -57,15 +57,10 @@ function placementOf(options: AnyOptions, caller: string): Placement {
 
 function placed(original: Limit, placement: Placement): Limit {
   const placer = new Placer(placement)
-  let last: AnyFunction | undefined
-  let lastPlaced: AnyFunction | undefined
+  const isAuto = placement === 'auto'
   const limit = (fn: AnyFunction, ...args: unknown[]): Promise<unknown> => {
-    if (placement === 'auto' && typeof fn === 'function' && placer.stays(fn)) return original(fn, ...args)
-    if (fn !== last || lastPlaced === undefined) {
-      last = fn
-      lastPlaced = through(placer, placement, fn)
-    }
-    return original(lastPlaced, ...args)
+    const stays = isAuto && typeof fn === 'function' && placer.stays(fn)
+    return original(stays ? fn : through(placer, placement, fn), ...args)
   }
   Object.defineProperties(limit, {
     ...Object.getOwnPropertyDescriptors(original),
@@ -79,7 +74,7 @@ function placed(original: Limit, placement: Placement): Limit {
 /** What is no function is the original's to complain of. */
 function through(placer: Placer, placement: Placement, fn: AnyFunction): AnyFunction {
   if (typeof fn !== 'function') return fn
-  return placer.placed(fn, { placement })
+  return placement === 'auto' ? placer.placed(fn) : placer.placedBy(fn, { placement })
 }
 
 function explained<T extends object>(target: T, placer: Placer): T {

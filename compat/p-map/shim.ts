@@ -47,8 +47,10 @@ function placed(original: AnyMap): AnyMap {
   const map: AnyMap = (input, mapper, options) => {
     // What is no function is the original's to complain of.
     if (typeof mapper !== 'function') return original(input, mapper, options)
-    const placement = checkPlacement(options?.placement, 'auto', original.name)
-    return original(input, placer.placed(mapper, { placement, signal: options?.signal }), options)
+    if (options === undefined || (options.placement === undefined && options.signal === undefined))
+      return original(input, placer.placed(mapper), options)
+    const placement = checkPlacement(options.placement, 'auto', original.name)
+    return original(input, placer.placedBy(mapper, { placement, signal: options.signal }), options)
   }
   Object.defineProperties(map, {
     name: { value: original.name, configurable: true },

@@ -85,6 +85,8 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
     readonly #placement: Placement
     readonly #placer: Placer
     readonly #limit: ClusterLimit | undefined
+    /** Nothing was said that a task could differ by. */
+    readonly #isPlain: boolean
 
     constructor(options?: AnyOptions) {
       super(options)
@@ -92,6 +94,7 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
       this.#placer = new Placer(this.#placement)
       this.#limit = sharedLimit(options)
       if (this.#limit !== undefined) shared.add(this)
+      this.#isPlain = this.#placement === 'auto' && this.#limit === undefined
     }
 
     override get concurrency(): number {
@@ -108,8 +111,8 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
 
     override add(task: Task, options?: AnyOptions): Promise<unknown> {
       if (typeof task !== 'function') return super.add(task, options)
-      const isPlain = this.#placement === 'auto' && this.#limit === undefined && options?.['placement'] === undefined
-      if (isPlain && this.#placer.stays(task)) return super.add(task, options)
+      if (this.#isPlain && (options === undefined || options?.['placement'] === undefined))
+        return super.add(this.#placer.stays(task) ? task : this.#placer.placedTask(task), options)
       const run: Task = (given) => {
         const placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
         if (this.#limit === undefined) return this.#placer.task(task, given, placement)

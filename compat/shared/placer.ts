@@ -43,6 +43,9 @@ interface PlaceOptions {
 type AnyFunction = (...args: never[]) => unknown
 type AnyTask = (given: { readonly signal?: AbortSignal }) => unknown
 
+const auto: PlaceOptions = { placement: 'auto' }
+const autoTask: PlaceOptions = { placement: 'auto', givesSignal: true }
+
 /** What is known of the functions of one text. */
 interface Known {
   readonly name: string
@@ -64,13 +67,15 @@ interface Known {
 const sureAfter = 3
 /**
  * What took less than `quickMicros` on workers, `sureOfQuick` times, runs in the caller: sending it costs many times that.
- * It goes back to workers when a call takes more than `longMs` here; one in eight is looked at.
+ * It goes back to workers when a call takes more than `longMs` here; one in eight is looked at, later one in 32.
  */
 const quickMicros = 50
 const sureOfQuick = 100
 const longMs = 1
-/** Of the number of a call: those with none of these bits are looked at. */
+/** Of the number of a call: those with none of these bits are looked at. Of the first thousand more than later. */
 const lookedAtMask = 7
+const seldomMask = 31
+const oftenUntil = 1000
 /** Texts that are remembered, the oldest go first. */
 const maxKnown = 1000
 
@@ -82,6 +87,9 @@ export class Placer {
   readonly #forgotten = { worker: 0, caller: 0 }
   #lastFunction: AnyFunction | undefined
   #lastKnown: Known | undefined
+  /** What the original is given for it. */
+  #lastPlaced: ((...args: unknown[]) => unknown) | undefined
+  #lastTask: AnyTask | undefined
 
   constructor(placement: Placement, maxRetries: number = 0) {
     this.#placement = placement
@@ -99,24 +107,39 @@ export class Placer {
     return true
   }
 
-  /** `fn`, as the original is to call it: decided at each call, and nearly nothing beside where it is known to be quick. */
-  placed(fn: AnyFunction, options: PlaceOptions): (...args: unknown[]) => unknown {
+  /**
+   * `fn`, as the original is to call it where placement is 'auto': decided at each call, with nearly nothing beside where
+   * it is known to be quick.
+   */
+  placed(fn: AnyFunction): (...args: unknown[]) => unknown {
     const known = this.#knownOf(fn)
-    const isAuto = options.placement === 'auto'
-    return (...args) => {
-      if (!isAuto || !passes(known)) return this.#run(fn, args, known, options)
+    return (this.#lastPlaced ??= (...args) => {
+      if (!passes(known)) return this.#run(fn, args, known, auto)
       known.caller++
       return fn(...(args as never[]))
-    }
+    })
+  }
+
+  /** The same of a task, which is given `{ signal }`: on a worker one of its own. */
+  placedTask(task: AnyTask): AnyTask {
+    const known = this.#knownOf(task)
+    return (this.#lastTask ??= (given) => {
+      if (!passes(known)) return this.#run(task, [given], known, { ...autoTask, signal: given.signal })
+      known.caller++
+      return task(given)
+    })
+  }
+
+  /** `fn`, as the original is to call it, with what is said of it. */
+  placedBy(fn: AnyFunction, options: PlaceOptions): (...args: unknown[]) => unknown {
+    const known = this.#knownOf(fn)
+    return (...args) => this.#run(fn, args, known, options)
   }
 
   /** What `task(given)` gives, or the promise of it from a worker, where the task gets a signal of its own. */
   task(task: AnyTask, given: Parameters<AnyTask>[0], placement: Placement): unknown {
     const known = this.#knownOf(task)
-    if (placement !== 'auto' || !passes(known))
-      return this.#run(task, [given], known, { placement, signal: given.signal, givesSignal: true })
-    known.caller++
-    return task(given)
+    return this.#run(task, [given], known, { placement, signal: given.signal, givesSignal: true })
   }
 
   #run(fn: AnyFunction, args: readonly unknown[], known: Known, options: PlaceOptions): unknown {
@@ -125,7 +148,7 @@ export class Placer {
       known.worker++
       return later(() => this.#send(fn, args, known, options))
     }
-    if (known.isQuick) return this.#timed(fn, args, known)
+    if (known.isQuick) return passes(known) ? this.#here(fn, args, known, known.reasons) : this.#timed(fn, args, known)
     return known.stayed < sureAfter ? this.#look(fn, args, known, options) : this.#here(fn, args, known, known.reasons)
   }
 
@@ -198,7 +221,7 @@ export class Placer {
         known.isQuick = false
         known.passMask = 0
         known.returned = 0
-      }
+      } else if (known.caller > oftenUntil) known.passMask = seldomMask
     }
   }
 
@@ -212,9 +235,13 @@ export class Placer {
     // Mostly it is the function of the call before.
     if (fn === this.#lastFunction) return this.#lastKnown as Known
     const text = Function.prototype.toString.call(fn)
-    const known = this.#known.get(text) ?? this.#remember(fn, text)
+    const last = this.#lastKnown
+    // To compare it is less than to look it up.
+    const known = last?.text === text ? last : (this.#known.get(text) ?? this.#remember(fn, text))
     this.#lastFunction = fn
     this.#lastKnown = known
+    this.#lastPlaced = undefined
+    this.#lastTask = undefined
     return known
   }
 

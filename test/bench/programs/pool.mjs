@@ -5,9 +5,9 @@ import { serve, timed } from './serve.mjs'
 /** Long enough that a pool which starts workers on demand has started all of them. */
 const warmUpIterations = 10_000_000
 
-async function inFlight(pool, calls) {
+async function inFlight(call, calls) {
   const results = new Array(calls)
-  for (let i = 0; i < calls; i++) results[i] = pool.noop()
+  for (let i = 0; i < calls; i++) results[i] = call()
   await Promise.all(results)
 }
 
@@ -15,20 +15,23 @@ async function warmUp(pool, workers) {
   await Promise.all(Array.from({ length: workers * 3 }, () => pool.burn(warmUpIterations)))
 }
 
-/** `warmCalls`: so many calls in flight, twice, before anything is measured: by then the code is compiled. */
-async function setUp({ pool, workers, warmCalls = 0, ...options }) {
+/** `warmCalls`: so many calls in flight, `warmFlights` times, before anything is measured: by then the code is compiled. */
+async function setUp({ pool, workers, warmCalls = 0, warmFlights = 2, ...options }) {
   const { open } = await import(`./pools/${pool}.mjs`)
   const opened = await open({ workers, ...options })
   await warmUp(opened, workers)
-  for (let i = 0; i < 2; i++) await inFlight(opened, warmCalls)
+  for (let i = 0; i < warmFlights; i++) await inFlight(opened.noop, warmCalls)
   return { pool: opened, workers }
 }
 
 const operations = {
-  /** Calls per second with all of them in flight. */
-  async flight({ calls }, { pool }) {
-    await inFlight(pool, Math.ceil(calls / 10))
-    return (calls / (await timed(() => inFlight(pool, calls)))) * 1000
+  /** Calls per second with all of them in flight, `times` times one after the other. */
+  async flight({ calls, times = 1 }, { pool }) {
+    await inFlight(pool.noop, Math.ceil(calls / 10))
+    const elapsedMs = await timed(async () => {
+      for (let i = 0; i < times; i++) await inFlight(pool.noop, calls)
+    })
+    return ((calls * times) / elapsedMs) * 1000
   },
   /** Milliseconds of each of `calls` calls, one after the other. */
   async oneByOne({ calls }, { pool }) {
