@@ -1,5 +1,5 @@
 /**
- * `npm test`: makes the clone ready, then runs the suites, each in a mocha of its own, two at a time, and sums up.
+ * `npm test`: makes the clone ready, then runs the suites, each in a mocha of its own, three at a time, and sums up.
  *
  * Usage: npm test -- [suite or file ...] [--lanes=N] [mocha options]
  * Without suites or files all suites run. What each prints stays in one piece. A suite that dies, that does not end
@@ -16,16 +16,33 @@ import { Stage } from './stage.mjs'
 import { runSuite } from './suite.mjs'
 
 const suites = ['style', 'types', 'unit', 'fuzz', 'simulation', 'conformance', 'cluster', 'failure']
-/** Begun first, because they take longest: what is short fills the other lane. */
-const longFirst = ['cluster', 'failure']
+/** Files that take minutes, however fast the machine is: each runs beside the rest of its suite. */
+const apart = ['failure/chaos']
+/** Begun first, in this order, because they take longest: what is short fills the lanes behind them. */
+const longFirst = [...apart, 'cluster', 'failure', 'conformance', 'simulation', 'unit']
 /** Suites at the same time. Most of their time is waiting for processes to start, to end and to be missed. */
-const defaultLanes = 2
+const defaultLanes = 3
 
 function testFiles(suite) {
   const folder = join(root, 'test', suite)
   if (!existsSync(folder)) return []
   const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.test.ts'))
   return names.map((name) => join('test', suite, name)).sort()
+}
+
+/** The files of a suite, by which of them share a mocha. */
+function groupsOf(suite) {
+  const files = testFiles(suite)
+  const pathOf = (name) => join('test', `${name}.test.ts`)
+  const alone = apart.filter((name) => files.includes(pathOf(name)))
+  const together = files.filter((file) => !alone.map(pathOf).includes(file))
+  return [{ name: suite, files: together }, ...alone.map((name) => ({ name, files: [pathOf(name)] }))]
+}
+
+/** The smaller, the earlier it begins. */
+function rank({ name }) {
+  const at = longFirst.indexOf(name)
+  return at < 0 ? longFirst.length : at
 }
 
 /** What to run, from the command line: names of suites, files, and options for mocha. */
@@ -38,7 +55,7 @@ function plan(args) {
   if (process.stdout.isTTY && !process.env['NO_COLOR']) options.push('--color')
   const groups = files.length > 0 ? [{ name: 'files', files }] : []
   const wanted = named.length > 0 ? named : files.length > 0 ? [] : suites
-  for (const name of wanted) groups.push({ name, files: testFiles(name) })
+  groups.push(...wanted.flatMap(groupsOf))
   return { groups, options, lanes: Number(lanes.at(-1)?.split('=')[1] ?? defaultLanes) }
 }
 
@@ -60,7 +77,7 @@ async function runAll({ groups, options, lanes }) {
   const interruption = passSignalsOn(children)
   const stage = new Stage((chunk) => process.stdout.write(chunk))
   const results = new Map()
-  const waiting = [...groups].sort((a, b) => longFirst.indexOf(b.name) - longFirst.indexOf(a.name))
+  const waiting = [...groups].sort((a, b) => rank(a) - rank(b))
   let bailed = false
   const lane = async () => {
     while (interruption.signal === undefined && !bailed) {
