@@ -11,14 +11,30 @@ describe('the placer', () => {
     const note = (n: number): number => seen.push(n)
     for (let i = 0; i < 3; i++) {
       expect(placer.stays(note)).to.equal(false)
-      placer.placed(note, { placement: 'auto' })(i)
+      placer.placed(note)(i)
     }
     expect(placer.stays(note)).to.equal(true)
-    placer.placed(note, { placement: 'auto' })(3)
+    placer.placed(note)(3)
     expect(seen).to.deep.equal([0, 1, 2, 3])
     const [known] = placer.report().functions
     expect(known).to.include({ name: 'note', caller: 5, worker: 0 })
     expect(known?.reasons.join()).to.include('seen')
+  })
+
+  it('hands over the same for a function as long as no other comes', () => {
+    const placer = new Placer('auto')
+    const seen: string[] = []
+    const note = (what: string): number => seen.push(what)
+    const other = (what: string): number => seen.push(`other ${what}`)
+    const [placed, task] = [placer.placed(note), placer.placedTask(() => seen.push('task'))]
+    expect(placer.placed(note)).to.not.equal(placed)
+    expect(placer.placed(note)).to.equal(placer.placed(note))
+    placer.placed(other)('1')
+    placer.placed(note)('2')
+    placed('3')
+    task({})
+    expect(seen).to.deep.equal(['other 1', '2', '3', 'task'])
+    expect(placer.report().functions.map(({ caller }) => caller)).to.deep.equal([2, 1, 1])
   })
 
   it('counts by text, and keeps the counts of texts that it has forgotten', () => {
