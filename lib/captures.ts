@@ -194,7 +194,7 @@ function judge(runtime: ProcessRuntime, fn: Function, name: string, caller: stri
   const lost = reasons.filter((reason) => reason.verdict === 'keep')
   if (lost.length > 0) {
     throw new FunctionCaptureError(
-      `${caller}(${name}): ${lost.map(({ message }) => message).join('; ')}. Return the new value instead, or keep the state in an actor.`,
+      `${caller}(${name}): ${lost.map(({ message }) => message).join('; ')}. Return the new value instead.`,
       { details: { function: name, reasons: lost.map(({ message }) => message) } },
     )
   }

@@ -60,7 +60,7 @@ export function objectReason(value: object): string {
   if (known !== undefined) return known
   const name = className(value)
   if (name === undefined) return 'an object with a prototype of its own; send plain data, for example { ...value }'
-  if (holdsHandle(value)) return `${name} holds a native handle; open it inside the function or in an actor`
+  if (holdsHandle(value)) return `${name} holds a native handle; open it inside the function`
   const advice = adviceByClass[name]
   if (advice !== undefined) return `${name} ${advice}`
   return `an instance of class ${name}; send plain data, or make the instance inside the task`

@@ -23,7 +23,7 @@ export function watchCaptures(fn: Function, ports: CheckPorts, call: () => unkno
       if (now === undefined || Buffer.compare(bytes, now) === 0) continue
       ports.warn(
         `OUTPOOL_CHECK: ${fn.name || 'a function'} changed '${name}', which it captured; the change is lost when the call ends. ` +
-          'Return the new value, or keep the state in an actor.',
+          'Return the new value instead.',
       )
     }
   }

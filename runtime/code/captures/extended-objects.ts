@@ -204,7 +204,7 @@ function writeEmitter(emitter: EventEmitter, writer: PartWriter): void {
   if (event !== undefined)
     writer.refuse(
       `an EventEmitter with a listener for ${typeof event === 'symbol' ? String(event) : `'${event}'`}, which would not be called ` +
-        'in this process; make the emitter inside the function or in an actor, and return what is to be told',
+        'in this process; make the emitter inside the function, and return what is to be told',
     )
   const captures = Object.getOwnPropertySymbols(emitter).find(({ description }) => description === 'kCapture')
   writer.count(captures !== undefined && Reflect.get(emitter, captures) === true ? 1 : 0)

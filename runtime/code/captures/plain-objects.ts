@@ -86,7 +86,7 @@ export function whyNoInstance(made: Function): string | undefined {
       const extended = at === made ? '' : `, by way of ${at.name},`
       return (
         `an instance of ${made.name}, which has${extended} the private field ${hidden}, which cannot be read; ` +
-        'make the instance inside the function, or keep it in an actor'
+        'make the instance inside the function'
       )
     }
   }

@@ -255,9 +255,7 @@ function isMore(value: object): boolean {
 function refuseLost(fn: Function, writer: PartWriter): void {
   const lost = analyse(fn).reasons.find(({ verdict }) => verdict === 'keep')
   if (lost !== undefined)
-    writer.refuse(
-      `a function (${fn.name || 'anonymous'}): ${lost.message}; return the new value, or keep the state in an actor`,
-    )
+    writer.refuse(`a function (${fn.name || 'anonymous'}): ${lost.message}; return the new value instead`)
 }
 
 /** A class is told apart by its identity, a function by what it uses; one that uses nothing is as good as its text. */

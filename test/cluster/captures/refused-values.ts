@@ -191,7 +191,7 @@ export const refusedValues: Table<Refusal> = {
       port,
       () => createHttpServer(),
     ],
-    /holds a native handle; open it inside the function or in an actor/,
+    /holds a native handle; open it inside the function/,
   ),
   'file handles': fiveOf(
     [

@@ -71,7 +71,7 @@ const values: Readonly<Record<string, readonly [make: () => unknown, path: strin
   'a weak set': [() => new WeakSet(), 'value', 'a WeakSet', 'send a Set'],
   'a weak ref': [() => new WeakRef({}), 'value', 'a WeakRef', 'deref()'],
   'an iterator': [() => [new Map().entries()], 'value -> [0]', 'an iterator', 'send the array'],
-  'a socket': [() => ({ socket: new Socket() }), 'value -> socket', 'Socket holds a native handle', 'in an actor'],
+  'a socket': [() => ({ socket: new Socket() }), 'value -> socket', 'Socket holds a native handle', 'inside'],
   'a server': [() => [{ server: new Server() }], 'value -> [0] -> server', 'Server holds a native handle', 'inside'],
   'an event emitter that is heard here': [
     () => new EventEmitter().on('x', () => 1),
@@ -83,7 +83,7 @@ const values: Readonly<Record<string, readonly [make: () => unknown, path: strin
     () => [new (class Bus extends EventEmitter {})().once(Symbol.for('y'), () => 1)],
     'value -> [0]',
     'a listener for Symbol(y)',
-    'in an actor',
+    'inside the function',
   ],
   'an AsyncLocalStorage': [() => new AsyncLocalStorage(), 'value', 'AsyncLocalStorage', 'inside'],
   'a stream': [() => Readable.from([1]), 'value', 'Readable', 'inside'],
@@ -96,7 +96,7 @@ const values: Readonly<Record<string, readonly [make: () => unknown, path: strin
     () => [new Savings()],
     'value -> [0]',
     'by way of Account, the private field',
-    'actor',
+    'make the instance inside',
   ],
   'a Promise of a class of its own': [() => Later.resolve(1), 'value', 'a Promise', 'await it first'],
   'a Map with a private field': [() => ({ index: new Index() }), 'value -> index', 'field #size', 'make the instance'],
@@ -147,7 +147,7 @@ describe('captures that cannot travel', () => {
     const db = { socket: new Socket() }
     const helper = (): unknown => db.socket
     expect(refusal(() => helper())).to.equal(
-      'handler -> helper -> db -> socket: Socket holds a native handle; open it inside the function or in an actor',
+      'handler -> helper -> db -> socket: Socket holds a native handle; open it inside the function',
     )
   })
 
