@@ -112,7 +112,8 @@ export class SourceFile {
 
   #declare(node: AnyNode): void {
     if (node.type === 'ImportDeclaration') return this.#imports(node)
-    if (node.type === 'FunctionDeclaration' && node.id !== null) return this.#name(node.id.name, node)
+    if ((node.type === 'FunctionDeclaration' || node.type === 'ClassDeclaration') && node.id !== null)
+      return this.#name(node.id.name, node)
     if (node.type === 'AssignmentExpression') {
       const kind = this.#kindOf(node.right)
       const name = nameOf(node.left)
@@ -207,6 +208,18 @@ export class SourceFile {
       this.handed.push({ call, line: this.lineIn(one, 1), placement, fn: this.functionOf(one) })
     }
   }
+}
+
+/** Whether the evaluation of a class runs nothing that is written in it. */
+export function isInertClass(node: AnyNode): boolean {
+  if (node.type !== 'ClassDeclaration' && node.type !== 'ClassExpression') return false
+  const { superClass, body } = node
+  if (superClass !== null && superClass !== undefined && superClass.type !== 'Identifier') return false
+  return body.body.every((member) => member.type !== 'StaticBlock' && !member.computed && !hasStaticValue(member))
+}
+
+function hasStaticValue(member: AnyNode): boolean {
+  return member.type === 'PropertyDefinition' && member.static
 }
 
 export function isFunction(node: AnyNode): boolean {

@@ -10,7 +10,7 @@ import { analyse } from '../../runtime/code/analysis/verdict.ts'
 import { freeVariables } from '../../runtime/code/free-variables.ts'
 import { isStandardGlobal } from '../../runtime/code/standard-globals.ts'
 import { withEsbuild } from '../../runtime/code/modules/esbuild.ts'
-import { isFunction, SourceFile, type HandedFunction, type LineOf } from './check-source.ts'
+import { isFunction, isInertClass, SourceFile, type HandedFunction, type LineOf } from './check-source.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { coloured } from './tables.ts'
 
@@ -120,7 +120,7 @@ function judge(source: SourceFile, { fn, placement }: HandedFunction): Pick<Chec
   return { verdict: verdict === 'ship' ? 'ships' : verdict === 'keep' ? 'stays' : 'may stay', reasons: said }
 }
 
-/** Functions of a file that exist without having been run, around stand-ins for what they capture. */
+/** Functions and classes of a file that exist without having been run, around stand-ins for what they capture. */
 class Models {
   readonly #source: SourceFile
   readonly #made = new Map<AnyNode, ((...args: unknown[]) => unknown) | undefined>()
@@ -163,7 +163,9 @@ class Models {
       case 'ArrayExpression':
         return []
       default:
-        return init !== undefined && isFunction(init) ? (this.instance(init) ?? notHere()) : notHere()
+        return init !== undefined && (isFunction(init) || isInertClass(init))
+          ? (this.instance(init) ?? notHere())
+          : notHere()
     }
   }
 }

@@ -172,6 +172,14 @@ function report(error: unknown): number {
   return exitCodes.failure
 }
 
+// Whoever reads the output has had enough of it: `outpool nodes | head -1`.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
+}
+
 // No top-level await: nothing that is published has one.
 program()
   .parseAsync()

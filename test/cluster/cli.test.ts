@@ -151,6 +151,15 @@ describe('outpool', () => {
       expect(ended.code).to.equal(code)
     })
 
+  it('ends without a word when nobody reads its output any more', async () => {
+    for (const args of [['--help'], ['doctor', '--no-cluster']]) {
+      const command = new Command(args)
+      command.child.stdout?.destroy()
+      const { code, err } = await command.ended()
+      expect([code, err]).to.deep.equal([0, ''])
+    }
+  })
+
   it('explains each command with examples, and exits with 0', async () => {
     const commands = [
       'start',

@@ -142,6 +142,19 @@ pMap([1], (n) => make(n))`
     expect('ran' in globalThis).to.equal(false)
   })
 
+  it('looks into classes of the file, and runs nothing of them', async () => {
+    const text = `import pMap from 'p-map'
+class Refused extends Error { constructor(text, field) { super(text); this.field = field } }
+class Ran { static { globalThis.ran = true } }
+class Counted { static made = (globalThis.ran = true) }
+pMap([1], (n) => { if (n < 0) throw new Refused('no', n); return n * 2 })
+pMap([1], (n) => new Ran(n).total)
+pMap([1], (n) => new Counted(n).total)`
+    const found = await verdicts('e.mjs', text)
+    expect(found.map(([, verdict]) => verdict)).to.deep.equal(['ships', 'may stay', 'may stay'])
+    expect('ran' in globalThis).to.equal(false)
+  })
+
   it('goes on behind a file that it cannot read', async () => {
     writeFileSync(join(folder, 'broken.js'), 'this is no ( JavaScript')
     const found = await verdicts('z.mjs', `import pMap from 'p-map'\npMap([1], (n) => n)`)
