@@ -2,8 +2,8 @@
  * Parses what `Function.prototype.toString` gives: of a function, a method, an accessor or a class. The parser is acorn,
  * loaded on first need.
  */
-import { createRequire } from 'node:module'
 import type { ArrowFunctionExpression, ClassExpression, FunctionExpression, Options, Program } from 'acorn'
+import { requireCompiled } from '../base/compiled-script.ts'
 
 export type FunctionRoot = FunctionExpression | ArrowFunctionExpression
 
@@ -75,7 +75,7 @@ let acornParse: Parse | undefined
 
 /** Throws what acorn throws: SyntaxError with `pos`. */
 export function parseProgram(input: string, sourceType: 'script' | 'module' = 'script'): Program {
-  acornParse ??= (createRequire(import.meta.url)('acorn') as { parse: Parse }).parse
+  acornParse ??= (requireCompiled('acorn') as { parse: Parse }).parse
   return acornParse(input, {
     ecmaVersion: 'latest',
     sourceType,

@@ -1,11 +1,12 @@
 /**
  * Puts the modules of the sources into few files, so that a process starts without resolving hundreds of them, and each
  * module still exists once: a file for what workers and drivers both need (`core`), one each for what only they need
- * (`worker`, `driver`), and others for each entry and for whatever else several entries share. Not minified: stack traces
- * and shipped functions stay readable.
+ * (`worker`, `driver`), and others for each entry and for whatever else several entries share. The larger ones become
+ * scripts that V8 can keep compiled. Not minified: stack traces and shipped functions stay readable.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
+import { compiledScripts, rootOfDist } from './compiled-scripts.mjs'
 
 export const sourceFolders = ['lib', 'compat', 'runtime']
 
@@ -23,7 +24,11 @@ const kinds = [
   ['worker', 'runtime/worker/entry.ts'],
   ['driver', 'lib/index.ts'],
 ]
+/** What starts the first worker of a local node, before the rest of that node is loaded. */
+const early = ['early', 'runtime/cluster/local.ts']
 const ofAllKinds = 'core'
+/** Runs the larger chunks, so it is loaded before them: a file of its own, which imports no other. */
+const loader = ['compiled-script', 'runtime/base/compiled-script.ts']
 
 export function filesBelow(folder) {
   if (!existsSync(folder)) return []
@@ -41,7 +46,7 @@ function publishedEntries(root) {
 
 /** What is published, and what no import names: processes and threads of their own, and what is imported by its URL. */
 function entryPoints(root) {
-  const entries = new Set([...publishedEntries(root), ...startedByPath, ...testedByPath])
+  const entries = new Set([...publishedEntries(root), ...startedByPath, ...testedByPath, loader[1]])
   for (const file of sourceFolders.flatMap((folder) => filesBelow(join(root, folder)))) {
     // A shim of what is loaded under the original's name.
     if (basename(file) === 'shim.ts') entries.add(relative(root, file))
@@ -65,7 +70,7 @@ function typescript(root, transform) {
     async transform(source, path) {
       const isPart = !published.has(path) && source.includes('import.meta.url')
       const define = isPart ? { 'import.meta.url': 'ownUrl' } : {}
-      const { code, map } = await transform(source, { loader: 'ts', target: 'node20', charset: 'utf8', define })
+      const { code, map } = await transform(source, { loader: 'ts', target: 'node20', charset: 'ascii', define })
       const place = relative(root, path).replace(/\.ts$/, '.js')
       return {
         code: isPart ? `const ownUrl = outpoolRoot + ${JSON.stringify(place)}\n${code}` : code,
@@ -74,8 +79,6 @@ function typescript(root, transform) {
     },
   }
 }
-
-const ownRoot = "const outpoolRoot = import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 6);"
 
 /** Workers are started from files of the package: a program that has swallowed them is told so, when it starts. */
 function refuseToBeBundled(fileName) {
@@ -103,9 +106,12 @@ function reachOf(entry, getModuleInfo) {
 function chunkNames(root) {
   let reach
   return (path, { getModuleInfo }) => {
-    reach ??= kinds.map(([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)])
+    if (relative(root, path) === loader[1]) return loader[0]
+    const reachOfKind = ([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)]
+    reach ??= [...kinds, early].map(reachOfKind)
     const needing = getModuleInfo(path).isEntry ? [] : reach.filter(([, reached]) => reached.has(path))
-    return needing.length === kinds.length ? ofAllKinds : needing[0]?.[0]
+    const both = kinds.every(([kind]) => needing.some(([other]) => other === kind))
+    return both ? ofAllKinds : needing[0]?.[0]
   }
 }
 
@@ -116,7 +122,7 @@ export async function bundle(root, outDir) {
   const build = await rollup({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
     external: (id) => !/^[./]/.test(id),
-    plugins: [typescript(root, transform)],
+    plugins: [typescript(root, transform), compiledScripts(loader[1])],
     onwarn(warning) {
       throw new Error(`${warning.code}: ${warning.message}`)
     },
@@ -128,10 +134,12 @@ export async function bundle(root, outDir) {
       chunkFileNames: 'chunks/[name]-[hash].js',
       manualChunks: chunkNames(root),
       hoistTransitiveImports: false,
-      banner: (chunk) => `${chunk.name === ofAllKinds ? refuseToBeBundled(chunk.fileName) : ''}${ownRoot}`,
+      minifyInternalExports: false,
+      banner: ({ facadeModuleId, fileName }) =>
+        (facadeModuleId === join(root, loader[1]) ? refuseToBeBundled(fileName) : '') + rootOfDist,
     })
-    for (const { fileName, code } of output) {
-      const renamed = /\bclass ([A-Za-z]+\$\d+)\b/.exec(code)?.[1]
+    for (const { fileName, code, source } of output) {
+      const renamed = /\bclass ([A-Za-z]+\$\d+)\b/.exec(code ?? source)?.[1]
       // Users see the names of classes.
       if (renamed !== undefined)
         throw new Error(`two classes of one name met in ${fileName}, see ${renamed}: rename one of them`)

@@ -1,0 +1,53 @@
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { readCompiled, requireCompiled, writeCompiled } from '../../../runtime/base/compiled-script.ts'
+
+describe('kept bytecode', () => {
+  let folder: string
+  const compiled = Buffer.from('bytes of V8')
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ot-compiled-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('comes back as it was written, also over what an earlier process wrote', () => {
+    const file = join(folder, 'new', 'core')
+    writeCompiled(file, Buffer.from('of another Node'))
+    writeCompiled(file, compiled)
+    expect(readCompiled(file)).to.deep.equal(compiled)
+    expect(readdirSync(join(folder, 'new'))).to.deep.equal(['core'])
+  })
+
+  it('is not there when it was torn anywhere, or changed by a bit', () => {
+    const file = join(folder, 'core')
+    writeCompiled(file, compiled)
+    const whole = readFileSync(file)
+    for (let length = whole.length - 1; length >= 0; length--) {
+      truncateSync(file, length)
+      expect(readCompiled(file), `${length} bytes`).to.equal(undefined)
+    }
+    for (let index = 0; index < whole.length; index++) {
+      const changed = Buffer.from(whole)
+      changed[index] = (changed[index] ?? 0) ^ 1
+      writeFileSync(file, changed)
+      expect(readCompiled(file), `byte ${index}`).to.equal(undefined)
+    }
+    writeFileSync(file, Buffer.alloc(whole.length))
+    expect(readCompiled(file)).to.equal(undefined)
+  })
+
+  it('is left out where nothing can be written, and leaves nothing there', () => {
+    writeFileSync(join(folder, 'a file'), '')
+    writeCompiled(join(folder, 'a file', 'core'), compiled)
+    mkdirSync(join(folder, 'core'))
+    writeCompiled(join(folder, 'core'), compiled)
+    expect(readCompiled(join(folder, 'core'))).to.equal(undefined)
+    expect(readdirSync(folder).toSorted()).to.deep.equal(['a file', 'core'])
+  })
+
+  it('is no matter of the sources: they require what they need as anybody does', () => {
+    expect(requireCompiled('acorn')).to.have.property('parse')
+  })
+})
