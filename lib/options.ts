@@ -22,7 +22,10 @@ export interface TaskOptions {
   readonly retryExceptions?: boolean
   /** Higher runs first where tasks compete for a node. An integer; default 0. */
   readonly priority?: number
-  /** Run time that one attempt may take, in milliseconds, from its start. Default: no limit. */
+  /**
+   * Run time that one attempt may take, in milliseconds, from its start. While a generator is paused, because its consumer
+   * is behind, its time stands still. Default: no limit.
+   */
   readonly timeout?: number
   /** Cancels the call when it is raised. */
   readonly signal?: AbortSignal

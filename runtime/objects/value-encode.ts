@@ -340,7 +340,7 @@ class Encoder implements Walk {
 
   /** Refuses an object that has its number already; in an error under way a text takes its place. */
   refuse(value: object): void {
-    const reason = objectReason(value)
+    const reason = objectReason(value, this.#root)
     if (!this.#isLenient) throw this.#refusal(reason)
     this.writer.byte(tag.refused)
     this.write(`[${reason}]`)

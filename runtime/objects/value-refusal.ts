@@ -1,6 +1,6 @@
 /** Why a value cannot travel, in words that name the next step. */
 import { types } from 'node:util'
-import { accessMark } from '../protocol/code-values.ts'
+import { accessMark, whyItStays } from '../protocol/code-values.ts'
 
 /** Keys of a path that are written out; of a longer one the middle is left out. */
 const longestPath = 40
@@ -53,15 +53,17 @@ function isClass(value: (...parameters: never[]) => unknown): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value))
 }
 
-export function objectReason(value: object): string {
+/** `root`: what the value is, or is a part of: `result`, `args[0]`. */
+export function objectReason(value: object, root: string = ''): string {
   if (types.isProxy(value)) return 'a Proxy; send the plain data behind it'
   if (types.isArrayBuffer(value)) return 'memory that was transferred away; send a copy made before'
+  if (types.isGeneratorObject(value)) return generatorReason(root)
   const known = builtInReason(value)
   if (known !== undefined) return known
   const name = className(value)
   if (name === undefined) return 'an object with a prototype of its own; send plain data, for example { ...value }'
   if (holdsHandle(value)) return `${name} holds a native handle; open it inside the function`
-  const advice = adviceByClass[name]
+  const advice = whyItStays(value) ?? adviceByClass[name]
   if (advice !== undefined) return `${name} ${advice}`
   return `an instance of class ${name}; send plain data, or make the instance inside the task`
 }
@@ -73,13 +75,17 @@ function builtInReason(value: object): string | undefined {
   if (types.isWeakMap(value)) return 'a WeakMap; its entries cannot be listed, send a Map'
   if (types.isWeakSet(value)) return 'a WeakSet; its entries cannot be listed, send a Set'
   if (value instanceof WeakRef) return 'a WeakRef; send what deref() returns'
-  if (types.isGeneratorObject(value))
-    return "a generator; send the array of its items, or make the function remote with numReturns: 'streaming'"
   if (types.isMapIterator(value) || types.isSetIterator(value)) return 'an iterator; send the array of its items'
   if (types.isModuleNamespaceObject(value)) return 'a module; import it inside the task'
   if (types.isSymbolObject(value)) return 'a symbol; symbols mean nothing in another process, send a string'
   if (types.isExternal(value)) return 'a pointer of a native addon'
   return undefined
+}
+
+function generatorReason(root: string): string {
+  const what = 'a generator; send the array of its items'
+  if (!root.startsWith('result')) return `${what}, or call the generator function inside the task`
+  return `${what}, or make the function remote with numReturns: 'streaming'`
 }
 
 /** Classes of Node that hold something other than a plain handle. */

@@ -63,6 +63,10 @@ export class GeneratorState {
   #allowed = 0
   #untold = 0
   #untoldBytes = 0
+  /** Where the present attempt began; bytes of what came of it and its worker was not told that it was taken. */
+  #from = 0
+  #ahead = 0
+  #untoldAhead = 0
   #ended = false
 
   constructor(ports: GeneratorPorts, items: number, bytes: number) {
@@ -80,6 +84,15 @@ export class GeneratorState {
     return this.#arrived - this.#taken
   }
 
+  /**
+   * The worker may make nothing more before items are taken: its consumer is behind. One that makes again what there was
+   * before counts as paused, too, where nothing more than that may be made.
+   */
+  get paused(): boolean {
+    if (this.#ended || this.#attempt < 0) return false
+    return this.#arrived === this.#allowed || this.#ahead >= this.#bytes
+  }
+
   /** No item will come any more. */
   get ended(): boolean {
     return this.#ended
@@ -91,6 +104,9 @@ export class GeneratorState {
     for (const { index, number } of lost) this.#ports.allow({ index, number, count: 1, taken: again })
     if (this.#attempt >= 0 && attempt !== this.#attempt) this.#giveUp(true)
     this.#attempt = attempt
+    this.#from = this.#arrived
+    this.#ahead = 0
+    this.#untoldAhead = 0
     this.#extend()
     let told = this.#arrived
     for (const { index, number, count } of this.#blocks) {
@@ -108,17 +124,21 @@ export class GeneratorState {
     if (this.#ended || this.#arrived >= this.#allowed || number !== this.#numberOf(this.#arrived)) return false
     this.#arrived++
     this.#sizes.push(sizeBytes)
+    this.#ahead += sizeBytes
     return true
   }
 
   /** The next item goes to the consumer; undefined while none is here. */
   take(): number | undefined {
     if (this.buffered === 0) return undefined
+    const isOfAttempt = this.#taken >= this.#from
     const number = this.#numberOf(this.#taken++)
     const [first] = this.#blocks
     if (first !== undefined && first.index + first.count <= this.#taken) this.#blocks.shift()
     this.#untold++
-    this.#untoldBytes += this.#sizes.shift() as number
+    const sizeBytes = this.#sizes.shift() as number
+    this.#untoldBytes += sizeBytes
+    if (isOfAttempt) this.#untoldAhead += sizeBytes
     const enough = this.#untold * 2 >= this.#items || this.#untoldBytes * 2 >= this.#bytes
     if (enough && !this.#ended && this.#attempt >= 0) {
       const from = this.#allowed
@@ -170,6 +190,8 @@ export class GeneratorState {
   #tell(what: Omit<Allowance, 'taken'>): void {
     this.#untold = 0
     this.#untoldBytes = 0
+    this.#ahead -= this.#untoldAhead
+    this.#untoldAhead = 0
     this.#ports.allow({ ...what, taken: this.#taken })
   }
 }

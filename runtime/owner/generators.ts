@@ -40,6 +40,8 @@ export interface GeneratorParts {
   /** The task that stands at the lease of that link and epoch under that sequence; -1 where the message is late. */
   standing(link: Link, epoch: number, sequence: number): number
   cancel(number: number, reason: string): void
+  /** Whether a generator that has a time limit is held up by its consumer. */
+  paused(number: number, isPaused: boolean): void
 }
 
 /** A number that no object has: what a late item contains belongs to nobody. */
@@ -70,8 +72,8 @@ export class Generators {
   }
 
   /** For a task that is about to be submitted; the consumer holds its number. */
-  open(number: number): OwnedGenerator {
-    const generator = new OwnedGenerator(this.#parts, number)
+  open(number: number, isTimed: boolean): OwnedGenerator {
+    const generator = new OwnedGenerator(this.#parts, number, isTimed)
     this.#open.set(number, generator)
     return generator
   }
@@ -160,12 +162,16 @@ export class OwnedGenerator implements GeneratorPorts {
   #leave: (() => void) | undefined
   #whenEnded: (() => void) | undefined
   #closed = false
+  /** Whether it has a time limit, and whether it was said that it is paused. */
+  readonly #isTimed: boolean
+  #isPaused = false
   /** Items that lie in a store, those included that nobody holds any more. */
   #stored: GeneratorItems['stored'][number][] = []
   #lookAt = manyItems
 
-  constructor(parts: GeneratorParts, number: number) {
+  constructor(parts: GeneratorParts, number: number, isTimed: boolean) {
     this.number = number
+    this.#isTimed = isTimed
     this.#parts = parts
     this.#state = new GeneratorState(this, generatorItems, generatorBytes)
   }
@@ -177,7 +183,9 @@ export class OwnedGenerator implements GeneratorPorts {
 
   /** Object number of the next item; undefined while none is here. */
   take(): ObjectNumber | undefined {
-    return this.#state.take()
+    const number = this.#state.take()
+    if (this.#isTimed) this.#tellPause()
+    return number
   }
 
   /** Nothing will come that is not here. */
@@ -236,11 +244,14 @@ export class OwnedGenerator implements GeneratorPorts {
       attempt,
       this.#stored.filter(({ number }) => recovery.wantsItem(number)),
     )
+    this.#isPaused = false
+    if (this.#isTimed) this.#tellPause()
   }
 
   item(number: ObjectNumber, sizeBytes: number, isStored: boolean): boolean {
     if (!this.#state.item(number, sizeBytes)) return false
     if (isStored) this.#note({ index: this.#state.arrived - 1, number })
+    if (this.#isTimed) this.#tellPause()
     return true
   }
 
@@ -276,6 +287,12 @@ export class OwnedGenerator implements GeneratorPorts {
 
   allow(allowance: Allowance): void {
     if (this.#place !== undefined) allow(this.#place, allowance)
+  }
+
+  #tellPause(): void {
+    const { paused } = this.#state
+    if (paused !== this.#isPaused) this.#parts.paused(this.number, paused)
+    this.#isPaused = paused
   }
 
   #left(): void {

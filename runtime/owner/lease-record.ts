@@ -32,6 +32,8 @@ export class LeaseRecord {
   next = 0
   /** Since when the first task can have been running; monotonic milliseconds. */
   headSinceMs = 0
+  /** Since when the first task, a generator, is held up by its consumer; undefined while it is not. */
+  headPausedAtMs: number | undefined
   /** Since when there is nothing to do. */
   idleSinceMs = 0
   /** Expected run time of all tasks there, in microseconds. */
@@ -98,6 +100,7 @@ export class LeaseRecord {
     if (sequence === this.first) {
       while (this.first < this.next && this.#tasks[this.first % ringSize] === nothing) this.first++
       this.headSinceMs = nowMs
+      this.headPausedAtMs = undefined
     }
     if (this.count === 0) {
       this.expectedMicros = 0

@@ -1,6 +1,7 @@
 /** What consumes a remote generator: item by item, as refs or as values. */
 import { inspect } from 'node:util'
 import type { ObjectNumber } from '../base/ids.ts'
+import { staysHere } from '../protocol/code-values.ts'
 import type { ProcessRuntime } from './current.ts'
 import type { OwnedGenerator } from './generators.ts'
 import { ObjectRef } from './object-ref.ts'
@@ -22,6 +23,10 @@ abstract class ItemReader<Item, R> {
 
   static {
     ownedOf = (reader) => (#owned in reader ? reader.#owned : undefined)
+    Object.defineProperty(this.prototype, staysHere, {
+      value:
+        'gives its items in this process alone; pass refs that it gave, or call the remote generator inside the task',
+    })
   }
 
   /** The item, held once for it. */

@@ -152,6 +152,7 @@ export class Owner {
       lost: () => this.#lost,
       standing: (link, epoch, sequence) => this.#leasing.standing(link, epoch, sequence),
       cancel: (number, reason) => void this.cancel(number, { reason, force: false, recursive: true }),
+      paused: (number, isPaused) => this.state.paused(number, isPaused),
     })
   }
 
@@ -246,7 +247,9 @@ export class Owner {
   /** Submits a call of a generator; its consumer takes the items from what is returned. */
   generate(template: TaskTemplate, args: readonly unknown[]): OwnedGenerator {
     let generator: OwnedGenerator | undefined
-    this.#submission.start(template, args, true, undefined, (number) => (generator = this.#generators.open(number)))
+    this.#submission.start(template, args, true, undefined, (number) => {
+      generator = this.#generators.open(number, template.timeoutMs > 0)
+    })
     return generator as OwnedGenerator
   }
 

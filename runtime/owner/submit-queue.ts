@@ -239,7 +239,9 @@ export class SubmitQueue {
     return Math.min(abortMs, lease.headSinceMs + timeoutMs, overdueMs)
   }
 
+  /** 0: it has none, or its time stands still. */
   protected headTimeoutMs(lease: LeaseRecord): number {
+    if (lease.headPausedAtMs !== undefined) return 0
     const number = lease.task(lease.first)
     return number >= 0 && this.isAt(number, lease, lease.first) ? this.templateOf(number).timeoutMs : 0
   }

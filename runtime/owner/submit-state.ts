@@ -157,6 +157,20 @@ export class SubmitState extends SubmitLeases {
     this.afterAnswer(lease)
   }
 
+  /** A generator is held up by its consumer, or is no more: that is no run time of it. */
+  paused(number: number, isPaused: boolean): void {
+    const page = this.table.at(number)
+    const lease = this.leases.get(page.lease[slotOf(number)] as number)
+    if (lease === undefined || lease.task(lease.first) !== number) return
+    const now = this.clock.now()
+    if (isPaused) lease.headPausedAtMs ??= now
+    else if (lease.headPausedAtMs !== undefined) {
+      lease.headSinceMs += now - lease.headPausedAtMs
+      lease.headPausedAtMs = undefined
+      this.dueBy(this.leaseDueMs(lease))
+    }
+  }
+
   /**
    * Cancels a task that has not settled; it settles by this call. One that runs is told to abort and, when it goes
    * on, its worker is ended after the grace period, or at once with `force`.

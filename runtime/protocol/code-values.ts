@@ -47,3 +47,12 @@ export interface CodeCodec {
   /** Reads what one of the two wrote. */
   read(reader: PartReader): unknown
 }
+
+/** On the prototype of a class whose instances stay where they are: why, and the next step, behind the name of the class. */
+export const staysHere: unique symbol = Symbol.for('outpool.staysHere') as never
+
+/** What a class says of that; undefined for any other. */
+export function whyItStays(prototype: unknown): string | undefined {
+  const why = (prototype as { readonly [staysHere]?: unknown } | undefined | null)?.[staysHere]
+  return typeof why === 'string' ? why : undefined
+}

@@ -1,5 +1,6 @@
 /** Which objects consist of nothing but their own properties and their class, so that they can be made again elsewhere. */
 import { types } from 'node:util'
+import { whyItStays } from '../../protocol/code-values.ts'
 import { builtInExport, intrinsicName } from '../analysis/known-values.ts'
 import { analyseFunction } from '../free-variables.ts'
 import { readScopes } from './scopes.ts'
@@ -78,6 +79,8 @@ function isOfNodeScript(made: Function): boolean {
 
 /** Why instances of the class cannot be made again elsewhere, in words that follow the way to one. */
 export function whyNoInstance(made: Function): string | undefined {
+  const why = whyItStays(made.prototype)
+  if (why !== undefined) return `${made.name} ${why}`
   for (let at: unknown = made; typeof at === 'function' && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
     const analysis = analyseFunction(Function.prototype.toString.call(at))
     if (analysis.kind !== 'class') continue

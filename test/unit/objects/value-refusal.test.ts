@@ -67,7 +67,11 @@ const cases: readonly (readonly [string, unknown, string])[] = [
     [new Uint8Array(8)].map((view) => (structuredClone(view, { transfer: [view.buffer] }), view)),
     'args[0][0]: memory that was transferred away',
   ],
-  ['a generator', [(function* () {})()], 'args[0][0]: a generator'],
+  [
+    'a generator',
+    [(function* () {})()],
+    'args[0][0]: a generator; send the array of its items, or call the generator function inside the task',
+  ],
   ['an iterator', [new Map().keys()], 'args[0][0]: an iterator'],
   ['a key that is no identifier', { 'a b': { '0': handler } }, 'args[0]["a b"]["0"]: a function'],
   ['the value of a Map', new Map([['k', { f: handler }]]), 'args[0].get("k").f: a function'],
@@ -119,6 +123,10 @@ describe('what cannot travel', () => {
       .to.throw(SerializationError)
       .with.deep.property('details', { path: 'result[1]' })
     expect(decodeValue(encodeValue([{ a: 1 }], 'result'))).to.deep.equal([{ a: 1 }])
+  })
+
+  it('names the way to give items one by one where a function returns a generator', () => {
+    expect(() => encodeValue((function* () {})(), 'result')).to.throw(SerializationError, "numReturns: 'streaming'")
   })
 
   it('keeps the error of a getter as its cause', () => {

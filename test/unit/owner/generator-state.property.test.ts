@@ -84,6 +84,10 @@ class World {
 
   validate(): void {
     expect(this.#maxAhead, 'items ahead of the consumer').to.be.at.most(this.#plan.items)
+    // Where nothing is under way both agree, but for what is made once more behind a consumer that is behind.
+    const isQuiet = this.#toWorker.length === 0 && this.#toOwner.length === 0 && !this.#done && !this.#state.ended
+    const isReplaying = this.#window.made < this.#window.from
+    if (isQuiet && !isReplaying) expect(this.#state.paused, 'it is paused').to.equal(!this.#window.mayMake)
     expect(this.#state.numbers, 'numbers that are kept').to.equal(this.live.size)
     expect(this.consumed, 'items, in order and once each').to.deep.equal(this.consumed.map((_, i) => i))
   }
