@@ -11,9 +11,13 @@ export interface WorkerPlace {
   readonly facts: WorkerFacts | undefined
 }
 
+/** Which file of ours wanted the script helps nobody. */
+const byUs = / imported from \S.*[\\/]compat[\\/]workerpool[\\/]script-host\.[jt]s$/
+
 /** The worker could not be set up: its script failed to load, or there is no place for it. */
 export function startErrorOf(error: unknown): Error {
-  return new TerminateError(`Workerpool Worker error: ${error instanceof Error ? error.message : String(error)}`, error)
+  const text = error instanceof Error ? error.message : String(error)
+  return new TerminateError(`Workerpool Worker error: ${text.replace(byUs, '')}`, error)
 }
 
 /** The process is gone: the original's words, where it was, and the last lines that it wrote. */

@@ -93,7 +93,16 @@ export function createRunFolder(node: NodeId): string {
 }
 
 function makeRoot(root: string): void {
-  mkdirSync(root, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    // Of a file system that is read-only, Node says that there is no such folder.
+    throw new OutpoolError(
+      `the folder for sockets and for the output of workers, ${root}, cannot be made: ${(cause as Error).message}; ` +
+        'set TMPDIR to a folder that you can write to',
+      { cause },
+    )
+  }
   assertOwn(root)
 }
 

@@ -1,4 +1,5 @@
 /** Imports a module and finds one of its exports, in the process that runs it. */
+import { fileURLToPath } from 'node:url'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import type { LoadedFunction } from './evaluate-source.ts'
 import { localUrl } from './own-modules.ts'
@@ -16,8 +17,7 @@ export async function importExport(url: string, exportName: string, named: strin
   try {
     namespace = (await import(localUrl(url))) as object
   } catch (cause) {
-    const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
-    throw new RuntimeEnvSetupError(`${what}: the module could not be loaded: ${reason}. ${loadRemedy(cause)}`, {
+    throw new RuntimeEnvSetupError(`${what}: the module could not be loaded: ${loadFailure(cause)}`, {
       cause,
       details,
     })
@@ -39,12 +39,24 @@ export async function importExport(url: string, exportName: string, named: strin
   return (holder === undefined ? value : value.bind(holder)) as LoadedFunction
 }
 
-function loadRemedy(cause: unknown): string {
-  const code = (cause as { code?: unknown } | null)?.code
-  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'Compile it, or start the workers with a loader for its language.'
-  if (code === 'ERR_MODULE_NOT_FOUND') return 'It must exist at this path on every node that runs it.'
-  return 'Run it alone with node on this machine to see the whole error.'
+/** The folder of this package's code. */
+const ownRoot = fileURLToPath(new URL('../../', import.meta.url))
+
+/** What went wrong, and what to do about it. */
+function loadFailure(cause: unknown): string {
+  if (!(cause instanceof Error)) return `${String(cause)}. ${seeWhole}`
+  const { code } = cause as { code?: unknown }
+  const text = `${cause.name}: ${cause.message}`
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION')
+    return `${text}. Compile it, or start the workers with a loader for its language.`
+  if (code !== 'ERR_MODULE_NOT_FOUND') return `${text}. ${seeWhole}`
+  const [, what = text, importer = ''] = /^(.*) imported from (.*)$/s.exec(text) ?? []
+  // Who asked for the module itself are we.
+  if (importer.startsWith(ownRoot)) return `${what}. Check the path: it must exist on every node that runs it.`
+  return `${text}. Install it, or put it there, on every node that runs it.`
 }
+
+const seeWhole = 'Run it alone with node on this machine to see the whole error.'
 
 interface Found {
   readonly value: unknown

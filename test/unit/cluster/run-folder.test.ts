@@ -95,6 +95,11 @@ describe('run folders', () => {
   it('are refused where somebody put a link, or where sockets would not fit', () => {
     symlinkSync('/', runFoldersRoot())
     expect(() => createRunFolder(newProcessId())).to.throw(/not a folder/)
+    writeFileSync(join(folder, 'file'), '')
+    process.env['TMPDIR'] = join(folder, 'file')
+    expect(() => createRunFolder(newProcessId())).to.throw(
+      /cannot be made: .*set TMPDIR to a folder that you can write/,
+    )
     process.env['TMPDIR'] = join(folder, 'x'.repeat(100))
     expect(() => createRunFolder(newProcessId())).to.throw(/set TMPDIR to a shorter path/)
   })
