@@ -118,7 +118,8 @@ describe('the main job', () => {
     const end = ended(child)
     await progress(child)
     child.kill('SIGINT')
-    expect((await end).code).to.equal(130)
+    const { code, stderr } = await end
+    expect(code, stderr).to.equal(130)
   })
 
   it('leaves no process when it is killed', async function () {

@@ -109,7 +109,9 @@ describe('a pinned worker', () => {
     expect(isSystemFailure(error)).to.equal(true)
     expect(error.message).to.contain('exit code 5').and.contain('the last words of it')
     expect(isSystemFailure(await call)).to.equal(true)
-    expect(exits).to.deep.equal([{ code: 5, signal: null, stderrTail: 'the last words of it', nodeDied: false }])
+    expect(exits).to.deep.equal([
+      { code: 5, signal: null, stderrTail: 'the last words of it', nodeDied: false, left: false },
+    ])
   })
 
   it('that dies rejects its calls, tells once, and takes no more', async () => {
@@ -121,7 +123,7 @@ describe('a pinned worker', () => {
     process.kill(pid, 'SIGKILL')
     expect(await running).to.have.property('code', 'ERR_OUTPOOL_WORKER_CRASHED')
     expect(isSystemFailure(await queued)).to.equal(true)
-    expect(exits).to.deep.equal([{ code: null, signal: 'SIGKILL', stderrTail: '', nodeDied: false }])
+    expect(exits).to.deep.equal([{ code: null, signal: 'SIGKILL', stderrTail: '', nodeDied: false, left: false }])
     expect(await rejection(worker.run(readState, []).promise)).to.be.instanceOf(Error)
     expect(trace.lines()).to.deep.equal(['busy'])
     await Promise.all([worker.terminate(), worker.release()])
