@@ -9,6 +9,7 @@ import {
   type PoolRunnerOptions,
   type PoolRunnerReport,
 } from '../shared/pool-runner.ts'
+import type { Items } from '../shared/words.ts'
 import { TimeoutError, ValueError } from '../shared/python-errors.ts'
 import { BrokenProcessPool, CancelledError, RuntimeError } from './errors.ts'
 import { Future } from './future.ts'
@@ -103,9 +104,7 @@ export class Executor implements AsyncDisposable {
     if (!(Number.isInteger(chunksize) && chunksize >= 1)) throw new ValueError('chunksize must be >= 1.')
     const calls = zip((hasOptions ? rest.slice(0, -1) : rest) as Iterable<unknown>[])
     const endMs = timeout === undefined || timeout === null ? Infinity : performance.now() + timeout * 1000
-    const futures = [...chunksOf(calls, chunksize)].map((chunk) =>
-      this.#submit<readonly unknown[]>(fn, chunk, (values) => values),
-    )
+    const futures = [...chunksOf(calls, chunksize)].map((chunk) => this.#submit<Items>(fn, chunk, (values) => values))
     return results(futures, endMs)
   }
 
@@ -142,11 +141,7 @@ export class Executor implements AsyncDisposable {
     })
   }
 
-  #submit<R>(
-    fn: Callable,
-    calls: readonly unknown[][] | readonly unknown[],
-    take: (values: readonly unknown[]) => R,
-  ): Future<R> {
+  #submit<R>(fn: Callable, calls: readonly unknown[][] | readonly unknown[], take: (values: Items) => R): Future<R> {
     if (this.#broken !== undefined) throw this.#broken
     if (this.#isShutDown) throw new RuntimeError('cannot schedule new futures after shutdown')
     if (!isCallable(fn))
@@ -234,11 +229,11 @@ function zip(iterables: readonly Iterable<unknown>[]): unknown[][] {
   return calls
 }
 
-async function* results(futures: readonly Future<readonly unknown[]>[], endMs: number): AsyncGenerator<unknown> {
+async function* results(futures: readonly Future<Items>[], endMs: number): AsyncGenerator<unknown> {
   try {
     for (const future of futures) {
       const leftMs = Math.max(0, endMs - performance.now())
-      let values: readonly unknown[]
+      let values: Items
       try {
         values = await future.result(leftMs / 1000)
       } catch (error) {

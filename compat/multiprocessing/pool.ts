@@ -9,6 +9,7 @@ import { IMapIterator, type ImapHost } from './imap-iterator.ts'
 import { MapResults } from './map-results.ts'
 import { checkChunkSize, compilePoolOptions, type PoolOptions } from './pool-options.ts'
 import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolRunnerReport } from '../shared/pool-runner.ts'
+import { type Items, wordsOf } from '../shared/words.ts'
 
 type Input<T> = Iterable<T> | AsyncIterable<T>
 
@@ -205,7 +206,7 @@ export class Pool implements AsyncDisposable {
     this.#check(fn)
     const chunksize = checkChunkSize(options.chunksize, mode)
     // Synchronous input is read now: what the caller does with it afterwards does not matter.
-    const items = isIterable(iterable) ? [...iterable] : iterable
+    const items = isIterable(iterable) ? ((mode === 'map' ? wordsOf(iterable) : undefined) ?? [...iterable]) : iterable
     const inputRead = this.#openInput(() => undefined)
     const start = (settle: ResultSettler<R[]>): void => {
       const failed = (error: unknown): void => settle.reject(error)
@@ -220,16 +221,13 @@ export class Pool implements AsyncDisposable {
     return new AsyncResult(start, options.callback, options.errorCallback)
   }
 
-  async #cut<T>(input: Input<T>, chunksize: number | undefined): Promise<readonly (readonly T[])[]> {
-    const items = Array.isArray(input) ? (input as readonly T[]) : await collect(input)
+  async #cut(input: Items | AsyncIterable<unknown>, chunksize: number | undefined): Promise<readonly Items[]> {
+    const items = isAsyncIterable(input) ? await collect(input) : input
     if (items.length === 0) return []
     return [...chunksOf(items, chunksize ?? defaultChunkSize(items.length, await this.#runner.whenSized()))]
   }
 
-  #submitMap<R>(
-    job: { mode: ChunkMode; fn: Callable; chunks: readonly (readonly unknown[])[] },
-    settle: ResultSettler<R[]>,
-  ): void {
+  #submitMap<R>(job: { mode: ChunkMode; fn: Callable; chunks: readonly Items[] }, settle: ResultSettler<R[]>): void {
     const results = new MapResults(job.chunks)
     let left = job.chunks.length
     let failure: readonly [error: unknown] | undefined
@@ -303,7 +301,7 @@ function mapOptions<R>(
 }
 
 function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {
-  const entries: Entry<R>[] = values.map((value) => ({ ok: true, value: value as R }))
+  const entries = Array.from(values, (value): Entry<R> => ({ ok: true, value: value as R }))
   for (const [index, error] of failures) entries[index] = { ok: false, error }
   return entries
 }

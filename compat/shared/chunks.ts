@@ -1,13 +1,24 @@
 /** How an input is cut into chunks, as Python's `Pool.map` does it. Pure. */
 
+import { leastWords, type Items, type Words } from './words.ts'
+
 /** The default: about four chunks for each worker, so that a slow chunk delays little and a call costs little. */
 export function defaultChunkSize(items: number, processes: number): number {
   return Math.max(1, Math.ceil(items / (4 * Math.max(1, processes))))
 }
 
-/** Consecutive parts of `items`, each of `size` items but for the last. */
-export function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size)
+/** Consecutive parts of `items`, each of `size` items but for the last. Words are not copied, unless they are few. */
+export function chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[]>
+export function chunksOf(items: Items, size: number): Generator<Items>
+export function* chunksOf(items: Items, size: number): Generator<Items> {
+  for (let start = 0; start < items.length; start += size) {
+    const end = start + size
+    if (Array.isArray(items)) yield items.slice(start, end)
+    else {
+      const words = (items as Words).subarray(start, end)
+      yield words.length < leastWords ? Array.from(words) : words
+    }
+  }
 }
 
 /** The items of any iterable as an array; an array (or a typed array) is copied as it is at the call. */

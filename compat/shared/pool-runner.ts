@@ -13,13 +13,14 @@ import {
 import { followClusterCpus } from './cluster-cpus.ts'
 import { cpuShare } from './cpu-share.ts'
 import { PoolState, type ChunkId, type PoolEvent, type PoolInstruction, type WorkerId } from './pool-state.ts'
+import type { Items, Words } from './words.ts'
 
 /** How a worker goes through the items of a chunk: up to the first that fails, or all of them. */
 export type ChunkMode = 'map' | 'starmap' | 'each'
 
 /** What became of the items of a chunk. */
 export interface ChunkAnswer {
-  readonly values: readonly unknown[]
+  readonly values: Items
   /** In mode `each`: the items that failed. In the others: at most the one at which the chunk stopped. */
   readonly failures: readonly (readonly [index: number, error: unknown])[]
 }
@@ -32,7 +33,7 @@ export type ChunkFailure = 'start' | 'lost' | 'call' | 'terminated'
 
 export interface Chunk {
   readonly fn: Callable
-  readonly items: readonly unknown[]
+  readonly items: Items
   readonly mode: ChunkMode
   /** A worker takes it; again for each time that it runs again. */
   started?(): void
@@ -345,10 +346,12 @@ export class PoolRunner {
 
 /** What the worker sends for `map` and `starmap`, and for `each`. */
 type WorkerAnswer =
+  | { readonly numbers: Words }
   | { readonly values: readonly unknown[]; readonly failedAt: number; readonly error?: unknown }
   | readonly ({ readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown })[]
 
 function answerOf(sent: WorkerAnswer): ChunkAnswer {
+  if ('numbers' in sent) return { values: sent.numbers, failures: [] }
   if ('failedAt' in sent)
     return { values: sent.values, failures: sent.failedAt < 0 ? [] : [[sent.failedAt, nameOriginalPlaces(sent.error)]] }
   const failures: [number, unknown][] = []
