@@ -8,7 +8,7 @@ import { systemClock } from '../runtime/base/clock.ts'
 import { ConnectionLostError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
-import type { LocalNode } from '../runtime/cluster/local.ts'
+import { startLocal, type LocalNode } from '../runtime/cluster/local.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
@@ -145,8 +145,6 @@ class Driver implements DriverHandle {
   }
 
   async #startLocal(): Promise<Home> {
-    // Loaded when it is needed: a program that joins a cluster has no node manager in it, nor a worker that imports this.
-    const { startLocal } = await import('../runtime/cluster/local.ts')
     const local = await startLocal(this.#options.node)
     this.#local = local
     process.on('exit', this.#onExit)

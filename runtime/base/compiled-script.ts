@@ -21,6 +21,9 @@ const digestBytes = 32
 const dist = /^.*\/dist\/(?=runtime\/base\/)/.exec(import.meta.url)?.[0] ?? ''
 const keptFolder = dist === '' ? '' : fileURLToPath(new URL('chunks/.compiled', dist))
 
+const beyondLatin1 = /[^\u0000-\u00ff]/g
+const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+
 /** A function expression: takes what the script imports and how it imports more, and gives what it exports. */
 type Body = (
   imports: readonly object[],
@@ -28,12 +31,15 @@ type Body = (
   root: string,
 ) => readonly unknown[]
 
-function digest(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest()
+function digest(filename: string, bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(filename).update(bytes).digest()
 }
 
-/** V8 itself looks at versions and flags only: bytes that were torn by a full disk or a lost power would crash it. */
-export function readCompiled(file: string): Buffer | undefined {
+/**
+ * The bytecode of the script `filename`. V8 itself looks at versions and flags only: bytes that were torn by a full disk
+ * or a lost power would crash it, and those of a script that was moved would name its old place in stack traces.
+ */
+export function readCompiled(file: string, filename: string): Buffer | undefined {
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
@@ -41,15 +47,17 @@ export function readCompiled(file: string): Buffer | undefined {
     return undefined
   }
   const compiled = bytes.subarray(digestBytes)
-  return bytes.length > digestBytes && digest(compiled).equals(bytes.subarray(0, digestBytes)) ? compiled : undefined
+  return bytes.length > digestBytes && digest(filename, compiled).equals(bytes.subarray(0, digestBytes))
+    ? compiled
+    : undefined
 }
 
 /** Written whole or not at all; many processes may do so at once. A folder that cannot be written costs only time. */
-export function writeCompiled(file: string, compiled: Uint8Array): void {
+export function writeCompiled(file: string, filename: string, compiled: Uint8Array): void {
   const own = `${file}.${process.pid}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-    writeFileSync(own, Buffer.concat([digest(compiled), compiled]), { flag: 'wx', mode: 0o644 })
+    writeFileSync(own, Buffer.concat([digest(filename, compiled), compiled]), { flag: 'wx', mode: 0o644 })
     renameSync(own, file)
   } catch {
     remove(own)
@@ -65,15 +73,15 @@ function remove(file: string): void {
 }
 
 /** Keeps the bytecode once what runs at the start has been compiled: after a while, or when the process ends before. */
-function keepLater(script: Script, file: string): void {
+function keepLater(script: Script, file: string, filename: string): void {
   let kept = false
   const keep = (): void => {
     if (kept) return
     kept = true
     process.off('exit', keep)
     clearTimeout(timer)
-    if (readCompiled(file) === undefined || script.cachedDataRejected === true)
-      writeCompiled(file, script.createCachedData())
+    if (readCompiled(file, filename) === undefined || script.cachedDataRejected === true)
+      writeCompiled(file, filename, script.createCachedData())
   }
   const timer = setTimeout(keep, keptAfterMs)
   timer.unref()
@@ -85,9 +93,9 @@ function run(source: string, filename: string, name: string): unknown {
   const off = process.env['NODE_DISABLE_COMPILE_CACHE'] === '1'
   // The tag covers V8's version, its flags and the processor.
   const file = join(keptFolder, `${name}-${cachedDataVersionTag()}`)
-  const cachedData = off ? undefined : readCompiled(file)
+  const cachedData = off ? undefined : readCompiled(file, filename)
   const script = new Script(source, { filename, ...(cachedData === undefined ? {} : { cachedData }) })
-  if (!off && (cachedData === undefined || script.cachedDataRejected === true)) keepLater(script, file)
+  if (!off && (cachedData === undefined || script.cachedDataRejected === true)) keepLater(script, file, filename)
   return script.runInThisContext()
 }
 
@@ -109,8 +117,9 @@ export function requireCompiled(specifier: string): unknown {
   // The sources of this package run: where they stand nothing is written.
   if (dist === '') return require(specifier) as unknown
   const path = require.resolve(specifier)
-  const source = readFileSync(path, 'utf8')
-  const name = `${basename(path, '.js')}-${digest(Buffer.from(source)).toString('hex', 0, 8)}`
+  // One character beyond Latin-1 would make all of them take two bytes in memory.
+  const source = readFileSync(path, 'utf8').replace(beyondLatin1, escaped)
+  const name = `${basename(path, '.js')}-${digest(path, Buffer.from(source)).toString('hex', 0, 8)}`
   const module = { exports: {} }
   const body = run(`(function (exports, module) {${source}\n})`, path, name) as (
     exports: object,

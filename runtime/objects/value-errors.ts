@@ -4,7 +4,8 @@
  * class of that name, if it is built in, one of Outpool's or registered, else a `TaskError`. No constructor of a user
  * class runs.
  */
-import { AssertionError } from 'node:assert'
+import type Assert from 'node:assert'
+import { createRequire } from 'node:module'
 import { types } from 'node:util'
 import { errorClasses, TaskError } from '../base/errors.ts'
 import { className } from './value-refusal.ts'
@@ -32,9 +33,18 @@ const builtInClasses: readonly ErrorClass[] = [
 ]
 
 const knownClasses = new Map<string, ErrorClass>()
-for (const type of [...builtInClasses, AssertionError]) knownClasses.set(type.name, type)
+for (const type of builtInClasses) knownClasses.set(type.name, type)
 for (const [name, type] of Object.entries(errorClasses())) knownClasses.set(name, type)
-const reservedNames: ReadonlySet<string> = new Set([...knownClasses.keys(), 'DOMException'])
+const reservedNames: ReadonlySet<string> = new Set([...knownClasses.keys(), 'AssertionError', 'DOMException'])
+
+function knownClass(name: string): ErrorClass | undefined {
+  // To load it costs each start two milliseconds, and few ever need it.
+  if (name === 'AssertionError' && !knownClasses.has(name)) {
+    const { AssertionError } = createRequire(import.meta.url)('node:assert') as typeof Assert
+    knownClasses.set(name, AssertionError)
+  }
+  return knownClasses.get(name)
+}
 
 /**
  * Errors of this class that other processes send arrive as instances of it. The class is known by its name; its
@@ -61,7 +71,7 @@ const travelling = new WeakMap<Function, boolean>()
 export function classTravels(error: object, send: (bare: object) => void): boolean {
   const name = travelName(error)
   const prototype = Object.getPrototypeOf(error) as object
-  if (name === 'DOMException' || knownClasses.get(name)?.prototype === prototype) return false
+  if (name === 'DOMException' || knownClass(name)?.prototype === prototype) return false
   const { constructor: made } = error
   if (!types.isNativeError(error) || typeof made !== 'function') return false
   const known = travelling.get(made)
@@ -109,7 +119,7 @@ function instanceOf(head: ErrorHead): Error {
   const message = head.message ?? ''
   const { domName } = head
   if (domName !== undefined) return withoutStack(() => new DOMException(message, domName) as unknown as Error)
-  const known = knownClasses.get(head.className)
+  const known = knownClass(head.className)
   if (known === undefined) return withoutStack(() => new TaskError(message, { originalName: head.className }))
   // An error of the engine (`Error` is one by birth, not by prototype), with the prototype of its class.
   const error = withoutStack(() => new Error(message))

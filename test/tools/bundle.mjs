@@ -108,7 +108,7 @@ function chunkNames(root) {
   return (path, { getModuleInfo }) => {
     if (relative(root, path) === loader[1]) return loader[0]
     const reachOfKind = ([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)]
-    reach ??= [...kinds, early].map(reachOfKind)
+    reach ??= [early, ...kinds].map(reachOfKind)
     const needing = getModuleInfo(path).isEntry ? [] : reach.filter(([, reached]) => reached.has(path))
     const both = kinds.every(([kind]) => needing.some(([other]) => other === kind))
     return both ? ofAllKinds : needing[0]?.[0]

@@ -8,10 +8,10 @@ interface LockedPackage {
   readonly dev?: boolean
 }
 
-/** Bytes of the files of a package, without the packages installed inside it. */
+/** Bytes of the files of a package, without the packages installed inside it and what its starts keep. */
 function sizeOf(folder: string): number {
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.name !== 'node_modules')
+    .filter(({ name }) => name !== 'node_modules' && name !== '.compiled')
     .reduce((sum, entry) => {
       const path = join(folder, entry.name)
       return sum + (entry.isDirectory() ? sizeOf(path) : statSync(path).size)

@@ -7,6 +7,7 @@ import { readCompiled, requireCompiled, writeCompiled } from '../../../runtime/b
 describe('kept bytecode', () => {
   let folder: string
   const compiled = Buffer.from('bytes of V8')
+  const script = 'file:///outpool/core.js'
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'ot-compiled-'))
   })
@@ -14,36 +15,42 @@ describe('kept bytecode', () => {
 
   it('comes back as it was written, also over what an earlier process wrote', () => {
     const file = join(folder, 'new', 'core')
-    writeCompiled(file, Buffer.from('of another Node'))
-    writeCompiled(file, compiled)
-    expect(readCompiled(file)).to.deep.equal(compiled)
+    writeCompiled(file, script, Buffer.from('of another Node'))
+    writeCompiled(file, script, compiled)
+    expect(readCompiled(file, script)).to.deep.equal(compiled)
     expect(readdirSync(join(folder, 'new'))).to.deep.equal(['core'])
   })
 
   it('is not there when it was torn anywhere, or changed by a bit', () => {
     const file = join(folder, 'core')
-    writeCompiled(file, compiled)
+    writeCompiled(file, script, compiled)
     const whole = readFileSync(file)
     for (let length = whole.length - 1; length >= 0; length--) {
       truncateSync(file, length)
-      expect(readCompiled(file), `${length} bytes`).to.equal(undefined)
+      expect(readCompiled(file, script), `${length} bytes`).to.equal(undefined)
     }
     for (let index = 0; index < whole.length; index++) {
       const changed = Buffer.from(whole)
       changed[index] = (changed[index] ?? 0) ^ 1
       writeFileSync(file, changed)
-      expect(readCompiled(file), `byte ${index}`).to.equal(undefined)
+      expect(readCompiled(file, script), `byte ${index}`).to.equal(undefined)
     }
     writeFileSync(file, Buffer.alloc(whole.length))
-    expect(readCompiled(file)).to.equal(undefined)
+    expect(readCompiled(file, script)).to.equal(undefined)
+  })
+
+  it('is not there for a script that was moved', () => {
+    const file = join(folder, 'core')
+    writeCompiled(file, script, compiled)
+    expect(readCompiled(file, 'file:///elsewhere/core.js')).to.equal(undefined)
   })
 
   it('is left out where nothing can be written, and leaves nothing there', () => {
     writeFileSync(join(folder, 'a file'), '')
-    writeCompiled(join(folder, 'a file', 'core'), compiled)
+    writeCompiled(join(folder, 'a file', 'core'), script, compiled)
     mkdirSync(join(folder, 'core'))
-    writeCompiled(join(folder, 'core'), compiled)
-    expect(readCompiled(join(folder, 'core'))).to.equal(undefined)
+    writeCompiled(join(folder, 'core'), script, compiled)
+    expect(readCompiled(join(folder, 'core'), script)).to.equal(undefined)
     expect(readdirSync(folder).toSorted()).to.deep.equal(['a file', 'core'])
   })
 
