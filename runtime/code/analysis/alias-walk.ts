@@ -16,6 +16,8 @@ export interface Behaviour {
   readonly events: readonly BehaviourEvent[]
   /** What the result may be, or hold, of what comes from outside. */
   readonly returned: readonly Source[]
+  /** False where the text was too large to be followed to its end. */
+  readonly isWhole: boolean
 }
 
 /** More rounds than any text needs: each learns at least one alias of one variable. */
@@ -24,10 +26,19 @@ const maxRounds = 12
 export function walkFunction(root: FunctionRoot | Class, strict: boolean): Behaviour {
   const walk = new AliasWalk(strict)
   let rounds = 0
-  do walk.round(root)
-  while (walk.table.changed && ++rounds < maxRounds)
-  return { events: walk.events, returned: [...walk.returned] }
+  try {
+    do walk.round(root)
+    while (walk.table.changed && ++rounds < maxRounds)
+  } catch (error) {
+    if (error !== tooLarge) throw error
+    return { events: [], returned: [], isWhole: false }
+  }
+  return { events: walk.events, returned: [...walk.returned], isWhole: true }
 }
+
+/** Values that a walk gives to names, each counted with all that it may be: some tenths of a second. */
+const maxGiven = 200_000
+const tooLarge = new Error('the text is too large')
 
 class AliasWalk implements Walker {
   readonly sources: Sources = new Sources()
@@ -36,6 +47,7 @@ class AliasWalk implements Walker {
   readonly returned: Set<Source> = new Set()
   readonly #strict: boolean
   readonly #returns = new Map<Node, Binding>()
+  #left = maxGiven
 
   constructor(strict: boolean) {
     this.#strict = strict
@@ -96,6 +108,7 @@ class AliasWalk implements Walker {
   callLocal(functions: ReadonlySet<Node>, args: readonly Value[], rest: Value): Value {
     const results: Value[] = []
     for (const node of functions) {
+      if (--this.#left < 0) throw tooLarge
       this.#bindParameters(node as FunctionNode, args, rest)
       results.push(this.#returnsOf(node).value)
     }
@@ -218,6 +231,8 @@ class AliasWalk implements Walker {
   }
 
   #assignName(node: Extract<AnyNode, { type: 'Identifier' }>, value: Value, { scope }: Frame): void {
+    this.#left -= 1 + value.is.size + value.holds.size + value.functions.size
+    if (this.#left < 0) throw tooLarge
     const binding = findBinding(scope, node.name)
     if (binding === undefined) this.events.push({ kind: 'assign', name: node.name, start: node.start })
     else this.table.add(binding, value)

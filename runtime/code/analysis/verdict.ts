@@ -10,6 +10,7 @@ import { findVariable, readScopes, type FunctionScopes } from '../captures/scope
 import { fileOf } from '../captures/file-of-function.ts'
 import { isShared, packageName } from '../captures/module-references.ts'
 import { scriptOf } from '../captures/scripts.ts'
+import { analyseFunction, type FreeVariable } from '../free-variables.ts'
 import { isStandardGlobal } from '../standard-globals.ts'
 import { behaviourOf, type TextBehaviour } from './behaviour.ts'
 import type { Change } from './file-bindings.ts'
@@ -68,16 +69,18 @@ class Judge implements Judgement {
     if (++this.#looked > maxFunctions) {
       return this.add({ kind: 'unknown', verdict: 'maybe', message: 'it calls more code than is looked into', line: 1 })
     }
-    const { analysis, events } = behaviourOf(Function.prototype.toString.call(fn))
+    const text = Function.prototype.toString.call(fn)
+    const analysis = analyseFunction(text)
     if (analysis.kind !== 'function' && analysis.kind !== 'class') {
       const what = analysis.kind === 'unparsable' ? 'that cannot be parsed' : `that is ${analysis.kind}`
       return this.#unknown(`it calls code ${what}`, within)
     }
-    if (within !== undefined && analysis.freeVariables.some(({ standardGlobal }) => !standardGlobal)) {
-      const url = this.#urlOf(fn)
-      if (url?.startsWith('node:') === true) return this.#unknown(`it calls ${within} of Node`, undefined)
-      if (url !== undefined && isShared(url))
-        return this.#unknown(`it calls ${within} of ${packageName(url)}`, undefined)
+    const of = within === undefined ? undefined : this.#packageOf(fn, analysis)
+    if (of !== undefined) return this.#unknown(`it calls ${within} of ${of}`, undefined)
+    const { events, isWhole } = behaviourOf(text)
+    if (!isWhole) {
+      const message = `${within === undefined ? 'it is' : `it calls ${within}, which is`} too large to be looked into`
+      return this.add({ kind: 'unknown', verdict: 'maybe', message, line: 1 })
     }
     this.#path.push(fn)
     try {
@@ -91,6 +94,14 @@ class Judge implements Judgement {
   #unknown(message: string, within: string | undefined): void {
     const text = `${message}, which is not looked into`
     this.add({ kind: 'unknown', verdict: 'maybe', message: text, line: 1, ...(within !== undefined && { within }) })
+  }
+
+  /** The package whose insides a function uses, or Node: nobody's code to be looked into. */
+  #packageOf(fn: Function, { freeVariables }: { readonly freeVariables: readonly FreeVariable[] }): string | undefined {
+    if (freeVariables.every(({ standardGlobal }) => standardGlobal)) return undefined
+    const url = this.#urlOf(fn)
+    if (url === undefined) return undefined
+    return url.startsWith('node:') ? 'Node' : isShared(url) ? packageName(url) : undefined
   }
 
   /** The file that the function was written in. */
@@ -181,8 +192,12 @@ class Judge implements Judgement {
         ? own
         : merge(args)
     if (builtInExport(fn) !== undefined || this.#path.includes(fn)) return own
-    const { analysis, returned } = behaviourOf(Function.prototype.toString.call(fn))
+    const text = Function.prototype.toString.call(fn)
+    const analysis = analyseFunction(text)
     if (analysis.kind !== 'function') return analysis.kind === 'class' ? own : merge([...args, receiver])
+    // That it is called is reason enough: what it gives out of its package is not asked.
+    if (this.#packageOf(fn, analysis) !== undefined) return merge(args)
+    const { returned } = behaviourOf(text)
     if (returned.length === 0) return own
     this.#path.push(fn)
     try {

@@ -1,8 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import vm from 'node:vm'
 import { expect } from 'chai'
+import lodash from 'lodash'
 import type { FunctionVerdict } from '../../../runtime/code/analysis/reasons.ts'
 import { analyse } from '../../../runtime/code/analysis/verdict.ts'
 
@@ -140,6 +142,30 @@ describe('analyse', () => {
     expect(analyse(spoil, { args: [{ n: 0 }] }).verdict).to.equal('keep')
     expect(analyse((x: unknown) => x, { args: [{ n: 0 }] }).verdict).to.equal('maybe')
     expect(analyse((x: unknown) => x, { args: ['text'] }).verdict).to.equal('ship')
+  })
+
+  it('does not look into what packages do, nor into what their functions give', () => {
+    interface Chain {
+      map(fn: unknown): Chain
+      value(): unknown
+    }
+    const { chain } = lodash as unknown as { chain(list: unknown): Chain }
+    const found = analyse(() => chain([1, 2]).map(String).value())
+    expect(found.verdict).to.equal('maybe')
+    expect(found.reasons.map(({ message }) => message)).to.include('it calls chain of lodash, which is not looked into')
+  })
+
+  it('gives up on a text that is too large to be followed, its own or that of a helper', () => {
+    const file = createRequire(import.meta.url).resolve('lodash/lodash.js')
+    const text = readFileSync(file, 'utf8')
+    const body = text.slice(text.indexOf('var undefined;'), text.lastIndexOf('}.call(this))'))
+    const large = vm.runInThisContext(`(function () {${body}})`) as () => void
+    expect(analyse(large)).to.deep.equal({
+      verdict: 'maybe',
+      reasons: [{ kind: 'unknown', verdict: 'maybe', message: 'it is too large to be looked into', line: 1 }],
+    })
+    const [reason] = analyse(() => large()).reasons
+    expect(reason?.message).to.equal('it calls large, which is too large to be looked into')
   })
 
   it('looks into nothing by running it', () => {
