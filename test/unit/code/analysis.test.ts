@@ -149,7 +149,7 @@ describe('analyse', () => {
       map(fn: unknown): Chain
       value(): unknown
     }
-    const { chain } = lodash as unknown as { chain(list: unknown): Chain }
+    const { chain } = lodash as unknown as { chain: (list: unknown) => Chain }
     const found = analyse(() => chain([1, 2]).map(String).value())
     expect(found.verdict).to.equal('maybe')
     expect(found.reasons.map(({ message }) => message)).to.include('it calls chain of lodash, which is not looked into')
