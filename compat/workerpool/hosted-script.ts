@@ -113,7 +113,11 @@ export class HostedScript {
 
   /** Runs the script's `onTerminate`; waits for it no longer than `timeoutMs`. */
   async sayGoodbye(timeoutMs: number): Promise<void> {
-    await within(this.#worker.run<void>(runTerminationHandler, [0]).promise, timeoutMs, undefined)
+    await within(
+      this.#worker.run<void>(runTerminationHandler, [0], { name: 'onTerminate' }).promise,
+      timeoutMs,
+      undefined,
+    )
   }
 }
 

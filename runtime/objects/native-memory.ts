@@ -2,6 +2,7 @@
  * The calls of the C library that shared memory needs, by `koffi` (prebuilt, loaded on first need). Where it is not
  * installed, or not for this platform, `nativeMemory` gives undefined and callers do without.
  */
+import { openSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 /** An address in this process. */
@@ -58,6 +59,7 @@ function load(): NativeMemory | undefined {
     }
     const mmap = library.func('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t at)')
     const munmap = library.func('int munmap(void *address, size_t length)')
+    const closeFile = library.func('int close(int fd)')
     const flock = library.func('int flock(int fd, int operation)')
     const madvise = find('int madvise(void *address, size_t length, int advice)')
     const memfdCreate = find('int memfd_create(const char *name, unsigned int flags)')
@@ -72,7 +74,15 @@ function load(): NativeMemory | undefined {
       view: (address, length) => koffi.view(address, length),
       anonymousFile(name) {
         const descriptor = memfdCreate?.(name, closeOnExec) as number | undefined
-        return descriptor === undefined || descriptor < 0 ? undefined : descriptor
+        if (descriptor === undefined || descriptor < 0) return undefined
+        try {
+          // Node warns, in worker threads, of files that it closes and has not opened.
+          return openSync(`/proc/self/fd/${descriptor}`, 'r+')
+        } catch {
+          return undefined
+        } finally {
+          closeFile(descriptor)
+        }
       },
       populate: (address, length) =>
         new Promise((resolve) => {

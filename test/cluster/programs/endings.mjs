@@ -47,6 +47,13 @@ const programs = {
     const refs = [work.remote(folder, 'left', 3_600_000), fails.remote(), work.remote(folder, 'left', 3_600_000)]
     console.log(await get(refs).catch((error) => error.name))
   },
+  /** The same in a thread, of which Node watches what it opens. */
+  async thread() {
+    const { Worker } = await import('node:worker_threads')
+    await new Promise((resolve) =>
+      new Worker(new URL(import.meta.url), { argv: ['awaits', folder] }).once('exit', resolve),
+    )
+  },
   /** Forgets to end its pools, which Python and the exit of Node would end. */
   async pools() {
     const { Pool } = await import('outpool/multiprocessing')
