@@ -25,9 +25,9 @@ function namesIn(page: string, ...heads: string[]): string[] {
   return [...new Set(names)].sort()
 }
 
-/** The names of the members of object types in a declaration file, from `begin` on. */
+/** The names of the members of object types in a declaration file, from `begin` on; of a package, or of our own. */
 function membersOf(file: string, ...begins: string[]): string[] {
-  const text = readFileSync(join(root, 'node_modules', file), 'utf8')
+  const text = readFileSync(join(root, file.startsWith('dist/') ? '' : 'node_modules', file), 'utf8')
   return begins.flatMap((begin) => {
     const start = text.indexOf(begin)
     if (start < 0) throw new Error(`${file} has no '${begin}'`)
@@ -65,9 +65,35 @@ describe('the migration guide', () => {
   it('names every option of workerpool', () => {
     const original = membersOf('workerpool/types/types.d.ts', 'export type WorkerPoolOptions')
     // Two that work, and are not in the types; and Outpool's own.
-    expect(namesIn('workerpool', 'option')).to.deep.equal(
+    expect(namesIn('workerpool', 'option of the pool')).to.deep.equal(
       sorted(original, ['nodeWorker', 'debugPortStart', 'maxRetries']),
     )
+    const call = membersOf('workerpool/types/types.d.ts', 'export type ExecOptions')
+    expect(namesIn('workerpool', 'option of a call')).to.deep.equal(sorted(call))
+    const worker = membersOf('workerpool/types/types.d.ts', 'export type WorkerRegisterOptions')
+    expect(namesIn('workerpool', 'option of a worker script')).to.deep.equal(sorted(worker))
+  })
+
+  it('names every option of outpool/executor', () => {
+    const own = membersOf('dist/compat/executor/executor.d.ts', 'export interface ExecutorOptions')
+    expect(namesIn('executor', 'option')).to.deep.equal(sorted(own))
+    const calls = [
+      ...membersOf('dist/compat/executor/executor.d.ts', 'export interface MapOptions'),
+      ...membersOf('dist/compat/executor/executor.d.ts', 'export interface ShutdownOptions'),
+      ...membersOf('dist/compat/executor/wait.d.ts', 'export interface WaitOptions'),
+    ]
+    const page = readText('migration-guide/executor.md')
+    expect(calls.filter((name) => !new RegExp(`[{,] ${name}\\b`).test(page))).to.deep.equal([])
+  })
+
+  it('names every export, method and option of outpool/multiprocessing', async () => {
+    const exported = await exportsOf('outpool/multiprocessing')
+    const { Pool } = (await import('outpool/multiprocessing')) as { Pool: { prototype: object } }
+    const methods = Object.getOwnPropertyNames(Pool.prototype).filter((name) => name !== 'constructor')
+    const options = membersOf('dist/compat/multiprocessing/pool-options.d.ts', 'export interface PoolOptions')
+    const page = readText('migration-guide/multiprocessing.md')
+    const missing = [...exported, ...methods, ...options].filter((name) => !new RegExp(`\\b${name}\\b`).test(page))
+    expect(missing).to.deep.equal([])
   })
 
   it('names every option of p-queue 9 and 10, of queues and of tasks', () => {
