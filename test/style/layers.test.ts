@@ -48,7 +48,10 @@ function fileName(from: string, to: string, kind: string): string {
   return posix.join(from, `${kind}-${to.replace('/', '-')}.ts`)
 }
 
-describe('the layer rule', () => {
+describe('the layer rule', function () {
+  // A tool takes as long as it takes.
+  this.timeout(0)
+
   const tree = new PlantedTree()
   let fired: ReadonlyMap<string, ReadonlySet<string>> = new Map()
 
@@ -125,7 +128,10 @@ describe('the layer rule', () => {
   })
 })
 
-describe('the linter', () => {
+describe('the linter', function () {
+  // A tool takes as long as it takes.
+  this.timeout(0)
+
   const tree = new PlantedTree()
   let fired: ReadonlyMap<string, ReadonlySet<string>> = new Map()
   const lines = (count: number, line: (index: number) => string): string =>

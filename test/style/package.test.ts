@@ -32,7 +32,10 @@ function awaitsOutsideFunctions(node: unknown): boolean {
   return Object.values(node).some(awaitsOutsideFunctions)
 }
 
-describe('the package', () => {
+describe('the package', function () {
+  // A tool takes as long as it takes.
+  this.timeout(0)
+
   before(() => {
     if (!existsSync(join(root, 'dist/.build.json'))) throw new Error('dist/ is not built; run npm run build first')
   })

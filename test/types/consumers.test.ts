@@ -70,7 +70,10 @@ function write(consumer: Consumer): void {
   consumer.write(wrong, `import { noSuchName } from '${manifest.name}'\nexport const x: unknown = noSuchName\n`)
 }
 
-describe('a program that uses the package', () => {
+describe('a program that uses the package', function () {
+  // A tool takes as long as it takes.
+  this.timeout(0)
+
   for (const compiler of compilers) {
     for (const resolution of resolutions) {
       describe(`with ${compiler.name}, ${resolution['moduleResolution']} resolution`, () => {
