@@ -14,6 +14,7 @@ import { refTupleOf } from '../owner/refs.ts'
 import { type GeneratorAllow, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
 import { isThenable } from './call.ts'
 import { ItemWindow } from './generator-state.ts'
+import { storeAnew } from './store-results.ts'
 import type { WorkerTask } from './task-runner.ts'
 
 type AnyIterator = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>
@@ -126,10 +127,10 @@ export class WorkerGenerators {
     if (number === undefined) return
     const encoded = encodeValue(value, 'item', this.#owner.host.refCodec)
     const refs = encoded.refs.length === 0 ? noRefs : encoded.refs.map(refTupleOf)
-    const { epoch, sequence, link } = task
+    const { epoch, sequence, link, message } = task
     if (compactBytes(encoded) > inlineBytes) {
       const key = objectKey({ owner: link.peer.process, number })
-      return this.#stored(key, encoded).then((sizeBytes) => {
+      return this.#stored(key, message[5], encoded).then((sizeBytes) => {
         window.sent(sizeBytes)
         this.#tell(task, number, ['stored', sizeBytes, refs])
       })
@@ -147,12 +148,10 @@ export class WorkerGenerators {
     link.send([MessageType.generatorResult, epoch, sequence, number, result, ackId])
   }
 
-  async #stored(key: string, encoded: EncodedValue): Promise<number> {
+  async #stored(key: string, attempt: number, encoded: EncodedValue): Promise<number> {
     const { store } = this.#owner.host
     try {
-      // An earlier attempt may have left it here, where it is made again.
-      await store.delete(key)
-      return await store.put(key, encoded)
+      return await storeAnew(store, key, attempt, encoded)
     } catch (error) {
       // A node manager that is gone takes its store along, and in a moment this worker, whose end is then the answer.
       if (!(error instanceof ObjectStoreFullError || error instanceof OutOfDiskError)) {

@@ -7,15 +7,23 @@ import type { EncodedValue } from '../objects/value.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import type { ResultTuple } from '../protocol/messages.ts'
 
-/** Stores all of them, or none: rejects with why one of them could not be. `first` is the number of the first. */
+/** Whose results they are. */
+export interface ResultsOf {
+  readonly owner: ProcessId
+  /** Of the first of them. */
+  readonly number: ObjectNumber
+  /** 0 is the first. */
+  readonly attempt: number
+}
+
+/** Stores all of them, or none: rejects with why one of them could not be. */
 export async function storeResults(
   store: ObjectStore,
-  owner: ProcessId,
-  first: ObjectNumber,
+  { owner, number, attempt }: ResultsOf,
   values: readonly EncodedValue[],
 ): Promise<ResultTuple[]> {
-  const keyOf = (i: number): string => objectKey({ owner, number: first + i })
-  const ends = await Promise.allSettled(values.map((value, i) => storeOne(store, keyOf(i), value)))
+  const keyOf = (i: number): string => objectKey({ owner, number: number + i })
+  const ends = await Promise.allSettled(values.map((value, i) => storeOne(store, keyOf(i), attempt, value)))
   const failed = ends.find((end) => end.status === 'rejected')
   if (failed === undefined) return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
   ends.forEach((end, i) => {
@@ -25,10 +33,27 @@ export async function storeResults(
   throw failed.reason
 }
 
-async function storeOne(store: ObjectStore, key: string, value: EncodedValue): Promise<ResultTuple> {
+async function storeOne(store: ObjectStore, key: string, attempt: number, value: EncodedValue): Promise<ResultTuple> {
   const refs = value.refs.map(refTupleOf)
   if (compactBytes(value) <= inlineBytes) return ['inline', compact(value), refs]
-  // An earlier attempt of this task may have left its result here.
+  return ['stored', await storeAnew(store, key, attempt, value), refs]
+}
+
+/**
+ * Stores a value in the place of what an earlier attempt may have left under its key; returns its size in bytes. Its
+ * owner may free it as soon as it is told of it, and that may reach the node before the value does. The node remembers
+ * it, unless the value is removed meanwhile: so a first attempt removes nothing, and after others the node has it when
+ * this resolves.
+ */
+export async function storeAnew(
+  store: ObjectStore,
+  key: string,
+  attempt: number,
+  value: EncodedValue,
+): Promise<number> {
+  if (attempt === 0) return store.put(key, value)
   await store.delete(key)
-  return ['stored', await store.put(key, value), refs]
+  const sizeBytes = await store.put(key, value)
+  await store.size(key)
+  return sizeBytes
 }

@@ -304,7 +304,8 @@ export class TaskRunner {
   /** Large results go into the store of this machine before they are told. */
   #storeResults(task: WorkerTask, startedAt: number, values: readonly EncodedValue[]): void {
     const micros = this.#measure(task, startedAt)
-    storeResults(this.#owner.host.store, task.link.peer.process, task.message[4], values).then(
+    const [, , , , number, attempt] = task.message
+    storeResults(this.#owner.host.store, { owner: task.link.peer.process, number, attempt }, values).then(
       (results) => {
         const contained = values.flatMap((value) => value.refs.map(refTupleOf))
         const { borrowed, ackId } = this.#reply(task, contained)
