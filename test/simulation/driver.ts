@@ -28,6 +28,7 @@ export class SimDriver implements Endpoint {
   run(steps: number): void {
     this.world.network.after(this, this.world.random.next() * 40, 'driver steps', () => {
       this.world.workload.step(this)
+      this.objects.streams.begin()
       if (steps > 1) return this.run(steps - 1)
       // It holds its resources as long as it stands.
       this.closePinned(false)

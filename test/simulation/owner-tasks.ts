@@ -7,6 +7,7 @@ import { slotOf } from '../../runtime/owner/task-table.ts'
 import type { RefTuple } from '../../runtime/protocol/messages.ts'
 import type { ArgumentWaits } from './argument-waits.ts'
 import { OwnerObjects } from './owner-objects.ts'
+import type { OwnedStreams } from './streams.ts'
 import type { Call, Outcome, Stored } from './tasks.ts'
 
 export abstract class OwnerTasks extends OwnerObjects {
@@ -18,12 +19,14 @@ export abstract class OwnerTasks extends OwnerObjects {
   /** By lease and sequence: the results that tasks may still leave which have settled and run on. */
   readonly lateResults: Map<string, readonly [number: number, count: number]> = new Map()
   abstract readonly waits: ArgumentWaits
+  abstract readonly streams: OwnedStreams
   readonly leases: Map<number, Grant> = new Map<number, Grant>()
 
   /** Submits a call; returns the refs of its results, each held once. */
-  start(call: Call): RefTuple[] {
+  start(call: Call, opened: (number: number) => void = () => {}): RefTuple[] {
     const { template, awaited, contained } = call
     const number = this.table.allocate(template.numReturns)
+    opened(number)
     const results = Array.from({ length: template.numReturns }, (_, i) => this.refOf(number + i))
     for (const ref of results) this.refs.retainOwned(ref[1])
     for (const ref of results) this.world.checks.held(ref, this.process.id)
@@ -55,7 +58,8 @@ export abstract class OwnerTasks extends OwnerObjects {
     this.submit.cancel(number, 'a whim', force, true)
   }
 
-  fail(number: number, _failure: Failure): void {
+  fail(number: number, failure: Failure): void {
+    if (failure.kind === 'timeout') this.streams.timedOut(number, failure.timeoutMs)
     const page = this.table.at(number)
     const index = page.lease[slotOf(number)] as number
     if (this.leases.has(index)) {
@@ -104,7 +108,7 @@ export abstract class OwnerTasks extends OwnerObjects {
       refs: held.find((r) => r.number === number + i)?.refs ?? [],
       stored: results[i]?.stored,
     }))
-    this.#settleAll(number, outcomes)
+    this.#settleAll(number, outcomes, true)
   }
 
   protected finish(number: number, outcome: Outcome): void {
@@ -114,11 +118,13 @@ export abstract class OwnerTasks extends OwnerObjects {
     this.#settleAll(
       number,
       Array.from({ length: count }, () => outcome),
+      false,
     )
     for (const ref of pins) this.release(ref)
   }
 
-  #settleAll(number: number, outcomes: readonly Outcome[]): void {
+  #settleAll(number: number, outcomes: readonly Outcome[], answered: boolean): void {
+    this.streams.settled(number, answered, outcomes[0]?.error === true)
     this.world.checks.settled(this.process.id, number)
     this.calls.delete(number)
     this.waits.values.delete(number)

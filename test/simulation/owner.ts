@@ -21,6 +21,7 @@ import type { SimNode } from './node.ts'
 import { ArgumentWaits } from './argument-waits.ts'
 import { OwnerTasks } from './owner-tasks.ts'
 import { Rebuilding } from './rebuilding.ts'
+import { OwnedStreams } from './streams.ts'
 import { refKey, type Stored } from './tasks.ts'
 import type { SimWorker } from './worker.ts'
 import type { World } from './world.ts'
@@ -51,6 +52,7 @@ export interface Answer {
 export class SimOwner extends OwnerTasks implements SubmitEffects {
   readonly submit: SubmitState
   readonly waits: ArgumentWaits
+  readonly streams: OwnedStreams
   job: ProcessId
   /** By lease: the link to its worker. What comes over another one is late. */
   readonly links: Map<number, number> = new Map<number, number>()
@@ -65,6 +67,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     this.job = job
     this.rebuilding = new Rebuilding(this)
     this.waits = new ArgumentWaits(this)
+    this.streams = new OwnedStreams(this)
     const clock = {
       now: () => world.clock.now(),
       after: (delayMs: number, action: () => void) => world.network.after(process, delayMs, 'owner tick', action),
@@ -129,6 +132,11 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     this.world.note(this.process, `pushes ${number}/${attempt} to ${worker} as ${epoch}.${sequence}`)
     this.world.network.send<SimWorker>(this.process, worker, 'push', (to, link) =>
       to.push({ owner, job: this.job, link, epoch, sequence, number, attempt, call, inside, values }),
+    )
+    this.streams.pushed(number, attempt, (allowance) =>
+      this.world.network.send<SimWorker>(this.process, worker, 'generatorAllow', (to) =>
+        to.streams.allow(epoch, sequence, allowance),
+      ),
     )
   }
 
@@ -282,6 +290,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   override atRest(who: string): void {
     super.atRest(who)
     const { calls, pins, latePins, leases, asked } = this
+    demand(this.streams.size === 0, 'nothing-left', () => `${this.streams.size} generators of ${who}`)
     const sizes = { calls: calls.size, pins: pins.size + latePins.size, leases: leases.size, asked: asked.size }
     const inner = {
       requests: this.submit.requests.size,

@@ -23,6 +23,8 @@ export interface Behaviour {
   readonly heedsAbort: boolean
   /** Bytes of each result; 0 for one that travels inline. */
   readonly resultBytes: number
+  /** Of a generator, which makes so many items. */
+  readonly items?: number
 }
 
 export interface Call {

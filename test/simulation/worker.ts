@@ -8,6 +8,7 @@ import { ExecutorState } from '../../runtime/worker/executor-state.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
 import { type Answer, SimOwner } from './owner.ts'
+import { WorkerStreams } from './streams.ts'
 import { type Call, type PushedTask, refKey, type Stored } from './tasks.ts'
 import type { World } from './world.ts'
 
@@ -38,6 +39,7 @@ export class SimWorker implements Endpoint {
   readonly world: World
   readonly executor: ExecutorState<PushedTask>
   readonly objects: SimOwner
+  readonly streams: WorkerStreams
   /** Refs that outlived their tasks. */
   readonly kept: RefTuple[] = []
   readonly running: Set<PushedTask> = new Set<PushedTask>()
@@ -52,6 +54,16 @@ export class SimWorker implements Endpoint {
     this.nodeId = node
     this.objects = new SimOwner(world, this, id)
     const page = world.pageOf(id)
+    this.streams = new WorkerStreams({
+      worker: this,
+      send: (task, item) =>
+        this.#tell(task.epoch, 'generatorItem', (owner, index) =>
+          owner.streams.item(owner.submit.standing(index, item.sequence), item),
+        ),
+      end: (task, failed) => this.#end(task, failed ? 'user' : undefined),
+      blocked: (task) => this.#blocked(task),
+      unblocked: (task) => this.#unblocked(task),
+    })
     this.executor = new ExecutorState<PushedTask>(
       {
         run: (task) => this.#run(task),
@@ -84,6 +96,7 @@ export class SimWorker implements Endpoint {
     // It may overtake the word of the node manager.
     this.objects.job = message.job
     const { owner, ...rest } = message
+    if (rest.call.behaviour.items !== undefined) this.streams.opened(rest.epoch, rest.sequence)
     const own = { state: 'waiting', local: this.#nextLocal++, aborted: false, over: false, waits: 0 } as const
     this.executor.push({
       ...rest,
@@ -238,12 +251,15 @@ export class SimWorker implements Endpoint {
   }
 
   #resumed(task: PushedTask): void {
-    if (task.state === 'blocked') {
-      this.#tell(task.epoch, 'resumed', (owner, index) => owner.submit.resumed(index))
-      this.#tellNode('resumed', (node) => node.blocked(this.id, task.epoch, false))
-      this.executor.resumed(task)
-    }
+    this.#unblocked(task)
     this.#last(task)
+  }
+
+  #unblocked(task: PushedTask): void {
+    if (task.state !== 'blocked') return
+    this.#tell(task.epoch, 'resumed', (owner, index) => owner.submit.resumed(index))
+    this.#tellNode('resumed', (node) => node.blocked(this.id, task.epoch, false))
+    this.executor.resumed(task)
   }
 
   #tellNode(what: string, tell: (node: SimNode) => void): void {
@@ -251,7 +267,8 @@ export class SimWorker implements Endpoint {
   }
 
   #last(task: PushedTask): void {
-    const { durationMs, throws } = task.call.behaviour
+    const { durationMs, throws, items } = task.call.behaviour
+    if (items !== undefined) return this.streams.run(task)
     const end = (): void => this.#end(task, this.world.random.next() < throws ? 'user' : undefined)
     if (durationMs === 0) end()
     else this.after(durationMs * 0.5, 'last', end)

@@ -279,6 +279,15 @@ export class World {
     }
   }
 
+  /** How many items of a generator its consumer has had. */
+  takenBy(owner: ProcessId, number: number): number {
+    return (
+      this.owners()
+        .find(({ id }) => id === owner)
+        ?.objects.streams.takenOf(number) ?? Infinity
+    )
+  }
+
   /** A detail for the story. */
   note(where: Endpoint, what: string): void {
     this.#say(where, `  ${what}`)
