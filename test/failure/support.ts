@@ -23,6 +23,9 @@ const pollMs = 10
 /** Detection in 1.5 s: short for a test, long for a machine with other things to do. */
 const heartbeat = { heartbeatIntervalMs: 300, heartbeatMisses: 5 } as const
 
+/** For nodes that stay: none is held for dead, whatever else the machine does. */
+export const neverMissed = { heartbeatIntervalMs: 1_000, heartbeatMisses: 60 } as const
+
 /** Looks until there is something to see. */
 export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
   for (;;) {
