@@ -109,7 +109,7 @@ export class LogTail {
     try {
       const length = readSync(tail.file, this.#buffer, 0, readBytes, tail.offset)
       if (length === 0) {
-        if (fstatSync(tail.file).size < tail.offset) tail.offset = 0
+        if (tail.offset > 0 && fstatSync(tail.file).size < tail.offset) tail.offset = 0
         return false
       }
       tail.offset += length

@@ -4,6 +4,8 @@
  *
  *     1 working --no call runs--> 2 idle --500 ms--> 3 lent
  *         ^-------------call----------+------call------+
+ *
+ * Calls may follow each other in microseconds: they set no timer each, one looks when the last has ended.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 
@@ -15,6 +17,8 @@ export class IdleLending {
   readonly #tell: (epoch: number, lent: boolean) => void
   #epoch: number | undefined
   #timer: Timer | undefined
+  #isWorking = false
+  #idleSinceMs = 0
   #lent = false
 
   /** `tell` the node manager that the CPU of a lease is lent, or needed again. */
@@ -23,28 +27,39 @@ export class IdleLending {
     this.#tell = tell
   }
 
-  /** The worker is somebody's own from here on. */
+  /** The worker is somebody's own from here on. Its first call may have come before. */
   pinned(epoch: number): void {
     this.#epoch = epoch
-    this.idle()
+    if (!this.#isWorking) this.#beIdle()
   }
 
   idle(): void {
-    const epoch = this.#epoch
-    if (epoch === undefined || this.#lent || this.#timer !== undefined) return
-    this.#timer = this.#clock.after(lendAfterMs, () => {
-      this.#timer = undefined
-      this.#lent = true
-      this.#tell(epoch, true)
-    })
+    if (!this.#isWorking) return
+    this.#isWorking = false
+    this.#beIdle()
   }
 
   working(): void {
-    if (this.#epoch === undefined) return
-    this.#timer?.cancel()
-    this.#timer = undefined
+    this.#isWorking = true
     if (!this.#lent) return
     this.#lent = false
-    this.#tell(this.#epoch, false)
+    this.#tell(this.#epoch as number, false)
+  }
+
+  #beIdle(): void {
+    if (this.#epoch === undefined || this.#lent) return
+    this.#idleSinceMs = this.#clock.now()
+    if (this.#timer === undefined) this.#wait(lendAfterMs)
+  }
+
+  #wait(waitMs: number): void {
+    this.#timer = this.#clock.after(waitMs, () => {
+      this.#timer = undefined
+      if (this.#isWorking) return
+      const leftMs = this.#idleSinceMs + lendAfterMs - this.#clock.now()
+      if (leftMs > 0) return this.#wait(leftMs)
+      this.#lent = true
+      this.#tell(this.#epoch as number, true)
+    })
   }
 }

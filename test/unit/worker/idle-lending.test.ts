@@ -56,6 +56,46 @@ describe('runtime/worker/idle-lending', () => {
     expect(pending()).to.equal(1)
   })
 
+  it('waits for half a second from the end of the last call, with one timer for all of them', () => {
+    const { clock, advance, pending } = manualClock()
+    const told: boolean[] = []
+    const lending = new IdleLending(clock, (_, lent) => told.push(lent))
+    lending.pinned(1)
+    advance(400)
+    lending.working()
+    lending.idle()
+    expect(pending()).to.equal(1)
+    advance(100)
+    advance(399)
+    expect(told).to.deep.equal([])
+    advance(1)
+    expect(told).to.deep.equal([true])
+    lending.idle()
+    expect(pending()).to.equal(0)
+    lending.working()
+    lending.idle()
+    advance(100)
+    lending.working()
+    advance(1000)
+    expect(told).to.deep.equal([true, false])
+    lending.idle()
+    advance(500)
+    expect(told).to.deep.equal([true, false, true])
+  })
+
+  it('does not lend the CPU of a call that came before it was told whose the worker is', () => {
+    const { clock, advance } = manualClock()
+    const told: boolean[] = []
+    const lending = new IdleLending(clock, (_, lent) => told.push(lent))
+    lending.working()
+    lending.pinned(1)
+    advance(1000)
+    expect(told).to.deep.equal([])
+    lending.idle()
+    advance(500)
+    expect(told).to.deep.equal([true])
+  })
+
   it('does nothing for workers that are nobody’s own', () => {
     const { clock, pending } = manualClock()
     const lending = new IdleLending(clock, () => expect.fail('there is nothing to lend'))
