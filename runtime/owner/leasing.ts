@@ -2,7 +2,7 @@
  * The outside of `SubmitState`: lease requests to node managers, links and claim pages of leased workers, pushes.
  * Everything here follows an instruction; what comes back is handed to the state machine.
  */
-import { type NodeId, objectKey, type ProcessId } from '../base/ids.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
 import { type ArgumentBytes, MessageType, type Attachment, type Message } from '../protocol/messages.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
@@ -13,6 +13,7 @@ import type { LatePins } from './late-pins.ts'
 import { LinkParts, type CapturedCall } from './captured-calls.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { Peers } from './peers.ts'
+import { prefetch } from './prefetch.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
 import { emptyChunk, slotOf, type TaskTable } from './task-table.ts'
@@ -131,15 +132,8 @@ export class Leasing implements SubmitEffects {
   }
 
   prefetch(number: number, node: NodeId): void {
-    for (const [[owner, argument], value] of this.#events.attachments(number) ?? []) {
-      // Whoever makes a copy of another's object has to tell its owner.
-      if (owner !== this.#host.self.process || value[0] !== 'stored') continue
-      if (value[2].some(([holder, process]) => holder === node && process === node)) continue
-      const key = objectKey({ owner, number: argument })
-      this.#nodes.send(node, [MessageType.prefetch, this.#host.job, key, value[1], value[2]], () => {})
-      // It goes with the object, whether or not the task comes there.
-      this.#frees.stray(node, argument)
-    }
+    const parts = { host: this.#host, nodes: this.#nodes, peers: this.#peers, frees: this.#frees }
+    prefetch(parts, this.#events.attachments(number) ?? [], node)
   }
 
   cancelRequest(requestId: number, node: NodeId | null): void {

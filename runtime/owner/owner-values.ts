@@ -364,16 +364,15 @@ export class OwnerValues {
   }
 
   /** There is a copy of an object of this process, or will be in a moment. */
-  #copied(number: ObjectNumber, holder: Holder): void {
-    if (this.#table.has(number) && this.isHeld(number)) this.#objects.addHolder(number, holder)
-    // It was freed meanwhile.
-    else this.frees.free(number, [holder])
+  #copied(number: ObjectNumber, holder: Holder, ahead?: NodeId): void {
+    this.frees.copied(number, this.#table.has(number) && this.isHeld(number), holder, ahead)
   }
 
   /** Another process asks for an object of this one, or could not read what it was told of. False for another message. */
   asked(link: Link, message: Message): boolean {
     if (message[0] === MessageType.objectGet) this.#tell(link, message[1], message[2])
-    else if (message[0] === MessageType.objectCopied) this.#copied(message[1], [link.peer.node, link.peer.node])
+    else if (message[0] === MessageType.objectCopied)
+      this.#copied(message[1], [link.peer.node, link.peer.node], message[2])
     else if (message[0] !== MessageType.objectLost) return false
     else {
       const [, requestId, number, absent, unreached, why] = message

@@ -1,5 +1,5 @@
 /** Messages between the processes of a machine and the node manager that keeps the ledger of its shared memory. */
-import type { ObjectNumber, ProcessId } from '../base/ids.ts'
+import type { NodeId, ObjectNumber, ProcessId } from '../base/ids.ts'
 import type { MessageType } from './message-type.ts'
 import type { Holder } from './messages.ts'
 
@@ -63,8 +63,11 @@ export type StoreNotes = readonly [type: T['storeNotes'], notes: readonly StoreN
 export type StoreCollect = readonly [type: T['storeCollect']]
 
 // Copies and their end.
-/** Process -> owner: a copy of your object is about to be brought to my node, where it has to be freed with the others. */
-type ObjectCopied = readonly [type: T['objectCopied'], number: ObjectNumber]
+/**
+ * Process -> owner: a copy of your object is about to be brought to my node, where it has to be freed with the others.
+ * `ahead`: to that node instead, for a task that may run there.
+ */
+type ObjectCopied = readonly [type: T['objectCopied'], number: ObjectNumber, ahead?: NodeId]
 /** Owner -> node manager: these are wanted no more. */
 type Free = readonly [type: T['free'], keys: readonly string[]]
 /** As `pull`, where nobody waits for it yet: a task that needs it is on its way to this node. Not answered. */

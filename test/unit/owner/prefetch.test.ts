@@ -1,0 +1,75 @@
+import { expect } from 'chai'
+import type { NodeId, ProcessId } from '../../../runtime/base/ids.ts'
+import { prefetch, type PrefetchParts } from '../../../runtime/owner/prefetch.ts'
+import { MessageType, type Attachment, type Holder } from '../../../runtime/protocol/messages.ts'
+
+const own = '00000000000000aa' as ProcessId
+const other = '00000000000000bb' as ProcessId
+const gone = '00000000000000cc' as ProcessId
+const job = '00000000000000dd' as ProcessId
+const near = '0000000000000001' as NodeId
+const far = '0000000000000002' as NodeId
+const at = (node: NodeId): Holder => [node, node]
+
+async function brought(...attachments: Attachment[]): Promise<readonly (readonly unknown[])[]> {
+  const said: (readonly unknown[])[] = []
+  const parts = {
+    host: { self: { node: near, process: own }, job },
+    nodes: { send: (node: NodeId, message: readonly unknown[]) => said.push([node, ...message]) },
+    peers: {
+      reach: ({ process }: { process: ProcessId }) =>
+        process === gone
+          ? Promise.reject(new Error('it is gone'))
+          : Promise.resolve({ send: (message: readonly unknown[]) => said.push([process, ...message]) }),
+    },
+    frees: { stray: (node: NodeId, number: number) => said.push(['stray', node, number]) },
+  }
+  prefetch(parts as unknown as PrefetchParts, attachments, far)
+  await new Promise((resolve) => setImmediate(resolve))
+  return said
+}
+
+describe('what a task needs, when its lease is granted', () => {
+  it('is brought to the node: what this process owns, and what it borrows, whose owner hears of that first', async () => {
+    expect(
+      await brought(
+        [
+          [own, 1, near],
+          ['stored', 1_000, [at(near)]],
+        ],
+        [
+          [other, 2, far],
+          ['stored', 2_000, [at(near), at(own)]],
+        ],
+      ),
+    ).to.deep.equal([
+      ['stray', far, 1],
+      [far, MessageType.prefetch, job, `${own}:1`, 1_000, [at(near)]],
+      [other, MessageType.objectCopied, 2, far],
+      [far, MessageType.prefetch, job, `${other}:2`, 2_000, [at(near), at(own)]],
+    ])
+  })
+
+  it('is left where it is there already, travels with the task, or went with its owner', async () => {
+    expect(
+      await brought(
+        [
+          [own, 1, near],
+          ['stored', 1_000, [at(near), at(far)]],
+        ],
+        [
+          [other, 2, near],
+          ['stored', 1_000, [at(far)]],
+        ],
+        [
+          [other, 3, near],
+          ['inline', new Uint8Array(3)],
+        ],
+        [
+          [gone, 4, near],
+          ['stored', 1_000, [at(near)]],
+        ],
+      ),
+    ).to.deep.equal([])
+  })
+})
