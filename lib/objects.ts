@@ -85,6 +85,7 @@ export async function wait<T>(
   refs: readonly ObjectRef<T>[],
   options: WaitOptions = {},
 ): Promise<[ready: ObjectRef<T>[], rest: ObjectRef<T>[]]> {
+  if (!Array.isArray(refs)) throw new TypeError(`wait: expected an array of ObjectRefs, not ${typeof refs}`)
   checkNames(options, ['count', 'timeout', 'fetchLocal'], 'wait')
   const { count = 1, timeout = Number.POSITIVE_INFINITY, fetchLocal = true } = options
   if (!Number.isInteger(count) || count < 1 || count > refs.length) {

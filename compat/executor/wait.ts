@@ -1,7 +1,7 @@
 /** Waiting for several futures: Python's `wait` and `as_completed`. */
 import { TimeoutError, ValueError } from '../shared/python-errors.ts'
 import { withTimeout } from '../shared/with-timeout.ts'
-import { whenDone, type Future } from './future.ts'
+import { Future, whenDone } from './future.ts'
 
 /** As soon as any future is done. */
 export const FIRST_COMPLETED = 'FIRST_COMPLETED'
@@ -30,7 +30,7 @@ export interface WaitResult<R> {
  */
 export async function wait<R>(futures: Iterable<Future<R>>, options: WaitOptions = {}): Promise<WaitResult<R>> {
   const { timeout, returnWhen = ALL_COMPLETED } = options
-  const all = new Set(futures)
+  const all = checked(futures, 'wait')
   const conditions: readonly string[] = [FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED]
   if (!conditions.includes(returnWhen)) {
     throw new ValueError(`Invalid return condition: '${String(returnWhen)}'; one of ${conditions.join(', ')} is needed`)
@@ -53,6 +53,13 @@ export async function wait<R>(futures: Iterable<Future<R>>, options: WaitOptions
   return { done, notDone: new Set([...all].filter((future) => !done.has(future))) }
 }
 
+function checked<R>(futures: Iterable<Future<R>>, caller: string): Set<Future<R>> {
+  const all = new Set(futures)
+  for (const future of all)
+    if (!(future instanceof Future)) throw new TypeError(`${caller}: futures are needed, not ${typeof future}`)
+  return all
+}
+
 /** One that was cancelled has not failed. */
 async function hasFailed(future: Future): Promise<boolean> {
   return !future.cancelled() && (await future.exception()) !== null
@@ -66,7 +73,7 @@ export function asCompleted<R>(
   futures: Iterable<Future<R>>,
   options: { readonly timeout?: number | null | undefined } = {},
 ): AsyncIterableIterator<Future<R>> {
-  return completed(new Set(futures), options.timeout)
+  return completed(checked(futures, 'asCompleted'), options.timeout)
 }
 
 async function* completed<R>(all: Set<Future<R>>, timeout: number | null | undefined): AsyncGenerator<Future<R>> {

@@ -1,6 +1,6 @@
 import { explainSymbol, takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { isCallable, type FunctionOf } from '../shared/callable.ts'
-import { chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
+import { checkInput, chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
 import { AsyncResult, type Callback, type ErrorCallback, type ResultSettler } from './async-result.ts'
 import { ValueError } from '../shared/python-errors.ts'
 import { PoolTerminatedError } from './errors.ts'
@@ -88,6 +88,7 @@ export class Pool implements AsyncDisposable {
     errorCallback?: ErrorCallback | null,
   ): AsyncResult<R> {
     this.#check(fn)
+    checkInput(args ?? [], 'apply: args')
     const call = [
       ...(args ?? []),
       ...(kwds === undefined || kwds === null || Object.keys(kwds).length === 0 ? [] : [kwds]),
@@ -205,6 +206,7 @@ export class Pool implements AsyncDisposable {
   ): AsyncResult<R[]> {
     this.#check(fn)
     const chunksize = checkChunkSize(options.chunksize, mode)
+    checkInput(iterable, mode)
     // Synchronous input is read now: what the caller does with it afterwards does not matter.
     const items = isIterable(iterable) ? ((mode === 'map' ? wordsOf(iterable) : undefined) ?? [...iterable]) : iterable
     const inputRead = this.#openInput(() => undefined)
@@ -261,7 +263,7 @@ export class Pool implements AsyncDisposable {
   ): IMapIterator<T, R> {
     this.#check(fn)
     const chunkSize = checkChunkSize(chunksize, ordered ? 'imap' : 'imapUnordered') ?? 1
-    if (!isAsyncIterable(iterable) && !isIterable(iterable)) throw new TypeError('the input is not iterable')
+    checkInput(iterable, ordered ? 'imap' : 'imapUnordered')
     let taken: Callable = fn
     let refused: readonly [error: unknown] | undefined
     withCaptures(

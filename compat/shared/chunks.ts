@@ -30,9 +30,15 @@ export async function collect<T>(iterable: Iterable<T> | AsyncIterable<T>): Prom
 }
 
 export function isIterable<T>(value: Iterable<T> | AsyncIterable<T>): value is Iterable<T> {
-  return typeof (value as Partial<Iterable<T>>)[Symbol.iterator] === 'function'
+  return typeof (value as Partial<Iterable<T>> | null | undefined)?.[Symbol.iterator] === 'function'
 }
 
 export function isAsyncIterable<T>(value: Iterable<T> | AsyncIterable<T>): value is AsyncIterable<T> {
-  return typeof (value as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] === 'function'
+  return typeof (value as Partial<AsyncIterable<T>> | null | undefined)?.[Symbol.asyncIterator] === 'function'
+}
+
+export function checkInput(value: Iterable<unknown> | AsyncIterable<unknown>, caller: string): void {
+  if (isIterable(value) || isAsyncIterable(value)) return
+  const given = value === null ? 'null' : typeof value
+  throw new TypeError(`${caller}: the input is not iterable: pass an array or an (async) iterable, not ${given}`)
 }

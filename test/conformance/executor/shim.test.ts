@@ -130,6 +130,7 @@ describe('executor: what goes wrong', () => {
     await using executor = new futures.Executor(1)
     expect(() => executor.submit('add' as never)).to.throw(TypeError, 'not callable')
     expect(() => executor.map((n: number) => n, 3 as never)).to.throw(TypeError)
+    expect(() => futures.asCompleted([5 as never])).to.throw(TypeError, 'futures are needed, not number')
   })
 
   it('sends what a function captures, as it is at the call', async () => {

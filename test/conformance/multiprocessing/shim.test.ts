@@ -97,6 +97,23 @@ describe('multiprocessing: the shim', () => {
       expect(await reason(waiting)).to.be.instanceOf(mp.PoolTerminatedError)
     })
 
+    it('refuses what is not iterable, as Python does, and says what it was given', async () => {
+      await using pool = new mp.Pool(1)
+      const same = (n: number): number => n
+      for (const [input, given] of [
+        [5, 'number'],
+        [{ a: 1 }, 'object'],
+        [null, 'null'],
+        [undefined, 'undefined'],
+      ] as const) {
+        const message = new RegExp(`the input is not iterable.*not ${given}$`)
+        expect(() => pool.mapAsync(same, input as never)).to.throw(TypeError, message)
+        expect(() => pool.imap(same, input as never)).to.throw(TypeError, message)
+        expect(await reason(pool.map(same, input as never))).to.be.instanceOf(TypeError)
+      }
+      expect(() => pool.applyAsync(same, 5 as never)).to.throw(TypeError, /apply: args/)
+    })
+
     it('refuses an option that it does not have, and names the nearest', () => {
       expect(() => new mp.Pool({ proceses: 3 } as never)).to.throw(TypeError, /proceses.*processes/)
     })
