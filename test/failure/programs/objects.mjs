@@ -1,10 +1,10 @@
 /**
  * Makes, uses and drops values of many sizes, here and in tasks, many at a time; then lets go of everything. Options:
- * objects or seconds (whichever ends first), leastBytes, mostBytes, users, seed, cutEvery (so many objects: its link to its home breaks). With `through`: puts so many bytes that
- * are all kept, reads them back in another order, and goes on until there is no room; everything that was put must be
+ * objects or seconds (whichever ends first), leastBytes, mostBytes, users, mostTogether (so many are made by one task,
+ * and used by one), seed, cutEvery (so many objects: its link to its home breaks). With `through`: puts so many bytes that are all kept, reads them back in another order, and goes on until there is no room; everything that was put must be
  * readable then.
  */
-import { explain, init, put, remote, shutdown } from 'outpool'
+import { explain, get, init, put, remote, shutdown } from 'outpool'
 import { currentRuntime } from '../../../dist/runtime/owner/current.js'
 import { contentOf, isRight } from './object-tasks.mjs'
 import { end, leftInTables, options, say, told } from './report.mjs'
@@ -18,9 +18,14 @@ const {
   seed = 1,
   through = 0,
   cutEvery = 0,
+  mostTogether = 1,
 } = options
 const tasks = new URL('./object-tasks.mjs', import.meta.url)
-const make = remote(tasks, 'make', { maxRetries: -1 })
+const makeOne = remote(tasks, 'makeOne', { maxRetries: -1 })
+/** By how many it makes. */
+const make = Array.from({ length: mostTogether + 1 }, (_, count) =>
+  remote(tasks, 'make', { maxRetries: -1, numReturns: Math.max(2, count) }),
+)
 const use = remote(tasks, 'use', { maxRetries: -1 })
 await init()
 
@@ -31,25 +36,56 @@ function random() {
   return state / 2 ** 32
 }
 
-/** Many small ones, few large ones. */
-const sizeNow = () => Math.floor(leastBytes * (mostBytes / leastBytes) ** (random() ** 6))
+/**
+ * As many of 64 to 128 KB as of 8 to 16 MB, and of all between (log-uniform): from 64 KB to 16 MB 2.9 MB on average. What
+ * is right is compared byte by byte, here or in a task, whenever an object is used.
+ */
+const sizeNow = () => Math.floor(leastBytes * (mostBytes / leastBytes) ** random())
+/** Made by this process, the others by tasks; and read by it, the others by tasks. */
+const madeHere = 0.25
+const usedHere = 0.1
+/** Values that this process has got and holds for a while, doing nothing with them. */
+const held = []
+const mostHeld = users / 4
 
-const counts = { objects: 0, bytes: 0, wrong: 0 }
+const counts = { objects: 0, bytes: 0, wrong: 0, ms: 0 }
 const errors = []
 
-async function oneObject(id) {
-  const size = sizeNow()
-  const ref = random() < 0.5 ? await put(contentOf(id, size)) : make.remote(id, size)
+/** For how long a task holds its worker, in milliseconds: mostly no longer than it needs. */
+const busyNow = () => (random() < 0.01 ? 50 : 0)
+
+/** What is held is right when it is let go, too: nobody has got its memory meanwhile. */
+function useHere(value, id, size) {
+  held.push({ value, id, size })
+  const out = held.length > mostHeld ? held.shift() : undefined
+  return isRight(value, id, size) && (out === undefined || isRight(out.value, out.id, out.size))
+}
+
+/** How many of the objects that are used at once were wrong. */
+async function useAll(refs, ids, sizes) {
+  if (random() >= usedHere) return use.run(busyNow(), ids, sizes, ...refs)
+  const values = await get(refs)
+  return values.filter((value, i) => !useHere(value, ids[i], sizes[i])).length
+}
+
+/** Objects that are made together, by this process or by one task. */
+async function makeAll(ids, sizes) {
+  if (random() < madeHere) return Promise.all(ids.map((id, i) => put(contentOf(id, sizes[i]))))
+  return ids.length === 1 ? [makeOne.remote(ids, sizes)] : make[ids.length].remoteMany(ids, sizes)
+}
+
+async function someObjects(ids) {
+  const sizes = ids.map(sizeNow)
+  const refs = await makeAll(ids, sizes)
   const times = random() < 0.3 ? 2 : 1
   for (let i = 0; i < times; i++) {
-    const here = random() < 0.3
-    const right = here ? isRight(await ref.get(), id, size) : await use.run(ref, id, size, random() < 0.02 ? 50 : 0)
-    if (!right) counts.wrong++
+    const wrong = await useAll(refs, ids, sizes)
+    counts.wrong += wrong
   }
   // Some are dropped here, some by the collector.
-  if (random() < 0.8) ref[Symbol.dispose]()
-  counts.objects++
-  counts.bytes += size
+  for (const ref of refs) if (random() < 0.8) ref[Symbol.dispose]()
+  counts.objects += ids.length
+  counts.bytes += sizes.reduce((sum, size) => sum + size, 0)
 }
 
 let cuts = 0
@@ -62,21 +98,26 @@ function cut() {
 }
 
 async function churn() {
-  const until = performance.now() + seconds * 1000
+  const startedAt = performance.now()
+  const until = startedAt + seconds * 1000
   let next = 0
+  let said = 0
   const user = async () => {
     while (next < objects && performance.now() < until) {
-      const id = next++
+      const count = Math.min(1 + Math.floor(random() * mostTogether), objects - next)
+      const ids = Array.from({ length: count }, () => next++)
       try {
-        await oneObject(id)
+        await someObjects(ids)
       } catch (error) {
         errors.push(`${error.name}: ${error.message}`)
       }
-      if (cutEvery > 0 && counts.objects % cutEvery === 0) cut()
-      if (counts.objects % 500 === 0) void say('progress', counts)
+      if (cutEvery > 0 && counts.objects >= cutEvery * (cuts + 1)) cut()
+      if (counts.objects >= said + 500) void say('progress', { ...counts, said: (said = counts.objects) })
     }
   }
   await Promise.all(Array.from({ length: users }, user))
+  counts.ms = performance.now() - startedAt
+  held.length = 0
 }
 
 async function fill() {

@@ -68,6 +68,7 @@ export async function killHolder(
 
 export interface KilledOften extends LineageOutcome {
   readonly kills: number
+  readonly beats: readonly Beat[]
   readonly again: number
   /** Times that a task began on a node that was killed later. */
   readonly onKilled: number
@@ -92,23 +93,69 @@ export async function killHolders(
   const [head, ...living] = await start(cluster)
   const options = { ...sizes, rounds: 1_000_000 }
   const driver = cluster.run('lineage', options, { address: head.url, execArgv: ['--expose-gc'] })
-  const killed = new Set<string>()
-  const until = performance.now() + seconds * 1000
-  for (let turn = 0; killed.size < kills && performance.now() < until; turn = 1 - turn) {
-    await sleep(everyMs)
-    const victim = living[turn] as DaemonFacts
-    await eventually(() => (runs(cluster).on.get(victim.id) ?? 0) >= leastRuns || undefined)
-    killed.add(victim.id)
-    signal(victim.pid, 'SIGKILL')
-    living[turn] = await cluster.startNode(head.url, others[turn])
+  const beats = await killByTheClock(cluster, { living, head, kills, seconds, everyMs, leastRuns }, (killed) => {
     const progress = driver.latest<LineageOutcome & { event: string }>('progress')
-    note(`${killed.size} killed: ${progress?.rounds ?? 0} rounds, ${progress?.values ?? 0} values`)
-  }
+    note(`${killed} killed: ${progress?.rounds ?? 0} rounds, ${progress?.values ?? 0} values`)
+  })
   driver.tell('enough')
   const done = await driver.next<LineageOutcome>('done')
   const { began, distinct, on } = runs(cluster)
-  const onKilled = [...killed].reduce((sum, id) => sum + (on.get(id) ?? 0), 0)
-  return { ...done, kills: killed.size, again: began - distinct, onKilled, left: await leave(driver) }
+  const onKilled = beats.reduce((sum, { node }) => sum + (on.get(node) ?? 0), 0)
+  return { ...done, kills: beats.length, beats, again: began - distinct, onKilled, left: await leave(driver) }
+}
+
+/** One kill. */
+export interface Beat {
+  readonly node: string
+  /** How long after its time, in milliseconds. */
+  readonly lateMs: number
+  /** Nodes that were members, the killed one included. */
+  readonly members: number
+  /** Until the node in its place was a member, in milliseconds. */
+  readonly replacedMs: number
+}
+
+interface Clockwork extends Pick<KillOften, 'kills' | 'seconds' | 'everyMs' | 'leastRuns'> {
+  readonly head: DaemonFacts
+  readonly living: readonly DaemonFacts[]
+}
+
+/** Kills one after the other, at the beat; the process that takes its place has begun before. */
+async function killByTheClock(
+  cluster: FailureCluster,
+  { head, living, kills = Infinity, seconds = Infinity, everyMs, leastRuns = 0 }: Clockwork,
+  note: (killed: number) => void,
+): Promise<Beat[]> {
+  const places: { facts: DaemonFacts; again: Promise<unknown> }[] = living.map((facts) => {
+    return { facts, again: Promise.resolve() }
+  })
+  const beats: Promise<Beat>[] = []
+  let replaced = 0
+  const startedAt = performance.now()
+  for (let turn = 0; beats.length < kills; turn = 1 - turn) {
+    const nextMs = (beats.length + 1) * everyMs
+    if (nextMs > seconds * 1000) break
+    cluster.prepare(2)
+    await sleep(Math.max(0, startedAt + nextMs - performance.now()))
+    const place = places[turn] as (typeof places)[number]
+    await place.again
+    if (leastRuns > 0) await eventually(() => (runs(cluster).on.get(place.facts.id) ?? 0) >= leastRuns || undefined)
+    const now = performance.now()
+    const members = 1 + living.length - (beats.length - replaced)
+    signal(place.facts.pid, 'SIGKILL')
+    const beat = { node: place.facts.id, lateMs: now - startedAt - nextMs, members }
+    const again = cluster.startNode(head.url, others[turn]).then((facts) => {
+      place.facts = facts
+      replaced++
+      return { ...beat, replacedMs: performance.now() - now }
+    })
+    beats.push(again)
+    place.again = again
+    // Who waits for its place, or for all beats, hears of it.
+    again.catch(() => {})
+    note(beats.length)
+  }
+  return Promise.all(beats)
 }
 
 async function leave(driver: Program): Promise<Readonly<Record<string, number>>> {

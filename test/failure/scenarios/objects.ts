@@ -19,6 +19,8 @@ export interface Churn extends Counts {
   readonly errors: readonly string[]
   readonly kills: number
   readonly cuts: number
+  /** From the first object to the last, in milliseconds. */
+  readonly ms: number
   readonly left: Readonly<Record<string, number>>
 }
 
@@ -27,6 +29,9 @@ export interface ChurnOptions {
   readonly seconds?: number
   readonly leastBytes: number
   readonly mostBytes: number
+  /** How many groups of objects are in use at a time, and of how many objects at the most. Default 8, of 1. */
+  readonly users?: number
+  readonly mostTogether?: number
   /** Default: no worker is killed. */
   readonly killEveryMs?: number
   /** After so many objects, again and again, the link of the driver to its home breaks. Default: never. */
@@ -64,7 +69,7 @@ export async function churnObjects(cluster: FailureCluster, node: DaemonFacts, o
     }
   })()
   try {
-    const done = await driver.next<Counts & { cuts: number; failed: number; errors: string[] }>('done')
+    const done = await driver.next<Counts & { cuts: number; ms: number; failed: number; errors: string[] }>('done')
     over = true
     await killing
     driver.tell('leave')

@@ -1,8 +1,11 @@
 /** Large results made again: a chain and a fan, once after one kill, then for minutes under one kill each second. */
 import { killHolder, killHolders } from '../scenarios/lineage.ts'
+import type { Beat } from '../scenarios/lineage.ts'
 import { FailureCluster } from '../support.ts'
 import { leftovers } from './soak.ts'
 import type { Soak } from './soak.ts'
+
+const everyMs = 1_000
 
 export const rebuilt: Soak = {
   title: 'a chain of 20 and a fan of 1,000 on three nodes: one killed, ten times; then one killed each second',
@@ -24,8 +27,17 @@ export const rebuilt: Soak = {
       }
     }
     const seconds = Number(process.env['OUTPOOL_SOAK_SECONDS'] ?? 300)
-    const result = await killHolders(cluster, { depth: 20, width: 1_000, seconds, everyMs: 1_000 }, note)
-    const { kills, rounds, values, wrong, failed, errors, again, onKilled, left } = result
+    const result = await killHolders(cluster, { depth: 20, width: 1_000, seconds, everyMs }, note)
+    const { kills, beats, rounds, values, wrong, failed, errors, again, onKilled, left } = result
+    const most = (of: (beat: Beat) => number): number => Math.round(Math.max(...beats.map(of)))
+    const members = Math.min(...beats.map((beat) => beat.members))
+    const inTime = beats.filter(({ lateMs }) => lateMs < everyMs / 10).length
+    note(`another node in the place of one that was killed within ${most(({ replacedMs }) => replacedMs)} ms`)
+    check(
+      `${inTime} of ${kills} kills at their second, the latest ${most(({ lateMs }) => lateMs)} ms after it`,
+      inTime === kills,
+    )
+    check(`${members} nodes or more at each kill`, members === 3)
     note(`${kills} kills, ${rounds} rounds; ${again} runs beyond the first, ${onKilled} runs on nodes that were killed`)
     check(`${values} values, ${wrong} wrong`, wrong === 0 && rounds > 0)
     check(`${failed} failed ${errors.slice(0, 3).join('; ')}`, failed === 0)
