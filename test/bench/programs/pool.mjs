@@ -1,6 +1,7 @@
 /** A user's program around one pool: what it measures is the same for every pool, `pools/*.mjs` says how each is called. */
 import { memoryOfTree } from './memory.mjs'
 import { serve, timed } from './serve.mjs'
+import { timelineOf } from './timeline.mjs'
 
 /** Long enough that a pool which starts workers on demand has started all of them. */
 const warmUpIterations = 10_000_000
@@ -13,6 +14,11 @@ async function inFlight(call, calls) {
 
 async function warmUp(pool, workers) {
   await Promise.all(Array.from({ length: workers * 3 }, () => pool.burn(warmUpIterations)))
+}
+
+/** Workers that ended meanwhile, for want of work, start before the clock does. */
+async function wake(pool, workers) {
+  await Promise.all(Array.from({ length: workers * 2 }, () => pool.burn(warmUpIterations / 4)))
 }
 
 /** `warmCalls`: so many calls in flight, `warmFlights` times, before anything is measured: by then the code is compiled. */
@@ -45,9 +51,13 @@ const operations = {
   },
   /** Milliseconds for tasks of these sizes, submitted at once in this order. */
   async work({ iterations }, { pool, workers }) {
-    // Workers that ended meanwhile, for want of work, start before the clock does.
-    await Promise.all(Array.from({ length: workers * 2 }, () => pool.burn(warmUpIterations / 4)))
+    await wake(pool, workers)
     return timed(() => Promise.all(iterations.map((count) => pool.burn(count))))
+  },
+  /** The same, and where the time of the workers goes. */
+  async timeline({ iterations }, { pool, workers }) {
+    await wake(pool, workers)
+    return timelineOf(workers, () => Promise.all(iterations.map((count) => pool.timedBurn(count))))
   },
   /** Microseconds for each of `tasks` tasks that are queued at once and then read, `times` times. */
   async queued({ tasks, times }, { pool }) {

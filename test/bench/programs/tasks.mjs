@@ -1,4 +1,5 @@
 /** What the workers of every pool run: the same file for all of them. */
+import { threadId } from 'node:worker_threads'
 
 export function noop() {}
 
@@ -11,6 +12,19 @@ export function burn(iterations) {
     x ^= x << 5
   }
   return x
+}
+
+/** Milliseconds by a clock that all processes of the machine share. */
+export function machineMs() {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1000 + nanoseconds / 1e6
+}
+
+/** `burn`: by which worker, from when to when. */
+export function timedBurn(iterations) {
+  const begin = machineMs()
+  burn(iterations)
+  return [`${process.pid}/${threadId}`, begin, machineMs()]
 }
 
 /** Proves that an array arrived whole, without reading all of it. */

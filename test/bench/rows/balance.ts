@@ -2,11 +2,17 @@
  * CPU-bound tasks against the schedule that a pool without overhead would make of them. The length of a task is taken
  * alone on the machine, in the same round. "Bare processes" run exactly that schedule, with one message for each: what
  * they lose, the machine lost.
+ *
+ * Behind the rounds each plays the same again and says where the time of its workers went: what lies between tasks is
+ * the pool's own work for each of them, in a worker and in the program, for which a worker stands aside.
  */
 import { greedySchedule } from '../greedy-schedule.ts'
+import type { Program } from '../program.ts'
 import { least, type Contender, type Row, type Stage, started } from '../stage.ts'
+import { spread } from '../statistics.ts'
 
 const aloneTimes = 7
+const timelines = 3
 const greedy = 'greedy schedule'
 
 async function play(stage: Stage, unitMs: number, lengths: readonly number[]): Promise<void> {
@@ -16,6 +22,12 @@ async function play(stage: Stage, unitMs: number, lengths: readonly number[]): P
   const iterations = lengths.map((length) => length * unit)
   const { lists } = greedySchedule(lengths, stage.workers)
   const config = JSON.stringify({ workers: stage.workers })
+  /** Milliseconds for a task of length 1. */
+  const alone = async (): Promise<number> => {
+    const longest = Math.max(...lengths)
+    const parameters = { iterations: longest * unit, times: aloneTimes }
+    return (await stage.ask<number>(calibration, 'alone', parameters)) / longest
+  }
   const bare = await stage.start({ name: 'bare processes', file: 'bare-processes.mjs', args: [config] })
   const pools = started([
     await stage.pool('Outpool', 'outpool'),
@@ -29,21 +41,45 @@ async function play(stage: Stage, unitMs: number, lengths: readonly number[]): P
   contenders.push({
     name: greedy,
     async measure() {
-      const longest = Math.max(...lengths)
-      const aloneMs = await stage.ask<number>(calibration, 'alone', { iterations: longest * unit, times: aloneTimes })
-      const taskMs = lengths.map((length) => (length * aloneMs) / longest)
-      return greedySchedule(taskMs, stage.workers).makespan
+      const lengthMs = await alone()
+      return greedySchedule(
+        lengths.map((length) => length * lengthMs),
+        stage.workers,
+      ).makespan
     },
   })
-  if (bare !== undefined) {
-    const parts = { lists: lists.map((list) => list.map((task) => iterations[task])) }
-    contenders.push({ name: bare.name, measure: () => stage.ask<number>(bare, 'work', parts) })
-  }
+  const parts = { lists: lists.map((list) => list.map((task) => iterations[task])) }
+  if (bare !== undefined) contenders.push({ name: bare.name, measure: () => stage.ask<number>(bare, 'work', parts) })
   await stage.inTurn(contenders)
+  const aloneMs = await alone()
+  const wholeMs = lengths.reduce((sum, length) => sum + length * aloneMs, 0)
+  for (const program of pools) await noteTimeline(stage, program, { iterations }, wholeMs)
+  if (bare !== undefined) await noteTimeline(stage, bare, parts, wholeMs)
   stage.compare(greedy, 'Outpool', least(0.97))
   stage.compare(greedy, 'bare processes')
   stage.compare(greedy, 'workerpool process')
   stage.compare(greedy, 'piscina')
+}
+
+interface Timeline {
+  readonly before: number
+  readonly between: number
+  readonly behind: number
+  readonly tasksMs: number
+}
+
+/** The row says where the time of its workers went. */
+async function noteTimeline(stage: Stage, program: Program, parameters: object, wholeMs: number): Promise<void> {
+  const played: Timeline[] = []
+  for (let i = 0; i < (stage.quick ? 1 : timelines); i++)
+    played.push(await stage.ask<Timeline>(program, 'timeline', parameters))
+  const median = (pick: (timeline: Timeline) => number): number => spread(played.map(pick)).median
+  const percent = (pick: (timeline: Timeline) => number): string => `${(100 * median(pick)).toFixed(1)} %`
+  stage.note(
+    `${program.name}: of the time of its workers ${percent(({ before }) => before)} went by before their first task, ` +
+      `${percent(({ between }) => between)} between tasks, ${percent(({ behind }) => behind)} behind the last; tasks ` +
+      `took ${median(({ tasksMs }) => tasksMs / wholeMs).toFixed(2)}x as long as alone`,
+  )
 }
 
 export const even: Row = {

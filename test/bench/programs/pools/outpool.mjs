@@ -7,6 +7,7 @@ export async function open({ workers }) {
   await init(process.env.OUTPOOL_ADDRESS ? {} : { numCpus: workers })
   const noop = remote(tasks, 'noop')
   const burn = remote(tasks, 'burn')
+  const timedBurn = remote(tasks, 'timedBurn')
   const ends = remote(tasks, 'ends')
   const sum = remote(tasks, 'sum')
   const range = remote(tasks, 'range')
@@ -14,6 +15,7 @@ export async function open({ workers }) {
   return {
     noop: () => noop.run(),
     burn: (iterations) => burn.run(iterations),
+    timedBurn: (iterations) => timedBurn.run(iterations),
     ends: (array) => ends.run(array),
     share: (value) => put(value),
     sum: (refs) => sum.run(...refs),

@@ -7,6 +7,7 @@ export async function open({ workers }) {
   return {
     noop: () => pool.run(undefined, { name: 'noop' }),
     burn: (iterations) => pool.run(iterations, { name: 'burn' }),
+    timedBurn: (iterations) => pool.run(iterations, { name: 'timedBurn' }),
     ends: (array) => pool.run(array, { name: 'ends' }),
     close: () => pool.destroy(),
   }

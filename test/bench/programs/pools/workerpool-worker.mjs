@@ -1,4 +1,4 @@
 import workerpool from 'workerpool'
-import { burn, ends, noop } from '../tasks.mjs'
+import { burn, ends, noop, timedBurn } from '../tasks.mjs'
 
-workerpool.worker({ burn, ends, noop })
+workerpool.worker({ burn, ends, noop, timedBurn })

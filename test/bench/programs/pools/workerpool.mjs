@@ -13,6 +13,7 @@ export async function open({ workers, workerType, serialization, from = 'workerp
   return {
     noop: () => pool.exec('noop'),
     burn: (iterations) => pool.exec('burn', [iterations]),
+    timedBurn: (iterations) => pool.exec('timedBurn', [iterations]),
     ends: (array) => pool.exec('ends', [array]),
     close: () => pool.terminate(),
   }
