@@ -3,13 +3,11 @@
  * with what must come out. Functions are self-contained: their text is what travels.
  */
 import type * as shim from '../../../compat/executor/index.ts'
-import { collect, readOn } from '../python.ts'
+import { collect, readOn, outcomeOf, runs, type Outcome } from '../python.ts'
 
 export type ExecutorModule = typeof shim
 type Executor = shim.Executor
 type Options = shim.ExecutorOptions
-type Outcome = { value: unknown } | { error: string; message?: string }
-
 const add = (a: number, b: number): number => a + b
 const square = (x: number): number => x * x
 const nothing = (): null => null
@@ -31,25 +29,8 @@ const noState = (): void => {
   throw new Error('no state today')
 }
 
-/** How many neighbours came from the same worker. */
-function runs(values: readonly unknown[]): number[] {
-  const sizes: number[] = []
-  values.forEach((value, i) => {
-    if (i > 0 && value === values[i - 1]) sizes[sizes.length - 1]!++
-    else sizes.push(1)
-  })
-  return sizes
-}
-
-async function outcome(body: () => unknown): Promise<Outcome> {
-  try {
-    return { value: await body() }
-  } catch (error) {
-    const { name, message } = error as Error
-    const wordless = ['TimeoutError', 'CancelledError', 'BrokenProcessPool'].includes(name)
-    return wordless ? { error: name } : { error: name, message }
-  }
-}
+const outcome = (body: () => unknown): Promise<Outcome> =>
+  outcomeOf(body, ['TimeoutError', 'CancelledError', 'BrokenProcessPool'])
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))

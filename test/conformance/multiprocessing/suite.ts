@@ -3,12 +3,10 @@
  * names, with what must come out. Functions are self-contained: their text is what travels.
  */
 import type * as shim from '../../../compat/multiprocessing/index.ts'
-import { collect, readOn } from '../python.ts'
+import { collect, readOn, outcomeOf, runs, type Outcome } from '../python.ts'
 
 export type Multiprocessing = typeof shim
 type Pool = shim.Pool
-type Outcome = { value: unknown } | { error: string; message?: string }
-
 const square = (x: number): number => x * x
 const add = (a: number, b: number): number => a + b
 const workerOf = (_: unknown): number => process.pid
@@ -35,24 +33,7 @@ const setBase = (value: number): void => {
 }
 const plusBase = (x: number): number => x + ((globalThis as { base?: number }).base ?? 0)
 
-/** How many neighbours came from the same worker: the sizes of chunks when a worker does one each. */
-function runs(values: readonly unknown[]): number[] {
-  const sizes: number[] = []
-  values.forEach((value, i) => {
-    if (i > 0 && value === values[i - 1]) sizes[sizes.length - 1]!++
-    else sizes.push(1)
-  })
-  return sizes
-}
-
-async function outcome(body: () => unknown): Promise<Outcome> {
-  try {
-    return { value: await body() }
-  } catch (error) {
-    const { name, message } = error as Error
-    return name === 'TimeoutError' ? { error: name } : { error: name, message }
-  }
-}
+const outcome = (body: () => unknown): Promise<Outcome> => outcomeOf(body, ['TimeoutError'])
 
 /** Waits until so many workers take work: what follows does not depend on how fast they start. */
 async function warm(pool: Pool, workers: number): Promise<void> {

@@ -11,7 +11,7 @@ import { peerHello } from '../../../runtime/transport/hello.ts'
 import type { ProcessKind } from '../../../runtime/transport/hello.ts'
 import type { Link } from '../../../runtime/transport/link.ts'
 import { memoryPair } from '../../../runtime/transport/memory.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const turns = async (): Promise<void> => {
   for (let i = 0; i < 6; i++) await new Promise((resolve) => setImmediate(resolve))

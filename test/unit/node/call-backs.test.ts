@@ -10,20 +10,20 @@ import { encodeValue } from '../../../runtime/objects/value.ts'
 import { MessageType } from '../../../runtime/protocol/messages.ts'
 import type { Message, NodeRow } from '../../../runtime/protocol/messages.ts'
 import { DialBackTable } from '../../../runtime/transport/dial-back.ts'
-import { VirtualClock } from '../transport/virtual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { startNode, type Peer, type TestNode } from './node-fixture.ts'
 
 describe('runtime/node/call-backs', () => {
   const there = newProcessId()
 
   function make(linked = true): {
-    clock: VirtualClock
+    clock: ManualClock
     table: DialBackTable
     calls: CallBacks
     said: Message[]
     reachable: { connect: () => Promise<void> }
   } {
-    const clock = new VirtualClock()
+    const clock = new ManualClock()
     const table = new DialBackTable(clock)
     const said: Message[] = []
     const reachable = { connect: () => Promise.resolve() }

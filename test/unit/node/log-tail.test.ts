@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { newProcessId } from '../../../runtime/base/ids.ts'
 import { LogTail } from '../../../runtime/node/log-tail.ts'
 import { earlierLog, rotateIfLarge } from '../../../runtime/node/rotate-file.ts'
-import { VirtualClock } from '../transport/virtual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 describe('the output of a worker', () => {
   const worker = newProcessId()
@@ -24,7 +24,7 @@ describe('the output of a worker', () => {
     closeSync(openSync(join(folder, 'err'), 'a'))
     told = []
     tail = new LogTail({
-      clock: new VirtualClock(),
+      clock: new ManualClock(),
       maxFileBytes,
       onLines: (_worker, _stream, lines) => told.push(...lines.map(({ text }) => text)),
     })

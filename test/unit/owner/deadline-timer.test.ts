@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { DeadlineTimer } from '../../../runtime/owner/deadline-timer.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 describe('deadline-timer', () => {
   const leastMs = 5

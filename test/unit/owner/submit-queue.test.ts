@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Timer } from '../../../runtime/base/clock.ts'
 import { defaultSubmitOptions } from '../../../runtime/owner/submit-types.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { SubmitWorld, type SubmitWorker } from './submit-world.ts'
 
 type WorkerEntry = [index: number, worker: SubmitWorker]

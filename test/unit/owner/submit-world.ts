@@ -14,7 +14,7 @@ import {
   type TaskTemplate,
 } from '../../../runtime/owner/submit-types.ts'
 import { TaskTable } from '../../../runtime/owner/task-table.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const nodes = ['aa', 'bb'].map((digits) => digits.padStart(16, '0') as NodeId) as [NodeId, NodeId]
 

@@ -11,7 +11,7 @@ import { linkChaos } from '../../../runtime/transport/chaos.ts'
 import { peerHello } from '../../../runtime/transport/hello.ts'
 import type { Link } from '../../../runtime/transport/link.ts'
 import { memoryPair } from '../../../runtime/transport/memory.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 interface Ends {
   readonly near: ChaosLink

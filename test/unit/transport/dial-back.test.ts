@@ -3,11 +3,11 @@ import { expect } from 'chai'
 import { ConnectionLostError } from '../../../runtime/base/errors.ts'
 import { DialBackTable } from '../../../runtime/transport/dial-back.ts'
 import { failure } from './support.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 describe('DialBackTable', () => {
-  function make(): { table: DialBackTable; clock: VirtualClock } {
-    const clock = new VirtualClock()
+  function make(): { table: DialBackTable; clock: ManualClock } {
+    const clock = new ManualClock()
     return { table: new DialBackTable(clock), clock }
   }
 

@@ -9,7 +9,7 @@ import type { Link } from '../../../runtime/transport/link.ts'
 import { memoryPair } from '../../../runtime/transport/memory.ts'
 import { backoffDelayMs, defaultBackoff, Reconnect } from '../../../runtime/transport/reconnect.ts'
 import { hello } from './support.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -25,14 +25,14 @@ describe('backoffDelayMs', () => {
 })
 
 describe('Reconnect', () => {
-  let clock: VirtualClock
+  let clock: ManualClock
   let dials: Deferred<Link>[]
   let made: Link[]
   let givenUp: Error[]
   const refused = new ConnectionLostError('refused')
 
   function make(giveUpAfterMs?: number): Reconnect {
-    clock = new VirtualClock()
+    clock = new ManualClock()
     dials = []
     made = []
     givenUp = []

@@ -5,15 +5,15 @@ import type { Link } from '../../../runtime/transport/link.ts'
 import { memoryPair } from '../../../runtime/transport/memory.ts'
 import { Requests } from '../../../runtime/transport/rpc.ts'
 import { Ear, failure, hello } from './support.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 describe('Requests', () => {
-  let clock: VirtualClock
+  let clock: ManualClock
   let requests: Requests
   let near: Link
   let far: Link
   beforeEach(() => {
-    clock = new VirtualClock()
+    clock = new ManualClock()
     requests = new Requests(clock)
     ;[near, far] = memoryPair(peerHello(hello('driver')), peerHello(hello('node')))
   })

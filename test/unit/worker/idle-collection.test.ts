@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import { collectGarbage } from '../../../runtime/base/garbage.ts'
 import { IdleCollection } from '../../../runtime/worker/idle-collection.ts'
-import { VirtualClock } from '../transport/virtual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 describe('runtime/worker/idle-collection', () => {
   const clockOf = (costMs = 0) => {
-    const clock = new VirtualClock()
+    const clock = new ManualClock()
     const state = { idle: true, held: 1, collections: [] as number[] }
     const collection = new IdleCollection({
       clock,
