@@ -43,6 +43,8 @@ const host = await chooseStore({
 const bytes = new Uint8Array(sizeBytes).fill(7)
 const key = objectKey({ owner: node, number: 1 })
 await host.store.put(key, encodeValue(bytes, 'value'))
+const smallKey = objectKey({ owner: node, number: 2 })
+const smallBytes = await host.store.put(smallKey, encodeValue(bytes.subarray(0, 2 ** 24), 'value'))
 const self = { kind: 'node', node, process: node }
 const listener = await listenWebSocket({
   ...{ host: '127.0.0.1', port: 0, self, token },
@@ -51,7 +53,7 @@ const listener = await listenWebSocket({
 })
 const plain = createServer((socket) => socket.end(bytes))
 await new Promise((resolve) => plain.listen(0, '127.0.0.1', resolve))
-process.send({ node, key, url: listener.url, token, plainPort: plain.address().port })
+process.send({ node, key, small: [smallKey, smallBytes], url: listener.url, token, plainPort: plain.address().port })
 async function leave() {
   plain.close()
   await listener.close()

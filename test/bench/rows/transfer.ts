@@ -8,6 +8,10 @@ interface Timed {
   readonly busiest: number | null
 }
 
+const outpool = 'Outpool'
+/** For so long the loop of a node manager may be blocked by one transfer, in milliseconds. */
+const mostStillMs = 50
+
 export const transfer: Row = {
   name: 'transfer',
   title: '1 GiB from node to node, beside plain TCP with data events and concat',
@@ -29,12 +33,14 @@ export const transfer: Row = {
         return sizeBytes / timed.ms / 1e6
       },
     })
-    await stage.inTurn([contender('plain TCP, data and concat', 'collect'), contender('Outpool', 'pull')])
-    stage.compare('Outpool', 'plain TCP, data and concat', least(1), least(2, 'goal'))
+    await stage.inTurn([contender('plain TCP, data and concat', 'collect'), contender(outpool, 'pull')])
+    stage.compare(outpool, 'plain TCP, data and concat', least(1), least(2, 'goal'))
     for (const [name, ms] of longest) {
       const ran = busiest.get(name) ?? null
       const own = ran === null ? '' : `, and was busy itself for ${ran.toFixed(0)} ms at most`
-      stage.note(`${name}: the receiver's loop stood still for ${ms.toFixed(0)} ms at most${own}`)
+      const met =
+        name !== outpool ? '' : ` (goal: ${mostStillMs} ms by the clock: ${ms < mostStillMs ? 'MET' : 'MISSED'})`
+      stage.note(`${name}: the receiver's loop stood still for ${ms.toFixed(0)} ms at most${own}${met}`)
     }
   },
 }
