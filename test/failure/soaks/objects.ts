@@ -16,7 +16,15 @@ export const churned: Soak = {
     const wanted = { objects: chosen === undefined ? 100_000 : 10_000_000, seconds: Number(chosen ?? 120) }
     let told = 0
     const result = await churnObjects(cluster, node, {
-      ...{ ...wanted, seed, killEveryMs: 1_000, users: 16, mostTogether: 16, leastBytes: 64_000, mostBytes: 16_000_000 },
+      ...{
+        ...wanted,
+        seed,
+        killEveryMs: 1_000,
+        users: 16,
+        mostTogether: 16,
+        leastBytes: 64_000,
+        mostBytes: 16_000_000,
+      },
       onProgress({ objects, bytes }) {
         if (objects < told + 10_000) return
         told = objects
