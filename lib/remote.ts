@@ -8,6 +8,7 @@ import type { OwnedGenerator } from '../runtime/owner/generators.ts'
 import { ObjectRef } from '../runtime/owner/object-ref.ts'
 import { ObjectRefGenerator, ValueGenerator } from '../runtime/owner/object-ref-generator.ts'
 import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
+import { madeAgain, type MakingCall } from '../runtime/protocol/code-values.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { captureCall } from './captures.ts'
 import { carry } from './carry.ts'
@@ -62,6 +63,27 @@ export class RemoteFunction<A extends unknown[], R> {
 
   get name(): string {
     return this.#compiled.name ?? this.#definition.name
+  }
+
+  static {
+    // Captured, or an argument, it is the same function with the same options there. A declaration cannot name the symbol.
+    Object.defineProperty(this.prototype, madeAgain, {
+      value(this: RemoteFunction<unknown[], unknown>): MakingCall {
+        return this.#made()
+      },
+    })
+  }
+
+  #made(): MakingCall {
+    const { source } = this.#definition
+    const made: readonly (readonly [string, unknown])[] =
+      source.kind === 'module'
+        ? [
+            ['module', source.url],
+            ['export', source.exportName],
+          ]
+        : [['function', this.#fn]]
+    return { module: 'outpool:lib/index.js', exportName: 'remote', args: [...made, ['options', this.#options]] }
   }
 
   /** The same function with other options; those not named stay as they are. */

@@ -103,6 +103,14 @@ function compileWithVariables(
   )
 }
 
+/**
+ * Where what is ours of a script that `evaluateWithVariables` made ends: there the variables get their values, which is
+ * no change of them. 0 for any other script.
+ */
+export function variablesSetUntil(script: string): number {
+  return /^\(function\(__name\)\{[^{}]*return\{set:\(__values\)=>\{[^{}]*\}/.exec(script)?.[0].length ?? 0
+}
+
 function compile(text: string, name: string, { directive, open, close }: Form): vm.Script {
   return scriptOf(`(function(__name){${directive}return ${open}`, text, `${close}})`, name)
 }

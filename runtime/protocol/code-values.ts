@@ -56,3 +56,21 @@ export function whyItStays(prototype: unknown): string | undefined {
   const why = (prototype as { readonly [staysHere]?: unknown } | undefined | null)?.[staysHere]
   return typeof why === 'string' ? why : undefined
 }
+
+/** A call that makes an object of ours again where it goes. */
+export interface MakingCall {
+  /** As `outpool:lib/index.js`. */
+  readonly module: string
+  readonly exportName: string
+  /** With the names by which a refusal tells the way to them. */
+  readonly args: readonly (readonly [name: string, value: unknown])[]
+}
+
+/** A method of this name says how. */
+export const madeAgain: unique symbol = Symbol.for('outpool.madeAgain') as never
+
+/** What an object says of that; undefined for any other. */
+export function howItIsMade(value: object): MakingCall | undefined {
+  const tell = (value as { readonly [madeAgain]?: unknown })[madeAgain]
+  return typeof tell === 'function' ? (tell.call(value) as MakingCall) : undefined
+}

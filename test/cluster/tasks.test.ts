@@ -199,6 +199,43 @@ describe('tasks', () => {
       expect(await remote<(n: number) => Promise<number>>(tasks, 'fibonacci').run(9)).to.equal(34)
     })
 
+    it('call the remote functions of the program, themselves among them', async () => {
+      const fibonacci = remote(async (n: number): Promise<number> => {
+        if (n < 2) return n
+        return (await fibonacci.run(n - 1)) + (await fibonacci.run(n - 2))
+      })
+      expect(await fibonacci.run(5)).to.equal(5)
+      const isEven = remote(async (n: number): Promise<boolean> => (n === 0 ? true : isOdd.run(n - 1)))
+      const isOdd = remote(async (n: number): Promise<boolean> => (n === 0 ? false : isEven.run(n - 1)))
+      expect(await isEven.run(3)).to.equal(false)
+    })
+
+    it('take remote functions with their options, as captures, arguments and results', async () => {
+      const factor = 3
+      const scaled = remote((n: number) => n * factor, { name: 'scaled', numCpus: 0.5 })
+      const counted = remote(function* (n: number) {
+        for (let i = 0; i < n; i++) yield i * factor
+      })
+      const sum = remote(async (n: number) => {
+        let total = 0
+        for await (const item of counted.run(n)) total += item
+        return total + (await scaled.run(100))
+      })
+      expect(await sum.run(4)).to.equal(318)
+      const calls = remote(async (fn: typeof scaled) => [fn.name, await fn.run(5)])
+      expect(await calls.run(scaled)).to.deep.equal(['scaled', 15])
+      const back = await remote(() => scaled).run()
+      expect([back.name, await back.run(7)]).to.deep.equal(['scaled', 21])
+      const ofModule = remote<(n: number) => Promise<number>>(tasks, 'depth')
+      expect(await remote(async () => ofModule.run(1)).run()).to.equal(1)
+    })
+
+    it('refuse those whose options cannot travel, by the way to them', async () => {
+      const watched = remote(() => 1, { signal: new AbortController().signal })
+      const error = await rejection(remote(() => watched.run()).run())
+      expect(error.message).to.contain('watched -> options -> signal: AbortSignal')
+    })
+
     it('fan out from a task', async () => {
       expect(await remote<(n: number) => Promise<number>>(tasks, 'fanOut').run(200)).to.equal(39_800)
     })

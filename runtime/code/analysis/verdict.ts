@@ -136,7 +136,8 @@ class Judge implements Judgement {
 
   changesAround(fn: Function, name: string): readonly Change[] {
     const file = fileOf(this.#scopesOf(fn)?.location)
-    return file?.bindings.changesAround(file.offset, name) ?? []
+    if (file === undefined) return []
+    return file.bindings.changesAround(file.offset, name).filter(({ start }) => start >= file.givenUntil)
   }
 
   /** A variable of a global's name is looked for once a text. */

@@ -1,5 +1,6 @@
 /** The file that a function was written in, as far as it tells of the variables around the function. */
 import { FileBindings } from '../analysis/file-bindings.ts'
+import { variablesSetUntil } from '../evaluate-source.ts'
 import { lineStarts } from '../parse-function.ts'
 import { importsOfScript } from './module-references.ts'
 import type { FunctionScopes } from './scopes.ts'
@@ -10,6 +11,8 @@ export interface FileOfFunction {
   readonly bindings: FileBindings
   /** Where in the file the function begins. */
   readonly offset: number
+  /** What happens before is how the variables got their values: those of a function that came from elsewhere. */
+  readonly givenUntil: number
   isImport(name: string): boolean
 }
 
@@ -17,6 +20,7 @@ interface KnownFile {
   readonly url: string
   readonly bindings: FileBindings
   readonly starts: readonly number[]
+  readonly givenUntil: number
 }
 
 const files = new Map<string, KnownFile | null>()
@@ -34,9 +38,9 @@ export function fileOf(location: FunctionScopes['location']): FileOfFunction | u
     files.set(scriptId, (known = readFile(scriptId)))
   }
   if (known === null) return undefined
-  const { url, bindings, starts } = known
+  const { url, bindings, starts, givenUntil } = known
   const offset = (starts[line] ?? 0) + column
-  return { url, bindings, offset, isImport: (name) => importsOfScript(scriptId).has(name) }
+  return { url, bindings, offset, givenUntil, isImport: (name) => importsOfScript(scriptId).has(name) }
 }
 
 function readFile(scriptId: string): KnownFile | null {
@@ -44,7 +48,12 @@ function readFile(scriptId: string): KnownFile | null {
   const text = script === undefined || script.url.startsWith('node:') ? undefined : scriptText(scriptId)
   if (script === undefined || text === undefined || text.length > maxTextLength) return null
   try {
-    return { url: script.url, bindings: new FileBindings(text, script.isModule), starts: lineStarts(text) }
+    return {
+      url: script.url,
+      bindings: new FileBindings(text, script.isModule),
+      starts: lineStarts(text),
+      givenUntil: variablesSetUntil(text),
+    }
   } catch {
     return null
   }

@@ -14,6 +14,7 @@ const objectForm = 4
 const namespaceForm = 5
 const wrapperForm = 6
 const extendedForm = 7
+const madeForm = 8
 
 /** Texts that a value was sent without, by number. */
 export type TextSource = (number: number) => string
@@ -37,6 +38,8 @@ export function readCode(reader: PartReader, textOf: TextSource): unknown {
       return readWrapper(reader)
     case extendedForm:
       return readInstance(reader)
+    case madeForm:
+      return readMade(reader)
     default:
       throw new TypeError(`code of the kind ${kind}, which this version does not know`)
   }
@@ -187,6 +190,17 @@ function readPrototype(reader: PartReader, fn: Function | undefined): void {
   const parent = settled(reader.value())
   if (prototype !== undefined && typeof parent === 'function')
     Object.setPrototypeOf(prototype, parent.prototype as object)
+}
+
+/** What is made may be used by the function that it is made of: that one is there, without its variables, by then. */
+function readMade(reader: PartReader): unknown {
+  const pending = reader.reserve()
+  const make = readReference(reader) as (...args: unknown[]) => object
+  const args: unknown[] = []
+  for (let left = reader.count(); left > 0; left--) args.push(reader.value())
+  const made = make(...args)
+  reader.fill(pending, made)
+  return made
 }
 
 function readObject(reader: PartReader): unknown {

@@ -6,11 +6,18 @@
  *     class        the same, and its static values
  *     object       the class or prototype that it is of, then its own properties
  *     extended     the same, of a class that extends a built-in one, with what that keeps
+ *     made         what an export of ours makes of arguments, as it says itself (`howItIsMade`)
  *
  * An allow-list: what is none of these is refused, with the reason and what to do instead.
  */
 import { types } from 'node:util'
-import type { CodeCodec, PartReader, PartWriter } from '../../protocol/code-values.ts'
+import {
+  howItIsMade,
+  type CodeCodec,
+  type MakingCall,
+  type PartReader,
+  type PartWriter,
+} from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
 import { noteFunction } from '../original-places.ts'
@@ -33,6 +40,7 @@ export const form = {
   namespace: 5,
   wrapper: 6,
   extended: 7,
+  made: 8,
 } as const
 
 /** Where a text goes: into the value itself, or out of it, to be named there by a number. */
@@ -97,6 +105,8 @@ class CodeSender {
   /** An object of no built-in class. */
   object(value: object, writer: PartWriter): boolean {
     if (types.isModuleNamespaceObject(value)) return this.#namespace(value, writer)
+    const call = howItIsMade(value)
+    if (call !== undefined) return this.#made(call, writer)
     if (this.#byName(value, writer)) return true
     const whole = Object.getOwnPropertyDescriptor(value, 'default')?.value as unknown
     const wrapped = isThing(whole) ? referenceByValue(whole) : undefined
@@ -128,6 +138,14 @@ class CodeSender {
     brand?.contents(writer)
     this.#properties(value, writer, (key) => brand?.follows(key) === true)
     writer.count(Object.isFrozen(value) ? 3 : Object.isSealed(value) ? 2 : Object.isExtensible(value) ? 0 : 1)
+    return true
+  }
+
+  #made({ module, exportName, args }: MakingCall, writer: PartWriter): boolean {
+    writer.count(form.made)
+    this.#name({ url: module, exportName }, writer)
+    writer.count(args.length)
+    for (const [name, value] of args) writer.value(name, value)
     return true
   }
 
