@@ -82,7 +82,8 @@ export class ClusterWorker implements WorkerHandler {
   #asked = false
   #exit: WorkerExit | undefined
   #waiting: WorkerTask[] = []
-  #whenEnded: ((error: unknown, handler: WorkerHandler) => void) | undefined
+  /** Told once, whoever asked: its pool may ask for its end and hear of it by itself. */
+  readonly #whenEnded: ((error: unknown, handler: WorkerHandler) => void)[] = []
 
   constructor(script: string | undefined, options: ClusterWorkerOptions) {
     this.script = script
@@ -153,7 +154,7 @@ export class ClusterWorker implements WorkerHandler {
       this.#running.clear()
       this.#waiting = []
     }
-    if (typeof callback === 'function') this.#whenEnded = callback
+    if (typeof callback === 'function') this.#whenEnded.push(callback)
     if (this.terminated) this.#ended()
     else if (this.busy()) this.terminating = true
     else void this.#end(wasRunning)
@@ -181,11 +182,16 @@ export class ClusterWorker implements WorkerHandler {
         return
       } catch (error) {
         if (this.#asked) return
-        if (start < maxStarts && isSystemFailure(error) && this.#exit?.nodeDied === true) continue
+        if (start < maxStarts && isSystemFailure(error) && this.#hasRunNothing()) continue
         this.#died(this.#exit === undefined ? startErrorOf(error) : exitErrorOf(error, this.#place()), false)
         return
       }
     }
+  }
+
+  /** Nothing of the user's: it has no script, or never said who it is, which it does before it loads that. */
+  #hasRunNothing(): boolean {
+    return this.#exit?.nodeDied === true || this.script === undefined || this.#pinned?.facts === undefined
   }
 
   #acquire(cpus: number): PinnedWorker {
@@ -225,7 +231,7 @@ export class ClusterWorker implements WorkerHandler {
   }
 
   #place(): { script: string | undefined; exit: WorkerExit | undefined; facts: WorkerFacts | undefined } {
-    return { script: this.script, exit: this.#exit, facts: this.facts }
+    return { script: this.script, exit: this.#exit, facts: this.facts ?? this.#pinned?.facts }
   }
 
   /** The process is gone, or never came to be: what runs here fails with it, as in the original, unless it may run again. */
@@ -279,6 +285,6 @@ export class ClusterWorker implements WorkerHandler {
     this.terminated = true
     this.cleaning = false
     this.terminating = false
-    this.#whenEnded?.(undefined, this)
+    for (const tell of this.#whenEnded.splice(0)) tell(undefined, this)
   }
 }

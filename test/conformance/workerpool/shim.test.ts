@@ -1,7 +1,9 @@
 /** The suite against the shim, as a program has it: from the built package. Then what differs on purpose. */
 import { expect } from 'chai'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
+import { describeProcess, descendantsOf } from '../../tools/processes.mjs'
 import { expectElsewhere, joinPlace } from '../built-cluster.ts'
 import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
 
@@ -11,6 +13,8 @@ const load = async (): Promise<Workerpool> => {
   await init()
   return import('outpool/workerpool')
 }
+
+const isWorker = (pid: number): boolean => /worker[/-]entry|runtime[/]worker/.test(describeProcess(pid))
 
 const can = { events: true, abortListeners: true, structuredClone: true, forkOptions: true, processes: true }
 
@@ -196,6 +200,35 @@ describe('workerpool: the shim, where it differs from the original', () => {
     expect(await retried.exec('add', [3, 4])).to.equal(7)
     expect((explain(retried) as WorkerpoolReport).reruns).to.equal(1)
     expect(() => workerpool.pool({ maxRetries: -1 } as never)).to.throw(TypeError, 'maxRetries')
+  })
+
+  it('starts another worker where one is killed that has run nothing of its user', async () => {
+    const known = new Set(descendantsOf(process.pid))
+    for (let afterMs = 0; afterMs < 200; afterMs += 50) {
+      const pool = create(undefined, { maxWorkers: 1 })
+      const sum = pool.exec((a: number, b: number) => a + b, [1, 2])
+      const ended = reason(sum as never)
+      await sleep(afterMs)
+      const workers = descendantsOf(process.pid).filter((pid) => !known.has(pid) && isWorker(pid))
+      for (const pid of workers) process.kill(pid, 'SIGKILL')
+      const error = await ended
+      // One that was killed with the task on it is told of, and known.
+      if (error instanceof Error) expect(error.message).to.match(/pid: `\d+`/)
+      else expect(await sum).to.equal(3)
+      await pool.terminate()
+    }
+  })
+
+  it('resolves terminate() where a worker dies at that moment', async () => {
+    for (let afterMs = 0; afterMs < 10; afterMs += 2) {
+      const pool = create(script, { maxWorkers: 1 })
+      await pool.exec('add', [1, 2])
+      const [worker] = (explain(pool) as WorkerpoolReport).workers
+      process.kill(worker!.pid, 'SIGKILL')
+      await sleep(afterMs)
+      await pool.terminate()
+      expect(pool.stats().totalWorkers).to.equal(0)
+    }
   })
 
   it('leaves a task that was cancelled before it was sent without effect on its worker', async () => {
