@@ -210,7 +210,13 @@ describe('workerpool: the shim, where it differs from the original', () => {
       const ended = reason(sum as never)
       await sleep(afterMs)
       const workers = descendantsOf(process.pid).filter((pid) => !known.has(pid) && isWorker(pid))
-      for (const pid of workers) process.kill(pid, 'SIGKILL')
+      for (const pid of workers) {
+        try {
+          process.kill(pid, 'SIGKILL')
+        } catch {
+          // It has ended.
+        }
+      }
       const error = await ended
       // One that was killed with the task on it is told of, and known.
       if (error instanceof Error) expect(error.message).to.match(/pid: `\d+`/)
