@@ -9,6 +9,8 @@ import {
   TaskUnschedulableError,
   WorkerCrashedError,
 } from '../base/errors.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { Address } from '../transport/dial.ts'
 import type { Failure } from './submit-types.ts'
 
 /** `name` is the task's, `story` what happened to it before, in words. */
@@ -41,6 +43,16 @@ export function failureError(failure: Failure, name: string, story: readonly str
     case 'setup':
       return new RuntimeEnvSetupError(`no worker could be started for task ${name}: ${failure.text}`, { details })
     case 'class-closed':
-      return new ConnectionLostError(`task ${name} was not run: ${failure.reason}`, { details })
+      return new ConnectionLostError(`task ${name} was not run to its end: ${failure.reason}`, { details })
   }
+}
+
+/** What everything ends with that a process had under way. */
+export function homeGone(node: NodeId, address: Address, cause: Error): ConnectionLostError {
+  const where = 'url' in address ? address.url : address.unix
+  const next =
+    'what this process had under way is over; init({ address }) joins another node, or that one when it is back'
+  return new ConnectionLostError(`home node ${node} at ${where} is gone: ${cause.message}; ${next}`, {
+    ...{ cause, details: { node } },
+  })
 }

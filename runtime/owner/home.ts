@@ -29,6 +29,7 @@ import { listenUnix, type UnixListener } from '../transport/listen.ts'
 import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
 import { Requests } from '../transport/rpc.ts'
 import { LearnedTokens, type TokenSource } from '../transport/tokens.ts'
+import { homeGone } from './failures.ts'
 import { KnownNodes } from './known-nodes.ts'
 import { ProcessDialer } from './dial-process.ts'
 import { type TableAnswer, TableWatches } from './table-watches.ts'
@@ -353,9 +354,7 @@ class HomeConnection implements Home {
 
   #giveUp(cause: Error): void {
     if (this.#closed) return
-    const where = 'url' in this.#options.address ? this.#options.address.url : this.#options.address.unix
-    const text = `home node ${this.node} at ${where} is gone: ${cause.message}`
-    const reason = new ConnectionLostError(text, { cause, details: { node: this.node } })
+    const reason = homeGone(this.node, this.#options.address, cause)
     this.#end(reason)
     this.#options.onClosed?.(reason)
   }

@@ -42,7 +42,8 @@ export class OwnerValues {
   #borrowing!: Borrowing
   #lost!: LostObjects
   #closed: Error | undefined
-  #kept = 0
+  /** Objects that are kept as long as this process lives. */
+  kept = 0
 
   constructor(parts: ValueParts) {
     this.#host = parts.host
@@ -107,13 +108,8 @@ export class OwnerValues {
 
   /** As `later`, for what this process keeps as long as it lives: packed modules that go along with its functions. */
   forLife(making: Promise<unknown>): RefTuple {
-    this.#kept++
+    this.kept++
     return this.later(making)
-  }
-
-  /** Objects that are kept as long as this process lives. */
-  get kept(): number {
-    return this.#kept
   }
 
   /**
@@ -134,11 +130,7 @@ export class OwnerValues {
         return ['stored', sizeBytes, [this.#host.storeHolder]]
       })
       .catch((error: unknown): Outcome => ['error', compactError(error)])
-      .then((outcome) => {
-        if (this.#closed !== undefined) return
-        this.#objects.settle(number, outcome)
-        this.release(process, number)
-      })
+      .then((outcome) => this.#made(number, outcome))
       .catch((error: unknown) => this.#host.warn(`making object ${number} failed: ${String(error)}`))
     return [process, number, node]
   }
@@ -309,13 +301,16 @@ export class OwnerValues {
         (sizeBytes): Outcome => ['stored', sizeBytes, [this.#host.storeHolder]],
         (error: unknown): Outcome => ['error', compactError(error)],
       )
-      .then((outcome) => {
-        if (this.#closed !== undefined) return
-        this.#objects.settle(number, outcome)
-        this.release(ref[0], number)
-      })
+      .then((outcome) => this.#made(number, outcome))
       .catch((error: unknown) => this.#host.warn(`storing object ${number} failed: ${String(error)}`))
     return ref
+  }
+
+  /** An object that was put has its value, or will have none: at the end of everything, too, whoever waits is told. */
+  #made(number: ObjectNumber, outcome: Outcome): void {
+    const end = this.#closed
+    this.#objects.settle(number, end === undefined ? outcome : ['error', compactError(end)])
+    if (end === undefined) this.release(this.#host.self.process, number)
   }
 
   async #storing(key: string, encoded: EncodedValue, isKept: boolean): Promise<number> {

@@ -41,4 +41,23 @@ describe('a driver whose home is killed', function () {
     expect(await driver.next<Answer>('answer')).to.include({ error: 'NotInitializedError' })
     await driver.next('end')
   })
+
+  it('has an end to everything that was pending: by name, with the address, and with what to do', async () => {
+    const head = await cluster.startHead({ resources: { elsewhere: 10 } })
+    const home = await cluster.startNode(head.url)
+    const driver = cluster.run('homeless-pending', { address: home.url, elsewhere: 'elsewhere' })
+    await driver.next('pending')
+    signal(home.pid, 'SIGKILL')
+    driver.tell('killed')
+    const { outcomes } = await driver.next<{ readonly outcomes: Record<string, Answer> }>('outcomes')
+    const { wait, drained, put, ...ended } = outcomes
+    // What was waited for is ready: it has its error.
+    expect([wait?.error, drained?.error]).to.deep.equal([undefined, undefined])
+    for (const [what, { error, message }] of Object.entries(ended)) {
+      expect(error, `${what}: ${message}`).to.equal('ConnectionLostError')
+      expect(message, what).to.contain(`home node ${home.id} at `).and.contain('init({ address })')
+    }
+    // A new call looks for a node at that address again.
+    expect(put?.message).to.contain(home.url)
+  })
 })
