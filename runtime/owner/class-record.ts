@@ -61,3 +61,14 @@ export function mostRequests({ queued, leases, located }: ClassRecord, { request
   const unused = leases.reduce((sum, { count }) => (count === 0 ? sum + 1 : sum), 0)
   return Math.min(requestsPerClass, Math.max(0, queued + 1 - unused))
 }
+
+/** Of a long queue: so many tasks for each lease. */
+const manyForEach = 4
+
+/**
+ * After so long a running task keeps others waiting. While the queue is long these win little elsewhere, and a worker that
+ * has nothing behind a long task waits for its owner afterwards, at a time when all CPUs work.
+ */
+export function overdueMicros({ queued, leases }: ClassRecord, options: SubmitOptions): number {
+  return queued > manyForEach * leases.length ? options.overdueInQueueMicros : options.overdueMicros
+}

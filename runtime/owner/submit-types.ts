@@ -104,6 +104,8 @@ export interface SubmitOptions {
   readonly readAheadMicros: number
   /** Whoever waits behind a task that has run for longer, and for twice its own time, is taken back; microseconds. */
   readonly overdueMicros: number
+  /** The same while far more are queued than there are workers: each of them would be as late elsewhere. */
+  readonly overdueInQueueMicros: number
   /** A worker without work takes over from one that has more than this ahead of it, in microseconds. */
   readonly takeOverMicros: number
   /** Tasks at one worker at the most. The claim page has four times as many words. */
@@ -122,6 +124,7 @@ export const defaultSubmitOptions: SubmitOptions = {
   pipelineMicros: 2_000,
   readAheadMicros: 100_000,
   overdueMicros: 10_000,
+  overdueInQueueMicros: 50_000,
   takeOverMicros: 1_000,
   pipelineTasks: 256,
   idleLeaseMs: 100,

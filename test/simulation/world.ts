@@ -81,7 +81,8 @@ export class World {
     this.random = seededRandom(seed)
     const { random } = this
     this.options = {
-      submit: { requestsPerClass: 1 + randomInteger(random, 8), cancelGraceMs: 50 },
+      // What time takes back is to be taken back often, however long the queue is.
+      submit: { requestsPerClass: 1 + randomInteger(random, 8), cancelGraceMs: 50, overdueInQueueMicros: 10_000 },
       leases: {
         extraWorkersPerCpu: randomInteger(random, 3),
         prestart: randomInteger(random, 2),

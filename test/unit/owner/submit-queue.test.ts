@@ -41,6 +41,24 @@ describe('submit-queue, what time does', () => {
     expect(await secondIsTakenBack(0, defaultSubmitOptions.overdueMicros / 1_000 + 6)).to.equal(true)
   })
 
+  it('does so later while far more are queued than there are workers', async () => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 3_000 })
+    const numbers = Array.from({ length: 20 }, () => world.submit(template))
+    world.grant([...world.requests][0] as number, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    const worker = [...world.workers.values()][0] as SubmitWorker
+    world.start(worker)
+    const { overdueMicros, overdueInQueueMicros } = defaultSubmitOptions
+    const isTakenBack = (): boolean =>
+      worker.tasks.some(({ number, state }) => number === numbers[1] && state === 'over')
+    expect(worker.tasks.map(({ number }) => number)).to.deep.equal(numbers.slice(0, 2))
+    await world.clock.pass(overdueMicros / 1_000 + 30, () => Promise.resolve())
+    expect(isTakenBack()).to.equal(false)
+    await world.clock.pass((overdueInQueueMicros - overdueMicros) / 1_000 - 20, () => Promise.resolve())
+    expect(isTakenBack()).to.equal(true)
+  })
+
   it('reads what has arrived first, after a long turn of its own process', async () => {
     // The one look within that time came late: the answer may be here and not be read yet.
     expect(await secondIsTakenBack(300, 320)).to.equal(false)
