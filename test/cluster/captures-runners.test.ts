@@ -3,10 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
+import { installedTool } from '../tools/installed-tool.ts'
+import { root } from '../tools/tree.ts'
 
 /** A test of the program's own, in the words that all three runners know. */
 const smoke = `
@@ -33,7 +32,8 @@ test('captures travel', async () => {
 `
 
 interface Runner {
-  readonly install?: string
+  /** Large, and nothing else needs it: installed where there is a registry. */
+  readonly install?: { readonly name: string; readonly version: string }
   readonly file: string
   readonly text: string
   readonly args: (binary: string) => readonly string[]
@@ -53,7 +53,7 @@ const runners: Readonly<Record<string, Runner>> = {
     passed: /1 passing/,
   },
   vitest: {
-    install: 'vitest@3',
+    install: { name: 'vitest', version: '3.2.7' },
     file: 'smoke.test.mjs',
     text: `${outpool}import { test } from 'vitest'\n${smoke}`,
     binary: 'vitest/vitest.mjs',
@@ -61,7 +61,7 @@ const runners: Readonly<Record<string, Runner>> = {
     passed: /Tests {2}1 passed/,
   },
   jest: {
-    install: 'jest@29',
+    install: { name: 'jest', version: '29.7.0' },
     file: 'smoke.test.mjs',
     text: `${outpool}${smoke}`,
     binary: 'jest/bin/jest.js',
@@ -98,26 +98,20 @@ function run(
 }
 
 describe('functions that capture, in the tests of a program', function () {
-  this.timeout(240_000)
+  // A registry takes as long as it takes.
+  this.timeout(0)
 
   for (const [name, runner] of Object.entries(runners)) {
     it(`travel under ${name}`, async function () {
-      const folder = mkdtempSync(join(tmpdir(), 'runner-'))
+      const { install } = runner
+      const home = install === undefined ? tmpdir() : installedTool(this, install.name, install.version)
+      const folder = mkdtempSync(join(home, 'runner-'))
       try {
         writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
-        if (runner.install !== undefined) {
-          // They are large, and nothing else needs them: installed for this test, where there is a registry.
-          const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--fetch-retries=0', runner.install]
-          const installed = await run('npm', args, folder)
-          if (installed.code !== 0) {
-            console.log(`      skipped: ${runner.install} could not be installed: ${installed.output.slice(0, 300)}`)
-            return this.skip()
-          }
-        }
         mkdirSync(join(folder, 'node_modules'), { recursive: true })
         symlinkSync(root, join(folder, 'node_modules/outpool'))
         writeFileSync(join(folder, runner.file), runner.text)
-        const binary = runner.install === undefined ? runner.binary : join(folder, 'node_modules', runner.binary)
+        const binary = install === undefined ? runner.binary : join(home, 'node_modules', runner.binary)
         const { output } = await run(
           process.execPath,
           runner.args(binary),

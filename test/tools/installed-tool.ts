@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { root } from '../../tools/tree.ts'
+import { root } from './tree.ts'
 
 /**
  * The folder whose node_modules holds `name` in this version, and Outpool. Call it first in a `before`: where there is no

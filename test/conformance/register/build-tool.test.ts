@@ -9,8 +9,8 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { TestCluster } from '../../cluster/support.ts'
+import { installedTool } from '../../tools/installed-tool.ts'
 import { readText, root } from '../../tools/tree.ts'
-import { installedTool } from './installed-tool.ts'
 
 const tool = { name: '@ui5/cli', version: '4.0.69' }
 const scripts = ['array', 'collection', 'core', 'function', 'lang', 'math', 'object', 'seq', 'string', 'util']
@@ -39,6 +39,8 @@ describe('the UI5 command line', () => {
   let plain: Record<string, string>
 
   before(async function () {
+    // A registry takes as long as it takes.
+    this.timeout(0)
     installed = installedTool(this, tool.name, tool.version)
     folder = mkdtempSync(join(installed, 'p-'))
     for (const [path, text] of Object.entries(project)) {
