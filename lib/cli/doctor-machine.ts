@@ -93,10 +93,40 @@ function openFiles(): Finding {
 }
 
 function processes(): Finding {
-  const limit = processLimit('Max processes')
-  if (limit === undefined) return finding('processes', 'the system does not tell the limit')
-  const advice = `Each worker is a process with about ten threads, which count too: ulimit -u 4096, or TasksMax= of the service.`
+  const own = processLimit('Max processes')
+  const limit = Math.min(own ?? Infinity, groupLimit(readText('/proc/self/cgroup'), readText))
+  if (own === undefined && limit === Infinity) return finding('processes', 'the system does not tell the limit')
+  const advice =
+    'Each worker is a process with about ten threads, which count too: ulimit -u 4096, TasksMax= of the service, ' +
+    '--pids-limit of the container.'
   return finding('processes', `at most ${limit}`, limit < enoughProcesses ? 'warning' : 'ok', advice)
+}
+
+/**
+ * Processes and threads that the control group of this process may have, a container's or a service's; Infinity where it
+ * has no limit.
+ * @param groups what /proc/self/cgroup says: `id:controllers:path`, with no controllers for version 2.
+ */
+export function groupLimit(groups: string, read: (file: string) => string): number {
+  let limit = Infinity
+  for (const [, controllers = '', path = ''] of groups.matchAll(/^\d+:([^:]*):(.*)$/gm)) {
+    if (controllers !== '' && !controllers.split(',').includes('pids')) continue
+    const folder = `/sys/fs/cgroup${controllers === '' ? '' : '/pids'}`
+    // Within a container the path may be that outside of it.
+    for (const place of [path === '/' ? '' : path, '']) {
+      const most = Number.parseInt(read(`${folder}${place}/pids.max`), 10)
+      if (most < limit) limit = most
+    }
+  }
+  return limit
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** Infinity for `unlimited`; undefined where there is no /proc. */

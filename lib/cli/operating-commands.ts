@@ -1,5 +1,5 @@
 /** The words, examples and exit codes of the commands that look at a running cluster and take care of it. */
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { addChaosCommand } from './chaos-command.ts'
 import type { ClusterFlags } from './cluster-address.ts'
 import type { DoctorFlags } from './doctor.ts'
@@ -47,7 +47,11 @@ function addDrain(outpool: Command, after: string): void {
   outpool
     .command('drain <node>')
     .description('let the work of a node finish elsewhere, then stop it')
-    .option('--deadline <time>', 'end what is left after this: 90s, 5m, 1h', values.duration, 60_000)
+    .addOption(
+      new Option('--deadline <time>', 'end what is left after this: 90s, 5m, 1h')
+        .argParser(values.duration)
+        .default(60_000, '60s'),
+    )
     .option('--address <url>', addressHelp)
     .option('--json', 'print one JSON object')
     .addHelpText(
