@@ -7,6 +7,7 @@ import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bootstrap } from '../tools/bootstrap.mjs'
+import { withTable } from './markdown.ts'
 import { renderPicture } from './picture.ts'
 import type { RowReport, RunReport } from './report.ts'
 import { rows } from './rows/index.ts'
@@ -25,7 +26,8 @@ Measures Outpool beside other pools, in turn, and prints the ratios of each roun
   --check       print MET or MISSED for each goal; the exit code does not depend on it
   --json        print one JSON object and nothing else
   --svg FILE    also draw the ratios as a picture
-  --from FILE   measure nothing: table, goals and picture from the JSON of an earlier run
+  --markdown F  also put the table into a page that has a place for it, such as README.md
+  --from FILE   measure nothing: tables, goals and picture from the JSON of an earlier run
   --help        this text
 
 Exit codes: 0 measured, 1 a row failed, 2 wrong usage.
@@ -42,13 +44,15 @@ interface Arguments {
   readonly check: boolean
   readonly json: boolean
   readonly svg: string | undefined
+  readonly markdown: string | undefined
   readonly from: string | undefined
 }
 
 function parse(args: readonly string[]): Arguments | 'help' {
   const flag = { type: 'boolean', default: false } as const
   const value = { type: 'string' } as const
-  const options = { rows: value, svg: value, from: value, quick: flag, check: flag, json: flag, help: flag }
+  const texts = { rows: value, svg: value, markdown: value, from: value }
+  const options = { ...texts, quick: flag, check: flag, json: flag, help: flag }
   let values
   try {
     values = parseArgs({ args: [...args], options, strict: true }).values
@@ -56,8 +60,8 @@ function parse(args: readonly string[]): Arguments | 'help' {
     throw new UsageError((error as Error).message, { cause: error })
   }
   if (values.help) return 'help'
-  const { quick, check, json, svg, from } = values
-  return { rows: selected(values.rows), quick, check, json, svg, from }
+  const { quick, check, json, svg, markdown, from } = values
+  return { rows: selected(values.rows), quick, check, json, svg, markdown, from }
 }
 
 function selected(names: string | undefined): readonly Row[] {
@@ -140,6 +144,8 @@ async function main(): Promise<void> {
   else console.log(renderTable(run))
   if (args.check) (args.json ? console.error : console.log)(renderGoals(run))
   if (args.svg !== undefined) writeFileSync(args.svg, renderPicture(run))
+  const { markdown } = args
+  if (markdown !== undefined) writeFileSync(markdown, withTable(readFileSync(markdown, 'utf8'), run))
   if (run.rows.some((row) => row.errors.length > 0)) process.exitCode = 1
 }
 
