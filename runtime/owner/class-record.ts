@@ -69,6 +69,6 @@ const manyForEach = 4
  * After so long a running task keeps others waiting. While the queue is long these win little elsewhere, and a worker that
  * has nothing behind a long task waits for its owner afterwards, at a time when all CPUs work.
  */
-export function overdueMicros({ queued, leases }: ClassRecord, options: SubmitOptions): number {
+export function lateMicros({ queued, leases }: ClassRecord, options: SubmitOptions): number {
   return queued > manyForEach * leases.length ? options.overdueInQueueMicros : options.overdueMicros
 }

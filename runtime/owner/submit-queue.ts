@@ -11,7 +11,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
-import { type ClassRecord, type LeaseRequestRecord, mostRequests, newClassRecord, overdueMicros } from './class-record.ts'
+import { type ClassRecord, lateMicros, type LeaseRequestRecord, mostRequests, newClassRecord } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
@@ -248,7 +248,7 @@ export class SubmitQueue {
 
   /** From then on the first task there has run for longer than all of the pipeline, and twice itself, was to take. */
   protected overdueMs(lease: LeaseRecord): number {
-    const leastMicros = overdueMicros(this.classAt(lease.classIndex), this.options)
+    const leastMicros = lateMicros(this.classAt(lease.classIndex), this.options)
     return lease.headSinceMs + Math.max(leastMicros, 2 * lease.headMicros) / 1000
   }
 
