@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { eventually, TestCluster, usePlainWorkers } from '../../cluster/support.ts'
+import { ended, eventually, TestCluster, usePlainWorkers } from '../../cluster/support.ts'
 import { rejection } from './suite.ts'
 
 const program = fileURLToPath(new URL('programs/limited.mjs', import.meta.url))
@@ -15,13 +15,14 @@ const program = fileURLToPath(new URL('programs/limited.mjs', import.meta.url))
 describe('p-queue: queues of one name', () => {
   let cluster: TestCluster
   let head: DaemonFacts
+  let other: DaemonFacts
   let folder: string
   const children: ChildProcess[] = []
   usePlainWorkers()
 
   before(async () => {
     cluster = new TestCluster()
-    head = (await cluster.startAll(1))[0]!
+    ;[head, other] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts]
     folder = mkdtempSync(join(tmpdir(), 'limit-'))
   })
   afterEach(() => {
@@ -39,8 +40,9 @@ describe('p-queue: queues of one name', () => {
     options: object,
     count: number,
     until: number | string,
+    home: DaemonFacts = head,
   ): Promise<number | null> {
-    const env = { ...process.env, OUTPOOL_ADDRESS: head.url, OUTPOOL_TOKEN: cluster.token, NODE_OPTIONS: '' }
+    const env = { ...process.env, OUTPOOL_ADDRESS: home.url, OUTPOOL_TOKEN: cluster.token, NODE_OPTIONS: '' }
     const args = [program, join(folder, file), name, JSON.stringify(options), String(count), String(until)]
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'inherit', 'inherit'] })
     children.push(child)
@@ -167,5 +169,16 @@ describe('p-queue: queues of one name', () => {
     } finally {
       await outpool.shutdown()
     }
+  })
+
+  it('go on when the head dies and comes back', async () => {
+    const programs = [1, 2].map(() => start('head', 'head', { concurrency: 2 }, 10, 50, other))
+    await eventually(() => lines('head').length > 4 || undefined)
+    process.kill(head.pid, 'SIGKILL')
+    await ended(head.pid)
+    await cluster.start({ head: true, port: Number(new URL(head.url).port) })
+    expect(await Promise.all(programs)).to.deep.equal([0, 0])
+    expect(lines('head').length).to.equal(40)
+    expect(mostAtOnce('head')).to.equal(2)
   })
 })
