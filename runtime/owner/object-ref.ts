@@ -21,6 +21,8 @@ interface SharedWait {
 
 /** Two copies of this module in one process recognise each other's refs. */
 const brand = Symbol.for('outpool.ObjectRef.1')
+/** As `brand`, of a ref that is to be passed on: one that was disposed of cannot be. */
+const passedOn = Symbol.for('outpool.ObjectRef.1.passedOn')
 
 interface Held {
   readonly runtime: ProcessRuntime
@@ -75,6 +77,12 @@ export class ObjectRef<T = unknown> {
         return this.#tuple
       },
     })
+    Object.defineProperty(this.prototype, passedOn, {
+      get(this: ObjectRef): RefTuple {
+        if (this.#held === undefined) throw this.#disposed()
+        return this.#tuple
+      },
+    })
     Object.defineProperty(this.prototype, inspect.custom, {
       value(this: ObjectRef): string {
         return this.#text()
@@ -88,11 +96,7 @@ export class ObjectRef<T = unknown> {
    */
   get(options: GetOptions = {}): Promise<T> {
     const held = this.#held
-    if (held === undefined) {
-      return Promise.reject(
-        new ObjectFreedError(`${this.#text()} was disposed; keep the ref for as long as you need its value`),
-      )
-    }
+    if (held === undefined) return Promise.reject(this.#disposed())
     const { timeout, signal } = options
     if (timeout !== undefined && !(timeout >= 0))
       return Promise.reject(new RangeError(`get: timeout must be a number of milliseconds, not ${String(timeout)}`))
@@ -134,6 +138,12 @@ export class ObjectRef<T = unknown> {
     throw new TypeError(`this is an ObjectRef, use await ref.get() (${this.#text()})`)
   }
 
+  #disposed(): ObjectFreedError {
+    return new ObjectFreedError(`${this.#text()} was disposed; keep the ref for as long as you need its value`, {
+      details: { key: this.id },
+    })
+  }
+
   #text(): string {
     return `ObjectRef<${this.#name} #${this.id}>`
   }
@@ -153,7 +163,7 @@ export const objectRefCodec: RefCodec = {
   code: codeCodec(),
   isRef: isObjectRef,
   describe(ref): RefDescriptor {
-    const [owner, number, node] = tupleOf(ref as ObjectRef)
+    const [owner, number, node] = (ref as { readonly [passedOn]: RefTuple })[passedOn]
     return { owner, number, address: { node, process: owner } }
   },
   revive({ owner, number, address }: RefDescriptor): object {

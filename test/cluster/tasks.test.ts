@@ -175,7 +175,17 @@ describe('tasks', () => {
       const ref = await put('gone')
       ref[Symbol.dispose]()
       ref[Symbol.dispose]()
-      expect(await rejection(ref.get())).to.have.property('code', 'ERR_OUTPOOL_OBJECT_FREED')
+      const uses: (() => Promise<unknown>)[] = [
+        () => ref.get(),
+        () => get([ref]),
+        () => put({ ref }),
+        () => add.run(ref as never, 1),
+      ]
+      for (const use of uses) {
+        const error = await rejection(Promise.resolve().then(use))
+        expect(error).to.have.property('code', 'ERR_OUTPOOL_OBJECT_FREED')
+        expect(error.message).to.contain('was disposed; keep the ref for as long as you need its value')
+      }
     })
 
     it('name several results of one call, one ref each', async () => {

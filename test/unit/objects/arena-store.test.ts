@@ -206,7 +206,12 @@ describeHere('ArenaStore', () => {
         (reason: Error) => reason,
       )
     expect(error).to.be.instanceOf(OutOfDiskError)
-    expect(error?.message).to.include('nothing more can be spilled')
+    expect(error?.message).to.match(
+      /^no room for an object of \d+ bytes: \d+ of 8388608 bytes of node [0-9a-f]{16} are/,
+    )
+    expect(error?.message).to.include('nothing more can be spilled').and.include(', of the 4194304 it may have')
+    const { details } = error as OutOfDiskError
+    expect(details).to.include.keys('node', 'sizeBytes', 'usedBytes', 'capacityBytes', 'diskBytes', 'holders')
     expect(stored).to.be.within(9, 13)
     for (let i = 0; i < stored - 1; i++)
       expect(((await take(i % 2 === 0 ? near : far, keyOf(i))) as Uint8Array).every((byte) => byte === i)).to.equal(

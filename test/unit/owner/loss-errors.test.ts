@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { ObjectReconstructionFailedError } from '../../../runtime/base/errors.ts'
+import type { NodeId } from '../../../runtime/base/ids.ts'
 import { reconstructionFailed } from '../../../runtime/owner/loss-errors.ts'
+import { lossReasonOf } from '../../../runtime/owner/recovery.ts'
 import type { LossReason } from '../../../runtime/owner/recovery-state.ts'
+import type { Failure } from '../../../runtime/owner/submit-types.ts'
 
 /** A part of the next step that each message names; complete by its type. */
 const remedies: Readonly<Record<LossReason, string>> = {
@@ -32,6 +35,22 @@ describe('an object that cannot be made again', () => {
       expect(readme).to.include(`| \`'${reason}'\``)
     })
   }
+
+  it('is why the task ended when it ran again, and no answer of its own came', () => {
+    const exit = [null, 'SIGKILL', 1, ''] as const
+    const node = '0000000000000001' as NodeId
+    const cases: readonly (readonly [Failure, string | undefined])[] = [
+      [{ kind: 'cancelled', reason: 'a whim' }, 'cancelled'],
+      [{ kind: 'timeout', timeoutMs: 5 }, 'task failed'],
+      [{ kind: 'worker-crashed', exit, node, attempt: 3 }, 'attempts exceeded'],
+      [{ kind: 'node-died', node, reason: 'killed', attempt: 3 }, 'attempts exceeded'],
+      [{ kind: 'unschedulable', text: 'no node has a gpu' }, 'unschedulable'],
+      [{ kind: 'setup', text: 'no such module' }, 'unschedulable'],
+      // With everything else of this process.
+      [{ kind: 'class-closed', reason: 'it leaves' }, undefined],
+    ]
+    for (const [failure, reason] of cases) expect(lossReasonOf(failure), failure.kind).to.equal(reason)
+  })
 
   it('is told apart from a task where none made it', () => {
     const error = reconstructionFailed('put', { key: 'k1', how: '' })
