@@ -79,6 +79,8 @@ export class PoolState {
   #processes = 0
   #nextWorker = 1
   #startFailures = 0
+  /** Of the last start that failed. */
+  #startError: unknown
   #finished = false
   /** A pool that nobody ends must not bring its program back to life: after `left` it waits for work. */
   #asleep = false
@@ -130,7 +132,7 @@ export class PoolState {
       case 'ready':
         return this.#ready(event.worker)
       case 'startFailed':
-        return this.#startFailed(event.worker, event.retryable, event.error, out)
+        return this.#startFailed(event.worker, event.retryable, event.error)
       case 'done':
         return this.#done(event.worker)
       case 'lost':
@@ -170,13 +172,18 @@ export class PoolState {
     this.#idle.push(id)
   }
 
-  #startFailed(id: WorkerId, retryable: boolean, error: unknown, out: PoolInstruction[]): void {
+  #startFailed(id: WorkerId, retryable: boolean, error: unknown): void {
     if (this.#workers.get(id)?.phase !== 'starting') return
     this.#forget(id)
     this.#startFailures = retryable ? this.#startFailures + 1 : Infinity
-    if (this.#mayStart() || this.#living() > 0) return
+    this.#startError = error
+  }
+
+  /** No worker is left, and none can be started: nothing of what waits will run. */
+  #giveUp(out: PoolInstruction[]): void {
+    if (this.#startFailures <= this.#maxStartFailures || this.#living() > 0) return
     for (const chunk of this.#queue.clear())
-      if (this.#chunks.delete(chunk)) out.push({ type: 'fail', chunk, why: 'start', error })
+      if (this.#chunks.delete(chunk)) out.push({ type: 'fail', chunk, why: 'start', error: this.#startError })
   }
 
   #done(id: WorkerId): void {
@@ -238,6 +245,7 @@ export class PoolState {
       this.#assign(out)
       this.#retireUnneeded(out)
       this.#startMissing(out)
+      this.#giveUp(out)
     }
     if (this.mode !== 'running' && this.#workers.size === 0 && this.#chunks.size === 0 && !this.#finished) {
       this.#finished = true

@@ -172,6 +172,18 @@ describe('PoolState', () => {
     expect(tell({ type: 'done', worker: 1 })).to.deep.equal([])
   })
 
+  it('fails what no worker is left for when none can be started, also where the last one dies or is worn', () => {
+    for (const maxTasksPerWorker of [undefined, 1]) {
+      const { state, tell } = poolOf(2, { maxTasksPerWorker })
+      for (const chunk of [1, 2]) tell({ type: 'submit', chunk })
+      expect(tell({ type: 'lost', worker: 2, error: 'died' })).to.deep.equal(['start w3'])
+      expect(tell({ type: 'startFailed', worker: 3, retryable: false, error: 'no' })).to.deep.equal([])
+      expect(state.pending).to.equal(2)
+      tell(maxTasksPerWorker === 1 ? { type: 'done', worker: 1 } : { type: 'lost', worker: 1, error: 'died' })
+      expect(state.pending).to.equal(0)
+    }
+  })
+
   it('settles each chunk once, whatever dies, and finishes', () => {
     fc.assert(
       fc.property(
