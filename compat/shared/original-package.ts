@@ -39,6 +39,13 @@ export function supportedVersions(name: string): string {
   return (shimFacts.find((shim) => shim.name === name)?.majors ?? []).join(' or ')
 }
 
+/** The newest that this Node can run: p-queue 10 needs Node 22. */
+function toInstall(name: string): string {
+  const majors = shimFacts.find((shim) => shim.name === name)?.majors ?? []
+  const isOld = Number.parseInt(process.versions.node, 10) < 22
+  return `${name}@${majors.at(isOld ? 0 : -1) ?? ''}`
+}
+
 let unmapped = 0
 
 /** While this runs, names have their own meaning: registration looks away. */
@@ -70,7 +77,7 @@ export function originalFile(name: string, shimUrl: string): string {
   if (version === undefined || !isSupported(name, version)) {
     throw new Error(
       `outpool/${name} extends ${name} ${supportedVersions(name)}, and found ${version ?? 'another package'} at ${file}. ` +
-        `Install ${name}@${supportedVersions(name).split(' ').at(-1) ?? ''}`,
+        `Install ${toInstall(name)}`,
     )
   }
   return file
@@ -106,7 +113,7 @@ function findOriginal(name: string): string {
     }
   }
   throw new Error(
-    `outpool/${name} extends the package ${name}, which is not installed here. Run: npm install ${name}@${supportedVersions(name).split(' ').at(-1) ?? ''}`,
+    `outpool/${name} extends the package ${name}, which is not installed here. Run: npm install ${toInstall(name)}`,
   )
 }
 
