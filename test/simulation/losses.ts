@@ -12,6 +12,8 @@ const none: ReadonlySet<NodeId> = new Set()
 export class Losses {
   readonly #world: World
   readonly #lost = new Map<string, string>()
+  /** Where values were made: a node that dies may not have heard of the newest. */
+  readonly #madeAt = new Map<string, Set<NodeId>>()
   /** Freed, and their numbers stay because of a spec. */
   readonly #released = new Set<string>()
   /** Processes that were cut off from somebody, or stopped: what they have may not be reached. */
@@ -24,6 +26,10 @@ export class Losses {
 
   lost(key: string, why: string): void {
     this.#lost.set(key, why)
+  }
+
+  made(key: string, node: NodeId): void {
+    this.#madeAt.set(key, (this.#madeAt.get(key) ?? new Set()).add(node))
   }
 
   /** Nobody refers to it, and its task may run again for another one: until it has, there is no value. */
@@ -84,7 +90,9 @@ export class Losses {
     const excused =
       this.#cutOff.has(reader.id) || this.#cutOff.has(reader.nodeId) || this.#world.options.channelBreaks > 0
     if (excused || this.#world.network.processes.get(parseObjectKey(key).owner)?.alive !== true) return
-    const happened = this.#lost.has(key) || this.#released.has(key)
+    const makers = [...(this.#madeAt.get(key) ?? [])]
+    const died = makers.length > 0 && makers.every((node) => this.#world.network.processes.get(node)?.alive !== true)
+    const happened = died || this.#lost.has(key) || this.#released.has(key)
     demand(happened, 'never-freed-while-held', () => `${key} is gone, and nothing happened to it: ${why}`)
   }
 }

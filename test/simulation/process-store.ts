@@ -44,6 +44,7 @@ export class NodeStore implements ProcessStore {
   put(content: Content, then: (error: string | undefined) => void): void {
     const { key, sizeBytes } = content
     this.#world.note(this.#process, `stores ${key}`)
+    this.#world.losses.made(key, this.#process.nodeId)
     const { id } = this.#process
     // An earlier attempt may have left something here.
     this.#toNode('storeNotes', ({ store }) => store.change((ledger) => ledger.delete(key)))
