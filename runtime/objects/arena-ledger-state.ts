@@ -11,7 +11,7 @@
  * - A restored object keeps its copy on disk; evicting it again writes nothing.
  * - Requests for room are served in order; those that bring an object back come before those of writers, since who reads
  *   may be what writers wait for. A request that cannot be served evicts, then asks holders to collect garbage, and fails
- *   when nothing has become free for `fullWaitMs`.
+ *   when nothing has become free for `fullWaitMs`, and nothing is on its way to a disk that takes what it gets.
  */
 import { parseObjectKey, type ProcessId } from '../base/ids.ts'
 import { ArenaObjects, type Entry, type GetAnswer, type Reader } from './arena-objects.ts'
@@ -239,7 +239,10 @@ export class ArenaLedger {
       for (const { answer } of readers) answer(undefined)
     }
     this.#serve()
+    const comes = this.#spillingBytes > 0 && this.#diskError === undefined
     for (const waiting of [...this.#queue]) {
+      // A disk may be slow: what becomes of the spill tells whether there will be room.
+      if (comes && waiting.process !== undefined) continue
       if (nowMs - Math.max(waiting.sinceMs, this.#progressAtMs) < waiting.waitMs) continue
       this.#queue.splice(this.#queue.indexOf(waiting), 1)
       const cause = this.#diskError?.cause

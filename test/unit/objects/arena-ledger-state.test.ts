@@ -220,6 +220,23 @@ describe('ArenaLedger', () => {
     expect(bench.ledger.waits).to.equal(false)
   })
 
+  it('waits for a disk that is slow, and fails with its error, or has room, when it is done', () => {
+    for (const fails of [true, false]) {
+      const bench = new Bench(4)
+      bench.put(1, 4)
+      const answers: (Room | NoRoom)[] = []
+      bench.ledger.room(writer, pages(1), pages(1), (room) => answers.push(room))
+      bench.nowMs = 5_000
+      bench.ledger.tick()
+      expect(answers).to.deep.equal([])
+      if (fails) bench.failSpill()
+      else bench.finishSpill()
+      bench.ledger.tick()
+      expect(answers).to.have.length(1)
+      expect(answers[0]).to.have.property(fails ? 'cause' : 'segment')
+    }
+  })
+
   it('fails with the error of the disk when nothing more can be spilled, and keeps what it has', () => {
     const bench = new Bench(4)
     bench.put(1, 4)
