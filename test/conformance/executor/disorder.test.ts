@@ -72,7 +72,8 @@ describe('executor: the shim, under disorder', () => {
         else expect(outcome, `task ${i}, which ${what}`).to.deep.equal({ value: 'done' })
       }
       for (const [name, pids] of started) {
-        expect(pids.length, `starts of ${name}`).to.equal(1)
+        // One that was ended between the making of its file and its line has none.
+        expect(pids.length, `starts of ${name}`).to.be.at.most(1)
         for (const pid of pids) expect(isAlive(pid), `worker ${pid}`).to.equal(false)
       }
     }

@@ -47,7 +47,8 @@ describe('p-limit: the shim, under disorder', () => {
       })
       expect([limit.activeCount, limit.pendingCount]).to.deep.equal([0, 0])
       for (const [name, pids] of started) {
-        expect(pids.length, `starts of ${name}`).to.equal(1)
+        // One that was ended between the making of its file and its line has none.
+        expect(pids.length, `starts of ${name}`).to.be.at.most(1)
         for (const pid of pids) expect(isAlive(pid), `worker ${pid}`).to.equal(false)
       }
     }

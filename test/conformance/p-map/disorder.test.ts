@@ -55,7 +55,8 @@ describe('p-map: the shim, under disorder', () => {
       }
       await outpool.shutdown()
       for (const [name, pids] of notes.taken()) {
-        expect(pids.length, `starts of ${name}`).to.equal(1)
+        // One that was ended between the making of its file and its line has none.
+        expect(pids.length, `starts of ${name}`).to.be.at.most(1)
         for (const pid of pids) expect(isAlive(pid), `worker ${pid}`).to.equal(false)
       }
     }
