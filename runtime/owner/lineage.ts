@@ -160,11 +160,9 @@ export class Lineage {
     if (spec === undefined) return
     this.#specs.delete(task)
     if (spec.args !== undefined) this.slab.release(spec.args.chunk, spec.args.length)
-    const { table, values, tasks } = this.#parts
-    for (let i = tasks.templateOf(task).numReturns - 1; i >= 0; i--)
-      if (table.has(task + i) && !values.isHeld(task + i)) table.release(task + i)
-    for (const { number } of spec.items?.stored ?? noItems)
-      if (table.has(number) && !values.isHeld(number)) table.release(number)
+    const { values, tasks } = this.#parts
+    for (let i = tasks.templateOf(task).numReturns - 1; i >= 0; i--) values.forget(task + i)
+    for (const { number } of spec.items?.stored ?? noItems) values.forget(number)
     for (const [owner, number] of spec.held) values.release(owner, number)
   }
 }

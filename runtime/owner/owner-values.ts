@@ -358,6 +358,13 @@ export class OwnerValues {
     if (!this.#lost.lineage.unheld(number)) this.#table.release(number)
   }
 
+  /** Nobody wants the object, nor a task of which it was an argument: copies that an attempt left since go, too. */
+  forget(number: ObjectNumber): void {
+    if (!this.#table.has(number) || this.isHeld(number)) return
+    this.frees.dropped(number)
+    this.#table.release(number)
+  }
+
   /** There is a copy of an object of this process, or will be in a moment. */
   #copied(number: ObjectNumber, holder: Holder, ahead?: NodeId): void {
     this.frees.copied(number, this.#table.has(number) && this.isHeld(number), holder, ahead)

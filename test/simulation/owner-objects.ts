@@ -228,12 +228,20 @@ export class OwnerObjects implements ReferenceEffects {
     this.#forget(number, outcome)
   }
 
-  #forget(number: number, { stored, error }: Outcome): void {
+  /** Copies that attempts may have left go. `except`: what is freed there anyway. */
+  freeStrays(number: number, except: readonly Holder[] = []): void {
     const strays = [...(this.strays.get(number) ?? [])].map((node): Holder => [node, node])
     this.strays.delete(number)
+    this.values.free(
+      number,
+      strays.filter(([node]) => !except.some(([, process]) => process === node)),
+    )
+  }
+
+  #forget(number: number, { stored, error }: Outcome): void {
     const holders = stored?.holders ?? []
-    const others = strays.filter(([node]) => !holders.some(([, process]) => process === node))
-    this.values.free(number, [...holders, ...others])
+    this.values.free(number, holders)
+    this.freeStrays(number, holders)
     if (this.rebuilding.unheld(number)) {
       if (error) this.outcomes.set(number, { error, refs: [] })
       return

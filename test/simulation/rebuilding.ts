@@ -210,6 +210,7 @@ export class Rebuilding {
       const number = task + i
       if (!owner.table.has(number) || owner.refs.isLive(number)) continue
       owner.outcomes.delete(number)
+      owner.freeStrays(number)
       owner.table.release(number)
     }
     for (const ref of spec.held) owner.release(ref)
