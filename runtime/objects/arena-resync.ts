@@ -27,6 +27,8 @@ export function resync(ledger: ArenaLedger, process: ProcessId, [rooms, pins, se
       process,
       Array.from({ length: Math.max(0, count - (counts.get(entry) ?? 0)) }, () => entry),
     )
+  // What it was asked to collect was lost with the link, or its answer was.
+  holders.answered(process)
 }
 
 function isWithin(part: Room, { segment, offset, sizeBytes }: Room): boolean {

@@ -140,6 +140,21 @@ const bytesOf = (rooms: readonly Room[]): [number, number][] =>
     .map((offset) => [offset, pageBytes])
 
 describe('runtime/objects/arena-resync', () => {
+  it('does not wait any more for what it asked before the link broke', () => {
+    const asked: ProcessId[] = []
+    const ledger = new ArenaLedger({
+      now: () => 10_000,
+      segments: [4 * pageBytes],
+      spillAbove: 1,
+      effects: { spill: () => {}, restore: () => {}, dropDisk: () => {}, collect: (who) => asked.push(...who) },
+    })
+    ledger.room(me, 4 * pageBytes, 4 * pageBytes, () => {})
+    ledger.room('2222222222222222' as ProcessId, pageBytes, pageBytes, () => {})
+    expect(asked).to.deep.equal([me])
+    resync(ledger, me, [[], [], []])
+    expect(ledger.objects.report(10_000).holders.map(({ process }) => process)).not.to.include(me)
+  })
+
   it('makes known what was sealed, and free what was given back or never came, when the link is there again', () => {
     const linked = new Linked()
     linked.room(4)
