@@ -105,6 +105,11 @@ class LinkedArena implements NodeStore, ArenaPort {
     for (;;) {
       // Rejects when there will be no link any more.
       const link = await home.connected()
+      // Closed just now: that may have been told already, and then nobody would answer.
+      if (link.closed) {
+        await new Promise((resolve) => setImmediate(resolve))
+        continue
+      }
       try {
         return await this.#ask(link, operation)
       } catch (error) {
