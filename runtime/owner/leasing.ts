@@ -217,9 +217,10 @@ export class Leasing implements SubmitEffects {
 
   #leftBehind(index: number, node: NodeId): void {
     const lease = this.#state.leases.get(index)
-    for (const sequence of lease?.all() ?? []) {
-      const number = lease?.task(sequence) ?? -1
-      if (number >= 0) this.#frees.leftBehind(number, lease?.resultsAt(sequence) ?? 1, node)
+    if (lease === undefined) return
+    for (const sequence of lease.all()) {
+      const number = lease.task(sequence)
+      if (number >= 0) this.#frees.leftBehind(number, lease.resultsAt(sequence), node)
     }
   }
 
