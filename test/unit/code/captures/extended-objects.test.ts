@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { codeCodec } from '../../../../runtime/code/captures/send-code.ts'
 import { decodeValue, encodeValue, type RefCodec } from '../../../../runtime/objects/value.ts'
+import { difference } from '../../objects/same-value.ts'
 
 const none = (): never => {
   throw new Error('no refs here')
@@ -184,8 +185,8 @@ describe('instances of classes that extend a built-in one', () => {
         const stack = Object.assign(new Stack(), items)
         const index = new Index()
         for (const [key, value] of entries) Map.prototype.set.call(index, key, value)
-        expect(sent(stack)).deep.equal(stack)
-        expect([...sent(index)]).deep.equal([...index])
+        expect(difference([...sent(stack)], [...stack])).to.equal(undefined)
+        expect(difference([...sent(index)], [...index])).to.equal(undefined)
       }),
       { numRuns: 100 },
     )
