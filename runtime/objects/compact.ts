@@ -29,11 +29,12 @@ export function compactInto(encoded: EncodedValue, target: Uint8Array, offset: n
   return offset + 1 + inband.length
 }
 
-/** Values of one byte are most of what functions return; written once for all, like their in-band bytes. */
-const ofOneByte: readonly Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(plain, byte))
+/** Values of one byte are most of what functions return; each is written once, when it is first met. */
+const ofOneByte = (byte: number): Uint8Array => (bytesOfOne[byte] ??= Uint8Array.of(plain, byte))
+const bytesOfOne: Uint8Array[] = []
 
 export function compact(encoded: EncodedValue): Uint8Array {
-  if (encoded.inband.length === 1 && isPlain(encoded)) return ofOneByte[encoded.inband[0] as number] as Uint8Array
+  if (encoded.inband.length === 1 && isPlain(encoded)) return ofOneByte(encoded.inband[0] as number)
   const target = Buffer.allocUnsafe(compactBytes(encoded))
   compactInto(encoded, target, 0)
   return target

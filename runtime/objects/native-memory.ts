@@ -3,7 +3,7 @@
  * installed, or not for this platform, `nativeMemory` gives undefined and callers do without.
  */
 import { openSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { loadKoffi } from './load-koffi.ts'
 
 /** An address in this process. */
 export type Address = bigint
@@ -47,7 +47,7 @@ export function nativeMemory(): NativeMemory | undefined {
 
 function load(): NativeMemory | undefined {
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+    const koffi = loadKoffi()
     const library = koffi.load(null)
     const find = (prototype: string): ReturnType<typeof library.func> | undefined => {
       try {

@@ -24,14 +24,15 @@ import { formatPath, functionReason, objectReason, symbolName, symbolReason } fr
 
 type Plain = Readonly<Record<string, unknown>>
 
-/** Values that need no walk are written once for all. */
+/** Values that need no walk are written once, a small integer when it is first met. */
 const constants = {
   undefined: constant(tag.undefined),
   null: constant(tag.null),
   false: constant(tag.false),
   true: constant(tag.true),
 }
-const smallIntegers: readonly EncodedValue[] = Array.from({ length: 128 }, (_, value) => constant(value))
+const smallIntegers: EncodedValue[] = []
+const smallIntegersBelow = 128
 
 function constant(byte: number): EncodedValue {
   return Object.freeze({ inband: Uint8Array.of(byte), buffers: emptyBuffers, refs: emptyRefs })
@@ -47,8 +48,8 @@ export function encodeValue(value: unknown, path: string, refs?: RefCodec): Enco
   if (value === true) return constants.true
   if (value === false) return constants.false
   // Compared first: any other number would be looked up as a property by its text.
-  if (typeof value === 'number' && value >>> 0 === value && value < smallIntegers.length && !Object.is(value, -0))
-    return smallIntegers[value] as EncodedValue
+  if (typeof value === 'number' && value >>> 0 === value && value < smallIntegersBelow && !Object.is(value, -0))
+    return (smallIntegers[value] ??= constant(value))
   return withEncoder((encoder) => encoder.encode(value, path, refs, false))
 }
 

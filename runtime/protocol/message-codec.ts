@@ -304,12 +304,13 @@ function readBytes(length: number): Uint8Array {
   if (start + length > end) throw malformed('it ends inside a byte field')
   position = start + length
   if (length > copiedBytes) return new Uint8Array(source.buffer, source.byteOffset + start, length)
-  if (length === 2 && source[start] === 0) return zeroAnd[source[start + 1] as number] as Uint8Array
+  if (length === 2 && source[start] === 0) return zeroAnd(source[start + 1] as number)
   return source.slice(start, position)
 }
 
-/** A zero and one more byte are the arguments of a call without any, and most of what functions return: never copied. */
-const zeroAnd: readonly Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(0, byte))
+/** A zero and one more byte are the arguments of a call without any, and most of what functions return: made once. */
+const zeroAnd = (byte: number): Uint8Array => (zerosAnd[byte] ??= Uint8Array.of(0, byte))
+const zerosAnd: Uint8Array[] = []
 
 function readArray(length: number, depth: number): unknown[] {
   if (depth > maxDepth) throw malformed('it is nested too deep')
