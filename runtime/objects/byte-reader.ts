@@ -1,13 +1,9 @@
 /** Reads the bytes that `ByteWriter` wrote. They come from outside: whatever runs past the end is a ProtocolError. */
 import { ProtocolError } from '../base/errors.ts'
+import { nextHash, seenTextBytes, seenTexts } from '../base/seen-texts.ts'
 
-const keyCacheSize = 2048
-const cachedKeyLength = 24
 /** Strings up to this length are read character by character: cheaper than a call into the runtime. */
 const loopLength = 12
-
-/** Keys seen last, by a hash of their bytes: an object's keys cost no allocation and no hashing by the engine. */
-const keyCache: string[] = new Array<string>(keyCacheSize).fill('')
 
 export class ByteReader {
   readonly bytes: Buffer
@@ -87,25 +83,15 @@ export class ByteReader {
     return this.bytes.toString('utf16le', at, at + length * 2)
   }
 
-  /** One-byte characters that are the key of an object. */
+  /** One-byte characters that are the key of an object: mostly without an allocation. */
   key(length: number): string {
-    if (length > cachedKeyLength) return this.narrow(length)
+    if (length > seenTextBytes) return this.narrow(length)
     const at = this.take(length)
     const { bytes } = this
     let hash = length
-    for (let i = at; i < at + length; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0
-    const slot = (hash ^ (hash >>> 10)) & (keyCacheSize - 1)
-    const known = keyCache[slot] as string
-    if (known.length === length && sameText(known, bytes, at)) return known
-    const key = bytes.toString('latin1', at, at + length)
-    keyCache[slot] = key
-    return key
+    for (let i = at; i < at + length; i++) hash = nextHash(hash, bytes[i] as number)
+    return seenTexts.of(bytes, at, length, hash)
   }
-}
-
-function sameText(text: string, bytes: Buffer, at: number): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false
-  return true
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

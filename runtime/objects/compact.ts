@@ -5,7 +5,7 @@
  *     0 | in-band bytes                1 | flattened value (see value-flatten.ts)
  */
 import { ProtocolError } from '../base/errors.ts'
-import { decodeByte, decodeValue, notOneByte } from './value-decode.ts'
+import { decodeSmall, decodeValue, notSmall } from './value-decode.ts'
 import { encodedBytes, flattenInto, parse } from './value-flatten.ts'
 import { emptyBuffers, emptyRefs, type EncodedValue, type RefCodec } from './value-format.ts'
 
@@ -48,9 +48,9 @@ export function expand(bytes: Uint8Array): EncodedValue {
 }
 
 export function decodeCompact(bytes: Uint8Array, refs?: RefCodec): unknown {
-  if (bytes.length === 2 && bytes[0] === plain) {
-    const value = decodeByte(bytes[1] as number)
-    if (value !== notOneByte) return value
+  if (bytes[0] === plain) {
+    const value = decodeSmall(bytes, 1)
+    if (value !== notSmall) return value
   }
   return decodeValue(expand(bytes), refs)
 }

@@ -6,6 +6,7 @@
  * message has. Numbers keep every bit, -0 and NaN included. A lone surrogate in a string becomes U+FFFD.
  */
 import { ProtocolError } from '../base/errors.ts'
+import { nextHash, seenTextBytes, seenTexts } from '../base/seen-texts.ts'
 
 /** Any message: a type and its fields. The union of the real ones is in `messages.ts`. */
 export type WireMessage = readonly [number, ...unknown[]]
@@ -54,8 +55,8 @@ export function encodeMessage(message: WireMessage, into: GrowingBytes): void {
 function writeValue(value: unknown, depth: number): void {
   if (typeof value === 'number') return writeNumber(value)
   if (typeof value === 'string') return writeText(value)
-  if (value instanceof Uint8Array) return writeBytes(value)
   if (Array.isArray(value)) return writeArray(value, depth)
+  if (value instanceof Uint8Array) return writeBytes(value)
   room(3)
   if (value === null) target[at++] = 0xc0
   else if (value === undefined) {
@@ -282,16 +283,17 @@ function readFloat(): number {
 function readText(length: number): string {
   const stop = position + length
   if (stop > end) throw malformed('it ends inside a string')
-  if (length <= 24) {
-    let text = ''
-    for (let i = position; i < stop; i++) {
+  if (length <= seenTextBytes) {
+    let hash = length
+    let i = position
+    for (; i < stop; i++) {
       const code = source[i] as number
       if (code >= 0x80) break
-      text += String.fromCharCode(code)
+      hash = nextHash(hash, code)
     }
-    if (text.length === length) {
+    if (i === stop) {
       position = stop
-      return text
+      return seenTexts.of(sourceBuffer, stop - length, length, hash)
     }
   }
   const text = sourceBuffer.toString('utf8', position, stop)

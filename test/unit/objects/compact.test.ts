@@ -26,6 +26,23 @@ describe('compact', () => {
     fc.assert(property, { numRuns: 150 })
   })
 
+  it('reads a small value in place as a decoder reads it', () => {
+    const small = fc.oneof(
+      fc.integer(),
+      fc.integer({ min: -200, max: 200 }),
+      fc.double(),
+      fc.constantFrom(-0, undefined, null, true, false, '', NaN, 2 ** 31, -(2 ** 31)),
+      fc.string({ unit: 'binary', maxLength: 14 }),
+    )
+    const property = fc.property(small, (value) => {
+      // An object around it takes the other way.
+      const [whole] = decodeCompact(compact(encodeValue([value, {}], 'value'))) as [unknown]
+      const alone = decodeCompact(compact(encodeValue(value, 'value')))
+      expect(Object.is(alone, value) && Object.is(whole, value), String(value)).to.equal(true)
+    })
+    fc.assert(property, { numRuns: 500 })
+  })
+
   it('costs a plain value one byte', () => {
     const encoded = encodeValue({ a: 1, b: 'text' }, 'value')
     expect(compactBytes(encoded)).to.equal(encoded.inband.length + 1)

@@ -1,0 +1,36 @@
+/**
+ * Texts that come again and again in what a process decodes: names of things, keys, ids of processes. Kept by a hash of
+ * their bytes, in a table that never grows: one that was seen lately costs no allocation. Made anew, an id of 16
+ * characters costs a string for each of them, which fills the young generation of a process that decodes many.
+ */
+const tableSize = 2048
+
+/** The longest that is worth a look; callers keep longer ones out. */
+export const seenTextBytes = 24
+
+export class SeenTexts {
+  readonly #texts: string[] = new Array<string>(tableSize).fill('')
+
+  /** The text of the one-byte characters `bytes[at..at + length)`, whose hash is `hash` (see `nextHash`). */
+  of(bytes: Buffer, at: number, length: number, hash: number): string {
+    const slot = (hash ^ (hash >>> 10)) & (tableSize - 1)
+    const known = this.#texts[slot] as string
+    if (known.length === length && isText(known, bytes, at)) return known
+    const text = bytes.toString('latin1', at, at + length)
+    this.#texts[slot] = text
+    return text
+  }
+}
+
+/** One for all that a process decodes. */
+export const seenTexts: SeenTexts = new SeenTexts()
+
+/** The hash of a text with one more byte; that of none is its length. */
+export function nextHash(hash: number, byte: number): number {
+  return (Math.imul(hash, 31) + byte) | 0
+}
+
+function isText(text: string, bytes: Buffer, at: number): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false
+  return true
+}
