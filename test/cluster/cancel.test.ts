@@ -115,26 +115,32 @@ describe('cancel', () => {
   })
 
   for (const force of [true, false]) {
-    it(`never harms what waits behind on the same worker${force ? ', with force' : ''}`, async () => {
+    /** How many of those behind had been sent ahead, and were taken back. */
+    const harm = async (name: string): Promise<number> => {
       await measure()
-      const other = await occupy('other', 150)
+      const other = await occupy(`${name} other`, 150)
       // From then on nothing is sent ahead to that one.
       await sleep(20)
       const recalled = explain().recalled
       // The one free worker gets all of these: what is expected to take microseconds is sent ahead.
-      const victim = work.remote(trace.folder, 'victim', minute)
-      const ids = Array.from({ length: 10 }, (_, i) => `innocent ${i}`)
+      const victim = work.remote(trace.folder, `${name} victim`, minute)
+      const ids = Array.from({ length: 10 }, (_, i) => `${name} innocent ${i}`)
       const innocents = ids.map((id) => work.remote(trace.folder, id, 1))
-      await trace.has('victim')
+      await trace.has(`${name} victim`)
       cancel(victim, { force })
       expect(await rejection(victim.get())).to.have.property('code', code)
       const pids = await get(innocents)
       expect(pids).to.have.length(10)
       await other.get()
-      expect(runsOf(['victim', ...ids])).to.deep.equal(Array.from({ length: 11 }, () => 1))
-      if (canShare) expect(explain().recalled - recalled).to.be.greaterThan(0)
+      expect(runsOf([`${name} victim`, ...ids])).to.deep.equal(Array.from({ length: 11 }, () => 1))
       // What is cancelled without force lives on until its grace is over.
       cancel(victim, { force: true })
+      return explain().recalled - recalled
+    }
+
+    it(`never harms what waits behind on the same worker${force ? ', with force' : ''}`, async () => {
+      // On a machine that has other things to do a call may look slow, and then nothing is sent ahead.
+      for (let round = 0; (await harm(`round ${round}`)) === 0 && canShare; round++);
     })
   }
 
@@ -171,16 +177,18 @@ describe('cancel', () => {
 
   describe('by a timeout', () => {
     it('ends an attempt that takes too long, by its signal', async () => {
-      const ref = cooperative.options({ timeout: 50, name: 'slow one' }).remote(trace.folder, 'slow')
+      const ref = cooperative.options({ timeout: 500, name: 'slow one' }).remote(trace.folder, 'slow')
       const error = await rejection(ref.get())
       expect(error).to.have.property('code', 'ERR_OUTPOOL_TASK_TIMEOUT')
-      expect(error.message).to.contain('slow one').and.contain('50 ms')
-      await trace.has('slow aborted')
+      expect(error.message).to.contain('slow one').and.contain('500 ms')
+      // Where nothing else gets a turn on the machine it may be over before it has begun.
+      const has = (line: string): boolean => trace.lines().includes(line)
+      await eventually(() => has('slow started') === has('slow aborted') || undefined)
     })
 
     it('does not count the time in the queue', async () => {
-      const busy = [await occupy('a', 400), await occupy('b', 400)]
-      const short = work.options({ timeout: 300 })
+      const busy = [await occupy('a', 1_500), await occupy('b', 1_500)]
+      const short = work.options({ timeout: 1_200 })
       expect(await short.run(trace.folder, 'short', 0)).to.be.a('number')
       await get(busy)
     })

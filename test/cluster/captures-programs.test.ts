@@ -38,7 +38,7 @@ const inline = `
 `
 
 describe('programs whose functions capture', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
   it('learn of each change that was lost, with OUTPOOL_CHECK=1', async () => {
     const output = await run([program, 'check'], { OUTPOOL_CHECK: '1' })

@@ -5,7 +5,7 @@ import { run } from './command.ts'
 import { eventually, TestCluster } from './support.ts'
 
 describe('outpool chaos', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: TestCluster
 
   beforeEach(() => (cluster = new TestCluster()))

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { init, remote, shutdown } from '../../lib/index.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { run } from './command.ts'
-import { eventually, TestCluster } from './support.ts'
+import { eventually, missedSoon, TestCluster } from './support.ts'
 import { checkedSpans } from './trace-format.ts'
 
 interface Told {
@@ -29,7 +29,7 @@ const far = remote(
 )
 
 describe('what an owner writes down about other nodes', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: TestCluster
   let folder: string
   let events: string
@@ -74,8 +74,9 @@ describe('what an owner writes down about other nodes', function () {
   })
 
   it('tells the story of a task whose node was held for dead and came back', async () => {
-    const head = await cluster.start({ head: true })
-    const more = (): Promise<DaemonFacts> => cluster.start({ head: false, address: head.url, resources: { far: 1 } })
+    const head = await cluster.start({ ...missedSoon, head: true })
+    const far1 = { head: false, address: head.url, resources: { far: 1 }, ...missedSoon } as const
+    const more = (): Promise<DaemonFacts> => cluster.start(far1)
     const nodes = [await more(), await more()]
     for (const { id } of nodes) await cluster.seen(head, id, ({ state }) => state === 'alive')
     await init({ address: head.url, token: cluster.token })

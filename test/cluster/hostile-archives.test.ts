@@ -9,6 +9,7 @@ import type * as Current from '../../runtime/owner/current.ts'
 import { archiveId } from '../../runtime/code/modules/archive.ts'
 import type { PackedManifest } from '../../runtime/code/modules/manifest.ts'
 import { BareNode, joinOptions, Project } from './bare-nodes.ts'
+import { eventually } from './support.ts'
 import { magic, rawEnd, rawEntry, type EntryFacts } from '../unit/code/modules/raw-archive.ts'
 
 /** The same instance of the built package as the import of it: the tests' loader requires both. */
@@ -37,7 +38,7 @@ const hostile: Readonly<Record<string, readonly [packed: () => Buffer, why: stri
 }
 
 describe('archives that a driver sends, and a node refuses', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let node: BareNode
   const program = new Project({ 'package.json': '{ "type": "module" }', 'good.mjs': 'export const run = () => 42' })
 
@@ -91,6 +92,8 @@ describe('archives that a driver sends, and a node refuses', function () {
     }
     // The archive of ten million has 20 MB, and lies in the node's store.
     expect(memoryOf(node.pid) - before, 'MiB more').to.be.lessThan(150)
+    // What was being made goes when there is time.
+    await eventually(() => !readdirSync(node.code).some((name) => name.startsWith('making-')) || undefined)
     expect(readdirSync(node.code).sort()).deep.equal(entries)
     writeFileSync(program.path('later.mjs'), 'export const run = () => 43')
     expect(await remote<() => number>(program.url('later.mjs'), 'run').run()).to.equal(43)

@@ -20,7 +20,7 @@ await shutdown()
 `
 
 describe('an installed package', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let project: Project
   let kept: string
   before(() => {

@@ -5,7 +5,7 @@ import { joinCluster } from '../../runtime/cluster/join.ts'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { Home } from '../../runtime/owner/home.ts'
-import { eventually, recordedIds, TestCluster } from './support.ts'
+import { eventually, missedSoon, recordedIds, TestCluster } from './support.ts'
 
 describe('the members of a cluster', () => {
   let cluster: TestCluster
@@ -57,7 +57,7 @@ describe('the members of a cluster', () => {
   })
 
   it('hold one that is silent for dead; it joins again under a new id, at its old address', async () => {
-    const [head, second] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts]
+    const [head, second] = (await cluster.startAll(1, missedSoon)) as [DaemonFacts, DaemonFacts]
     const { events } = await join(head)
     process.kill(second.pid, 'SIGSTOP')
     const row = await cluster.seen(head, second.id, ({ state }) => state === 'dead')

@@ -31,7 +31,7 @@ function entriesBelow(folder: string): Entry[] {
 }
 
 describe('what a node puts on the disk and into the environment of its workers', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: TestCluster
   let folder: string
   let umask: number

@@ -23,8 +23,10 @@ import { findToken } from '../../runtime/cluster/token.ts'
 import { processesMarked } from '../tools/processes.mjs'
 
 const changed = ['OUTPOOL_HOME', 'OUTPOOL_TOKEN', 'OUTPOOL_TOKEN_FILE', 'OUTPOOL_ADDRESS'] as const
-/** Detection in 1.5 s: short for a test, long for a machine with other things to do. */
-const heartbeat = { heartbeatIntervalMs: 300, heartbeatMisses: 5 } as const
+/** No node is held for dead because of its silence, whatever else the machine does. */
+const neverMissed = { heartbeatIntervalMs: 1_000, heartbeatMisses: 60 } as const
+/** For what happens when one is: soon for a test, and late for a machine with other things to do. */
+export const missedSoon = { heartbeatIntervalMs: 500, heartbeatMisses: 6 } as const
 
 /** Waits for as long as the test may take: what never comes is told by the timeout of the test. */
 export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
@@ -54,16 +56,17 @@ export class TestCluster {
 
   async start(options: Omit<DaemonOptions, 'logFile'>): Promise<DaemonFacts & { readonly logFile: string }> {
     const facts = await withoutLoader(() =>
-      startDetached({ port: 0, numCpus: 1, memory: '1GiB', ...heartbeat, ...options }),
+      startDetached({ port: 0, numCpus: 1, memory: '1GiB', ...neverMissed, ...options }),
     )
     this.#daemons.push(noteProcess(facts.pid))
     return facts
   }
 
   /** A head and so many more nodes. */
-  async startAll(more: number): Promise<DaemonFacts[]> {
-    const head = await this.start({ head: true })
-    const others = await Promise.all(Array.from({ length: more }, () => this.start({ head: false, address: head.url })))
+  async startAll(more: number, options: Partial<DaemonOptions> = {}): Promise<DaemonFacts[]> {
+    const head = await this.start({ ...options, head: true })
+    const start = (): Promise<DaemonFacts> => this.start({ ...options, head: false, address: head.url })
+    const others = await Promise.all(Array.from({ length: more }, start))
     const all = [head, ...others]
     for (const node of all) await this.#knows(node, all)
     return all

@@ -1,4 +1,7 @@
 import { expect } from 'chai'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import {
   type BackPressureError,
@@ -278,14 +281,22 @@ describe('tasks', () => {
     })
 
     it('end a get by its timeout or its signal, while the task goes on', async () => {
-      const ref = sleepy.remote(200, 'late')
+      const folder = mkdtempSync(join(tmpdir(), 'late-'))
+      const path = join(folder, 'go')
+      const ref = remote(async (file: string) => {
+        const { existsSync: isThere } = await import('node:fs')
+        while (!isThere(file)) await new Promise((resolve) => setTimeout(resolve, 5))
+        return 'late'
+      }).remote(path)
       expect(await rejection(ref.get({ timeout: 5 }))).to.have.property('code', 'ERR_OUTPOOL_GET_TIMEOUT')
       expect(await rejection(get([ref], { timeout: 5 }))).to.have.property('code', 'ERR_OUTPOOL_GET_TIMEOUT')
       const stop = new AbortController()
       const reason = new Error('enough')
       setTimeout(() => stop.abort(reason), 5)
       expect(await rejection(ref.get({ signal: stop.signal }))).to.equal(reason)
+      writeFileSync(path, '')
       expect(await ref.get({ timeout: 60_000 })).to.equal('late')
+      rmSync(folder, { recursive: true })
     })
 
     it('take a timeout of any length, and none that is no number', async () => {

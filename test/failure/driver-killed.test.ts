@@ -7,7 +7,7 @@ import { eventually, FailureCluster, signal } from './support.ts'
 import { isAlive } from '../tools/processes.mjs'
 
 describe('a driver that is killed', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
 
   beforeEach(() => (cluster = new FailureCluster()))

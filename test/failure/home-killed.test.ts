@@ -9,7 +9,7 @@ interface Answer {
 }
 
 describe('a driver whose home is killed', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
 
   beforeEach(() => (cluster = new FailureCluster()))

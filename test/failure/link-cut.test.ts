@@ -4,19 +4,19 @@ import { elsewhere } from './apart.ts'
 import { Proxy } from './proxy.ts'
 import { Load } from './scenarios/under-load.ts'
 import { nothingHeld } from './scenarios/scale.ts'
-import { eventually, FailureCluster } from './support.ts'
+import { eventually, FailureCluster, missedSoon } from './support.ts'
 import { isAlive } from '../tools/processes.mjs'
 
 /** All that the driver has of its home goes through a proxy; workers of other nodes it reaches directly. */
 describe('a connection between a driver and its home', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
   let nodes: DaemonFacts[]
   let proxy: Proxy
 
   beforeEach(async () => {
     cluster = new FailureCluster()
-    nodes = await cluster.startAll(1, { numCpus: 2 })
+    nodes = await cluster.startAll(1, { numCpus: 2, ...missedSoon })
     proxy = await Proxy.start((nodes[1] as DaemonFacts).url)
   })
   afterEach(async () => {

@@ -15,7 +15,7 @@ interface Apart {
 
 /** It owns what nested tasks use, so they have to come to it: it calls back, since nobody can call it. */
 describe('a driver that nobody can reach', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
   const undo: (() => void)[] = []
 

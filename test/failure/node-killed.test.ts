@@ -6,7 +6,7 @@ import { eventually, FailureCluster, signal } from './support.ts'
 import { isAlive } from '../tools/processes.mjs'
 
 describe('a node manager that is killed under load', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
   // Long enough that its workers are in the middle of some when it is killed.
   const load = { leastMs: 100, mostMs: 200, cpusPerNode: 2, more: 2 }

@@ -2,14 +2,14 @@ import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { settledByTheDead, stopNode, unsettled } from './scenarios/node-stopped.ts'
 import { failures } from './scenarios/under-load.ts'
-import { FailureCluster } from './support.ts'
+import { FailureCluster, missedSoon } from './support.ts'
 import { canShare } from '../tools/native.ts'
 
 describe('a node manager that is stopped for longer than the detection takes', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
   // Long enough that what ran there runs again elsewhere when the late results come.
-  const load = { leastMs: 400, mostMs: 600, cpusPerNode: 2, more: 2 }
+  const load = { leastMs: 400, mostMs: 600, cpusPerNode: 2, more: 2, ...missedSoon }
 
   beforeEach(() => (cluster = new FailureCluster()))
   afterEach(() => cluster.close())
@@ -36,14 +36,14 @@ describe('a node manager that is stopped for longer than the detection takes', f
 })
 
 describe('a driver that computes for longer than the detection takes', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
 
   beforeEach(() => (cluster = new FailureCluster()))
   afterEach(() => cluster.close())
 
   it('is not declared dead: its job goes on, and its results are there afterwards', async () => {
-    const [, home] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts]
+    const [, home] = (await cluster.startAll(1, missedSoon)) as [DaemonFacts, DaemonFacts]
     const tasks = 50
     const driver = cluster.run('loop', { tasks, loopMs: 4_000 }, { address: home.url })
     await driver.next('looping')

@@ -14,7 +14,7 @@ const mebibyte = 1024 * 1024
   it('have every byte right, and leave nothing behind, while workers that use them are killed', async () => {
     const node = await cluster.startHead({ numCpus: 3, objectStoreMemory: 64 * mebibyte })
     const result = await churnObjects(cluster, node, {
-      ...{ objects: 600, leastBytes: 64_000, mostBytes: 8_000_000, killEveryMs: 300, seed: 11 },
+      ...{ objects: 600, leastBytes: 64_000, mostBytes: 8_000_000, killEveryMs: 300, mostKills: 40, seed: 11 },
     })
     expect(result.errors).to.deep.equal([])
     expect(result.wrong).to.equal(0)

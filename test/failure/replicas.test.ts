@@ -10,7 +10,7 @@ const bytes = 4 * 1024 * 1024
 const names = ['first', 'second', 'third'] as const
 
 describe('a replicated value', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
   let nodes: DaemonFacts[]
   beforeEach(async () => {

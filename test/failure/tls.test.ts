@@ -11,7 +11,7 @@ import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
 import { needTool } from '../tools/need.ts'
 import { failures, Load } from './scenarios/under-load.ts'
 import { residentBytes, sampleMemory, saySilently } from './scenarios/uninvited.ts'
-import { eventually, FailureCluster, neverMissed } from './support.ts'
+import { eventually, FailureCluster } from './support.ts'
 
 /** An authority in a folder, and what it has signed for this machine. */
 class Authority {
@@ -75,7 +75,7 @@ describe('a cluster with TLS', function () {
   })
 
   it('runs a job over encrypted connections alone', async () => {
-    const nodes = await cluster.startAll(1, { tls, numCpus: 2, ...neverMissed })
+    const nodes = await cluster.startAll(1, { tls, numCpus: 2 })
     const [head, other] = nodes as [DaemonFacts, DaemonFacts]
     expect([head.url, other.url, other.headUrl].map((url) => new URL(url).protocol)).deep.equal([
       'wss:',
@@ -119,7 +119,7 @@ describe('a cluster with TLS', function () {
   })
 
   it('bears two thousand connections that begin no handshake, in bounded memory, and says so in its log', async () => {
-    const nodes = await cluster.startAll(1, { tls, numCpus: 2, ...neverMissed })
+    const nodes = await cluster.startAll(1, { tls, numCpus: 2 })
     const [head, other] = nodes as [DaemonFacts, DaemonFacts]
     const work = { leastMs: 5, mostMs: 25, maxRetries: 0, inFlight: 16 }
     const load = new Load(nodes, cluster.run('load', work, { address: other.url }))

@@ -9,7 +9,7 @@ import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { findNode } from '../../runtime/cluster/join.ts'
 import { fingerprint } from '../../runtime/cluster/token-requests.ts'
 import { failures, Load } from './scenarios/under-load.ts'
-import { eventually, FailureCluster, neverMissed, signal } from './support.ts'
+import { eventually, FailureCluster, signal } from './support.ts'
 
 interface Joined {
   readonly name: string
@@ -66,10 +66,10 @@ describe('a cluster that moves to another token', function () {
     OUTPOOL_TOKEN_FILE: files[machine] as string,
   })
   const startAll = async (more: number): Promise<DaemonFacts[]> => {
-    const head = await cluster.startHead({ numCpus: 2, environment: environment(0), ...neverMissed })
+    const head = await cluster.startHead({ numCpus: 2, environment: environment(0) })
     const others = [1, 2].slice(0, more)
     const start = (machine: number): Promise<DaemonFacts> =>
-      cluster.startNode(head.url, { numCpus: 2, environment: environment(machine), ...neverMissed })
+      cluster.startNode(head.url, { numCpus: 2, environment: environment(machine) })
     const nodes = [head, ...(await Promise.all(others.map(start)))]
     await cluster.knowEachOther(nodes)
     return nodes

@@ -11,7 +11,7 @@ interface Work {
 
 /** Behind a firewall, say: it reaches the others, and none of them reaches it. */
 describe('a node that nobody can dial', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
   beforeEach(() => (cluster = new FailureCluster()))
   afterEach(() => cluster.close())

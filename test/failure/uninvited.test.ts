@@ -14,7 +14,7 @@ function openFilesLimit(): number {
 }
 
 describe('a port to which anybody can connect', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let cluster: FailureCluster
 
   beforeEach(() => (cluster = new FailureCluster()))

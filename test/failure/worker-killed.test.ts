@@ -12,7 +12,7 @@ describe('random workers that are killed every 100 ms', function () {
   afterEach(() => cluster.close())
 
   const run = (maxRetries: number): Promise<WorkersKilled> =>
-    killWorkers(cluster, { tasks, maxRetries, killEveryMs: 100, seed: 7, init: { numCpus: 20 } })
+    killWorkers(cluster, { tasks, maxRetries, killEveryMs: 100, mostKills: 100, seed: 7, init: { numCpus: 20 } })
 
   it('fail no task that may be retried without end', async () => {
     const result = await run(-1)

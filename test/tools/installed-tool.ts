@@ -17,6 +17,8 @@ export function installedTool(context: Mocha.Context, name: string, version: str
   const made = mkdtempSync(`${folder}.`)
   writeFileSync(join(made, 'package.json'), JSON.stringify({ private: true }))
   const flags = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error']
+  // A registry may be busy for a while.
+  flags.push('--fetch-retries', '5')
   const { status, stderr } = spawnSync('npm', ['install', ...flags, `${name}@${version}`], {
     cwd: made,
     encoding: 'utf8',
@@ -24,7 +26,7 @@ export function installedTool(context: Mocha.Context, name: string, version: str
   })
   if (status === 0) {
     symlinkSync(root, join(made, 'node_modules/outpool'))
-    renameSync(made, folder)
+    keepAs(folder, made)
     return folder
   }
   rmSync(made, { recursive: true, force: true })
@@ -32,4 +34,14 @@ export function installedTool(context: Mocha.Context, name: string, version: str
   if (process.env['CI']) throw new Error(message)
   console.log(`      skipped: ${message}`)
   context.skip()
+}
+
+/** Another suite may have been faster. */
+function keepAs(folder: string, made: string): void {
+  try {
+    renameSync(made, folder)
+  } catch (error) {
+    if (!existsSync(folder)) throw error
+    rmSync(made, { recursive: true, force: true })
+  }
 }

@@ -3,6 +3,7 @@
  * with what must come out. Functions are self-contained: their text is what travels.
  */
 import type * as shim from '../../../compat/executor/index.ts'
+import { Gate, held } from '../gate.ts'
 import { collect, readOn, outcomeOf, runs, type Outcome } from '../python.ts'
 
 export type ExecutorModule = typeof shim
@@ -44,22 +45,24 @@ const sizes = (result: { done: Set<unknown>; notDone: Set<unknown> }): number[] 
 ]
 const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
-/** Waits until so many workers take work: what follows does not depend on how fast they start. */
-async function warm(executor: Executor, workers: number): Promise<void> {
-  const seen = new Set<unknown>()
-  while (seen.size < workers) for (const pid of await collect(executor.map(workerOf, range(workers * 2)))) seen.add(pid)
-}
-
 export interface Scenario {
   readonly expected: unknown
   play(module: ExecutorModule): Promise<unknown>
 }
 
-/** An executor that is shut down behind `body`, as `with ProcessPoolExecutor(...)` does. */
-function using(options: Options, body: (executor: Executor, module: ExecutorModule) => unknown): Scenario['play'] {
+/** An executor that is shut down behind `body`, as `with ProcessPoolExecutor(...)` does; the gate is open by then. */
+function using(
+  options: Options,
+  body: (executor: Executor, module: ExecutorModule, gate: Gate) => unknown,
+): Scenario['play'] {
   return async (module) => {
+    using gate = new Gate()
     await using executor = new module.Executor(options)
-    return await body(executor, module)
+    try {
+      return await body(executor, module, gate)
+    } finally {
+      gate.open()
+    }
   }
 }
 
@@ -100,13 +103,14 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       { error: 'CancelledError' },
       { error: 'CancelledError' },
     ],
-    play: using(one, async (e) => {
-      const running = e.submit(sleep, 0.4)
+    play: using(one, async (e, _, gate) => {
+      const running = e.submit(held, gate.file)
       const last = [1, 2, 3, 4].map(() => e.submit(sleep, 0.01)).at(-1)!
       const pending = flags(last)
       const cancelled = [last.cancel(), last.cancel()]
       await until(() => running.running())
       const taken = [running.cancel(), flags(running)]
+      gate.open()
       await running.result()
       const ended = [flags(last), taken, flags(running), running.cancel()]
       return [pending, cancelled, ...ended, await outcome(() => last.result()), await outcome(() => last.exception())]
@@ -152,9 +156,10 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   timeouts: {
     expected: [{ error: 'TimeoutError' }, { error: 'TimeoutError' }, 'slept', null, 'slept'],
-    play: using(one, async (e) => {
-      const future = e.submit(sleep, 0.5)
+    play: using(one, async (e, _, gate) => {
+      const future = e.submit(held, gate.file)
       const late = [await outcome(() => future.result(0.05)), await outcome(() => future.exception(0.05))]
+      gate.open()
       return [...late, await future.result(), await future.exception(), await future.result(0)]
     }),
   },
@@ -184,7 +189,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   'map, late': {
     expected: { error: 'TimeoutError' },
-    play: using(one, (e) => outcome(() => collect(e.map(sleep, [0.6], { timeout: 0.05 })))),
+    play: using(one, (e, _, gate) => outcome(() => collect(e.map(held, [gate.file], { timeout: 0.05 })))),
   },
   'map, left early': {
     expected: 0,
@@ -204,16 +209,15 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'wait for nothing': { expected: [0, 0], play: using(one, async (_, { wait }) => sizes(await wait([]))) },
   'wait for the first': {
     expected: [1, 1],
-    play: using(two, async (e, { wait, FIRST_COMPLETED }) => {
-      await warm(e, 2)
-      return sizes(await wait([e.submit(sleep, 0.02), e.submit(sleep, 1)], { returnWhen: FIRST_COMPLETED }))
+    play: using(two, async (e, { wait, FIRST_COMPLETED }, gate) => {
+      const pending = [e.submit(sleep, 0.02), e.submit(held, gate.file)]
+      return sizes(await wait(pending, { returnWhen: FIRST_COMPLETED }))
     }),
   },
   'wait for the first exception': {
     expected: [2, 1],
-    play: using(three, async (e, { wait, FIRST_EXCEPTION }) => {
-      await warm(e, 2)
-      const pending = [e.submit(sleep, 1), e.submit(sleep, 0.02)]
+    play: using(three, async (e, { wait, FIRST_EXCEPTION }, gate) => {
+      const pending = [e.submit(held, gate.file), e.submit(sleep, 0.02)]
       // Workers are not equally fast: the one that fails does so behind the one that is done.
       await pending[1]!.result()
       pending.push(e.submit(sleepAndFail, 0.05))
@@ -230,31 +234,33 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   'wait, for some time': {
     expected: [0, 1],
-    play: using(one, async (e, { wait }) => sizes(await wait([e.submit(sleep, 0.5)], { timeout: 0.05 }))),
+    play: using(one, async (e, { wait }, gate) => sizes(await wait([e.submit(held, gate.file)], { timeout: 0.05 }))),
   },
   'wait, a condition that does not exist': {
     expected: 'ValueError',
     play: using(one, async (e, { wait }) => {
-      const asked = await outcome(() => wait([e.submit(sleep, 0.5)], { returnWhen: 'SOON' as never }))
+      const asked = await outcome(() => wait([e.submit(sleep, 0.05)], { returnWhen: 'SOON' as never }))
       return 'error' in asked && asked.error
     }),
   },
   'asCompleted gives what is done first': {
     expected: ['quick', 'slow'],
-    play: using(two, async (e, { asCompleted }) => {
-      await warm(e, 2)
-      const slow = e.submit(sleep, 0.5, 'slow')
+    play: using(two, async (e, { asCompleted }, gate) => {
+      const slow = e.submit(held, gate.file, 'slow')
       const quick = e.submit(sleep, 0.01, 'quick')
       const seen: unknown[] = []
-      for await (const future of asCompleted([slow, quick, slow])) seen.push(await future.result())
+      for await (const future of asCompleted([slow, quick, slow])) {
+        seen.push(await future.result())
+        gate.open()
+      }
       return seen
     }),
   },
   'asCompleted, late': {
     expected: '2 (of 2) futures unfinished',
-    play: using(two, async (e, { asCompleted, TimeoutError }) => {
+    play: using(two, async (e, { asCompleted, TimeoutError }, gate) => {
       try {
-        await collect(asCompleted([e.submit(sleep, 0.6), e.submit(sleep, 0.6)], { timeout: 0.05 }))
+        await collect(asCompleted([e.submit(held, gate.file), e.submit(held, gate.file)], { timeout: 0.05 }))
       } catch (error) {
         if (error instanceof TimeoutError) return error.message
       }
@@ -285,13 +291,16 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'shutdown cancels what waits': {
     expected: [false, 'slept', true],
     async play({ Executor: Subject }) {
+      using gate = new Gate()
       const executor = new Subject(1)
-      const first = executor.submit(sleep, 0.3)
+      const first = executor.submit(held, gate.file)
       const last = range(6)
         .map(() => executor.submit(nothing))
         .at(-1)!
       await until(() => first.running())
-      await executor.shutdown({ cancelFutures: true })
+      const over = executor.shutdown({ cancelFutures: true })
+      gate.open()
+      await over
       return [first.cancelled(), await first.result(), last.cancelled()]
     },
   },

@@ -22,7 +22,7 @@ def fail_on_three(x):
 
 def fail_late_or_early(x):
     if x == 0:
-        time.sleep(0.3)
+        time.sleep(2)
         raise RuntimeError("late")
     if x == 5:
         raise RuntimeError("early")

@@ -3,6 +3,7 @@
  * names, with what must come out. Functions are self-contained: their text is what travels.
  */
 import type * as shim from '../../../compat/multiprocessing/index.ts'
+import { Gate, held } from '../gate.ts'
 import { collect, readOn, outcomeOf, runs, type Outcome } from '../python.ts'
 
 export type Multiprocessing = typeof shim
@@ -14,17 +15,26 @@ const failOnThree = (x: number): number => {
   if (x === 3) throw new Error('three')
   return x
 }
-const failLateOrEarly = async (x: number): Promise<number> => {
-  if (x === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 300))
+/** What is given a file waits until that is there. */
+const waitOrGive = async (x: number | string): Promise<number> => {
+  if (typeof x === 'number') return x
+  const { existsSync } = await import('node:fs')
+  while (!existsSync(x)) await new Promise((resolve) => setTimeout(resolve, 5))
+  return 0
+}
+/** The same, and then it fails. The last one makes the file, when the answers of those before it have been sent. */
+const failLateOrEarly = async (x: number | readonly [kind: 'wait' | 'last', file: string]): Promise<number> => {
+  if (x === 5) throw new Error('early')
+  if (typeof x === 'number') return x
+  const [kind, file] = x
+  const { existsSync, writeFileSync } = await import('node:fs')
+  if (kind === 'wait') {
+    while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 5))
     throw new Error('late')
   }
-  if (x === 5) throw new Error('early')
-  return x
-}
-const slowFirst = async (x: number): Promise<number> => {
-  if (x === 0) await new Promise((resolve) => setTimeout(resolve, 500))
-  return x
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  writeFileSync(file, '')
+  return 6
 }
 const sleep = (seconds: number): Promise<string> =>
   new Promise((resolve) => setTimeout(() => resolve('slept'), seconds * 1000))
@@ -34,12 +44,6 @@ const setBase = (value: number): void => {
 const plusBase = (x: number): number => x + ((globalThis as { base?: number }).base ?? 0)
 
 const outcome = (body: () => unknown): Promise<Outcome> => outcomeOf(body, ['TimeoutError'])
-
-/** Waits until so many workers take work: what follows does not depend on how fast they start. */
-async function warm(pool: Pool, workers: number): Promise<void> {
-  const seen = new Set<number>()
-  while (seen.size < workers) for (const pid of await pool.map(workerOf, Array(workers * 4).fill(0), 1)) seen.add(pid)
-}
 
 const squares = (count: number): number[] => Array.from({ length: count }, (_, n) => n * n)
 const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
@@ -57,9 +61,14 @@ type PoolArguments = [
 ]
 
 /** A pool that ends behind `body`, as `with Pool(...) as pool` does. */
-async function using<R>(mp: Multiprocessing, args: PoolArguments, body: (pool: Pool) => Promise<R> | R): Promise<R> {
+async function using<R>(
+  mp: Multiprocessing,
+  args: PoolArguments,
+  body: (pool: Pool, gate: Gate) => Promise<R> | R,
+): Promise<R> {
+  using gate = new Gate()
   await using pool = new mp.Pool(...args)
-  return await body(pool)
+  return await body(pool, gate)
 }
 
 const three = { error: 'Error', message: 'three' }
@@ -98,9 +107,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'map, the first error that came': {
     expected: { error: 'Error', message: 'early' },
     play: (mp) =>
-      using(mp, [2], async (p) => {
-        await warm(p, 2)
-        return outcome(() => p.map(failLateOrEarly, range(6), 1))
+      using(mp, [2], (p, gate) => {
+        const items = [['wait', gate.file] as const, 1, 2, 3, 4, 5, ['last', gate.file] as const]
+        return outcome(() => p.map(failLateOrEarly, items, 1))
       }),
   },
   'map goes on after an error': {
@@ -155,14 +164,21 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   'imap keeps the order': {
     expected: range(4),
-    play: (mp) => using(mp, [2], (p) => collect(p.imap(slowFirst, range(4)))),
+    play: (mp) =>
+      using(mp, [2], (p, gate) => {
+        const results = p.imap(waitOrGive, [gate.file, 1, 2, 3])
+        setTimeout(() => gate.open(), 100)
+        return collect(results)
+      }),
   },
   'imapUnordered gives what comes first': {
     expected: 0,
     play: (mp) =>
-      using(mp, [2], async (p) => {
-        await warm(p, 2)
-        return (await collect(p.imapUnordered(slowFirst, range(4)))).at(-1)
+      using(mp, [2], async (p, gate) => {
+        const seen: number[] = []
+        for await (const value of p.imapUnordered(waitOrGive, [gate.file, 1, 2, 3]))
+          if (seen.push(value) === 3) gate.open()
+        return seen.at(-1)
       }),
   },
   'imapUnordered gives all': {
@@ -222,12 +238,15 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   timeouts: {
     expected: [{ error: 'TimeoutError' }, 'slept', { error: 'TimeoutError' }, 'slept'],
     play: (mp) =>
-      using(mp, [1], async (p) => {
-        const result = p.applyAsync(sleep, [1])
+      using(mp, [1], async (p, gate) => {
+        const result = p.applyAsync(held, [gate.file])
         const first = await outcome(() => result.get(0.05))
+        gate.open()
         const value = await result.get()
-        const slow = p.imap(sleep, [1])
+        using another = new Gate()
+        const slow = p.imap(held, [another.file])
         const second = await outcome(() => slow.next(0.05))
+        another.open()
         return [first, value, second, (await slow.next(60)).value]
       }),
   },

@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import type { MapReport } from '../../../compat/p-map/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
+import { Gate, held } from '../gate.ts'
 import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { conformanceSuite } from './suite.ts'
 
@@ -75,9 +76,12 @@ for (const place of places) {
       const options = { concurrency: 2, placement: 'worker' } as object
       expect(await pMap([60, 1, 30], slow, options)).to.deep.equal([60, 1, 30])
       const controller = new AbortController()
-      const running = pMap([300, 300, 300], slow, { ...options, signal: controller.signal })
+      using gate = new Gate()
+      const [work, file] = [held, gate.file]
+      const running = pMap([1, 2, 3], () => work(file), { ...options, signal: controller.signal })
       setTimeout(() => controller.abort(new Error('enough')), 100)
       expect(await running.catch((error: Error) => error.message)).to.equal('enough')
+      gate.open()
       expect(explain(pMap).caller).to.equal(before.caller)
       expect(explain(pMap).worker - before.worker).to.be.within(3, 5)
     })

@@ -42,7 +42,7 @@ describe('p-queue: the shim, under disorder', () => {
     const file = notes.file(name)
     const work = noted
     const end = what === 'throws' ? 'badly' : what === 'crashes' ? 'crash' : 'well'
-    const waitMs = what === 'aborted' ? 60_000 : what === 'times out' ? 400 : ms
+    const waitMs = what === 'aborted' ? 60_000 : what === 'times out' ? 2_000 : ms
     const controller = new AbortController()
     const options = { signal: controller.signal, ...(what === 'times out' && { timeout: 100 + ms }) }
     if (what === 'aborted') setTimeout(() => controller.abort(new DOMException('enough', 'AbortError')), ms * 2)

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import type { QueueReport } from '../../../compat/p-queue/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
 import { root } from '../../tools/tree.ts'
+import { Gate, held } from '../gate.ts'
 import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { runProgram } from '../shim-programs.ts'
 import { conformanceSuite, rejection, type PQueueModule } from './suite.ts'
@@ -127,7 +128,7 @@ for (const place of places) {
         new Promise((resolve) => signal?.addEventListener('abort', () => resolve('heard')))
       const running = queue.add(task, { signal: controller.signal, placement: 'worker' })
       // It may be anywhere between here and its listener.
-      setTimeout(() => controller.abort(new Error('enough')), 300)
+      setTimeout(() => controller.abort(new Error('enough')), 100)
       expect((await rejection(running)).message).to.equal('enough')
       expect(await queue.add(() => 'whole', { placement: 'worker' })).to.equal('whole')
     })
@@ -143,16 +144,19 @@ for (const place of places) {
       expect([queue.size, queue.pending, queue.isSaturated]).to.deep.equal([3, 1, true])
       await Promise.all(all)
       expect(order).to.deep.equal(['high', 'middle', 'low', 'last'])
-      const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300))
+      using gate = new Gate()
+      const [work, file] = [held, gate.file]
+      const slow = (): Promise<unknown> => work(file)
+      const late = await rejection(queue.add(slow, { timeout: 50 }))
+      expect(late.name).to.equal('TimeoutError')
       const running = queue.add(slow, { id: 'slow', priority: 4 })
       const waiting = queue.add(() => 2)
       waiting.catch(() => undefined)
       expect(queue.runningTasks.map(({ id, priority }) => [id, priority])).to.deep.equal([['slow', 4]])
       queue.clear()
       expect(queue.size).to.equal(0)
+      gate.open()
       await running
-      const late = await rejection(queue.add(slow, { timeout: 50 }))
-      expect(late.name).to.equal('TimeoutError')
       await queue.onIdle()
       const limited = new Queue({ intervalCap: 1, interval: 50, placement: 'worker' })
       const both = limited.addAll([() => 1, () => 2])

@@ -3,12 +3,13 @@
  * what differs on purpose is in `shim.test.ts`.
  */
 import { expect } from 'chai'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type original from 'workerpool'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
+import { eventually } from '../../cluster/support.ts'
 
 export type Workerpool = typeof original
 
@@ -456,9 +457,9 @@ export function conformanceSuite(subject: Subject): void {
       it('counts from the start of the run, not from its submission', async () => {
         const pool = create(script, { maxWorkers: 1 })
         await pool.exec('add', [1, 2])
-        const first = pool.exec('sleep', [400])
-        const second = pool.exec('sleep', [1]).timeout(300)
-        expect(await first).to.equal(400)
+        const first = pool.exec('sleep', [1_200])
+        const second = pool.exec('sleep', [1]).timeout(1_000)
+        expect(await first).to.equal(1_200)
         expect(await second).to.equal(1)
       })
 
@@ -495,10 +496,12 @@ export function conformanceSuite(subject: Subject): void {
       it('with a timeout resolves when that is over, though a worker still runs', async () => {
         const pool = create(script, { maxWorkers: 1 })
         await pool.exec('add', [1, 2])
-        const running = pool.exec('sleep', [400])
+        const file = join(folder, `${subject.name}-terminating`)
+        const running = pool.exec('waitFor', [file])
         await pool.terminate(false, 50)
         expect(running.pending).to.equal(true)
-        expect(await running).to.equal(400)
+        writeFileSync(file, '')
+        expect(await running).to.equal('it is there')
       })
 
       it('lets the pool be used again afterwards', async () => {
@@ -531,18 +534,21 @@ export function conformanceSuite(subject: Subject): void {
         expect(await pool.exec('count')).to.equal(1)
         const task = pool.exec('abortable', [file])
         const settled = rejection(task)
-        setTimeout(() => void task.cancel(), 100)
+        await eventually(() => existsSync(file) || undefined)
+        task.cancel()
         expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(2)
         expect(readFileSync(file, 'utf8')).to.equal('aborted')
       })
 
       it('waits for abort listeners no longer than abortListenerTimeout, then ends the worker', async () => {
+        const file = join(folder, `${subject.name}-stuck`)
         const pool = create(scriptPath('stubborn.mjs'), { maxWorkers: 1 })
         expect(await pool.exec('count')).to.equal(1)
-        const task = pool.exec('stuck')
+        const task = pool.exec('stuck', [file])
         const settled = rejection(task)
-        setTimeout(() => void task.cancel(), 100)
+        await eventually(() => existsSync(file) || undefined)
+        task.cancel()
         expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(1)
       })

@@ -77,7 +77,7 @@ const ofPrograms = ['jobs', 'owners', 'holders']
 
 export async function underChaos(cluster: FailureCluster, options: ChaosOptions): Promise<ChaosResult> {
   const { seed, seconds, every, drivers: count, note = () => {} } = options
-  const common = { numCpus: 2, allowChaos: true }
+  const common = { numCpus: 2, allowChaos: true, heartbeatIntervalMs: 300, heartbeatMisses: 5 }
   const head = await cluster.startHead({ ...common, storage: join(cluster.folder, 'head') })
   const others = await Promise.all([1, 2, 3].map(() => cluster.startNode(head.url, common)))
   const nodes = [head, ...others]

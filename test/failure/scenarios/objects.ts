@@ -34,6 +34,8 @@ export interface ChurnOptions {
   readonly mostTogether?: number
   /** Default: no worker is killed. */
   readonly killEveryMs?: number
+  /** So that the work comes to an end where a worker takes longer to start than it may live. Default: no end. */
+  readonly mostKills?: number
   /** After so many objects, again and again, the link of the driver to its home breaks. Default: never. */
   readonly cutEvery?: number
   readonly seed: number
@@ -53,7 +55,7 @@ export async function nothingStored(cluster: FailureCluster, node: DaemonFacts):
 }
 
 export async function churnObjects(cluster: FailureCluster, node: DaemonFacts, options: ChurnOptions): Promise<Churn> {
-  const { killEveryMs, seed, onProgress, ...rest } = options
+  const { killEveryMs, mostKills = Infinity, seed, onProgress, ...rest } = options
   const random = seededRandom(seed)
   const driver = cluster.run('objects', { ...rest, seed }, { address: node.url, execArgv: ['--expose-gc'] })
   let kills = 0
@@ -63,7 +65,7 @@ export async function churnObjects(cluster: FailureCluster, node: DaemonFacts, o
       await sleep(killEveryMs)
       const workers = cluster.workers()
       const victim = workers[Math.floor(random.next() * workers.length)]
-      if (!over && victim !== undefined && signal(victim, 'SIGKILL')) kills++
+      if (!over && kills < mostKills && victim !== undefined && signal(victim, 'SIGKILL')) kills++
       const counts = driver.latest<Counts & { event: string }>('progress')
       if (counts !== undefined) onProgress?.(counts)
     }

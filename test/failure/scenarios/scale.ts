@@ -1,6 +1,6 @@
 /** Very many tasks at once on a cluster of three nodes, counted by themselves; afterwards nothing is held by anybody. */
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { eventually, neverMissed } from '../support.ts'
+import { eventually } from '../support.ts'
 import type { FailureCluster } from '../support.ts'
 
 export interface Round {
@@ -41,7 +41,7 @@ export interface ScaleOptions {
 
 export async function runMany(cluster: FailureCluster, options: ScaleOptions): Promise<Scale> {
   const { tasks, rounds: count, kind, cpusPerNode, onProgress, onRound } = options
-  const nodes = await cluster.startAll(2, { numCpus: cpusPerNode, ...neverMissed })
+  const nodes = await cluster.startAll(2, { numCpus: cpusPerNode })
   const [, home] = nodes as [DaemonFacts, DaemonFacts]
   const how = { address: home.url, execArgv: ['--expose-gc'] }
   const driver = cluster.run('scale', { tasks, rounds: count, kind, workers: 3 * cpusPerNode }, how)

@@ -4,7 +4,6 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { neverMissed } from '../support.ts'
 import type { FailureCluster } from '../support.ts'
 import { underLoad } from './under-load.ts'
 import type { LoadOutcomes } from './under-load.ts'
@@ -40,7 +39,7 @@ const wavePauseMs = 20
 const silenceMs = 12_000
 
 export async function sendUninvited(cluster: FailureCluster, options: UninvitedOptions): Promise<Uninvited> {
-  const load = { leastMs: 5, mostMs: 25, cpusPerNode: 2, more: 1, maxRetries: 0, ...neverMissed }
+  const load = { leastMs: 5, mostMs: 25, cpusPerNode: 2, more: 1, maxRetries: 0 }
   const work = await underLoad(cluster, load)
   const [, home] = work.named
   await work.more(200)

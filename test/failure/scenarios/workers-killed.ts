@@ -22,6 +22,8 @@ export interface WorkersKilledOptions extends RunOptions {
   readonly tasks: number
   readonly maxRetries: number
   readonly killEveryMs: number
+  /** So that the work comes to an end where a worker takes longer to start than it may live. Default: no end. */
+  readonly mostKills?: number
   readonly seed: number
   /** What the driver calls `init` with. */
   readonly init?: object
@@ -35,7 +37,7 @@ export interface WorkersKilled extends Outcomes {
 }
 
 export async function killWorkers(cluster: FailureCluster, options: WorkersKilledOptions): Promise<WorkersKilled> {
-  const { tasks, maxRetries, killEveryMs, seed, onProgress, init, ...how } = options
+  const { tasks, maxRetries, killEveryMs, mostKills = Infinity, seed, onProgress, init, ...how } = options
   const random = seededRandom(seed)
   const driver = cluster.run('many', { tasks, maxRetries, init }, how)
   await driver.next('submitted')
@@ -46,7 +48,7 @@ export async function killWorkers(cluster: FailureCluster, options: WorkersKille
       await sleep(killEveryMs)
       const workers = cluster.workers()
       const victim = workers[Math.floor(random.next() * workers.length)]
-      if (!over && victim !== undefined && signal(victim, 'SIGKILL')) kills++
+      if (!over && kills < mostKills && victim !== undefined && signal(victim, 'SIGKILL')) kills++
       onProgress?.(driver.latest<{ readonly settled: number }>('progress')?.settled ?? 0)
     }
   })()

@@ -138,7 +138,7 @@ class Doorway {
 }
 
 describe('a node that nobody can dial', function () {
-  this.timeout(20_000)
+  this.timeout(120_000)
   const bytes = randomBytes(24 * chunkBytes + 12_345)
   const key = objectKey({ owner: newProcessId(), number: 7 })
   const ends: (() => unknown)[] = []

@@ -84,7 +84,7 @@ describe('FileObjectStore', () => {
   })
 
   it('fails with OutOfDiskError and leaves nothing, when the disk fills up while it writes', async function () {
-    this.timeout(30_000)
+    this.timeout(120_000)
     const at = join(await makeFolder(), 'mount')
     await mkdir(at, { recursive: true, mode: 0o700 })
     const script = fileURLToPath(new URL('full-disk.fixture.ts', import.meta.url))

@@ -18,6 +18,10 @@ worker(
       return delay
     },
     count: () => ++calls,
+    async waitFor(file) {
+      while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 5))
+      return 'it is there'
+    },
     /** Ends only after its listener has made the file. */
     async printAndWait(text, file) {
       console.log(text)
@@ -68,6 +72,7 @@ worker(
           writeFileSync(file, 'aborted')
           resolve()
         })
+        writeFileSync(file, 'began')
       })
     },
   },
