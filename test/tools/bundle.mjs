@@ -27,6 +27,8 @@ const kinds = [
 /** What starts the first worker of a local node, before the rest of that node is loaded. */
 const early = ['early', 'runtime/cluster/local.ts']
 const ofAllKinds = 'core'
+/** The rest of a node, for who needs that: drivers in local mode, and daemons. */
+const ofNodes = ['local-node', 'runtime/cluster/local-node.ts']
 /** Runs the larger chunks, so it is loaded before them: a file of its own, which imports no other. */
 const loader = ['compiled-script', 'runtime/base/compiled-script.ts']
 
@@ -108,7 +110,8 @@ function chunkNames(root) {
   return (path, { getModuleInfo }) => {
     if (relative(root, path) === loader[1]) return loader[0]
     const reachOfKind = ([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)]
-    reach ??= [early, ...kinds].map(reachOfKind)
+    reach ??= [early, ...kinds, ofNodes].map(reachOfKind)
+    if (relative(root, path) === ofNodes[1]) return ofNodes[0]
     const needing = getModuleInfo(path).isEntry ? [] : reach.filter(([, reached]) => reached.has(path))
     const both = kinds.every(([kind]) => needing.some(([other]) => other === kind))
     return both ? ofAllKinds : needing[0]?.[0]
