@@ -179,9 +179,9 @@ class Driver implements DriverHandle {
         else this.#owner.nodeUp()
         for (const listener of this.#nodeListeners) listener()
       },
-      onLost: (reason) => {
+      onLost: () => {
         this.#pulling.homeLost()
-        this.#nodeStore?.homeLost(reason)
+        this.#nodeStore?.homeLost()
         this.#owner.homeLost()
       },
       onRestored: () => this.#nodeStore?.restored(),

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
-import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
+import { OutpoolError } from '../base/errors.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { ArenaJournal } from '../objects/arena-journal.ts'
@@ -16,8 +16,8 @@ import { FileObjectStore } from '../objects/file-store.ts'
 import { holdLock } from '../objects/process-lock.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Message, type StoreAnswer, type StoreOperation } from '../protocol/messages.ts'
-import type { Link } from '../transport/link.ts'
 import type { Home } from './home.ts'
+import { HomeQuestions } from './home-questions.ts'
 
 export interface NodeStore {
   readonly store: ObjectStore
@@ -25,8 +25,8 @@ export interface NodeStore {
   readonly pinned: number
   /** What the node manager says of its store; false for another message. */
   received(message: Message): boolean
-  /** The home link is lost, and what was asked over it. */
-  homeLost(reason: Error): void
+  /** The home link is lost, and with it what was asked over it: it is asked again if the link comes back. */
+  homeLost(): void
   /** The home link is there again: the node manager is told what this process holds of the store. */
   restored(): void
   close(): Promise<void>
@@ -56,20 +56,13 @@ export function objectsFolderOf(runFolder: string): string {
   return join(runFolder, 'objects')
 }
 
-interface Question {
-  readonly operation: StoreOperation
-  readonly resolve: (answer: StoreAnswer) => void
-  readonly reject: (error: Error) => void
-}
-
 class LinkedArena implements NodeStore, ArenaPort {
   readonly process: ProcessId
   readonly store: ArenaStore
   readonly #folder: string
   readonly #home: () => Pick<Home, 'connected' | 'link' | 'mode'>
-  readonly #questions = new Map<number, Question>()
+  readonly #questions: HomeQuestions<StoreOperation, StoreAnswer>
   readonly #journal: ArenaJournal | undefined
-  #nextQuestion = 1
   #memory: ArenaMemory | undefined
   /** Tells the node manager that this process lives, and may use what it mapped, whatever becomes of the link. */
   #unlock: (() => void) | undefined
@@ -84,6 +77,12 @@ class LinkedArena implements NodeStore, ArenaPort {
     this.#folder = folder
     this.process = process
     this.#home = home
+    this.#questions = new HomeQuestions(home, (link, id, operation) => {
+      this.#journal?.asks(id)
+      link.send([MessageType.storeRequest, id, operation])
+      // Somebody waits for it with nothing else to do.
+      link.flush()
+    })
     const memoryOf = (): ArenaMemory => this.#open()
     this.store = new ArenaStore({
       port: this,
@@ -100,34 +99,8 @@ class LinkedArena implements NodeStore, ArenaPort {
     return this.store.pinned
   }
 
-  async request(operation: StoreOperation): Promise<StoreAnswer> {
-    const home = this.#home()
-    for (;;) {
-      // Rejects when there will be no link any more.
-      const link = await home.connected()
-      // Closed just now: that may have been told already, and then nobody would answer.
-      if (link.closed) {
-        await new Promise((resolve) => setImmediate(resolve))
-        continue
-      }
-      try {
-        return await this.#ask(link, operation)
-      } catch (error) {
-        // What was not answered over one link is asked over the next.
-        if (!(error instanceof ConnectionLostError) || this.#journal === undefined) throw error
-      }
-    }
-  }
-
-  #ask(link: Link, operation: StoreOperation): Promise<StoreAnswer> {
-    const id = this.#nextQuestion++
-    this.#journal?.asks(id)
-    return new Promise((resolve, reject) => {
-      this.#questions.set(id, { operation, resolve, reject })
-      link.send([MessageType.storeRequest, id, operation])
-      // Somebody waits for it with nothing else to do.
-      link.flush()
-    })
+  request(operation: StoreOperation): Promise<StoreAnswer> {
+    return this.#questions.ask(operation)
   }
 
   note(note: Parameters<ArenaPort['note']>[0]): void {
@@ -151,26 +124,22 @@ class LinkedArena implements NodeStore, ArenaPort {
     }
     if (message[0] !== MessageType.storeReply) return false
     const [, id, error, answer] = message
-    const question = this.#questions.get(id)
-    this.#questions.delete(id)
-    if (question !== undefined && error === null) this.#journal?.answered(id, question.operation, answer)
+    const question = this.#questions.take(id)
+    if (question !== undefined && error === null) this.#journal?.answered(id, question.asked, answer)
     if (error === null) question?.resolve(answer)
     else question?.reject(asError(decodeCompact(error)))
     return true
   }
 
-  homeLost(reason: Error): void {
-    for (const { reject } of this.#questions.values())
-      reject(new ConnectionLostError(`the object store did not answer: ${reason.message}`, { cause: reason }))
-    this.#questions.clear()
+  homeLost(): void {
+    this.#questions.homeLost()
   }
 
   restored(): void {
     if (this.#journal === undefined) return
+    const { link } = this.#home()
     // Where this link is lost too, the next one begins with it; where the node refuses, the link is of no use.
-    this.#ask(this.#home().link, ['resync', this.#journal.held]).catch((error: unknown) => {
-      if (!(error instanceof ConnectionLostError)) this.#home().link.close(error as Error)
-    })
+    this.#questions.askOver(link, ['resync', this.#journal.held]).catch((error: unknown) => link.close(error as Error))
   }
 
   async close(): Promise<void> {

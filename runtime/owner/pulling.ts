@@ -3,15 +3,14 @@ import { systemClock } from '../base/clock.ts'
 import { lostError, PullFailures } from '../objects/pull-failures.ts'
 import { Arrival, fetchObject, HolderBusyError } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
-import { MessageType, type Holder, type Message } from '../protocol/messages.ts'
-import type { Link } from '../transport/link.ts'
+import { MessageType, type Holder, type Message, type Pulled } from '../protocol/messages.ts'
 import type { Home } from './home.ts'
+import { HomeQuestions } from './home-questions.ts'
 
-interface Question {
+interface Wanted {
   readonly key: string
-  /** `lost`: the link was, before there was an answer. */
-  readonly resolve: (how: 'pulled' | 'lost') => void
-  readonly reject: (error: Error) => void
+  readonly sizeBytes: number
+  readonly holders: readonly Holder[]
 }
 
 /** How long a holder may send nothing, in milliseconds. */
@@ -22,21 +21,23 @@ const busyMs = 50
 export class Pulling {
   readonly #home: () => Home
   readonly #store: ObjectStore
-  readonly #questions = new Map<number, Question>()
+  readonly #questions: HomeQuestions<Wanted, Pulled>
   /** Transfers under way, shared by everybody here who wants the same object. */
   readonly #fetching = new Map<string, Promise<void>>()
-  #nextQuestion = 1
 
   constructor(home: () => Home, store: ObjectStore) {
     this.#home = home
     this.#store = store
+    this.#questions = new HomeQuestions(home, (link, id, { key, sizeBytes, holders }) =>
+      link.send([MessageType.pull, id, key, sizeBytes, holders]),
+    )
   }
 
   /** Resolves when the object is in the store; rejects with ObjectLostError that names every holder and its reason. */
   pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
     let fetching = this.#fetching.get(key)
     if (fetching === undefined) {
-      const how = this.#home().sameMachine ? this.#askHome(key, sizeBytes, holders) : this.#fetch(key, holders)
+      const how = this.#home().sameMachine ? this.#askHome({ key, sizeBytes, holders }) : this.#fetch(key, holders)
       fetching = how.finally(() => this.#fetching.delete(key))
       this.#fetching.set(key, fetching)
     }
@@ -46,38 +47,23 @@ export class Pulling {
   /** The home's answer; false for another message. */
   received(message: Message): boolean {
     if (message[0] !== MessageType.pulled) return false
-    const question = this.#questions.get(message[1])
-    this.#questions.delete(message[1])
-    if (message[2] === '') question?.resolve('pulled')
+    const question = this.#questions.take(message[1])
+    if (message[2] === '') question?.resolve(message)
     else
       question?.reject(
-        lostError(message[2], question.key, { absent: message[3], unreached: message[4], why: message[5] }),
+        lostError(message[2], question.asked.key, { absent: message[3], unreached: message[4], why: message[5] }),
       )
     return true
   }
 
   /** The link to the home is lost, and with it what the home was asked: it is asked again if the link comes back. */
   homeLost(): void {
-    for (const question of this.#questions.values()) question.resolve('lost')
-    this.#questions.clear()
+    this.#questions.homeLost()
   }
 
-  /** A link that breaks says nothing of the object. Rejects when the home is gone for good. */
-  async #askHome(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
-    for (let how: 'pulled' | 'lost' = 'lost'; how === 'lost';) {
-      const link = await this.#home().connected()
-      // Closed just now, which is yet to be told: nobody would answer.
-      if (link.closed) await new Promise((resolve) => setImmediate(resolve))
-      else how = await this.#askOver(link, key, sizeBytes, holders)
-    }
-  }
-
-  #askOver(link: Link, key: string, sizeBytes: number, holders: readonly Holder[]): Promise<'pulled' | 'lost'> {
-    const id = this.#nextQuestion++
-    return new Promise((resolve, reject) => {
-      this.#questions.set(id, { key, resolve, reject })
-      link.send([MessageType.pull, id, key, sizeBytes, holders])
-    })
+  /** Rejects also when the home is gone for good. */
+  async #askHome(wanted: Wanted): Promise<void> {
+    await this.#questions.ask(wanted)
   }
 
   async #fetch(key: string, holders: readonly Holder[]): Promise<void> {

@@ -1,17 +1,11 @@
 import { expect } from 'chai'
 import { availableParallelism } from 'node:os'
 import { elsewhere, startNetwork } from './apart.ts'
+import { nothingWrong, workApart } from './scenarios/apart.ts'
 import { runMainJob } from './scenarios/main-job.ts'
 import { nothingHeld } from './scenarios/scale.ts'
 import { FailureCluster } from './support.ts'
-import type { RunOptions } from './support.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
-
-interface Apart {
-  readonly wrong: readonly string[]
-  readonly retried: number
-  readonly nodes: readonly string[]
-}
 
 /** It owns what nested tasks use, so they have to come to it: it calls back, since nobody can call it. */
 describe('a driver that nobody can reach', function () {
@@ -25,25 +19,12 @@ describe('a driver that nobody can reach', function () {
     for (const act of undo.splice(0)) act()
   })
 
-  const work = async (nodes: readonly DaemonFacts[], how: RunOptions): Promise<void> => {
-    const driver = cluster.run(
-      'apart',
-      { bytes: 4_000_000, times: 2, nodes: nodes.length },
-      { ...how, execArgv: ['--expose-gc'] },
-    )
-    const outcomes = await driver.next<Apart>('outcomes')
-    expect(outcomes.wrong).to.deep.equal([])
-    expect(outcomes.retried).to.equal(0)
-    expect(outcomes.nodes).to.have.members(nodes.map(({ id }) => id))
-    expect((await driver.next<{ readonly left: object }>('end')).left).to.deep.equal({})
-    await nothingHeld(cluster, nodes[0] as DaemonFacts)
-  }
-
   it('does its work from another network', async function () {
     const network = startNetwork(this, cluster)
     undo.push(() => network.close())
     const nodes = await cluster.startAll(2, { numCpus: 2, host: network.address })
-    await work(nodes, { address: (nodes[1] as DaemonFacts).url, within: network.within })
+    const how = { address: (nodes[1] as DaemonFacts).url, within: network.within }
+    expect(await workApart(cluster, nodes, how)).to.deep.equal(nothingWrong)
   })
 
   it('runs the main job from another network, with the results of the original', async function () {
@@ -64,12 +45,14 @@ describe('a driver that nobody can reach', function () {
     // The others listen on the loopback of their machine.
     const others = await Promise.all([1, 2].map(() => cluster.startNode(head.url, { numCpus: 2 })))
     await cluster.knowEachOther([head, ...others])
-    await work([head, ...others], { address: head.url, within: network.within })
+    const how = { address: head.url, within: network.within }
+    expect(await workApart(cluster, [head, ...others], how)).to.deep.equal(nothingWrong)
   })
 
   it('does its work without a folder in common with its home', async function () {
     const within = elsewhere(this, cluster)
     const nodes = await cluster.startAll(2, { numCpus: 2 })
-    await work(nodes, { address: (nodes[1] as DaemonFacts).url, within })
+    const how = { address: (nodes[1] as DaemonFacts).url, within }
+    expect(await workApart(cluster, nodes, how)).to.deep.equal(nothingWrong)
   })
 })

@@ -1,13 +1,7 @@
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
-import { nothingHeld } from './scenarios/scale.ts'
+import { nothingWrong, workApart } from './scenarios/apart.ts'
 import { FailureCluster } from './support.ts'
-
-interface Work {
-  readonly wrong: readonly string[]
-  readonly retried: number
-  readonly nodes: readonly string[]
-}
 
 /** Behind a firewall, say: it reaches the others, and none of them reaches it. */
 describe('a node that nobody can dial', function () {
@@ -32,13 +26,6 @@ describe('a node that nobody can dial', function () {
       const nodes = await start()
       // By the port that it really has.
       const address = (home === 'other' ? nodes[1] : nodes[2]).url.replace('127.0.0.9', '127.0.0.1')
-      const options = { bytes: 4_000_000, times: 2, nodes: 3 }
-      const driver = cluster.run('apart', options, { address, execArgv: ['--expose-gc'] })
-      const { wrong, retried, nodes: used } = await driver.next<Work>('outcomes')
-      expect(wrong).to.deep.equal([])
-      expect(retried).to.equal(0)
-      expect(used).to.have.members(nodes.map(({ id }) => id))
-      expect((await driver.next<{ readonly left: object }>('end')).left).to.deep.equal({})
-      await nothingHeld(cluster, nodes[0])
+      expect(await workApart(cluster, nodes, { address })).to.deep.equal(nothingWrong)
     })
 })

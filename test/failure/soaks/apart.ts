@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import { startNetwork } from '../apart.ts'
+import { workApart } from '../scenarios/apart.ts'
 import { runMainJob } from '../scenarios/main-job.ts'
-import { nothingHeld } from '../scenarios/scale.ts'
 import { leftovers } from './soak.ts'
 import type { Soak } from './soak.ts'
 
@@ -13,23 +13,17 @@ export const netns: Soak = {
     const network = startNetwork(undefined, cluster)
     try {
       const nodes = await cluster.startAll(2, { numCpus: availableParallelism(), host: network.address })
-      const options = { bytes: 16_000_000, times: 100, nodes: nodes.length }
-      const how = { address: (nodes[1] as DaemonFacts).url, within: network.within, execArgv: ['--expose-gc'] }
+      const options = { bytes: 16_000_000, times: 100 }
+      const how = { address: (nodes[1] as DaemonFacts).url, within: network.within }
       const startedAt = performance.now()
-      const driver = cluster.run('apart', options, how)
-      const outcomes = await driver.next<{ wrong: string[]; retried: number; tasksByNode: object }>('outcomes')
+      const { wrong, retried, idle, left } = await workApart(cluster, nodes, how, options)
       note(`${options.times} rounds of ${options.bytes} bytes in ${Math.round(performance.now() - startedAt)} ms`)
-      check(`all values are right ${outcomes.wrong.slice(0, 3).join('; ')}`, outcomes.wrong.length === 0)
-      check(`${outcomes.retried} run again`, outcomes.retried === 0)
-      check(
-        `tasks by node: ${Object.values(outcomes.tasksByNode).join(', ')}`,
-        Object.keys(outcomes.tasksByNode).length === 3,
-      )
-      const left = leftovers((await driver.next<{ left: Record<string, number> }>('end')).left)
-      check(`tables of the driver are empty ${left}`, left === '')
-      await nothingHeld(cluster, nodes[0] as DaemonFacts)
+      check(`all values are right ${wrong.slice(0, 3).join('; ')}`, wrong.length === 0)
+      check(`${retried} run again`, retried === 0)
+      check(`every node had tasks ${idle.join(', ')}`, idle.length === 0)
+      check(`tables of the driver are empty ${leftovers(left)}`, leftovers(left) === '')
       check('the nodes have all of their resources back', true)
-      const job = await runMainJob(cluster, 5_000, { address: how.address, within: how.within })
+      const job = await runMainJob(cluster, 5_000, how)
       check(
         `the main job of ${job.files} files has the results of the original`,
         job.before === job.after && job.before === job.map,
