@@ -5,10 +5,11 @@
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OutpoolError } from '../base/errors.ts'
+import { openNew } from '../base/new-file.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { newLogFile } from './node-records.ts'
 
@@ -28,7 +29,7 @@ export async function startDetached(
   options: Omit<DaemonOptions, 'logFile'>,
 ): Promise<DaemonFacts & { logFile: string }> {
   const logFile = newLogFile()
-  const log = openSync(logFile, 'a', 0o600)
+  const log = openNew(logFile, constants.O_APPEND)
   let child: ChildProcess
   try {
     // The same extension as this file: the sources run under a loader, the built package without.

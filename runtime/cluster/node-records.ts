@@ -3,10 +3,12 @@
  * log. This is how `outpool stop` finds them, and `outpool status` the local head. A record of a process that is gone
  * is removed by whoever reads it; its log stays for a while, since it may say why.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import { writeNew } from '../base/new-file.ts'
 import { earlierLog } from '../node/rotate-file.ts'
 import type { DaemonOptions } from './daemon-options.ts'
 import { noteProcess, stateOfProcess } from './process-identity.ts'
@@ -40,7 +42,8 @@ export function writeRecord(record: Omit<NodeRecord, keyof ProcessNote>, home: s
   const path = join(folder, `${record.id}.json`)
   // Renamed into place: a reader sees all of it or nothing.
   const draft = `${path}.${process.pid}`
-  writeFileSync(draft, `${JSON.stringify({ ...record, ...noteProcess(process.pid) })}\n`, { mode: 0o600 })
+  rmSync(draft, { force: true })
+  writeNew(draft, `${JSON.stringify({ ...record, ...noteProcess(process.pid) })}\n`)
   renameSync(draft, path)
 }
 
@@ -61,7 +64,7 @@ export function listRecords(home: string = outpoolHome()): NodeRecord[] {
   return alive
 }
 
-/** A new log for a node that is about to start; the oldest logs go. */
+/** The path of a new log for a node that is about to start; the oldest logs go. */
 export function newLogFile(home: string = outpoolHome()): string {
   const folder = recordsFolder(home)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -73,7 +76,7 @@ export function newLogFile(home: string = outpoolHome()): string {
   for (const { path } of old.slice(keptLogs - 1))
     for (const part of [path, earlierLog(path)]) rmSync(part, { force: true })
   const stamp = new Date().toISOString().replace(/[:.]/g, '-')
-  return join(folder, `${stamp}-${process.pid}.log`)
+  return join(folder, `${stamp}-${process.pid}-${randomBytes(3).toString('hex')}.log`)
 }
 
 function readRecord(path: string): NodeRecord | undefined {

@@ -26,13 +26,13 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  writeFileSync,
 } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import { mustBeNew, writeNew } from '../base/new-file.ts'
 import { awakeFile, awakeFileBytes } from '../owner/wait-awake.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 import { noteProcess, stateOfProcess } from './process-identity.ts'
@@ -88,7 +88,7 @@ export function createRunFolder(node: NodeId): string {
     mkdirSync(folder, { mode: 0o700 })
   }
   for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(folder, name), { mode: 0o700 })
-  writeFileSync(join(folder, awakeFile), new Uint8Array(awakeFileBytes), { flag: 'wx', mode: 0o600 })
+  writeNew(join(folder, awakeFile), new Uint8Array(awakeFileBytes))
   return folder
 }
 
@@ -123,8 +123,13 @@ export function writeNodeFile(folder: string, file: Omit<NodeFile, keyof Process
   const draft = `${path}.new`
   writeWhole(draft, { ...file, ...noteProcess(process.pid) })
   // In one step, as a worker may be waiting for it.
-  linkSync(draft, path)
-  rmSync(draft)
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    throw mustBeNew(path, error)
+  } finally {
+    rmSync(draft)
+  }
 }
 
 /** Tells the workers of a node about other tokens: they look at its file when they make or take a link. */
@@ -138,7 +143,7 @@ export function replaceNodeTokens(folder: string, { shown, accepted }: TokenRing
 }
 
 function writeWhole(path: string, file: NodeFile): void {
-  writeFileSync(path, `${JSON.stringify(file)}\n`, { flag: 'wx', mode: 0o600 })
+  writeNew(path, `${JSON.stringify(file)}\n`)
 }
 
 /** undefined where there is no (valid) node file. */
@@ -218,7 +223,7 @@ export interface Probe {
 
 export function writeProbe(folder: string): Probe {
   const probe = { path: join(folder, 'probe'), nonce: randomBytes(16).toString('hex') }
-  writeFileSync(probe.path, probe.nonce, { flag: 'wx', mode: 0o600 })
+  writeNew(probe.path, probe.nonce)
   return probe
 }
 

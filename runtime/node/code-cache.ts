@@ -8,21 +8,12 @@
  *
  * Workers do the work (they fetch, unpack and install); the node manager decides who does it and moves what is whole.
  */
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { privateFolder, writeNew } from '../base/new-file.ts'
 import { CodeCacheState, type CodeCacheLimits } from './code-cache-state.ts'
 
 export interface CodeStats {
@@ -98,7 +89,7 @@ export class CodeCache {
 
   /** What was kept from before, if the folder outlives node managers; what was being made then is worth nothing. */
   #open(): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    privateFolder('the folder of the code cache', this.#folder)
     const kept: { key: string; bytes: number; usedMs: number }[] = []
     const names = new Set(readdirSync(this.#folder))
     for (const name of names) {
@@ -139,7 +130,8 @@ export class CodeCache {
       renameSync(path, place)
       this.#making.delete(`${key} ${who}`)
       const bytes = this.#state.bytesOf(key)
-      writeFileSync(`${place}.json.new`, JSON.stringify({ bytes, boot: bootId() }), { mode: 0o600 })
+      rmSync(`${place}.json.new`, { force: true })
+      writeNew(`${place}.json.new`, JSON.stringify({ bytes, boot: bootId() }))
       renameSync(`${place}.json.new`, `${place}.json`)
       this.#made++
       return true

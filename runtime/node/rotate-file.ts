@@ -3,7 +3,8 @@
  * replaces, and the file begins anew. The writer goes on with the same open file. What it writes between the two steps
  * is lost.
  */
-import { closeSync, fstatSync, openSync, readSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import { writeNew } from '../base/new-file.ts'
 
 /** Of a log, before it begins anew; and as much of it is kept at most. */
 export const maxLogBytes: number = 8 * 1024 * 1024
@@ -15,16 +16,17 @@ export function earlierLog(path: string): string {
 
 /** Throws when the disk does not let it. */
 export function rotateFile(path: string, keptBytes: number = maxLogBytes): void {
-  const file = openSync(path, 'r')
+  const file = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
   try {
     const { size } = fstatSync(file)
     const bytes = Buffer.alloc(Math.min(size, keptBytes))
     const length = readSync(file, bytes, 0, bytes.length, size - bytes.length)
-    writeFileSync(earlierLog(path), bytes.subarray(0, length), { mode: 0o600 })
+    rmSync(earlierLog(path), { force: true })
+    writeNew(earlierLog(path), bytes.subarray(0, length))
+    ftruncateSync(file)
   } finally {
     closeSync(file)
   }
-  truncateSync(path)
 }
 
 /** Says whether it did. A file that is not there, or that cannot be rotated now, is left alone. */

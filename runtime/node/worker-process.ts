@@ -5,8 +5,9 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { ProcessId } from '../base/ids.ts'
+import { openNew } from '../base/new-file.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 
 export interface WorkerProcessOptions {
@@ -44,18 +45,17 @@ export class WorkerProcess {
     this.#options = options
     this.worker = options.worker
     const { entry, runFolder, execArgv, environment, outPath, errPath } = options
-    const out = openSync(outPath, 'a', 0o600)
-    const err = openSync(errPath, 'a', 0o600)
+    const logs: number[] = []
     try {
+      for (const path of [outPath, errPath]) logs.push(openNew(path, constants.O_APPEND))
       this.#child = spawn(process.execPath, [collectAlone, ...execArgv, entry, runFolder, options.worker], {
         detached: true,
-        stdio: ['ignore', out, err],
+        stdio: ['ignore', ...logs],
         env: environment,
         windowsHide: true,
       })
     } finally {
-      closeSync(out)
-      closeSync(err)
+      for (const file of logs) closeSync(file)
     }
     this.pid = this.#child.pid ?? 0
     this.#child.unref()

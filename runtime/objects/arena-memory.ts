@@ -6,17 +6,10 @@
  * - A reader gets a map of its own of each object, private, over a descriptor that cannot write: it may write to what it
  *   got, and nobody else sees it, not even a second read in the same process.
  */
-import {
-  closeSync,
-  existsSync,
-  fchmodSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, fchmodSync, fstatSync, ftruncateSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { OutpoolError } from '../base/errors.ts'
+import { writeNew } from '../base/new-file.ts'
 import { nativeMemory, type Address, type NativeMemory } from './native-memory.ts'
 import { pageBytes, type Room } from './arena-space.ts'
 
@@ -66,7 +59,10 @@ export class ArenaMemory {
     this.#segments = segments
   }
 
-  /** Makes an arena and tells of it in `folder`; undefined where memory cannot be shared like this. */
+  /**
+   * Makes an arena and tells of it in `folder`; undefined where memory cannot be shared like this.
+   * @throws OutpoolError where something has the name of that file.
+   */
   static create(folder: string, sizes: readonly number[], slabBytes: number): ArenaMemory | undefined {
     const native = nativeMemory()
     if (native === undefined || process.platform !== 'linux') return undefined
@@ -87,10 +83,11 @@ export class ArenaMemory {
         files.push({ descriptor: writable, device: dev, inode: ino, sizeBytes })
       }
       const file: ArenaFile = { pid: process.pid, slabBytes, segments: files }
-      writeFileSync(join(folder, fileName), `${JSON.stringify(file)}\n`, { flag: 'wx', mode: 0o600 })
+      writeNew(join(folder, fileName), `${JSON.stringify(file)}\n`)
       return new ArenaMemory(native, slabBytes, segments)
-    } catch {
+    } catch (error) {
       for (const descriptor of open) closeSync(descriptor)
+      if (error instanceof OutpoolError) throw error
       return undefined
     }
   }

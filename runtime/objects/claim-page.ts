@@ -10,7 +10,8 @@
  * modulo 16 (`leasesPerPage`), so that they never use the same word. An owner keeps at most K tasks outstanding per
  * lease, so an older value in a word is never of a live task. One compare-and-swap costs about 15 ns.
  */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
+import { openNew } from '../base/new-file.ts'
 import { type Mapping, mapFile } from './shared-memory.ts'
 
 /** Leases that one worker may serve at the same time; their epochs differ modulo this. */
@@ -37,7 +38,7 @@ export interface ClaimPage {
 
 /** Makes the file of a page, empty; throws where it exists. */
 export function createClaimPageFile(path: string): void {
-  const descriptor = openSync(path, 'wx', 0o600)
+  const descriptor = openNew(path)
   try {
     writeSync(descriptor, new Uint8Array(pageBytes))
   } finally {

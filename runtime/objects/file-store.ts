@@ -4,10 +4,11 @@
  */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { lstat, mkdir, open, rename, rm, stat, statfs, unlink, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, stat, statfs, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ObjectLostError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import { isProcessId, type ProcessId } from '../base/ids.ts'
+import { openNewHandle, privateFolder } from '../base/new-file.ts'
 import { Coverage } from './coverage.ts'
 import { objectIdOf, type ObjectStore, type ObjectWriter, type StoredObject } from './store.ts'
 import { encodedBytes, flatPieces, headBytes, headerBytes, parseLayout } from './value-flatten.ts'
@@ -15,7 +16,6 @@ import type { EncodedValue } from './value-format.ts'
 
 /** Read at once when an object is opened: the head of most objects. */
 const firstReadBytes = 64 * 1024
-const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW
 
 export class FileObjectStore implements ObjectStore {
@@ -32,16 +32,7 @@ export class FileObjectStore implements ObjectStore {
    * @throws OutpoolError where others than this user can reach the folder.
    */
   static async open(folder: string): Promise<FileObjectStore> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    const found = await lstat(folder)
-    const user = process.getuid?.() ?? found.uid
-    if (!found.isDirectory() || found.uid !== user || (found.mode & 0o077) !== 0)
-      throw new OutpoolError(
-        `the object store's folder ${folder} is not private to this user; chmod 700 or remove it`,
-        {
-          details: { folder },
-        },
-      )
+    privateFolder("the object store's folder", folder)
     return new FileObjectStore(folder)
   }
 
@@ -132,10 +123,11 @@ export class FileObjectStore implements ObjectStore {
 
   /** Another process may remove the owner's folder between the two steps. */
   async #openNew(temporary: string, owner: ProcessId): Promise<FileHandle> {
-    const file = await found(open(temporary, createFlags, 0o600))
-    if (file !== undefined) return file
-    await mkdir(this.#folderOf(owner), { recursive: true, mode: 0o700 })
-    return open(temporary, createFlags, 0o600)
+    const make = (): Promise<FileHandle> => {
+      privateFolder("the folder of an owner's objects", this.#folderOf(owner))
+      return openNewHandle(temporary)
+    }
+    return (await found(make())) ?? make()
   }
 
   async #reading<T>(key: string, use: (file: FileHandle) => Promise<T>): Promise<T | undefined> {

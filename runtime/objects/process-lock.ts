@@ -5,14 +5,13 @@
 import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessId } from '../base/ids.ts'
+import { openNew } from '../base/new-file.ts'
 import { nativeMemory } from './native-memory.ts'
-
-const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW
 
 /** Held from now on until `release`, or the end of this process. */
 export function holdLock(folder: string, process: ProcessId): () => void {
   const path = lockPath(folder, process)
-  const descriptor = openSync(path, createFlags, 0o600)
+  const descriptor = openNew(path)
   nativeMemory()?.tryLock(descriptor)
   return () => {
     rmSync(path, { force: true })

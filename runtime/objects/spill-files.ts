@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
+import { open, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ObjectLostError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
+import { openNewHandle, privateFolder } from '../base/new-file.ts'
 import type { DiskPlace } from './arena-types.ts'
 
 export interface SpillFilesOptions {
@@ -16,6 +17,8 @@ export interface SpillFilesOptions {
   readonly limitBytes?: number
   /** A file that has grown to this is followed by another. Default 100 MB. */
   readonly fileBytes?: number
+  /** For tests: of the next file. Default: random. */
+  readonly newName?: () => string
 }
 
 interface SpillFile {
@@ -30,7 +33,6 @@ interface SpillFile {
 
 /** Written, read and checked at once: what the event loop waits for is a checksum of this much. */
 const stepBytes = 1024 * 1024
-const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW
 
 export class SpillFiles {
   readonly #options: SpillFilesOptions
@@ -148,9 +150,9 @@ export class SpillFiles {
   async #fileToGrow(fileBytes: number): Promise<SpillFile> {
     const { folder } = this.#options
     if (this.#current !== undefined && this.#current.sizeBytes < fileBytes) return this.#current
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    const path = join(folder, randomBytes(8).toString('hex'))
-    const handle = await open(path, createFlags, 0o600)
+    privateFolder('the folder of spilled objects', folder)
+    const path = join(folder, this.#options.newName?.() ?? randomBytes(8).toString('hex'))
+    const handle = await openNewHandle(path)
     this.#current = { path, handle, sizeBytes: 0, objects: 0, busy: 0 }
     this.#files.set(path, this.#current)
     return this.#current

@@ -11,9 +11,10 @@
  * when the process ends; of what does not fit, the oldest are dropped and counted. A program that begins removes the
  * oldest jobs of the folder beyond 100, and beyond 2 GiB.
  */
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { writeNew } from '../base/new-file.ts'
 import type { OwnerHost } from './host.ts'
 import { removeOldEvents } from './old-events.ts'
 
@@ -123,7 +124,7 @@ export class TaskEvents {
     this.#path = join(folder, `${self.process}.jsonl`)
     const wallMs = Date.now() - (performance.now() - this.#zeroMs)
     const header: EventsHeader = { e: 'owner', job, ...self, pid: process.pid, wallMs }
-    writeFileSync(this.#path, `${JSON.stringify(header)}\n`, { flag: 'wx', mode: 0o600 })
+    writeNew(this.#path, `${JSON.stringify(header)}\n`)
   }
 
   #stop(reason: string): void {

@@ -67,7 +67,7 @@ describe('run folders', () => {
     writeNodeFile(path, file)
     expect(statSync(join(path, 'node.json')).mode & 0o777).to.equal(0o600)
     expect(readNodeFile(path)).to.deep.equal({ ...file, ...noteProcess(process.pid) })
-    expect(() => writeNodeFile(path, file)).to.throw(/EEXIST/)
+    expect(() => writeNodeFile(path, file)).to.throw(/is there already/)
     replaceNodeTokens(path, { shown: 'new', accepted: ['new', 'secret'] })
     expect(statSync(join(path, 'node.json')).mode & 0o777).to.equal(0o600)
     expect(readNodeFile(path))

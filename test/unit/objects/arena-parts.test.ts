@@ -46,7 +46,7 @@ describe('the size of the store', () => {
   it('is taken once, never from another', () => {
     const id = newProcessId()
     const release = holdLock(folder, id)
-    expect(() => holdLock(folder, id)).to.throw('EEXIST')
+    expect(() => holdLock(folder, id)).to.throw('is there already')
     release()
     expect(isLockFree(folder, id)).to.equal(true)
   })
