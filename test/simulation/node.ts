@@ -1,5 +1,5 @@
 /** A simulated node manager: `LeaseGrants` with its workers, its link to the head, and its end. */
-import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
+import { type NodeId, parseObjectKey, type ProcessId } from '../../runtime/base/ids.ts'
 import type { NodeReport } from '../../runtime/control/membership-state.ts'
 import { ObjectPuller } from '../../runtime/node/transfer.ts'
 import type { Room } from '../../runtime/objects/arena-space.ts'
@@ -7,6 +7,7 @@ import { ServeLimit } from '../../runtime/objects/serve-limit.ts'
 import { LeaseGrants } from '../../runtime/node/lease-grants-state.ts'
 import { defaultLeaseOptions, type Lease, type LeaseAsk, type LeaseEffects } from '../../runtime/node/lease-types.ts'
 import type { NodeRow, RefusalCode, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import type { Prefetch } from '../../runtime/protocol/store-messages.ts'
 import { unitsOf } from '../../runtime/scheduler/resources.ts'
 import { demand } from './checks.ts'
 import type { SimHead } from './head.ts'
@@ -279,6 +280,19 @@ export class SimNode implements Endpoint, LeaseEffects {
   /** Whether it listens to that process: a driver, or a worker that has not ended. */
   serves(process: ProcessId): boolean {
     return this.workers.has(process) || this.world.drivers.some(({ id }) => id === process)
+  }
+
+  /** A task that needs it may come here. */
+  prefetch([, job, key, sizeBytes, holders]: Prefetch): void {
+    if (this.#endedJobs.has(job)) return
+    this.noteOwner(job, parseObjectKey(key).owner)
+    // Whoever needs it asks again, and is told why it cannot be had.
+    this.world.background(
+      this.puller.pull(key, sizeBytes, holders, true).then(
+        () => this.world.count('brought ahead'),
+        () => {},
+      ),
+    )
   }
 
   /** An owner has no use for an object any more. */

@@ -167,6 +167,12 @@ export class OwnerObjects implements ReferenceEffects {
     this.outcomes.set(number, { ...outcome, stored: { ...stored, holders: [...stored.holders, holder] } })
   }
 
+  /** A copy is about to be brought to that node, for a task of somebody who borrows the object. */
+  copiedAhead(number: number, node: NodeId): void {
+    if (this.table.has(number) && this.refs.isHeld(this.process.id, number)) this.strayed(number, 1, node)
+    else this.values.freeAt(node, objectKey({ owner: this.process.id, number }))
+  }
+
   /** An attempt on that node came to nothing, and may have left results. */
   strayed(number: number, count: number, node: NodeId): void {
     for (let i = number; i < number + count; i++) {

@@ -14,10 +14,11 @@ import {
 } from '../../runtime/owner/submit-types.ts'
 import { slotOf } from '../../runtime/owner/task-table.ts'
 import type { Peer } from '../../runtime/owner/reference-types.ts'
-import type { LeaseKind, RefTuple, RefusalCode, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import type { ArgumentBytes, LeaseKind, RefTuple, RefusalCode, ResourceUnits } from '../../runtime/protocol/messages.ts'
 import { demand } from './checks.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
+import { LocatedArguments } from './located-arguments.ts'
 import { ArgumentWaits } from './argument-waits.ts'
 import { OwnerTasks } from './owner-tasks.ts'
 import { Rebuilding } from './rebuilding.ts'
@@ -53,6 +54,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   readonly submit: SubmitState
   readonly waits: ArgumentWaits
   readonly streams: OwnedStreams
+  readonly #located: LocatedArguments
   job: ProcessId
   /** By lease: the link to its worker. What comes over another one is late. */
   readonly links: Map<number, number> = new Map<number, number>()
@@ -68,6 +70,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     this.rebuilding = new Rebuilding(this)
     this.waits = new ArgumentWaits(this)
     this.streams = new OwnedStreams(this)
+    this.#located = new LocatedArguments(this)
     const clock = {
       now: () => world.clock.now(),
       after: (delayMs: number, action: () => void) => world.network.after(process, delayMs, 'owner tick', action),
@@ -88,10 +91,25 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
 
   // --- instructions of SubmitState
 
-  requestLease(requestId: number, of: SchedulingClass, node: NodeId | null, visited: readonly NodeId[]): void {
+  argumentBytes(number: number): ArgumentBytes | null {
+    return this.#located.bytesOf(number)
+  }
+
+  prefetch(number: number, node: NodeId): void {
+    this.#located.bring(number, node)
+  }
+
+  requestLease(
+    requestId: number,
+    of: SchedulingClass,
+    node: NodeId | null,
+    visited: readonly NodeId[],
+    argumentBytes: ArgumentBytes | null,
+  ): void {
     const home = this.process.nodeId
     this.world.note(this.process, `asks ${node ?? 'home'} for lease request ${requestId}, visited ${visited.join()}`)
-    const ask = { requestId, job: this.job, ...of, visited: node === null ? visited : [...visited, home] }
+    const seen = node === null ? visited : [...visited, home]
+    const ask = { requestId, job: this.job, ...of, visited: seen, argumentBytes }
     if (node !== null && this.deadNodes.has(node)) {
       this.world.network.after(this.process, 0, 'dead node', () => this.submit.refused(requestId, 'busy', 'it is dead'))
       return

@@ -45,7 +45,9 @@ export class Workload {
 
   /** A call that a running task makes. */
   nested(owner: SimOwner, depth: number, handles: readonly RefTuple[]): Call {
-    return this.#call(owner, this.#template(owner), depth, [], this.#some(handles, 1))
+    // As its other draws, only where something comes of it: the other histories are as they were without.
+    const awaited = owner.world.options.locates ? this.#some(handles, 1) : []
+    return this.#call(owner, this.#template(owner), depth, awaited, this.#some(handles, 1))
   }
 
   #burst(driver: SimDriver): void {

@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly sharing: boolean
   /** Specs of finished tasks that an owner may keep. */
   readonly specs: number
+  /** Whether owners tell where the arguments of tasks lie, and have them brought to where those go. */
+  readonly locates: boolean
 }
 
 type Page = ReturnType<typeof claimWords>
@@ -97,6 +99,8 @@ export class World {
       channelBreaks: random.next() < 0.5 ? random.next() * 0.1 : 0,
       sharing: random.next() < 0.5,
       specs: random.next() < 0.3 ? 3 : 1_000,
+      // By a draw of its own, so that the other histories are as they were without.
+      locates: seededRandom(seed ^ 0x10ca7e).next() < 0.4,
     }
     this.network = new Network({
       ...{ clock: this.clock, random, trouble: new Trouble(seed) },

@@ -11,6 +11,8 @@ const resolutions: readonly Readonly<Record<string, string>>[] = [
   { module: 'nodenext', moduleResolution: 'nodenext' },
   { module: 'esnext', moduleResolution: 'bundler' },
 ]
+/** The program about the shims, and where the other version of p-queue that they may be over is installed. */
+const shims = { fixture: 'shims.ts', queue: 'p-queue-10' }
 const manifest = JSON.parse(readText('package.json')) as { name: string; exports: Readonly<Record<string, unknown>> }
 const entries = Object.keys(manifest.exports).filter((path) => !path.endsWith('.json'))
 const fixtures = readdirSync(join(root, 'test/types')).filter(
@@ -21,7 +23,7 @@ const fixtures = readdirSync(join(root, 'test/types')).filter(
 class Consumer {
   readonly folder: string
 
-  constructor(options: Readonly<Record<string, string>>) {
+  constructor(options: Readonly<Record<string, unknown>>) {
     mkdirSync(join(root, '.cache'), { recursive: true })
     this.folder = mkdtempSync(join(root, '.cache/consumer-'))
     mkdirSync(join(this.folder, 'node_modules'))
@@ -49,8 +51,8 @@ class Consumer {
     cpSync(join(root, 'test/types', fixture), join(this.folder, basename(fixture)))
   }
 
-  compile(compiler: string): ToolResult {
-    return runNode([tool(compiler), '-p', this.folder, '--pretty', 'false'])
+  compile(compiler: string, ...options: readonly string[]): ToolResult {
+    return runNode([tool(compiler), '-p', this.folder, '--pretty', 'false', ...options])
   }
 
   remove(): void {
@@ -115,4 +117,23 @@ describe('a program that uses the package', function () {
       })
     }
   }
+
+  it('compiles over the next version of p-queue, with the types of that', () => {
+    // Whoever imports p-queue, our declarations as well, gets the other one.
+    const paths = { 'p-queue': [join(root, 'node_modules', shims.queue, 'dist/index.d.ts')] }
+    const consumer = new Consumer({ ...resolutions[0], paths })
+    try {
+      consumer.copy(shims.fixture)
+      const { status, output } = consumer.compile('typescript/bin/tsc', '--listFiles')
+      const [files, errors] = [/^\S*\.ts$/, /error TS/].map((wanted) =>
+        output.split('\n').filter((line) => wanted.test(line)),
+      )
+      expect(errors).deep.equal([])
+      expect(status).equal(0)
+      const queues = new Set(files?.flatMap((path) => /node_modules\/(p-queue[^/]*)\//.exec(path)?.[1] ?? []))
+      expect([...queues]).deep.equal([shims.queue])
+    } finally {
+      consumer.remove()
+    }
+  })
 })
