@@ -44,7 +44,7 @@ export interface FoundNode extends NodeInfo {
 }
 
 const defaultReconnectMs = 10_000
-const askTimeoutMs = 5_000
+const askTimeoutMs = 15_000
 
 /**
  * Rejects with ConnectionLostError where nobody answers, AuthenticationError for a wrong token, ProtocolVersionError
