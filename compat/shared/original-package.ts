@@ -131,16 +131,30 @@ function mainFile(): string {
 
 const own = createRequire(import.meta.url)
 
-/** Loads a module, ESM too, without Node's remark that this is experimental; users can do nothing about it. */
+/**
+ * Loads a module, ESM too, without Node's remark that this is experimental; users can do nothing about it.
+ * @throws Error that says what to do, on a Node that cannot load it like this.
+ */
 export function requireQuietly(file: string): unknown {
   const heard = Object.getOwnPropertyDescriptor(process, 'emitWarning')
   process.emitWarning = () => undefined
   try {
     return own(file)
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ERR_REQUIRE_ESM' ? cannotRequire(file, error) : error
   } finally {
     if (heard === undefined) Reflect.deleteProperty(process, 'emitWarning')
     else Object.defineProperty(process, 'emitWarning', heard)
   }
+}
+
+/** Nodes 21 and 22.0 to 22.11 are older than 20.19 in this; and it can be switched off. */
+function cannotRequire(file: string, cause: unknown): Error {
+  return new Error(
+    `Outpool has to load ${file} by \`require\`, which Node ${process.versions.node} does not do here with ES modules. ` +
+      'Use Node 20.19 or 22.12 and later, or start with NODE_OPTIONS=--experimental-require-module',
+    { cause },
+  )
 }
 
 /** The same as the URL that `import` knows it by. */

@@ -37,6 +37,8 @@ export interface DaemonOptions extends StoreSizeOptions {
   readonly heartbeatMisses?: number
   /** How long SIGTERM lets work finish before the node stops, in milliseconds. Default 10,000; 0 stops at once. */
   readonly drainMs?: number
+  /** How long a request waits that no node can ever serve, in milliseconds. Default 30,000. */
+  readonly infeasibleTimeoutMs?: number
   /** Whether it obeys `outpool chaos`: faults in links, signals. Default: whether OUTPOOL_CHAOS is 1. */
   readonly allowChaos?: boolean
   /** Where code that programs send is kept across restarts. Default: in the run folder, until the node stops. */

@@ -149,11 +149,15 @@ export class Daemon {
 
   async begin(): Promise<void> {
     const { options, tokens, total, headUrl, heartbeat, store, events } = this.#parts
+    const { infeasibleTimeoutMs } = options
     const host: NodeHost = await NodeHost.start({
       ...{ token: tokens, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
       tokens: this.#replaceTokens(tokens),
       logFile: options.logFile,
-      manager: { codeCache: this.#codeCache() },
+      manager: {
+        codeCache: this.#codeCache(),
+        ...(infeasibleTimeoutMs !== undefined && { leases: { infeasibleTimeoutMs } }),
+      },
       store: storeOptionsOf(options),
       listen: await portOf(options, this.#port),
       ...(store && { onRegistration: (link: Link) => store.attach(link) }),

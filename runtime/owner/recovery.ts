@@ -180,9 +180,10 @@ export class Recovery {
     const isItem = objects.isItem(number)
     if (maker === undefined && !isItem && !objects.isResult(task)) return 'put'
     const template = submit.templateOf(isItem ? number : task)
+    // Its calls have no retries either; that is not why.
+    if (submit.classAt(template.classIndex).of.kind === 'pinned') return 'pinned worker'
     if (template.maxRetries === 0) return 'retries disabled'
     if (maker === undefined && isItem) return this.#runs(task) ? 'later' : 'generator ended'
-    if (submit.classAt(template.classIndex).of.kind === 'pinned') return 'pinned worker'
     if (table.at(task).retries[slotOf(task)] === 0) return 'attempts exceeded'
     const made = maker === undefined ? undefined : lineage.specOf(maker)?.made
     if (made === undefined) return 'lineage evicted'
@@ -231,7 +232,9 @@ export class Recovery {
     const why = cause instanceof OwnerDiedError ? 'owner died' : reason
     const how = this.#wanted.get(number) ?? ''
     const isItem = objects.isItem(number)
-    const made = isItem || objects.isResult(task) ? submit.templateOf(isItem ? number : task) : undefined
+    // One that runs again may wait for a worker.
+    const isMade = isItem || objects.isResult(task) || this.state.isRunning(task)
+    const made = isMade ? submit.templateOf(isItem ? number : task) : undefined
     const error = reconstructionFailed(why, { key: this.#keyOf(number), how, task: made, cause })
     return ['error', compactError(error)]
   }

@@ -39,11 +39,13 @@ export class LocatedArguments {
             world.network.send<SimNode>(process, node, 'prefetch', (at) => at.prefetch(message))
         },
       },
-      // At once, as everything in one event of the simulation.
       peers: {
-        reach: (of: { process: ProcessId }) => ({
-          then: (use: (link: OwnerLink) => void) => use(this.#link(of.process)),
-        }),
+        reach: ({ process: of }: { process: ProcessId }): Promise<OwnerLink> => {
+          const made = Promise.resolve(this.#link(of))
+          // What waits for it belongs to this event.
+          world.background(made)
+          return made
+        },
       },
       frees: { stray: (node: NodeId, number: number) => owner.strayed(number, 1, node) },
     }

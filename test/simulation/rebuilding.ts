@@ -170,8 +170,8 @@ export class Rebuilding {
     const task = maker ?? this.#owner.taskOf(number)
     if (maker === undefined && table.page(task)?.lease[slotOf(task)] === 0) return 'put'
     const template = submit.templateOf(task)
-    if (template.maxRetries === 0) return 'retries disabled'
     if (submit.classAt(template.classIndex).of.kind === 'pinned') return 'pinned worker'
+    if (template.maxRetries === 0) return 'retries disabled'
     if (table.at(task).retries[slotOf(task)] === 0) return 'attempts exceeded'
     const made = maker === undefined ? undefined : this.specs.get(maker)?.made
     if (made === undefined) return 'lineage evicted'

@@ -11,8 +11,8 @@ import { root } from './tree.ts'
 
 /** Left out of the copy: the binaries of koffi, and what the clone makes for itself. */
 const leftOut = { clone: ['.git', '.cache', 'node_modules'], packages: ['.cache', '@koromix'] }
-/** What loads native code, or does something else without it. */
-const suites = ['unit', 'fuzz', 'conformance', 'cluster', 'failure']
+/** What loads native code, or does something else without it; and what must not need it. */
+const suites = ['unit', 'fuzz', 'simulation', 'conformance', 'cluster', 'failure']
 
 /** Runs these suites, or files, or all that matter; returns the exit code. */
 export function testWithoutNative(wanted: readonly string[]): number {

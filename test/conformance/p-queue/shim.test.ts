@@ -205,4 +205,17 @@ describe('outpool/p-queue', () => {
     const nine = await runProgram({ packages: { 'p-queue': 'p-queue' }, files: { 'main.mjs': main }, main: 'main.mjs' })
     expect(nine).to.deep.equal({ stdout: 'false true 42\n', stderr: '', code: 0 })
   })
+
+  it('says what to do on a Node that does not load ES modules by require', async () => {
+    const packages = { 'p-queue': 'p-queue' }
+    const node = ['--no-experimental-require-module']
+    for (const register of [[], ['--import', 'outpool/register']]) {
+      const files = {
+        'main.mjs': main.replaceAll('outpool/p-queue', register.length > 0 ? 'p-queue' : 'outpool/p-queue'),
+      }
+      const { code, stderr } = await runProgram({ packages, files, main: 'main.mjs', node: [...node, ...register] })
+      expect(code).to.equal(1)
+      expect(stderr).to.include('by `require`').and.include('NODE_OPTIONS=--experimental-require-module')
+    }
+  })
 })
