@@ -2,7 +2,6 @@
 import json
 import logging
 import os
-import tempfile
 import time
 from concurrent import futures
 from concurrent.futures import ProcessPoolExecutor, as_completed, wait
@@ -156,20 +155,10 @@ def callback_of_cancelled(executor):
     return seen
 
 
-def pass_gate(gate):
-    """Waits until there is such a file."""
-    while not os.path.exists(gate):
-        time.sleep(0.01)
-    return "passed"
-
-
 def timeouts(executor):
-    with tempfile.TemporaryDirectory() as folder:
-        gate = os.path.join(folder, "gate")
-        future = executor.submit(pass_gate, gate)
-        late = [outcome(lambda: future.result(0.05)), outcome(lambda: future.exception(0.05))]
-        open(gate, "w").close()
-        return late + [future.result(), future.exception(), future.result(0)]
+    future = executor.submit(sleep, 0.5)
+    late = [outcome(lambda: future.result(0.05)), outcome(lambda: future.exception(0.05))]
+    return late + [future.result(), future.exception(), future.result(0)]
 
 
 def map_left_early(executor):
