@@ -21,6 +21,7 @@ const passedVariables = [
   'OUTPOOL_SHIMS',
   'OUTPOOL_SITES',
   'XDG_CONFIG_HOME',
+  'NODE_DISABLE_COMPILE_CACHE',
   'OUTPOOL_TEST_RUN',
 ] as const
 

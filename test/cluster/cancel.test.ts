@@ -138,8 +138,9 @@ describe('cancel', () => {
       return explain().recalled - recalled
     }
 
-    it(`never harms what waits behind on the same worker${force ? ', with force' : ''}`, async () => {
+    it(`never harms what waits behind on the same worker${force ? ', with force' : ''}`, async function () {
       // On a machine that has other things to do a call may look slow, and then nothing is sent ahead.
+      this.timeout(600_000)
       for (let round = 0; (await harm(`round ${round}`)) === 0 && canShare; round++);
     })
   }

@@ -71,7 +71,8 @@ describe('what owners write down about their tasks', function () {
     return eventually(async () => (await listed()).findLast(({ state }) => state === 'cancelled'))
   }
 
-  before(async () => {
+  before(async function () {
+    this.timeout(600_000)
     folder = mkdtempSync(join(tmpdir(), 'e-'))
     events = join(folder, 'events')
     process.env['OUTPOOL_EVENTS'] = events

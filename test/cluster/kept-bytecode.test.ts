@@ -1,21 +1,23 @@
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { Project } from './bare-nodes.ts'
+import { eventually, foldersIn } from './support.ts'
 import { canShare } from '../tools/native.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** The worker lives for longer than it takes until the bytecode is kept. */
-const program = `import { remote, shutdown } from 'outpool'
-const restMs = Number(process.argv[2])
+/** It and its worker live until the file named by its argument is there. */
+const program = `import { existsSync } from 'node:fs'
+import { remote, shutdown } from 'outpool'
 const add = remote((a, b) => a + b)
 console.log(await add.run(1, 2))
-await new Promise((resolve) => setTimeout(resolve, restMs))
+while (!existsSync(process.argv[2])) await new Promise((resolve) => setTimeout(resolve, 10))
 await shutdown()
 `
 
@@ -36,28 +38,42 @@ describe('an installed package', function () {
   })
   after(() => project.remove())
 
-  async function play(restMs: number, environment: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** The program is there until `isEnough`. */
+  async function play(
+    isEnough: () => boolean | Promise<boolean>,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     const env = { ...process.env, NODE_OPTIONS: '', ...environment }
-    const { stdout, stderr } = await run(process.execPath, ['main.js', String(restMs)], { cwd: project.folder, env })
+    const end = project.path('end')
+    rmSync(end, { force: true })
+    let isOver = false
+    const running = run(process.execPath, ['main.js', end], { cwd: project.folder, env }).finally(() => (isOver = true))
+    await Promise.all([
+      running,
+      eventually(async () => isOver || (await isEnough()) || undefined).then(() => writeFileSync(end, '')),
+    ])
+    const { stdout, stderr } = await running
     expect(stdout).to.equal('3\n')
     expect(stderr).to.match(canShare ? /^$/ : /^outpool: objects are kept in files.*\n$/)
   }
 
   /** What was kept, by name, without the tag of the flags: workers have others than their driver. */
   const names = (): readonly string[] =>
-    [...new Set(readdirSync(kept).map((name) => name.replace(/[-.].*$/, '')))].toSorted()
+    [...new Set(foldersIn(kept).map((name) => name.replace(/[-.].*$/, '')))].toSorted()
+  const all = ['acorn', 'core', 'driver', 'local', 'worker']
 
   it('keeps nothing where Node is told to keep nothing', async () => {
-    await play(0, { NODE_DISABLE_COMPILE_CACHE: '1' })
+    await play(() => sleep(1_500, true), { NODE_DISABLE_COMPILE_CACHE: '1' })
     expect(existsSync(kept)).to.equal(false)
   })
 
   it('keeps the bytecode of a first run, which later ones do not write again', async () => {
-    await play(1500)
-    expect(names()).to.deep.equal(['acorn', 'core', 'driver', 'local', 'worker'])
+    // The driver's at its end, the others after a while.
+    await play(() => all.every((name) => names().includes(name)))
+    expect(names()).to.deep.equal(all)
     const times = (): readonly number[] => readdirSync(kept).map((name) => statSync(join(kept, name)).mtimeMs)
     const before = times()
-    await play(1500)
+    await play(() => sleep(1_500, true))
     expect(times()).to.deep.equal(before)
   })
 
@@ -67,17 +83,18 @@ describe('an installed package', function () {
       bytes.fill(0xa5, bytes.length >> 1)
       writeFileSync(join(kept, name), bytes)
     }
-    await play(1500)
-    for (const name of readdirSync(kept)) {
+    const isDamaged = (name: string): boolean => {
       const bytes = readFileSync(join(kept, name))
-      expect(bytes.at(-1) === 0xa5 && bytes.at(-2) === 0xa5 && bytes.at(-9) === 0xa5, name).to.equal(false)
+      return bytes.at(-1) === 0xa5 && bytes.at(-2) === 0xa5 && bytes.at(-9) === 0xa5
     }
+    await play(() => !readdirSync(kept).some(isDamaged))
+    expect(readdirSync(kept).filter(isDamaged)).to.deep.equal([])
   })
 
   it('does its work where nothing can be kept', async () => {
     rmSync(kept, { recursive: true })
     writeFileSync(kept, '')
-    await play(0)
+    await play(() => true)
     expect(statSync(kept).isFile()).to.equal(true)
   })
 })

@@ -9,7 +9,7 @@ import { eventually, foldersIn, TestCluster } from './support.ts'
 /** What workers get of the environment of their node, and what the tests put there to find them. */
 const passed = new Set([
   ...['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CONFIG_HOME'],
-  ...['OUTPOOL_HOME', 'OUTPOOL_EVENTS', 'OUTPOOL_TLS_CA', 'OUTPOOL_TEST_RUN'],
+  ...['OUTPOOL_HOME', 'OUTPOOL_EVENTS', 'OUTPOOL_TLS_CA', 'OUTPOOL_TEST_RUN', 'NODE_DISABLE_COMPILE_CACHE'],
 ])
 
 interface Entry {

@@ -20,7 +20,8 @@ describe('a port to which anybody can connect', function () {
   beforeEach(() => (cluster = new FailureCluster()))
   afterEach(() => cluster.close())
 
-  it('refuses whoever has no business there and says so in its log, in bounded memory; its jobs go on', async () => {
+  it('refuses whoever has no business there and says so in its log, in bounded memory; its jobs go on', async function () {
+    this.timeout(300_000)
     const floodBytes = 200 * mebibyte
     const silent = Math.min(10_000, openFilesLimit() - spareFiles)
     const result = await sendUninvited(cluster, { silent, floodBytes })

@@ -183,7 +183,14 @@ export function residentBytes(pid: number): number {
 
 export function sampleMemory(pid: number): { stop(): number } {
   let most = residentBytes(pid)
-  const timer = setInterval(() => (most = Math.max(most, residentBytes(pid))), samplePeriodMs)
+  const timer = setInterval(() => {
+    try {
+      most = Math.max(most, residentBytes(pid))
+    } catch {
+      // A test that failed has ended the process.
+      clearInterval(timer)
+    }
+  }, samplePeriodMs)
   return {
     stop() {
       clearInterval(timer)
