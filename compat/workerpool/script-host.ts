@@ -10,6 +10,7 @@ import { locateModule, taskTeller, type CarriedModule } from '../../lib/pinned.t
 import { provideModule } from '../shared/provide-module.ts'
 import { travelling, type Flattening } from './flatten.ts'
 import { applyFlags, type WorkerFlags } from './exec-argv.ts'
+import { runScript } from './run-script.ts'
 import {
   addMethod,
   createWorkerRegistry,
@@ -62,7 +63,7 @@ export async function loadScript(
   })
   await applyFlags(settings.flags)
   await mapOthers(settings.names)
-  await import(url)
+  await runScript(url)
   await ready
 }
 

@@ -16,12 +16,23 @@ const codec: RefCodec = { code: codeCodec(), isRef: isObjectRef, describe: noRef
 const maxCauses = 8
 
 export function encodeFailure(error: unknown): EncodedValue {
+  explainImport(error)
   try {
     if (isOfACopy(error)) return encodeValue(error, 'error', codec)
   } catch {
     // Something in it cannot travel: it arrives without that, and as what is known by name.
   }
   return encodeThrown(error, 'error')
+}
+
+/** Of an `import()` in the text of a function, whose place is not that of its module. */
+function explainImport(error: unknown): void {
+  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') return
+  const [, what] = /^(Cannot find .*) imported from .*\[outpool\]$/.exec(error.message) ?? []
+  if (what === undefined) return
+  error.message =
+    `${what}: what the text of a function imports is looked for from the working folder of its worker, ${process.cwd()}. ` +
+    'Import it at the top of the module, and use that in the function: then it goes along; or install it on every node'
 }
 
 /** An error that is to be a value among others, as it would arrive if it were thrown. */

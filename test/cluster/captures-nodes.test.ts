@@ -22,7 +22,13 @@ interface Rounding {
   readonly place: () => string
 }
 
-/** A package that only this program has. */
+interface Spaces {
+  readonly default: number
+  readonly twice: (value: number) => number
+  readonly place: () => string
+}
+
+/** Packages that only this program has. */
 const packageFiles = {
   'package.json': JSON.stringify({ name: 'program', version: '1.0.0', type: 'module' }),
   'node_modules/rounding/package.json': JSON.stringify({ name: 'rounding', version: '2.1.0', main: 'main.js' }),
@@ -32,6 +38,17 @@ const packageFiles = {
     exports.place = () => __filename
   `,
   'node_modules/rounding/tenths.js': 'module.exports = 10',
+  'node_modules/spaces/package.json': JSON.stringify({
+    name: 'spaces',
+    version: '1.2.0',
+    type: 'module',
+    exports: './main.js',
+  }),
+  'node_modules/spaces/main.js': `
+    export const twice = (x) => 2 * x
+    export const place = () => import.meta.url
+    export default 7
+  `,
 }
 
 describe('functions that capture, on nodes that were started in empty folders', () => {
@@ -49,6 +66,27 @@ describe('functions that capture, on nodes that were started in empty folders', 
     await other.stop()
     await head.stop()
     program.remove()
+  })
+
+  it('have the namespace of an ES package, in whatever object they capture it, as one and the same', async () => {
+    const spaces = (await import(program.url('node_modules/spaces/main.js').href)) as Spaces
+    const tools = { spaces, deep: { list: [spaces] } }
+    const read = remote(
+      (x: number) => {
+        const [first] = tools.deep.list
+        return [
+          tools.spaces.twice(x),
+          tools.spaces.default,
+          first === tools.spaces,
+          Object.keys(first as object),
+          first?.place(),
+        ]
+      },
+      { resources: { other: 0.01 } },
+    )
+    const [twice, seven, isSame, names, place] = await read.run(4)
+    expect([twice, seven, isSame, names]).deep.equal([8, 7, true, ['default', 'place', 'twice']])
+    expect(String(place).startsWith(program.url('').href), String(place)).to.equal(false)
   })
 
   it('map with a captured instance, a constant and a function of an npm package, which goes along', async () => {

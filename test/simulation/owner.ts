@@ -134,7 +134,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   }
 
   push(index: number, sequence: number, number: number, template: TaskTemplate, attempt: number): void {
-    const { epoch, worker } = this.#grant(index)
+    const { node, epoch, worker } = this.#grant(index)
     const call = this.calls.get(number)
     demand(call !== undefined, 'pushed-unsettled', () => `task ${number} is pushed after it settled`)
     if (call === undefined) return
@@ -151,7 +151,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     this.world.network.send<SimWorker>(this.process, worker, 'push', (to, link) =>
       to.push({ owner, job: this.job, link, epoch, sequence, number, attempt, call, inside, values }),
     )
-    this.streams.pushed(number, attempt, (allowance) =>
+    this.streams.pushed(number, attempt, node, (allowance) =>
       this.world.network.send<SimWorker>(this.process, worker, 'generatorAllow', (to) =>
         to.streams.allow(epoch, sequence, allowance),
       ),

@@ -29,7 +29,16 @@ const expected = [
   ...['rebuilt', 'story rebuilt', 'value lost', 'not rebuilt: retries disabled', 'not rebuilt: lineage evicted'],
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again', 'called back'],
   ...['prefetch', 'copied ahead', 'brought ahead'],
-  ...['nodeCall', 'nodeCallFailed', 'item', 'item skipped', 'generator paused', 'lends its CPU'],
+  ...[
+    'nodeCall',
+    'nodeCallFailed',
+    'item',
+    'item skipped',
+    'generator paused',
+    'lends its CPU',
+    'item stored',
+    'item read',
+  ],
 ]
 
 describe('a simulated cluster', function () {

@@ -2,12 +2,14 @@
  * Generators of simulated processes: `GeneratorState` at their owner, `ItemWindow` in their worker, and between the two
  * the links. An item is its place; the same in every attempt.
  */
+import type { NodeId } from '../../runtime/base/ids.ts'
 import { type Random, seededRandom } from '../../runtime/base/random.ts'
 import { type Allowance, type GeneratorPorts, GeneratorState } from '../../runtime/owner/generator-state.ts'
 import { ItemWindow } from '../../runtime/worker/generator-state.ts'
 import { demand } from './checks.ts'
 import type { SimOwner } from './owner.ts'
-import type { PushedTask } from './tasks.ts'
+import type { PushedTask, Stored } from './tasks.ts'
+import { keyOf } from './values.ts'
 import type { SimWorker } from './worker.ts'
 
 /** How far a generator may be ahead: in items, and in bytes. */
@@ -17,6 +19,8 @@ const mostBytes = 10
 const lendAfterMs = 10
 
 const sizeOf = (place: number): number => (place * 7) % 5
+/** Of an item that lies in a store; 0 for one that travels inline. */
+const storedBytes = (place: number): number => (place % 3 === 1 ? 200_000 + place * 20_000 : 0)
 
 /** An item that was made, under the number of its object. */
 export interface Item {
@@ -24,6 +28,9 @@ export interface Item {
   readonly sequence: number
   readonly number: number
   readonly place: number
+  /** Where a large one lies. */
+  readonly stored?: Stored
+  readonly node: NodeId
 }
 
 class OwnedStream implements GeneratorPorts {
@@ -37,6 +44,8 @@ class OwnedStream implements GeneratorPorts {
   readonly #streams: OwnedStreams
   readonly #number: number
   #tell: (allowance: Allowance) => void = () => {}
+  /** Where the present attempt runs. */
+  #node: NodeId | undefined
   #isPaused = false
   #pausedAtMs = 0
   #ranSinceMs = 0
@@ -52,29 +61,36 @@ class OwnedStream implements GeneratorPorts {
     return this.#streams.owner.table.allocate(count)
   }
 
-  giveUp(number: number, count: number): void {
-    for (let i = 0; i < count; i++) this.#streams.owner.table.release(number + i)
+  giveUp(number: number, count: number, stored: boolean): void {
+    const { owner } = this.#streams
+    for (let i = 0; i < count; i++) owner.table.release(number + i)
+    if (!stored || this.#node === undefined) return
+    for (let i = 0; i < count; i++) owner.values.freeAt(this.#node, keyOf(owner.refOf(number + i)))
   }
 
   allow(allowance: Allowance): void {
     this.#tell(allowance)
   }
 
-  pushed(attempt: number, tell: (allowance: Allowance) => void): void {
+  pushed(attempt: number, node: NodeId, tell: (allowance: Allowance) => void): void {
     this.#tell = tell
     this.#ranSinceMs = this.#streams.now
     this.#isPaused = false
+    // What is given up by that is of the attempt before.
     this.state.pushed(attempt)
+    this.#node = node
     this.tellPause()
   }
 
   /** What was under way to a worker that is gone is not taken; what is taken is what comes next. */
-  item({ number, place }: Item): void {
-    if (!this.state.item(number, sizeOf(place))) return
+  item({ number, place, stored }: Item): boolean {
+    if (!this.state.item(number, sizeOf(place))) return false
     const next = this.taken + this.came.length
     demand(place === next, 'items-in-order', () => `item ${place} of task ${this.#number} came, and ${next} was next`)
     this.came.push(place)
+    if (stored !== undefined) this.#streams.itemStored(number, stored)
     this.tellPause()
+    return true
   }
 
   take(): boolean {
@@ -82,7 +98,7 @@ class OwnedStream implements GeneratorPorts {
     if (number === undefined) return false
     this.came.shift()
     this.taken++
-    this.#streams.owner.table.release(number)
+    this.#streams.itemTaken(number)
     this.tellPause()
     return true
   }
@@ -147,12 +163,38 @@ export class OwnedStreams {
     owner.world.count('generators')
   }
 
-  pushed(number: number, attempt: number, tell: (allowance: Allowance) => void): void {
-    this.#open.get(number)?.pushed(attempt, tell)
+  pushed(number: number, attempt: number, node: NodeId, tell: (allowance: Allowance) => void): void {
+    this.#open.get(number)?.pushed(attempt, node, tell)
   }
 
+  /** One that nobody takes is not left in its store. */
   item(number: number, item: Item): void {
-    this.#open.get(number)?.item(item)
+    if (this.#open.get(number)?.item(item) === true || item.stored === undefined) return
+    this.owner.world.count('item not taken')
+    this.owner.values.freeAt(item.node, keyOf(this.owner.refOf(item.number)))
+  }
+
+  /** An item has come, and lies in a store: it is held until its consumer has had it. */
+  itemStored(number: number, stored: Stored): void {
+    const { owner } = this
+    owner.world.count('item stored')
+    owner.refs.retainOwned(number)
+    owner.world.checks.held(owner.refOf(number), owner.process.id)
+    owner.outcomes.set(number, { error: false, refs: [], stored })
+  }
+
+  itemTaken(number: number): void {
+    const { owner } = this
+    const stored = owner.outcomes.get(number)?.stored
+    const ref = owner.refOf(number)
+    if (stored === undefined) owner.table.release(number)
+    else if (stored.holders.length === 0) owner.release(ref)
+    else
+      owner.values.read(ref, stored, (reading) => {
+        owner.world.count(reading === undefined ? 'item lost' : 'item read')
+        if (reading !== undefined) owner.values.drop(reading)
+        owner.release(ref)
+      })
   }
 
   /** By the answer of its worker, or from outside. */
@@ -254,14 +296,36 @@ export class WorkerStreams {
     if (window.made === items) return this.#ports.end(task, worker.world.random.next() < throws)
     const place = window.made
     const number = window.make()
+    const goOn = (): void => worker.after(0.1, 'next item', () => this.#next(running))
     if (number !== undefined) {
       const ahead = place + 1 - worker.world.takenBy(task.owner, task.number)
       demand(ahead <= mostItems, 'not-too-far-ahead', () => `task ${task.number} is ${ahead} items ahead`)
       window.sent(sizeOf(place))
-      this.#ports.send(task, { epoch: task.epoch, sequence: task.sequence, number, place })
+      return this.#send(task, number, place, goOn)
+    }
+    worker.world.count('item skipped')
+    goOn()
+  }
+
+  /** A large one goes into the store of this machine before it is told; it is told whatever has become of the task. */
+  #send(task: PushedTask, number: number, place: number, then: () => void): void {
+    const { worker } = this.#ports
+    const { epoch, sequence } = task
+    const item = { epoch, sequence, number, place, node: worker.nodeId }
+    const end = (stored?: Stored): void => {
+      this.#ports.send(task, stored === undefined ? item : { ...item, stored })
       worker.world.count('item')
-    } else worker.world.count('item skipped')
-    worker.after(0.1, 'next item', () => this.#next(running))
+      then()
+    }
+    const sizeBytes = storedBytes(place)
+    if (sizeBytes === 0 || !worker.world.options.locates) return end()
+    const ref = [task.owner, number, worker.nodeId] as const
+    worker.objects.values.put(ref, sizeBytes, task.attempt, (stored) => {
+      if (typeof stored !== 'string') return end(stored)
+      // No room: that is an error of the generator.
+      worker.world.count('item refused')
+      this.#ports.end(task, true)
+    })
   }
 
   #pause(running: Running): void {

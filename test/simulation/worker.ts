@@ -57,9 +57,13 @@ export class SimWorker implements Endpoint {
     this.streams = new WorkerStreams({
       worker: this,
       send: (task, item) =>
-        this.#tell(task.epoch, 'generatorItem', (owner, index) =>
-          owner.streams.item(owner.submit.standing(index, item.sequence), item),
-        ),
+        this.#tellOwner(task.epoch, 'generatorItem', (owner, link) => {
+          let standing = -1
+          owner.fromLease(this.id, task.epoch, link, (index) => {
+            standing = owner.submit.standing(index, item.sequence)
+          })
+          owner.streams.item(standing, item)
+        }),
       end: (task, failed) => this.#end(task, failed ? 'user' : undefined),
       blocked: (task) => this.#blocked(task),
       unblocked: (task) => this.#unblocked(task),
@@ -166,11 +170,13 @@ export class SimWorker implements Endpoint {
   }
 
   #tell(epoch: number, what: string, tell: (owner: SimOwner, index: number) => void): void {
+    this.#tellOwner(epoch, what, (owner, link) => owner.fromLease(this.id, epoch, link, (index) => tell(owner, index)))
+  }
+
+  #tellOwner(epoch: number, what: string, tell: (owner: SimOwner, link: number) => void): void {
     const to = this.#owners.get(epoch)
     if (to === undefined) return
-    this.world.network.send<OwnerProcess>(this, to.owner.process, what, ({ objects }, link) =>
-      objects.fromLease(this.id, epoch, link, (index) => tell(objects, index)),
-    )
+    this.world.network.send<OwnerProcess>(this, to.owner.process, what, ({ objects }, link) => tell(objects, link))
   }
 
   #run(task: PushedTask): void {

@@ -123,6 +123,11 @@ export function conformanceSuite(subject: Subject): void {
         expect(await pool.exec('isMainThread')).to.equal(false)
       })
 
+      for (const workerType of ['process', 'thread'] as const)
+        it(`runs a worker script in CommonJS as the main module, of a ${workerType}`, async () => {
+          expect(await create(scriptPath('methods.cjs'), { workerType }).exec('isMain')).to.equal(true)
+        })
+
       it('waits for a script that registers its methods later', async () => {
         expect(await create(scriptPath('late.mjs')).exec('add', [3, 4])).to.equal(7)
       })
