@@ -7,7 +7,7 @@
  * Nothing that runs depends on it. What is said while the head is away is said once it is back, if it still matters:
  * jobs that began or ended, and this node's load as it is then.
  */
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Timer } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
@@ -16,10 +16,11 @@ import { HeartbeatState } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import type { Link } from '../transport/link.ts'
 import type { CallBacks } from './call-backs.ts'
+import { JobStarts } from './job-starts.ts'
+import type { JobStartAnswers, JobStartsOptions } from './job-starts.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 
-export interface ClusterLinkOptions {
-  readonly clock: Clock
+export interface ClusterLinkOptions extends JobStartsOptions {
   readonly heartbeat: HeartbeatOptions
   readonly loadIntervalMs: number
   readonly tables: TableForwarding
@@ -37,15 +38,9 @@ export interface ClusterLinkOptions {
 
 type State = 'away' | 'registering' | 'member' | 'dead'
 
-interface JobWaiting {
-  readonly job: ProcessId
-  readonly info: Readonly<Record<string, unknown>>
-  readonly started: () => void
-}
-
 export class ClusterLink {
   readonly #options: ClusterLinkOptions
-  readonly #jobsStarting = new Map<number, JobWaiting>()
+  readonly #jobStarts: JobStarts
   /** Ended while the head was away. */
   readonly #jobsEnded = new Map<ProcessId, string>()
   #state: State = 'away'
@@ -61,6 +56,7 @@ export class ClusterLink {
 
   constructor(options: ClusterLinkOptions) {
     this.#options = options
+    this.#jobStarts = new JobStarts(options)
   }
 
   get state(): State {
@@ -73,6 +69,11 @@ export class ClusterLink {
     return this.#options.clock.now() - this.#heardAtMs
   }
 
+  /** Jobs whose start no head has answered yet. */
+  get jobsStarting(): number {
+    return this.#jobStarts.size
+  }
+
   get headEpoch(): number {
     return this.#headEpoch
   }
@@ -81,6 +82,7 @@ export class ClusterLink {
   attach(link: Link, onLost: (reason: Error) => void): void {
     if (this.#state === 'dead') return link.close(new ConnectionLostError('this node was declared dead'))
     const before = this.#link
+    if (before !== undefined) this.#lost()
     this.#link = link
     before?.close(new ConnectionLostError('another link to the head took over'))
     this.#state = 'registering'
@@ -100,16 +102,14 @@ export class ClusterLink {
     link.send([MessageType.nodeRegister, this.#nextId++, this.#options.ownRow()])
   }
 
-  /** A job began here; `started` is called when the head knows it. */
-  jobStart(job: ProcessId, info: Readonly<Record<string, unknown>>, started: () => void): void {
-    const id = this.#nextId++
+  /** A job began here, or its driver is back. */
+  jobStart(job: ProcessId, info: Readonly<Record<string, unknown>>, answers: JobStartAnswers): void {
     this.#jobsEnded.delete(job)
-    this.#jobsStarting.set(id, { job, info, started })
-    if (this.#state === 'member') this.#link?.send([MessageType.jobStart, id, job, info])
+    this.#jobStarts.ask(job, info, answers)
   }
 
   jobEnd(job: ProcessId, reason: string): void {
-    for (const [id, entry] of this.#jobsStarting) if (entry.job === job) this.#jobsStarting.delete(id)
+    this.#jobStarts.ended(job)
     if (this.#state === 'member') this.#link?.send([MessageType.jobEnd, job, reason])
     else this.#jobsEnded.set(job, reason)
   }
@@ -141,6 +141,7 @@ export class ClusterLink {
   close(reason: string): void {
     const link = this.#link
     this.#lost()
+    this.#jobStarts.close()
     link?.close(new ConnectionLostError(reason))
   }
 
@@ -167,11 +168,8 @@ export class ClusterLink {
       case MessageType.nodeDeclaredDead:
         if (message[1] === this.#options.ownRow().id) this.#declaredDead(message[2])
         return
-      case MessageType.jobStarted: {
-        const entry = this.#jobsStarting.get(message[1])
-        this.#jobsStarting.delete(message[1])
-        return entry?.started()
-      }
+      case MessageType.jobStarted:
+        return this.#jobStarts.acknowledged(message[1])
       case MessageType.jobEnd:
         return this.#options.onJobEnd(message[1], message[2])
       case MessageType.nodeCall:
@@ -198,7 +196,7 @@ export class ClusterLink {
     this.#lastLoad = ''
     this.#view(rows, true)
     if (this.#link !== link) return
-    for (const [id, { job, info }] of this.#jobsStarting) link.send([MessageType.jobStart, id, job, info])
+    this.#jobStarts.connected(link)
     for (const [job, reason] of this.#jobsEnded) link.send([MessageType.jobEnd, job, reason])
     this.#jobsEnded.clear()
     link.send([MessageType.jobsHeld, ...this.#options.heldJobs()])
@@ -228,6 +226,7 @@ export class ClusterLink {
     this.#loadTimer?.cancel()
     this.#loadTimer = undefined
     this.#options.tables.disconnected()
+    this.#jobStarts.disconnected()
   }
 
   /** A head that is stopped keeps its connections open; only silence tells. */

@@ -241,7 +241,10 @@ function jobHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'jobStart
       if (job !== process || jobs.hasEnded(job))
         return link.close(new ConnectionLostError(`job ${job} cannot be started (again) by process ${process}`))
       jobs.started(job, link)
-      cluster.jobStart(job, info, () => link.send([MessageType.jobStarted, requestId]))
+      cluster.jobStart(job, info, {
+        started: () => link.send([MessageType.jobStarted, requestId]),
+        unanswered: (reason) => link.send([MessageType.headAway, requestId, reason]),
+      })
     },
     jobEnd({ process }, job, reason) {
       // Only its driver ends a job here; nodes hear of it from the head.

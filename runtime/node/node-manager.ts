@@ -121,7 +121,7 @@ export class NodeManager {
         connectionHandlers(() => this.#parts),
       ),
       cluster: new ClusterLink({
-        ...{ clock, heartbeat, loadIntervalMs, tables, callBacks: ways.callBacks },
+        ...{ clock, heartbeat, loadIntervalMs, tables, timeoutMs, headName, callBacks: ways.callBacks },
         ownRow: () => this.row(),
         onView: (rows, all) => this.#onView(rows, all),
         heldJobs: () => parts.jobs.held(),

@@ -1,20 +1,25 @@
 /**
  * Requests to the head's tables, sent on for the processes of this node. All of them share one link to the head, so
- * request and watch ids are translated. While the head is away, what can be asked again waits for it until its timeout;
- * a write that was under way when the link broke is answered at once, since it may or may not have been done.
+ * request and watch ids are translated. While the head is away, what can be asked again waits for it until its timeout,
+ * which is counted anew from each head that it is asked of; a write that was under way when the link broke is answered
+ * at once, since it may or may not have been done.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { Message, TableEvent, TableOperation, TableReply, TableRequest, TableRow } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
+import { headSilence } from './job-starts.ts'
 
 interface Pending {
   readonly table: string
   readonly operation: TableOperation
-  readonly timer: Timer | undefined
-  readonly reply: (error: string, rows: readonly TableRow[]) => void
+  readonly reply: Reply
+  timer: Timer | undefined
   sent: boolean
 }
+
+/** `away`: `error` says that no head has answered, rather than what one answered. */
+type Reply = (error: string, rows: readonly TableRow[], away?: boolean) => void
 
 interface Watch {
   readonly link: Link
@@ -52,17 +57,17 @@ export class TableForwarding {
   /** A process of this node asks. */
   forward(link: Link, message: TableRequest): void {
     const [, requestId, table, operation] = message
-    const reply = (error: string, rows: readonly TableRow[]): void =>
-      link.send([MessageType.tableReply, requestId, error, rows])
+    const reply: Reply = (error, rows, away = false) =>
+      link.send(away ? [MessageType.headAway, requestId, error] : [MessageType.tableReply, requestId, error, rows])
     // Somebody who only wants to know how the cluster is does not wait for what is known to be away.
     if (this.#head === undefined && link.peer.info['asking'] === true && ['get', 'list'].includes(operation[0]))
       return reply(`the head ${this.#options.headName} is away`, [])
     if (operation[0] === 'watch') {
       const id = this.#nextId++
       this.#watches.set(id, { link, watchId: operation[2], table, prefix: operation[1] })
-      return this.#ask(table, ['watch', operation[1], id], (error, rows) => {
+      return this.#ask(table, ['watch', operation[1], id], (error, rows, away) => {
         if (error !== '') this.#watches.delete(id)
-        reply(error, rows)
+        reply(error, rows, away)
       })
     }
     if (operation[0] !== 'unwatch') return this.#ask(table, operation, reply)
@@ -128,29 +133,30 @@ export class TableForwarding {
     this.#watches.clear()
   }
 
-  #ask(table: string, operation: TableOperation, reply: Pending['reply']): void {
+  #ask(table: string, operation: TableOperation, reply: Reply): void {
     const id = this.#nextId++
-    const timer = this.#options.clock.after(this.#options.timeoutMs, () => {
-      const { headName, timeoutMs } = this.#options
-      this.#settle(id, `the head ${headName} did not answer within ${timeoutMs} ms; is it running?`, [])
-    })
-    const entry: Pending = { table, operation, timer, reply, sent: false }
+    const entry: Pending = { table, operation, timer: undefined, reply, sent: false }
     this.#pending.set(id, entry)
     this.#send(id, entry)
   }
 
   #send(id: number, entry: Pending): void {
+    const { clock, timeoutMs } = this.#options
+    entry.timer?.cancel()
+    entry.timer = clock.after(timeoutMs, () => {
+      this.#settle(id, headSilence(this.#options, this.#head !== undefined), [], true)
+    })
     if (this.#head === undefined) return
     entry.sent = true
     const message: Message = [MessageType.tableRequest, id, entry.table, entry.operation]
     this.#head.send(message)
   }
 
-  #settle(id: number, error: string, rows: readonly TableRow[]): void {
+  #settle(id: number, error: string, rows: readonly TableRow[], away = false): void {
     const entry = this.#pending.get(id)
     if (entry === undefined) return
     this.#pending.delete(id)
     entry.timer?.cancel()
-    entry.reply(error, rows)
+    entry.reply(error, rows, away)
   }
 }

@@ -9,8 +9,8 @@
  * What dies with a link stays dead: leases that were granted over it are gone (`onLost`), requests reject. The job of a
  * driver goes on when the link is there again in time; it is announced again before `onRestored`.
  *
- * Answered here: `nodes`, `nodeEvent`, `jobStarted`, `tableReply`, `tableEvent`, `dialBack`, `tokens`, `ping`. Everything else that the home
- * says goes to `onMessage`.
+ * Answered here: `nodes`, `nodeEvent`, `jobStarted`, `tableReply`, `tableEvent`, `headAway`, `dialBack`, `tokens`, `ping`.
+ * Everything else that the home says goes to `onMessage`.
  */
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../base/clock.ts'
@@ -99,11 +99,11 @@ export interface Home {
   bulk(address: ProcessAddress): Promise<BulkChannel>
   /** The home link, as soon as there is one. */
   connected(): Promise<Link>
-  /** Announces the job of this driver. */
+  /** Announces the job of this driver. Rejects with RequestTimeoutError when no head is there to know it, for 10 s. */
   startJob(info: Readonly<Record<string, unknown>>): Promise<void>
   /** The driver leaves in order: nobody waits for it to come back, and what it owns goes at once. Before `close`. */
   endJob(reason: string): void
-  /** Asks the head, by way of the home. Rejects with RequestTimeoutError when it does not answer in time (10 s). */
+  /** Asks the head, by way of the home. Rejects with RequestTimeoutError when no head is there to answer, for 10 s. */
   table(table: string, operation: TableOperation, timeoutMs?: number): Promise<TableAnswer>
   /** Tells of changes in the head's tables, also of those that may have been while a link was broken. */
   readonly watches: Pick<TableWatches, 'watch'>
@@ -114,8 +114,13 @@ export interface Home {
   close(reason?: Error): void
 }
 
-/** How long the home, or the head behind it, may take to answer, in milliseconds. */
+/** How long the home may take to answer, in milliseconds. */
 const answerTimeoutMs = 10_000
+/**
+ * How long it may take where it asks the head, in milliseconds. It tells itself that no head has been there for 10 s;
+ * heads that come and go, and die before they answer, have this long.
+ */
+const headAnswerTimeoutMs = 30_000
 /** For connecting to the home and for its handshake, each, in milliseconds. */
 const connectTimeoutMs = 5_000
 /** The longest pause between two attempts to reach a lost home, in milliseconds. */
@@ -276,7 +281,7 @@ class HomeConnection implements Home {
     this.#link.send([MessageType.jobEnd, this.self.process, reason])
   }
 
-  async table(table: string, operation: TableOperation, timeoutMs?: number): Promise<TableAnswer> {
+  async table(table: string, operation: TableOperation, timeoutMs: number = headAnswerTimeoutMs): Promise<TableAnswer> {
     const what = `${operation[0]} in the table ${table} of the head`
     const build = (id: number): Message => [MessageType.tableRequest, id, table, operation]
     const [error, rows] = await this.#ask(what, build, timeoutMs)
@@ -300,11 +305,7 @@ class HomeConnection implements Home {
   }
 
   /** Asked of the home once it is there. */
-  async #ask(
-    what: string,
-    build: (id: number) => Message,
-    timeoutMs: number = answerTimeoutMs,
-  ): Promise<readonly unknown[]> {
+  async #ask(what: string, build: (id: number) => Message, timeoutMs = answerTimeoutMs): Promise<readonly unknown[]> {
     return this.#requests.request(await this.connected(), build, { what, timeoutMs })
   }
 
@@ -314,7 +315,7 @@ class HomeConnection implements Home {
     const build = (id: number): Message => [MessageType.jobStart, id, this.self.process, info]
     await this.#requests.request(link, build, {
       what: 'the start of the job, of which the head must know,',
-      timeoutMs: answerTimeoutMs,
+      timeoutMs: headAnswerTimeoutMs,
     })
   }
 
@@ -388,6 +389,9 @@ class HomeConnection implements Home {
         return
       case MessageType.tableEvent:
         return this.watches.received(message)
+      case MessageType.headAway:
+        this.#requests.unanswered(message[1], message[2])
+        return
       case MessageType.dialBack:
         return this.#callBack(message[1])
       case MessageType.tokens:

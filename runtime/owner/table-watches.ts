@@ -1,4 +1,5 @@
 /** Watches of the head's tables: who wants to know that rows changed, for as long as the home is there. */
+import { RequestTimeoutError } from '../base/errors.ts'
 import type { TableEvent, TableOperation, TableRow } from '../protocol/messages.ts'
 
 export interface TableAnswer {
@@ -23,6 +24,8 @@ export class TableWatches {
   readonly #tables: Tables
   readonly #watches = new Map<number, Watch>()
   #nextId = 1
+  /** How often the link to the home was made again. */
+  #links = 0
 
   constructor(tables: Tables) {
     this.#tables = tables
@@ -57,8 +60,22 @@ export class TableWatches {
 
   /** The link to the home is a new one, of which it knows no watches. What happened meanwhile is not known. */
   renew(): void {
-    for (const [id, { table, prefix, changed }] of this.#watches)
-      this.#tables.table(table, ['watch', prefix, id]).then(changed, () => undefined)
+    this.#links++
+    for (const id of this.#watches.keys()) void this.#renewOne(id, this.#links)
+  }
+
+  /** For as long as no head is there, and that link is. */
+  async #renewOne(id: number, link: number): Promise<void> {
+    for (;;) {
+      const watch = this.#watches.get(id)
+      if (watch === undefined || link !== this.#links) return
+      try {
+        await this.#tables.table(watch.table, ['watch', watch.prefix, id])
+        return watch.changed()
+      } catch (error) {
+        if (!(error instanceof RequestTimeoutError)) return
+      }
+    }
   }
 
   close(): void {

@@ -66,6 +66,8 @@ export type TableEvent = readonly [
   rows: readonly TableRow[],
   deleted: readonly string[],
 ]
+/** Node manager -> process: what it asked of the head, a job's start included, was not answered in time. */
+export type HeadAway = readonly [type: T['headAway'], requestId: number, reason: string]
 
 export type HeadMessage =
   | NodeRegister
@@ -79,3 +81,4 @@ export type HeadMessage =
   | TableRequest
   | TableReply
   | TableEvent
+  | HeadAway

@@ -86,4 +86,5 @@ export const MessageType = {
   jobsHeld: 100,
   nodeCall: 103,
   nodeCallFailed: 104,
+  headAway: 105,
 } as const

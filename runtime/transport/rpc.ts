@@ -78,6 +78,12 @@ export class Requests {
     return pending !== undefined
   }
 
+  /** The other side tells that whoever it asked in its turn has not answered in time: RequestTimeoutError. */
+  unanswered(id: number, reason: string): boolean {
+    const what = this.#pending.get(id)?.what ?? ''
+    return this.fail(id, new RequestTimeoutError(`${what} was not answered: ${reason}`, { details: { what } }))
+  }
+
   /** Rejects everything that was asked over this link. */
   closeAll(link: Link, reason: Error): void {
     for (const [id, { link: asked, what }] of this.#pending) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
-import { headOptions, restartHead, restartUnderLoad } from './scenarios/head-restarted.ts'
+import { headOptions, replaceHead, restartUnderLoad } from './scenarios/head-restarted.ts'
 import { FailureCluster } from './support.ts'
 
 describe('a head that is killed and started again on its tables', function () {
@@ -58,7 +58,7 @@ describe('a head that is killed and started again on its tables', function () {
         const job = facts(seen.length % 2 === 0 ? 'after' : 'map', { address }).finally(() => (running = false))
         job.catch(() => {})
         while (running && kills < 10) {
-          head = await restartHead(cluster, head, options)
+          head = await replaceHead(cluster, head, options, others)
           if (running) kills++
         }
         seen.push(await job)

@@ -16,7 +16,7 @@ export function headOptions(cluster: FailureCluster): StartOptions {
   return { numCpus: 0, storage: join(cluster.folder, 'tables') }
 }
 
-/** SIGKILL; resolves when another process has its port and its tables. */
+/** SIGKILL; resolves when another process has its port and its tables. The one after that begins to load meanwhile. */
 export async function restartHead(
   cluster: FailureCluster,
   head: DaemonFacts,
@@ -24,7 +24,21 @@ export async function restartHead(
 ): Promise<DaemonFacts> {
   signal(head.pid, 'SIGKILL')
   await eventually(() => !isAlive(head.pid) || undefined)
-  return cluster.startHead({ ...options, port: Number(new URL(head.url).port) })
+  const next = await cluster.startHead({ ...options, port: Number(new URL(head.url).port) })
+  cluster.prepare(1)
+  return next
+}
+
+/** The same; resolves when these nodes are registered with it, before which it is no head for anybody. */
+export async function replaceHead(
+  cluster: FailureCluster,
+  head: DaemonFacts,
+  options: StartOptions,
+  nodes: readonly DaemonFacts[],
+): Promise<DaemonFacts> {
+  const next = await restartHead(cluster, head, options)
+  for (const { id } of nodes) await cluster.seen(next, (row) => row.id === id && row.state === 'alive')
+  return next
 }
 
 export interface HeadRestarted {

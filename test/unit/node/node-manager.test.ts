@@ -140,9 +140,13 @@ describe('runtime/node/node-manager', () => {
     node = await startNode({ headTimeoutMs: 30 })
     const driver = await node.driver()
     driver.say([MessageType.tableRequest, 5, 'kv', ['get', 'x']])
-    const [, requestId, error] = await driver.take(MessageType.tableReply)
-    expect(requestId).to.equal(5)
-    expect(error).to.include('ws://head').and.include('30 ms')
+    const job = driver.process
+    driver.say([MessageType.jobStart, 6, job, {}])
+    for (const asked of [5, 6]) {
+      const [, requestId, reason] = await driver.take(MessageType.headAway)
+      expect(requestId).to.equal(asked)
+      expect(reason).to.include('ws://head').and.include('30 ms')
+    }
   })
 
   it('forwards table requests and watches, and renews the watches on a new link to the head', async () => {

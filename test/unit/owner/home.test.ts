@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { RequestTimeoutError } from '../../../runtime/base/errors.ts'
 import { newProcessId } from '../../../runtime/base/ids.ts'
 import { openHome, type Home } from '../../../runtime/owner/home.ts'
 import { MessageType, type Message } from '../../../runtime/protocol/messages.ts'
@@ -66,6 +67,22 @@ describe('runtime/owner/home', () => {
     })
     await home.startJob({ pid: 1 })
     expect([heard, home.mode]).to.deep.equal([['first', 'next'], 'connected'])
+    home.close()
+  })
+
+  it('says what was asked and why nobody answered, when the head was away for too long', async () => {
+    const { home, node } = await openFixture()
+    node.onMessage = (message) => node.send([MessageType.headAway, message[1], 'the head was away'])
+    const failures = [home.startJob({}), home.table('kv', ['list', 'a/'])].map((asked) =>
+      asked.catch((error: unknown) => error),
+    )
+    for (const [asked, what] of [
+      [failures[0], 'the start of the job, of which the head must know,'],
+      [failures[1], 'list in the table kv of the head'],
+    ] as const)
+      expect(await asked)
+        .to.be.instanceOf(RequestTimeoutError)
+        .with.property('message', `${what} was not answered: the head was away`)
     home.close()
   })
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { RequestTimeoutError } from '../../../runtime/base/errors.ts'
 import { TableWatches } from '../../../runtime/owner/table-watches.ts'
 import { MessageType, type TableEvent, type TableOperation } from '../../../runtime/protocol/messages.ts'
 
@@ -47,6 +48,27 @@ describe('watches of tables', () => {
       ['watch', 'a/', 1],
       ['watch', 'a/', 1],
     ])
+  })
+
+  it('are renewed until a head is there, over the newest link only', async () => {
+    let answer = async (): Promise<{ error: string }> => ({ error: '' })
+    const { asked, watches } = made(() => answer())
+    let told = 0
+    await watches.watch('kv', 'a/', () => told++)
+    const left: (() => void)[] = []
+    answer = () => new Promise((_, reject) => left.push(() => reject(new RequestTimeoutError('no head'))))
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+    watches.renew()
+    watches.renew()
+    await turn()
+    expect(left).to.have.length(2)
+    for (const reject of left.splice(0)) reject()
+    await turn()
+    expect([told, left.length]).to.deep.equal([0, 1])
+    answer = async () => ({ error: '' })
+    left[0]?.()
+    await turn()
+    expect([told, asked.length]).to.deep.equal([1, 5])
   })
 
   it('are not kept where the head does not take them', async () => {
