@@ -282,10 +282,21 @@ export class Daemon {
     try {
       await host.stop(`it was declared dead: ${reason}`)
       if (this.#isStopped()) return
-      await this.begin()
+      await this.#beginAgain()
       log(`joined again as node ${this.facts.id}`)
     } catch (error) {
       if (!this.#isStopped()) this.#parts.events.onEnd(error as Error)
+    }
+  }
+
+  /** On the port of the incarnation before. Where another process has got that meanwhile, any other does. */
+  async #beginAgain(): Promise<void> {
+    try {
+      await this.begin()
+    } catch (error) {
+      if (!isPortTaken(error as Error) || (this.#parts.options.port ?? 0) !== 0) throw error
+      this.#port = 0
+      await this.begin()
     }
   }
 
@@ -334,6 +345,10 @@ async function isMember({ manager, headUrl }: NodeHost): Promise<void> {
       )
     await new Promise<void>((resolve) => void systemClock.after(registrationPollMs, resolve, true))
   }
+}
+
+function isPortTaken({ cause }: Error): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE'
 }
 
 function log(text: string): void {

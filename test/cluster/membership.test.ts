@@ -5,7 +5,8 @@ import { joinCluster } from '../../runtime/cluster/join.ts'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { Home } from '../../runtime/owner/home.ts'
-import { eventually, missedSoon, recordedIds, TestCluster } from './support.ts'
+import { steadyPort } from '../tools/steady-port.ts'
+import { ended, eventually, missedSoon, recordedIds, TestCluster } from './support.ts'
 
 describe('the members of a cluster', () => {
   let cluster: TestCluster
@@ -57,7 +58,10 @@ describe('the members of a cluster', () => {
   })
 
   it('hold one that is silent for dead; it joins again under a new id, at its old address', async () => {
-    const [head, second] = (await cluster.startAll(1, missedSoon)) as [DaemonFacts, DaemonFacts]
+    const head = await cluster.start({ ...missedSoon, head: true })
+    const place = { head: false, address: head.url, port: await steadyPort() }
+    const second = await cluster.start({ ...missedSoon, ...place })
+    await cluster.seen(head, second.id, ({ state }) => state === 'alive')
     const { events } = await join(head)
     process.kill(second.pid, 'SIGSTOP')
     const row = await cluster.seen(head, second.id, ({ state }) => state === 'dead')
@@ -97,11 +101,13 @@ describe('the members of a cluster', () => {
   })
 
   it('go on without the head, and belong to the next one at its address', async () => {
-    const [head, second] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts]
+    const port = await steadyPort()
+    const [head, second] = (await cluster.startAll(1, {}, { port, storage: 'memory' })) as [DaemonFacts, DaemonFacts]
     process.kill(head.pid, 'SIGKILL')
+    await ended(head.pid)
     const { home } = await join(second)
     expect((await home.nodes()).map(({ id }) => id)).to.include(second.id)
-    const next = await cluster.start({ head: true, port: Number(new URL(head.url).port) })
+    const next = await cluster.start({ head: true, port, storage: 'memory' })
     const row = await cluster.seen(next, second.id, ({ state }) => state === 'alive')
     expect(row.url).to.equal(second.url)
   })

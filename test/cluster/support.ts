@@ -62,9 +62,13 @@ export class TestCluster {
     return facts
   }
 
-  /** A head and so many more nodes. */
-  async startAll(more: number, options: Partial<DaemonOptions> = {}): Promise<DaemonFacts[]> {
-    const head = await this.start({ ...options, head: true })
+  /** A head and so many more nodes; `ofHead` is for that alone. */
+  async startAll(
+    more: number,
+    options: Partial<DaemonOptions> = {},
+    ofHead: Partial<DaemonOptions> = {},
+  ): Promise<DaemonFacts[]> {
+    const head = await this.start({ ...options, ...ofHead, head: true })
     const start = (): Promise<DaemonFacts> => this.start({ ...options, head: false, address: head.url })
     const others = await Promise.all(Array.from({ length: more }, start))
     const all = [head, ...others]

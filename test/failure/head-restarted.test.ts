@@ -39,7 +39,7 @@ describe('a head that is killed and started again on its tables', function () {
     after(() => rmSync(input, { recursive: true, force: true }))
 
     it('changes nothing of its result', async () => {
-      const options = headOptions(cluster)
+      const options = await headOptions(cluster)
       let head = await cluster.startHead(options)
       const others = await Promise.all([1, 2].map(() => cluster.startNode(head.url, { numCpus: 1 })))
       await cluster.knowEachOther([head, ...others])

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { steadyPort } from '../tools/steady-port.ts'
 import { FailureCluster, signal } from './support.ts'
 
 interface Answer {
@@ -17,7 +18,8 @@ describe('a driver whose home is killed', function () {
 
   it('hears of it at once, never runs anything elsewhere in silence, and is back when its address is', async () => {
     const head = await cluster.startHead()
-    const home = await cluster.startNode(head.url)
+    const port = await steadyPort()
+    const home = await cluster.startNode(head.url, { port })
     const driver = cluster.run('homeless', { address: home.url })
     const ask = (): Promise<Answer> => {
       driver.tell('ask')
@@ -35,7 +37,7 @@ describe('a driver whose home is killed', function () {
     const again = await ask()
     expect(again.error, again.message).to.equal('ConnectionLostError')
     expect(again.message).to.contain(home.url)
-    const next = await cluster.startNode(head.url, { port: Number(new URL(home.url).port) })
+    const next = await cluster.startNode(head.url, { port })
     expect((await ask()).node).to.be.oneOf([next.id, head.id])
     driver.tell('leave')
     expect(await driver.next<Answer>('answer')).to.include({ error: 'NotInitializedError' })

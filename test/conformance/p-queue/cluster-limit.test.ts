@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import { ended, eventually, TestCluster, usePlainWorkers } from '../../cluster/support.ts'
+import { steadyPort } from '../../tools/steady-port.ts'
 import { rejection } from './suite.ts'
 
 const program = fileURLToPath(new URL('programs/limited.mjs', import.meta.url))
@@ -22,7 +23,8 @@ describe('p-queue: queues of one name', () => {
 
   before(async () => {
     cluster = new TestCluster()
-    ;[head, other] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts]
+    const ofHead = { port: await steadyPort(), storage: 'memory' }
+    ;[head, other] = (await cluster.startAll(1, {}, ofHead)) as [DaemonFacts, DaemonFacts]
     folder = mkdtempSync(join(tmpdir(), 'limit-'))
   })
   afterEach(() => {

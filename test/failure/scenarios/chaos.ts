@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
+import { steadyPort } from '../../tools/steady-port.ts'
 import type { FailureCluster, Program } from '../support.ts'
 import { eventually } from '../support.ts'
 import { ChaosCounts } from './chaos-counts.ts'
@@ -78,8 +79,11 @@ const ofPrograms = ['jobs', 'owners', 'holders']
 export async function underChaos(cluster: FailureCluster, options: ChaosOptions): Promise<ChaosResult> {
   const { seed, seconds, every, drivers: count, note = () => {} } = options
   const common = { numCpus: 2, allowChaos: true, heartbeatIntervalMs: 300, heartbeatMisses: 5 }
-  const head = await cluster.startHead({ ...common, storage: join(cluster.folder, 'head') })
-  const others = await Promise.all([1, 2, 3].map(() => cluster.startNode(head.url, common)))
+  // All of them are killed and started again where they were.
+  const head = await cluster.startHead({ ...common, storage: join(cluster.folder, 'head'), port: await steadyPort() })
+  const others = await Promise.all(
+    [1, 2, 3].map(async () => cluster.startNode(head.url, { ...common, port: await steadyPort() })),
+  )
   const nodes = [head, ...others]
   await cluster.knowEachOther(nodes)
   const drivers = Array.from({ length: count }, (_, i) => startDriver(cluster, nodes, seed + i))

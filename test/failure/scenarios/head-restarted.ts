@@ -10,10 +10,11 @@ import type { FailureCluster, StartOptions } from '../support.ts'
 import { Load } from './under-load.ts'
 import type { LoadOutcomes } from './under-load.ts'
 import { isAlive } from '../../tools/processes.mjs'
+import { steadyPort } from '../../tools/steady-port.ts'
 
 /** A head without CPUs, whose end is no loss of work, on tables that outlive it. */
-export function headOptions(cluster: FailureCluster): StartOptions {
-  return { numCpus: 0, storage: join(cluster.folder, 'tables') }
+export async function headOptions(cluster: FailureCluster): Promise<StartOptions> {
+  return { numCpus: 0, storage: join(cluster.folder, 'tables'), port: await steadyPort() }
 }
 
 /** SIGKILL; resolves when another process has its port and its tables. The one after that begins to load meanwhile. */
@@ -24,7 +25,7 @@ export async function restartHead(
 ): Promise<DaemonFacts> {
   signal(head.pid, 'SIGKILL')
   await eventually(() => !isAlive(head.pid) || undefined)
-  const next = await cluster.startHead({ ...options, port: Number(new URL(head.url).port) })
+  const next = await cluster.startHead(options)
   cluster.prepare(1)
   return next
 }
@@ -59,7 +60,7 @@ export async function restartUnderLoad(
   cluster: FailureCluster,
   { kills, cpusPerNode }: { readonly kills: number; readonly cpusPerNode: number },
 ): Promise<HeadRestarted> {
-  const options = headOptions(cluster)
+  const options = await headOptions(cluster)
   let head = await cluster.startHead(options)
   const others = await Promise.all([1, 2].map(() => cluster.startNode(head.url, { numCpus: cpusPerNode })))
   const [home, third] = others as [DaemonFacts, DaemonFacts]
