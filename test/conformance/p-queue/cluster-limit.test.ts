@@ -157,15 +157,17 @@ describe('p-queue: queues of one name', () => {
     try {
       const first = new PQueue({ name: 'here', concurrency: 1 })
       const second = new PQueue({ name: 'here', concurrency: 1 })
-      let end: () => void = () => undefined
+      let end: (() => void) | undefined
       const running = first.add(() => new Promise<void>((resolve) => (end = resolve)))
+      // A task that waits for its permit is pending too.
+      await eventually(() => end)
       const controller = new AbortController()
       const waiting = second.add(() => 1, { signal: controller.signal })
       controller.abort(new Error('not wanted'))
       expect((await rejection(waiting)).message).to.equal('not wanted')
-      await eventually(() => first.pending === 1 || undefined)
+      expect(first.pending).to.equal(1)
       const behind = second.add(() => 2)
-      setTimeout(() => end(), 50)
+      setTimeout(() => end?.(), 50)
       await running
       expect(await behind).to.equal(2)
     } finally {
