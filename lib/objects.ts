@@ -1,6 +1,6 @@
 /** Values and refs: put, get, wait, cancel, drained. */
 import { longestTimerMs } from '../runtime/base/clock.ts'
-import { endsEarly, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
+import { endsEarly, getAll, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
 import { watchNear } from '../runtime/owner/watch-near.ts'
 import { checkNames } from './options.ts'
@@ -53,6 +53,8 @@ export async function get(target: ObjectRef | readonly ObjectRef[], options: Get
   if (!Array.isArray(target))
     throw new TypeError(`get: expected an ObjectRef or an array of them, not ${typeof target}`)
   const refs = (target as readonly unknown[]).map((ref, i) => checked(ref, i, 'get'))
+  const together = options.timeout === undefined && options.signal === undefined ? getAll(refs) : undefined
+  if (together !== undefined) return together
   const stops: ((reason: unknown) => void)[] = []
   const own = { ...options, [endsEarly]: (stop: (reason: unknown) => void) => void stops.push(stop) }
   try {

@@ -24,15 +24,40 @@ const brand = Symbol.for('outpool.ObjectRef.1')
 /** As `brand`, of a ref that is to be passed on: one that was disposed of cannot be. */
 const passedOn = Symbol.for('outpool.ObjectRef.1.passedOn')
 
-interface Held {
-  readonly runtime: ProcessRuntime
-  readonly owner: ProcessId
-  readonly number: ObjectNumber
+/** As `brand`: the runtime of a ref that has not been disposed of. */
+const liveIn = Symbol.for('outpool.ObjectRef.1.liveIn')
+
+/** What a ref holds; it outlives the ref, until the registry has heard of its end. */
+class Held {
+  readonly #runtime: ProcessRuntime
+  readonly #owner: ProcessId
+  readonly #number: ObjectNumber
+  #released = false
+
+  constructor(runtime: ProcessRuntime, [owner, number]: RefTuple) {
+    this.#runtime = runtime
+    this.#owner = owner
+    this.#number = number
+  }
+
+  get runtime(): ProcessRuntime {
+    return this.#runtime
+  }
+
+  get released(): boolean {
+    return this.#released
+  }
+
+  /** Lets go, once. */
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#runtime.owner.values.release(this.#owner, this.#number)
+  }
 }
 
-const registry = new FinalizationRegistry<Held>(({ runtime, owner, number }) =>
-  runtime.owner.values.release(owner, number),
-)
+/** Without tokens to unregister by: a table of them costs a ref a fifth of its memory, and is made anew as it grows. */
+const registry = new FinalizationRegistry<Held>((held) => held.release())
 
 export interface GetOptions {
   /** How long to wait, in milliseconds; the task goes on when it is over. Default: without end. */
@@ -55,14 +80,14 @@ export class ObjectRef<T = unknown> {
   declare readonly valueType: T
   readonly #tuple: RefTuple
   readonly #name: string
-  #held: Held | undefined
+  readonly #held: Held
 
   /** Made by Outpool; the object is held once for this ref already. */
   constructor(tuple: RefTuple, name: string, runtime: ProcessRuntime) {
     this.#tuple = tuple
     this.#name = name
-    this.#held = { runtime, owner: tuple[0], number: tuple[1] }
-    registry.register(this, this.#held, this.#held)
+    this.#held = new Held(runtime, tuple)
+    registry.register(this, this.#held)
   }
 
   /** The object's name in the cluster: `owner:number`. */
@@ -79,8 +104,13 @@ export class ObjectRef<T = unknown> {
     })
     Object.defineProperty(this.prototype, passedOn, {
       get(this: ObjectRef): RefTuple {
-        if (this.#held === undefined) throw this.#disposed()
+        if (this.#held.released) throw this.#disposed()
         return this.#tuple
+      },
+    })
+    Object.defineProperty(this.prototype, liveIn, {
+      get(this: ObjectRef): ProcessRuntime | undefined {
+        return this.#held.released ? undefined : this.#held.runtime
       },
     })
     Object.defineProperty(this.prototype, inspect.custom, {
@@ -96,7 +126,7 @@ export class ObjectRef<T = unknown> {
    */
   get(options: GetOptions = {}): Promise<T> {
     const held = this.#held
-    if (held === undefined) return Promise.reject(this.#disposed())
+    if (held.released) return Promise.reject(this.#disposed())
     const { timeout, signal } = options
     if (timeout !== undefined && !(timeout >= 0))
       return Promise.reject(new RangeError(`get: timeout must be a number of milliseconds, not ${String(timeout)}`))
@@ -122,11 +152,7 @@ export class ObjectRef<T = unknown> {
   }
 
   [Symbol.dispose](): void {
-    const held = this.#held
-    if (held === undefined) return
-    this.#held = undefined
-    registry.unregister(held)
-    held.runtime.owner.values.release(held.owner, held.number)
+    this.#held.release()
   }
 
   /** A ref is not its value: `${ref}` and `ref + 1` are mistakes. */
@@ -156,6 +182,21 @@ export function isObjectRef(value: unknown): value is ObjectRef {
 
 export function tupleOf(ref: ObjectRef): RefTuple {
   return (ref as unknown as { readonly [brand]: RefTuple })[brand]
+}
+
+/** The values of all of them by one promise; undefined where they have to be asked one by one. */
+export function getAll(refs: readonly ObjectRef[]): Promise<unknown[]> | undefined {
+  const runtimeOf = (ref: ObjectRef | undefined): ProcessRuntime | undefined =>
+    (ref as unknown as { readonly [liveIn]?: ProcessRuntime } | undefined)?.[liveIn]
+  const runtime = runtimeOf(refs[0])
+  if (runtime === undefined) return undefined
+  const tuples: RefTuple[] = []
+  for (const ref of refs) {
+    const tuple = tupleOf(ref)
+    if (tuple[0] !== runtime.owner.host.self.process || runtimeOf(ref) !== runtime) return undefined
+    tuples.push(tuple)
+  }
+  return runtime.owner.values.getAll(tuples)
 }
 
 /** How refs take part in values. `own` refs made before the home is known cannot travel inside values yet. */

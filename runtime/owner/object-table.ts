@@ -7,7 +7,7 @@
  */
 import type { ObjectNumber } from '../base/ids.ts'
 import type { Holder, ObjectTuple, RefTuple } from '../protocol/messages.ts'
-import { SoleReader } from './sole-reader.ts'
+import { SlotReader } from './slot-reader.ts'
 import { itemChunk, slotOf, TaskState, type TaskTable } from './task-table.ts'
 
 /**
@@ -15,7 +15,7 @@ import { itemChunk, slotOf, TaskState, type TaskTable } from './task-table.ts'
  * lost; `lost` says how copies of it were.
  */
 export type Outcome = ObjectTuple & { unread?: boolean; lost?: string }
-type Waiter = (outcome: Outcome) => void
+type Waiter = ((outcome: Outcome) => void) | SlotReader
 
 /** Of how copies were lost, so many characters at most before the next one. */
 const mostWords = 500
@@ -84,7 +84,7 @@ export class ObjectTable {
     const outcome = this.outcome(number)
     if (outcome !== undefined) {
       if (outcome[0] === 'error') outcome.unread = false
-      return waiter(outcome)
+      return wake(waiter, outcome)
     }
     const page = this.#table.at(number)
     const slot = slotOf(number)
@@ -116,7 +116,7 @@ export class ObjectTable {
     if (outcome[0] === 'error') outcome.unread = outcome.unread !== false && waiters.length === 0
     page.slot[slot] = outcome[0] === 'inline' ? owned(outcome[1]) : outcome
     if (page.state[slot] === TaskState.none) page.state[slot] = TaskState.settled
-    for (const waiter of waiters) waiter(outcome)
+    for (const waiter of waiters) wake(waiter, outcome)
   }
 
   /** It is freed, and its number stays: there is no copy any more. An error stays what it is. */
@@ -148,15 +148,17 @@ export class ObjectTable {
     this.#table.at(number).slot[slotOf(number)] = outcome
   }
 
-  /** The common end: one inline value. Wakes a single waiter without building anything for it. */
+  /** The common end: one inline value. Wakes a single reader without building anything for it. */
   settleInline(number: ObjectNumber, bytes: Uint8Array, alive: boolean): void {
     const page = this.#table.at(number)
     const slot = slotOf(number)
     const held = page.slot[slot]
-    if (held === undefined || alive) return this.settle(number, ['inline', bytes])
-    page.slot[slot] = undefined
-    if (held instanceof SoleReader) return held.settleInline(bytes)
-    for (const waiter of waitersIn(held)) waiter(['inline', bytes])
+    const isOne = held instanceof SlotReader
+    if (held === undefined || (alive && !isOne)) return this.settle(number, ['inline', bytes])
+    page.slot[slot] = alive ? owned(bytes) : undefined
+    if (alive && page.state[slot] === TaskState.none) page.state[slot] = TaskState.settled
+    if (isOne) return held.settleInline(bytes)
+    for (const waiter of waitersIn(held)) wake(waiter, ['inline', bytes])
   }
 
   /** Whether anybody waits for it. */
@@ -189,9 +191,13 @@ export function isLost(outcome: Outcome): boolean {
 
 /** Those who wait in a slot that holds no outcome. */
 function waitersIn(held: unknown): readonly Waiter[] {
-  if (typeof held === 'function') return [held as Waiter]
-  if (held instanceof SoleReader) return [(outcome) => held.settle(outcome)]
+  if (typeof held === 'function' || held instanceof SlotReader) return [held as Waiter]
   return Array.isArray(held) ? (held as Waiter[]) : []
+}
+
+function wake(waiter: Waiter, outcome: Outcome): void {
+  if (waiter instanceof SlotReader) waiter.settle(outcome)
+  else waiter(outcome)
 }
 
 function isOutcome(held: unknown): held is Outcome {

@@ -13,6 +13,7 @@ import type { Link } from '../transport/link.ts'
 import type { Borrowing } from './borrowing.ts'
 import type { OwnerHost } from './host.ts'
 import { Frees } from './frees.ts'
+import { gatherValues } from './gathered-values.ts'
 import type { LostObjects } from './lost-objects.ts'
 import type { NodeLinks } from './node-links.ts'
 import { freed } from './loss-errors.ts'
@@ -86,7 +87,7 @@ export class OwnerValues {
     const encoded = encodeValue(value, 'value', this.#host.refCodec)
     if (compactBytes(encoded) > inlineBytes) {
       const ref = this.store(encoded, true)
-      const stored = await this.outcomeOf(ref)
+      const stored = await new Promise<Outcome>((resolve) => void this.watch(ref, resolve))
       if (stored[0] === 'error') {
         this.release(ref[0], ref[1])
         throw this.#access.decodeInline(stored[1], () => {})
@@ -153,13 +154,13 @@ export class OwnerValues {
     })
   }
 
-  isReady(number: ObjectNumber): boolean {
-    return this.#objects.outcome(number) !== undefined
+  /** The values of objects of this process in their order; rejects with the first error. */
+  getAll(refs: readonly RefTuple[]): Promise<unknown[]> {
+    return gatherValues({ host: this.#host, objects: this.#objects, values: this }, refs)
   }
 
-  /** What became of an object, when it is ready. */
-  outcomeOf(ref: RefTuple): Promise<ObjectTuple> {
-    return new Promise((resolve) => void this.watch(ref, resolve))
+  isReady(number: ObjectNumber): boolean {
+    return this.#objects.outcome(number) !== undefined
   }
 
   /**
@@ -169,7 +170,7 @@ export class OwnerValues {
   watch(ref: RefTuple, then: (outcome: Outcome) => void, waits = true): () => void {
     const [owner, number] = ref
     const own = owner === this.#host.self.process
-    const known = this.#known(ref)
+    const known = this.known(ref)
     if (known !== undefined) {
       then(known)
       return () => {}
@@ -217,7 +218,7 @@ export class OwnerValues {
   }
 
   /** What is known at once of an object: its outcome, or why there will be none. */
-  #known([owner, number, node]: RefTuple): Outcome | undefined {
+  known([owner, number, node]: RefTuple): Outcome | undefined {
     if (this.#closed !== undefined) return ['error', compactError(this.#closed)]
     if (owner !== this.#host.self.process) return undefined
     if (!this.#table.has(number)) return ['error', compactError(freed([owner, number, node]))]

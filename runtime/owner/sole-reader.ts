@@ -6,6 +6,7 @@ import type { ProcessId, NodeId } from '../base/ids.ts'
 import type { RefCodec } from '../objects/value.ts'
 import { decodeCompact, isPlainBytes } from '../objects/compact.ts'
 import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import { SlotReader } from './slot-reader.ts'
 
 type Resolve = (value: unknown) => void
 type Reject = (error: unknown) => void
@@ -26,7 +27,7 @@ function takeFunctions(resolve: Resolve, reject: Reject): void {
   rejectOfNew = reject
 }
 
-export class SoleReader {
+export class SoleReader extends SlotReader {
   readonly promise: Promise<unknown> = new Promise<unknown>(takeFunctions)
   /** Of the first result of its task; known when that is submitted. */
   number = 0
@@ -37,6 +38,7 @@ export class SoleReader {
   readonly #leave: () => void
 
   constructor(context: ReaderContext, leave: () => void) {
+    super()
     this.#context = context
     this.#leave = leave
   }
