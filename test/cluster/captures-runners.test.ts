@@ -91,7 +91,7 @@ function run(
 ): Promise<Outcome> {
   const { NODE_OPTIONS: _options, ...env } = process.env
   return new Promise((resolve) => {
-    execFile(command, args, { cwd, env: { ...env, ...more }, timeout: 120_000 }, (error, stdout, stderr) => {
+    execFile(command, args, { cwd, env: { ...env, ...more }, timeout: 300_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : 1, output: stdout + stderr })
     })
   })

@@ -88,7 +88,7 @@ describe('local mode', () => {
        console.log((await home.nodes()).length)`,
     )
     const env = { ...process.env, TMPDIR: folder }
-    const options = { env, encoding: 'utf8', cwd: fileURLToPath(root), timeout: 30_000 } as const
+    const options = { env, encoding: 'utf8', cwd: fileURLToPath(root), timeout: 110_000 } as const
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program], options)
     expect([withoutStoreLine(stderr), stdout, status]).to.deep.equal(['', '1\n', 0])
     expect(readdirSync(folder).filter((name) => name.startsWith('outpool-'))).to.deep.equal([])

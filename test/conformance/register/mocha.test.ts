@@ -20,7 +20,7 @@ async function parallel(node: readonly string[], args: readonly string[]): Promi
     '--jobs',
     '2',
     '--timeout',
-    '60000',
+    '110000',
     '--reporter',
     'dot',
   ]
