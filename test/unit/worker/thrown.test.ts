@@ -4,7 +4,7 @@ import { portable } from '../../../runtime/worker/thrown.ts'
 
 const thrownBy = async (text: string): Promise<Error> => {
   try {
-    await (evaluateSource(text, 'f') as () => unknown)()
+    await evaluateSource(text, 'f')()
   } catch (error) {
     return portable(error) as Error
   }
