@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { endCompiler, play, variants } from './captures/variants.ts'
 
 describe('functions that capture', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
 
   after(endCompiler)
 
