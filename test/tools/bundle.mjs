@@ -65,21 +65,39 @@ function entryPoints(root) {
  * `import.meta.url` is the URL that it would have there. What is published keeps the real one, with whatever query it is
  * imported by.
  */
-function typescript(root, transform) {
+function typescript(root, transform, parse) {
   const published = new Set(publishedEntries(root).map((name) => join(root, name)))
   return {
     name: 'typescript',
     async transform(source, path) {
       const isPart = !published.has(path) && source.includes('import.meta.url')
       const define = isPart ? { 'import.meta.url': 'ownUrl' } : {}
-      const { code, map } = await transform(source, { loader: 'ts', target: 'node20', charset: 'ascii', define })
+      const { code: commented } = await transform(source, { loader: 'ts', target: 'node20', charset: 'ascii', define })
+      const code = withoutComments(commented, parse)
       const place = relative(root, path).replace(/\.ts$/, '.js')
       return {
         code: isPart ? `const ownUrl = outpoolRoot + ${JSON.stringify(place)}\n${code}` : code,
-        map: map || null,
+        map: null,
       }
     },
   }
+}
+
+/** Without comments, which every process would keep with the rest of its text; those for the bundler and the shell stay. */
+function withoutComments(code, parse) {
+  const comments = []
+  parse(code, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true, onComment: comments })
+  let result = ''
+  let end = 0
+  for (const comment of comments) {
+    if (/^\s*[@#]__/.test(comment.value) || code.startsWith('#!', comment.start)) continue
+    const before = code.slice(end, comment.start)
+    const indent = /(?:^|\n)( *)$/.exec(before)?.[1]
+    const hasLine = indent !== undefined && code[comment.end] === '\n'
+    result += hasLine ? before.slice(0, before.length - indent.length) : before
+    end = hasLine ? comment.end + 1 : comment.end
+  }
+  return result + code.slice(end)
 }
 
 /** Workers are started from files of the package: a program that has swallowed them is told so, when it starts. */
@@ -120,12 +138,16 @@ function chunkNames(root) {
 
 export async function bundle(root, outDir) {
   // A fresh clone loads this before it has installed them.
-  const [{ transform }, { rollup }] = await Promise.all([import('esbuild'), import('rollup')])
+  const [{ transform }, { rollup }, { parse }] = await Promise.all([
+    import('esbuild'),
+    import('rollup'),
+    import('acorn'),
+  ])
   const entries = entryPoints(root)
   const build = await rollup({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
     external: (id) => !/^[./]/.test(id),
-    plugins: [typescript(root, transform), compiledScripts(loader[1])],
+    plugins: [typescript(root, transform, parse), compiledScripts(loader[1])],
     onwarn(warning) {
       throw new Error(`${warning.code}: ${warning.message}`)
     },
