@@ -7,7 +7,7 @@ import { headOptions, replaceHead, restartUnderLoad } from './scenarios/head-res
 import { FailureCluster } from './support.ts'
 
 describe('a head that is killed and started again on its tables', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   let cluster: FailureCluster
 
   beforeEach(() => (cluster = new FailureCluster()))
