@@ -16,8 +16,16 @@ export interface Clock {
 /** Node fires timers that are set for longer than this at once: 24.8 days. */
 export const longestTimerMs: number = 2 ** 31 - 1
 
+const [startSeconds, startNanoseconds] = process.hrtime()
+
+/** Monotonic milliseconds since this was loaded: as precise as `performance`, which takes 0.1 MB of a process. */
+export function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return (seconds - startSeconds) * 1000 + (nanoseconds - startNanoseconds) / 1e6
+}
+
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: monotonicMs,
   after(delayMs, action, keepAlive = false) {
     const handle = setTimeout(action, Math.min(delayMs, longestTimerMs))
     if (!keepAlive) handle.unref()

@@ -6,7 +6,6 @@
  * when the package goes. Where it cannot be written, is damaged or is of another Node, the script is compiled from its
  * source. `NODE_DISABLE_COMPILE_CACHE=1` switches it off, as it does for Node's own.
  */
-import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
@@ -16,7 +15,9 @@ import { Script } from 'node:vm'
 
 /** By then the functions that a start needs have run, and are kept with the rest. */
 const keptAfterMs = 500
-const digestBytes = 32
+const checksumBytes = 8
+const endBytes = 64
+const pageBytes = 4096
 /** The URL of dist/, or '' where this is a source. */
 const dist = /^.*\/dist\/(?=runtime\/base\/)/.exec(import.meta.url)?.[0] ?? ''
 const keptFolder = dist === '' ? '' : fileURLToPath(new URL('chunks/.compiled', dist))
@@ -24,15 +25,45 @@ const keptFolder = dist === '' ? '' : fileURLToPath(new URL('chunks/.compiled', 
 const beyondLatin1 = /[^\u0000-\u00ff]/g
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
-/** A function expression: takes what the script imports and how it imports more, and gives what it exports. */
-type Body = (
-  imports: readonly object[],
-  importMore: (specifier: string) => Promise<unknown>,
-  root: string,
-) => readonly unknown[]
+/** What a script exports, by name. */
+type Exports = Readonly<Record<string, unknown>>
+type ImportMore = (specifier: string) => Promise<unknown>
 
-function digest(filename: string, bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(filename).update(bytes).digest()
+/** Other scripts, as a script names them: relative to itself; and parts of Node. */
+interface Scripts {
+  now(name: string): Exports
+  /** Stands for what the script exports until the first of it is read; then it is loaded, and told to `replace`. */
+  later(name: string, replace: (loaded: Exports) => void): Exports
+}
+
+/** A function expression: takes what the script imports and how it imports more, and gives what it exports. */
+type Body = (imports: readonly object[], importMore: ImportMore, root: string, scripts: Scripts) => Exports
+
+/** By URL; undefined while it runs. */
+const loaded = new Map<string, Exports | undefined>()
+
+/**
+ * Of both ends, and of a word in each page between: what was torn lacks pages. Taken of everything, it would be a loop
+ * that V8 compiles, or take a hash of Node's, and either costs a process more memory than its scripts do.
+ */
+function checksum(filename: string, bytes: Uint8Array): Buffer {
+  let one = bytes.length
+  let other = 0
+  const add = (word: number): void => {
+    one = Math.imul(one ^ word, 0x5bd1e995)
+    one ^= one >>> 15
+    other = (Math.imul(other, 31) + word) | 0
+  }
+  for (let i = 0; i < filename.length; i++) add(filename.charCodeAt(i))
+  const { buffer, byteOffset, length } = bytes
+  const view = new DataView(buffer, byteOffset, length)
+  for (let i = 0; i < Math.min(length, endBytes); i++) add(view.getUint8(i))
+  for (let i = pageBytes; i <= length - 4; i += pageBytes) add(view.getInt32(i, true))
+  for (let i = Math.max(0, length - endBytes); i < length; i++) add(view.getUint8(i))
+  const result = Buffer.alloc(checksumBytes)
+  result.writeInt32LE(one)
+  result.writeInt32LE(other, 4)
+  return result
 }
 
 /**
@@ -46,8 +77,8 @@ export function readCompiled(file: string, filename: string): Buffer | undefined
   } catch {
     return undefined
   }
-  const compiled = bytes.subarray(digestBytes)
-  return bytes.length > digestBytes && digest(filename, compiled).equals(bytes.subarray(0, digestBytes))
+  const compiled = bytes.subarray(checksumBytes)
+  return bytes.length > checksumBytes && checksum(filename, compiled).equals(bytes.subarray(0, checksumBytes))
     ? compiled
     : undefined
 }
@@ -57,7 +88,7 @@ export function writeCompiled(file: string, filename: string, compiled: Uint8Arr
   const own = `${file}.${process.pid}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-    writeFileSync(own, Buffer.concat([digest(filename, compiled), compiled]), { flag: 'wx', mode: 0o644 })
+    writeFileSync(own, Buffer.concat([checksum(filename, compiled), compiled]), { flag: 'wx', mode: 0o644 })
     renameSync(own, file)
   } catch {
     remove(own)
@@ -72,20 +103,23 @@ function remove(file: string): void {
   }
 }
 
+/** What is to be kept with the next timer, or at the end of the process. */
+const toKeep: (() => void)[] = []
+
+function keepAll(): void {
+  process.off('exit', keepAll)
+  for (const keep of toKeep.splice(0)) keep()
+}
+
 /** Keeps the bytecode once what runs at the start has been compiled: after a while, or when the process ends before. */
 function keepLater(script: Script, file: string, filename: string): void {
-  let kept = false
   const keep = (): void => {
-    if (kept) return
-    kept = true
-    process.off('exit', keep)
-    clearTimeout(timer)
     if (readCompiled(file, filename) === undefined || script.cachedDataRejected === true)
       writeCompiled(file, filename, script.createCachedData())
   }
-  const timer = setTimeout(keep, keptAfterMs)
-  timer.unref()
-  process.once('exit', keep)
+  if (toKeep.push(keep) > 1) return
+  process.once('exit', keepAll)
+  setTimeout(keepAll, keptAfterMs).unref()
 }
 
 /** `name` says which source it is: V8 itself compares nothing but its length. */
@@ -99,16 +133,36 @@ function run(source: string, filename: string, name: string): unknown {
   return script.runInThisContext()
 }
 
-/** Runs the script at `url`, a `file:` URL, and gives what it exports, in the order of its build. */
-export function runCompiled(
-  url: string,
-  imports: readonly object[],
-  importMore: (specifier: string) => Promise<unknown>,
-): readonly unknown[] {
+function scriptsOf(url: string, importMore: ImportMore): Scripts {
+  const now = (name: string): Exports =>
+    name.startsWith('node:')
+      ? (process.getBuiltinModule(name) as object as Exports)
+      : runCompiled(new URL(name, url).href, [], importMore)
+  return {
+    now,
+    later(name, replace) {
+      const get = (_target: Exports, key: string): unknown => {
+        const exports = now(name)
+        replace(exports)
+        return exports[key]
+      }
+      return new Proxy<Exports>({}, { get: get as (target: Exports, key: string | symbol) => unknown })
+    },
+  }
+}
+
+/** Runs the script at `url`, a `file:` URL, unless that was done before, and gives what it exports. */
+export function runCompiled(url: string, imports: readonly object[], importMore: ImportMore): Exports {
+  const before = loaded.get(url)
+  if (before !== undefined) return before
+  if (loaded.has(url)) throw new Error(`${url} is needed before it has been loaded`)
   const path = fileURLToPath(url)
+  loaded.set(url, undefined)
   // The build writes nothing but ASCII, so a character takes one byte in memory too; its hash is in the name.
   const body = run(readFileSync(path, 'latin1'), url, basename(path, '.js')) as Body
-  return body(imports, importMore, dist)
+  const exports = body(imports, importMore, dist, scriptsOf(url, importMore))
+  loaded.set(url, exports)
+  return exports
 }
 
 /** `require` for a CommonJS package of one file that itself requires nothing. */
@@ -119,7 +173,8 @@ export function requireCompiled(specifier: string): unknown {
   const path = require.resolve(specifier)
   // One character beyond Latin-1 would make all of them take two bytes in memory.
   const source = readFileSync(path, 'utf8').replace(beyondLatin1, escaped)
-  const name = `${basename(path, '.js')}-${digest(path, Buffer.from(source)).toString('hex', 0, 8)}`
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256').update(path).update(source)
+  const name = `${basename(path, '.js')}-${hash.digest('hex').slice(0, 16)}`
   const module = { exports: {} }
   const body = run(`(function (exports, module) {${source}\n})`, path, name) as (
     exports: object,
@@ -128,3 +183,6 @@ export function requireCompiled(specifier: string): unknown {
   body(module.exports, module)
   return module.exports
 }
+
+// Scripts import it by its name, too.
+loaded.set(import.meta.url, { requireCompiled })

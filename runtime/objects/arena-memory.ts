@@ -6,10 +6,10 @@
  * - A reader gets a map of its own of each object, private, over a descriptor that cannot write: it may write to what it
  *   got, and nobody else sees it, not even a second read in the same process.
  */
-import { closeSync, existsSync, fchmodSync, fstatSync, ftruncateSync, openSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, fchmodSync, fstatSync, ftruncateSync, openSync, readFileSync } from 'node:fs'
 import { OutpoolError } from '../base/errors.ts'
 import { writeNew } from '../base/new-file.ts'
+import { arenaFileOf, hasArena } from './arena-file.ts'
 import { nativeMemory, type Address, type NativeMemory } from './native-memory.ts'
 import { pageBytes, type Room } from './arena-space.ts'
 
@@ -38,7 +38,6 @@ interface Segment {
 
 /** One view of more than 4 GiB ends the process on Node 20. */
 const mostSegmentBytes = 4 * 1024 ** 3 - pageBytes
-const fileName = 'arena.json'
 
 /** Sizes of the segments of an arena of that capacity: as few as can be, alike. */
 export function segmentSizes(capacityBytes: number): number[] {
@@ -83,7 +82,7 @@ export class ArenaMemory {
         files.push({ descriptor: writable, device: dev, inode: ino, sizeBytes })
       }
       const file: ArenaFile = { pid: process.pid, slabBytes, segments: files }
-      writeNew(join(folder, fileName), `${JSON.stringify(file)}\n`)
+      writeNew(arenaFileOf(folder), `${JSON.stringify(file)}\n`)
       return new ArenaMemory(native, slabBytes, segments)
     } catch (error) {
       for (const descriptor of open) closeSync(descriptor)
@@ -178,11 +177,6 @@ const windows = new FinalizationRegistry<{
   readonly sizeBytes: number
 }>(({ native, address, sizeBytes }) => native.unmap(address, sizeBytes))
 
-/** Whether the store in `folder` is an arena. */
-export function hasArena(folder: string): boolean {
-  return existsSync(join(folder, fileName))
-}
-
 /** Whether a process here can use the store in `folder`: one on files, or an arena that can be opened. */
 export function isWithinReach(folder: string): boolean {
   if (!hasArena(folder)) return true
@@ -193,7 +187,7 @@ export function isWithinReach(folder: string): boolean {
 
 function readArenaFile(folder: string): ArenaFile | undefined {
   try {
-    return JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as ArenaFile
+    return JSON.parse(readFileSync(arenaFileOf(folder), 'utf8')) as ArenaFile
   } catch {
     // The node has a store on files.
     return undefined

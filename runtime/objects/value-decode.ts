@@ -121,7 +121,7 @@ class Decoder implements Unwalk {
     if (byte === tag.int8) return reader.int8()
     if (byte === tag.int32) return reader.int32()
     if (byte === tag.newShape) return this.#record(this.#newShape())
-    const read = readers[byte]
+    const read = readers[byte] ?? readerOfKind(byte)
     if (read === undefined) throw malformed(`tag ${byte} at ${reader.pos - 1}`)
     return read(this)
   }
@@ -257,4 +257,8 @@ readers[tag.symbol] = (decoder) => {
   if (symbol === undefined) throw malformed('a symbol that no process has')
   return symbol
 }
-for (const [byte, read] of kindReaders) readers[byte] = read
+
+/** Instances of built-in classes: what reads them is loaded with the first one. */
+function readerOfKind(byte: number): Reader | undefined {
+  return (readers[byte] = kindReaders.get(byte))
+}

@@ -6,6 +6,7 @@ import { onAbort } from '../base/on-abort.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { codeCodec } from '../code/captures/send-code.ts'
 import type { RefCodec, RefDescriptor } from '../objects/value.ts'
+import type { CodeCodec } from '../protocol/code-values.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import { currentRuntime, type ProcessRuntime } from './current.ts'
 
@@ -199,9 +200,20 @@ export function getAll(refs: readonly ObjectRef[]): Promise<unknown[]> | undefin
   return runtime.owner.values.getAll(tuples)
 }
 
+let made: CodeCodec | undefined
+/** Made for the first value that holds code: few do, and it takes much to load. */
+const forCode = (): CodeCodec => (made ??= codeCodec())
+const code: CodeCodec = {
+  arrows: false,
+  isMore: () => false,
+  writeFunction: (value, writer) => forCode().writeFunction(value, writer),
+  writeObject: (value, writer) => forCode().writeObject(value, writer),
+  read: (reader) => forCode().read(reader),
+}
+
 /** How refs take part in values. `own` refs made before the home is known cannot travel inside values yet. */
 export const objectRefCodec: RefCodec = {
-  code: codeCodec(),
+  code,
   isRef: isObjectRef,
   describe(ref): RefDescriptor {
     const [owner, number, node] = (ref as { readonly [passedOn]: RefTuple })[passedOn]

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { monotonicMs } from '../base/clock.ts'
 import { isProcessId } from '../base/ids.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
@@ -38,10 +39,10 @@ function tokens(): TokenRing {
 /** A worker may be started before its node manager stands: what it must know is written when that does. */
 async function whenWritten(): Promise<void> {
   const parent = process.ppid
-  const deadlineMs = performance.now() + mostWaitMs
+  const deadlineMs = monotonicMs() + mostWaitMs
   while (!existsSync(nodeFile)) {
     if (process.ppid !== parent || !existsSync(runFolder)) process.exit(0)
-    if (performance.now() > deadlineMs) throw new Error(`there is no ${nodeFile} after ${mostWaitMs / 1000} s`)
+    if (monotonicMs() > deadlineMs) throw new Error(`there is no ${nodeFile} after ${mostWaitMs / 1000} s`)
     await sleep(pollMs)
   }
 }

@@ -4,6 +4,7 @@
  *
  *     next() -> item -> store (a large one) -> sent ... paused until allowed ... -> done
  */
+import { monotonicMs } from '../base/clock.ts'
 import { ObjectStoreFullError, OutOfDiskError, OutpoolError, TaskCancelledError } from '../base/errors.ts'
 import { objectKey } from '../base/ids.ts'
 import { generatorBytes, inlineBytes } from '../base/limits.ts'
@@ -86,13 +87,13 @@ export class WorkerGenerators {
 
   async #drive(entry: Entry, iterator: AnyIterator): Promise<unknown> {
     const { task, window } = entry
-    let turnedAt = performance.now()
+    let turnedAt = monotonicMs()
     let before = turnedAt
     for (;;) {
       if (!window.mayMake && !isAborted(task)) {
         task.link.flush()
         await this.#paused(entry)
-        turnedAt = before = performance.now()
+        turnedAt = before = monotonicMs()
       }
       if (isAborted(task)) return stop(iterator, cancelled(task))
       const step = iterator.next()
@@ -103,12 +104,12 @@ export class WorkerGenerators {
       } catch (error) {
         return stop(iterator, error)
       }
-      const now = performance.now()
+      const now = monotonicMs()
       if (now - before > slowMs) task.link.flush()
       before = now
       if (now - turnedAt < turnMs) continue
       await new Promise((resolve) => setImmediate(resolve))
-      turnedAt = before = performance.now()
+      turnedAt = before = monotonicMs()
     }
   }
 

@@ -5,6 +5,7 @@
  *
  * A synchronous task without refs goes through without a promise.
  */
+import { monotonicMs } from '../base/clock.ts'
 import { ObjectStoreFullError, OutOfDiskError, TaskCancelledError } from '../base/errors.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
@@ -191,7 +192,7 @@ export class TaskRunner {
     if (template.runMicros < 0 || template.runMicros > longMicros) task.link.flush()
     if (this.#running.length === 0) this.#events.working()
     this.#running.push(task)
-    const startedAt = performance.now()
+    const startedAt = monotonicMs()
     try {
       if (template.failure !== undefined) return this.#failed(task, startedAt, template.failure, 'setup')
       const parts = splitArguments(task.message[6], task.message[7])
@@ -347,7 +348,7 @@ export class TaskRunner {
   }
 
   #measure(task: WorkerTask, startedAt: number): number {
-    const micros = Math.round((performance.now() - startedAt) * 1000)
+    const micros = Math.round((monotonicMs() - startedAt) * 1000)
     const { template } = task
     template.runMicros = template.runMicros < 0 ? micros : template.runMicros + (micros - template.runMicros) * newest
     return micros

@@ -3,15 +3,14 @@
  * is of the original there: who catches it by `instanceof` does so wherever it was thrown. Of any other class it is known
  * by its name (`value-errors.ts`).
  */
-import { codeCodec } from '../code/captures/send-code.ts'
 import { isCopy } from '../code/captures/origins.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
-import { isObjectRef } from '../owner/object-ref.ts'
+import { objectRefCodec } from '../owner/object-ref.ts'
 
 const noRefs = (): never => {
   throw new TypeError('nobody counts the refs of an error')
 }
-const codec: RefCodec = { code: codeCodec(), isRef: isObjectRef, describe: noRefs, revive: noRefs }
+const codec: RefCodec = { ...objectRefCodec, describe: noRefs, revive: noRefs }
 /** So many causes of causes are looked at. */
 const maxCauses = 8
 

@@ -12,6 +12,9 @@ import { canShare } from '../tools/native.ts'
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
+/** What each of these programs loads, whatever else one of its processes happens to need. */
+const all = ['acorn', 'captures', 'core', 'driver', 'local', 'submitting', 'worker']
+
 /** It and its worker live until the file named by its argument is there. */
 const program = `import { existsSync } from 'node:fs'
 import { remote, shutdown } from 'outpool'
@@ -21,12 +24,31 @@ while (!existsSync(process.argv[2])) await new Promise((resolve) => setTimeout(r
 await shutdown()
 `
 
+/** What a worker has loaded of the package when it runs a task with a number, a text, a list and an object. */
+const loadedChunks = `import { Session } from 'node:inspector'
+export default (number, text, [first], { key }) => {
+  const session = new Session()
+  const urls = []
+  session.connect()
+  session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
+  session.post('Debugger.enable')
+  session.disconnect()
+  return { urls, was: [number, text, first, key] }
+}
+`
+const showChunks = `import { remote, shutdown } from 'outpool'
+const loaded = remote(new URL('loaded.js', import.meta.url), 'default')
+console.log(JSON.stringify(await loaded.run(1e6, 'text', [0.5], { key: null })))
+await shutdown()
+`
+
 describe('an installed package', function () {
   this.timeout(120_000)
   let project: Project
   let kept: string
   before(() => {
-    project = new Project({ 'package.json': '{"type": "module"}', 'main.js': program }, false)
+    const programs = { 'main.js': program, 'loaded.js': loadedChunks, 'show.js': showChunks }
+    project = new Project({ 'package.json': '{"type": "module"}', ...programs }, false)
     const installed = project.path('node_modules/outpool')
     cpSync(join(root, 'dist'), join(installed, 'dist'), {
       recursive: true,
@@ -60,7 +82,18 @@ describe('an installed package', function () {
   /** What was kept, by name, without the tag of the flags: workers have others than their driver. */
   const names = (): readonly string[] =>
     [...new Set(foldersIn(kept).map((name) => name.replace(/[-.].*$/, '')))].toSorted()
-  const all = ['acorn', 'core', 'driver', 'local', 'worker']
+
+  /** Without what was being written when its process was ended. */
+  const keptFiles = (): readonly string[] => readdirSync(kept).filter((name) => !/\.\d+$/.test(name))
+
+  it('loads in a worker what plain tasks with plain values need, and no more', async () => {
+    const env = { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' }
+    const { stdout } = await run(process.execPath, ['show.js'], { cwd: project.folder, env })
+    const { urls, was } = JSON.parse(stdout) as { urls: string[]; was: unknown }
+    expect(was).to.deep.equal([1e6, 'text', 0.5, null])
+    const chunks = urls.flatMap((url) => /\/dist\/chunks\/([\w-]+?)-[\w-]{8}\.body\.js$/.exec(url)?.[1] ?? [])
+    expect(chunks.toSorted()).to.deep.equal(['core', 'submitting', 'worker'])
+  })
 
   it('keeps nothing where Node is told to keep nothing', async () => {
     await play(() => sleep(1_500, true), { NODE_DISABLE_COMPILE_CACHE: '1' })
@@ -70,15 +103,14 @@ describe('an installed package', function () {
   it('keeps the bytecode of a first run, which later ones do not write again', async () => {
     // The driver's at its end, the others after a while.
     await play(() => all.every((name) => names().includes(name)))
-    expect(names()).to.deep.equal(all)
-    const times = (): readonly number[] => readdirSync(kept).map((name) => statSync(join(kept, name)).mtimeMs)
-    const before = times()
+    const before = new Map(keptFiles().map((name) => [name, statSync(join(kept, name)).mtimeMs]))
     await play(() => sleep(1_500, true))
-    expect(times()).to.deep.equal(before)
+    for (const [name, time] of before) expect(statSync(join(kept, name)).mtimeMs, name).to.equal(time)
   })
 
   it('does its work, and keeps it anew, when what was kept is damaged', async () => {
-    for (const name of readdirSync(kept)) {
+    const files = keptFiles().filter((name) => all.some((chunk) => name.startsWith(chunk)))
+    for (const name of files) {
       const bytes = readFileSync(join(kept, name))
       bytes.fill(0xa5, bytes.length >> 1)
       writeFileSync(join(kept, name), bytes)
@@ -87,8 +119,8 @@ describe('an installed package', function () {
       const bytes = readFileSync(join(kept, name))
       return bytes.at(-1) === 0xa5 && bytes.at(-2) === 0xa5 && bytes.at(-9) === 0xa5
     }
-    await play(() => !readdirSync(kept).some(isDamaged))
-    expect(readdirSync(kept).filter(isDamaged)).to.deep.equal([])
+    await play(() => !files.some(isDamaged))
+    expect(files.filter(isDamaged)).to.deep.equal([])
   })
 
   it('does its work where nothing can be kept', async () => {

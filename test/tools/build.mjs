@@ -13,7 +13,7 @@ import { bundle, filesBelow, sourceFolders } from './bundle.mjs'
 import { withLock } from './lock.mjs'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
-const tools = ['build', 'bundle', 'compiled-scripts'].map((name) => `test/tools/${name}.mjs`)
+const tools = ['build', 'bundle', 'compiled-scripts', 'lazy-chunks'].map((name) => `test/tools/${name}.mjs`)
 const otherInputs = ['tsconfig.json', 'package-lock.json', ...tools]
 /** Inside dist/, so that it is swapped in and deleted with what it describes; package.json keeps it out of the package. */
 const stampName = '.build.json'

@@ -7,6 +7,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { compiledScripts, rootOfDist } from './compiled-scripts.mjs'
+import { lazyModules, reachOf } from './lazy-chunks.mjs'
 
 export const sourceFolders = ['lib', 'compat', 'runtime']
 
@@ -108,25 +109,14 @@ function refuseToBeBundled(fileName) {
   return `if (!String(import.meta.url).split('?')[0].endsWith(${JSON.stringify(`/${fileName}`)})) throw new Error(${JSON.stringify(text)});\n`
 }
 
-/** Everything of ours that a module imports statically, directly or through others. */
-function reachOf(entry, getModuleInfo) {
-  const reached = new Set()
-  const open = [entry]
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    for (const imported of getModuleInfo(path).importedIds) {
-      if (reached.has(imported) || getModuleInfo(imported).isExternal) continue
-      reached.add(imported)
-      open.push(imported)
-    }
-  }
-  return reached
-}
-
 /** Names the chunk of a module that a kind of process loads first; the bundler asks when it has read all modules. */
 function chunkNames(root) {
   let reach
+  let later
   return (path, { getModuleInfo }) => {
     if (relative(root, path) === loader[1]) return loader[0]
+    later ??= lazyModules(root, join(root, kinds[0][1]), getModuleInfo)
+    if (later.has(path)) return later.get(path)
     const reachOfKind = ([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)]
     reach ??= [early, ...kinds, ofNodes].map(reachOfKind)
     if (relative(root, path) === ofNodes[1]) return ofNodes[0]
@@ -147,8 +137,10 @@ export async function bundle(root, outDir) {
   const build = await rollup({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
     external: (id) => !/^[./]/.test(id),
-    plugins: [typescript(root, transform, parse), compiledScripts(loader[1])],
+    plugins: [typescript(root, transform, parse), compiledScripts(loader[1], transform)],
     onwarn(warning) {
+      // What is loaded later imports what loads it.
+      if (warning.code === 'CIRCULAR_CHUNK') return
       throw new Error(`${warning.code}: ${warning.message}`)
     },
   })
