@@ -31,6 +31,8 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   /** Whether the function of that task is loaded; if not, `loaded` is called when it can be started. */
   isLoaded(task: Task): boolean
   load(task: Task): void
+  /** Nothing more can start now. Called at the end of whatever may have started something. */
+  rest(): void
 }
 
 interface Line<Task> {
@@ -201,6 +203,7 @@ export class ExecutorState<Task extends QueuedTask> {
     } finally {
       this.#draining = false
     }
+    this.#effects.rest()
   }
 
   #nextLine(): Line<Task> | undefined {

@@ -33,6 +33,7 @@ import { runWithin } from './task-context.ts'
 import { encodeFailure } from './thrown.ts'
 import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
+import { type RunnerEvents, WorkAndRest } from './work-and-rest.ts'
 import type { WorkerCode } from './worker-code.ts'
 import { storeResults } from './store-results.ts'
 
@@ -56,13 +57,6 @@ const newest = 0.2
 const nodeEndMs = 500
 const noRefs: readonly RefTuple[] = []
 
-export interface RunnerEvents {
-  /** A task is about to run, when none did. */
-  working(): void
-  /** The last task has ended. */
-  idle(): void
-}
-
 export class TaskRunner {
   readonly executor: ExecutorState<WorkerTask>
   readonly templates: Templates
@@ -70,7 +64,7 @@ export class TaskRunner {
   readonly generators: WorkerGenerators
   readonly #owner: Owner
   readonly #again = new ReadAgain(() => this.#owner.access)
-  readonly #events: RunnerEvents
+  readonly #work: WorkAndRest
   /** Tasks that were claimed and have not ended; rarely more than one. */
   readonly #running: WorkerTask[] = []
   #nextLocal = 1
@@ -87,7 +81,7 @@ export class TaskRunner {
     const { host } = owner
     const ports = { refCodec: host.refCodec, locate: code.locate, warn: (text: string) => host.warn(text) }
     this.captured = new CapturedFunctions(ports)
-    this.#events = events
+    this.#work = new WorkAndRest(events)
     this.executor = new ExecutorState<WorkerTask>(
       {
         run: (task) => this.#run(task),
@@ -95,6 +89,7 @@ export class TaskRunner {
         isLoaded: ({ template, held }) => this.templates.isLoaded(template) && held?.needed.isSettled !== false,
         load: ({ template, held, epoch }) =>
           void Promise.all([this.templates.load(template), held?.needed.whole]).then(() => this.executor.loaded(epoch)),
+        rest: () => this.#running.length === 0 && this.#work.rest(),
       },
       claim,
     )
@@ -190,7 +185,7 @@ export class TaskRunner {
   #run(task: WorkerTask): void {
     const { template } = task
     if (template.runMicros < 0 || template.runMicros > longMicros) task.link.flush()
-    if (this.#running.length === 0) this.#events.working()
+    this.#work.work()
     this.#running.push(task)
     const startedAt = monotonicMs()
     try {
@@ -362,7 +357,6 @@ export class TaskRunner {
       this.#owner.flushNodes()
     }
     this.executor.finished(task)
-    if (this.#running.length === 0) this.#events.idle()
   }
 
   readonly #signalOf = (task: WorkerTask): AbortSignal => this.#controllerOf(task).signal

@@ -80,6 +80,7 @@ export class SimWorker implements Endpoint {
             this.#loaded.add(this.#functionOf(task))
             this.executor.loaded(task.epoch)
           }),
+        rest: () => {},
       },
       (epoch, sequence) => page.start(epoch, sequence),
     )

@@ -38,6 +38,7 @@ class Worker {
         this.#loaded.add(task)
         this.loading.add(task.epoch)
       },
+      rest: () => undefined,
     },
     (epoch, sequence) => this.#claim(this.#at(epoch, sequence)),
   )

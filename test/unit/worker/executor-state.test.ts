@@ -20,6 +20,7 @@ function recorded(loaded: () => boolean = () => true): Recorded {
     giveBack: (epoch: number, sequences: readonly number[]) => void given.push(`${epoch}: ${sequences.join()}`),
     isLoaded: loaded,
     load: () => undefined,
+    rest: () => undefined,
   }
   const executor = new ExecutorState(effects, (epoch, sequence) => !recalled.has(`${epoch}.${sequence}`))
   const push = (epoch: number, sequence: number): boolean => executor.push({ epoch, sequence, state: 'waiting' })
@@ -36,6 +37,28 @@ function recorded(loaded: () => boolean = () => true): Recorded {
 const names = (tasks: readonly QueuedTask[]): string[] => tasks.map(({ epoch, sequence }) => `${epoch}.${sequence}`)
 
 describe('executor-state', () => {
+  it('rests when nothing is left that could start, not between two tasks that end as they are started', () => {
+    const rests: string[] = []
+    const ran: number[] = []
+    const executor: ExecutorState<QueuedTask> = new ExecutorState<QueuedTask>(
+      {
+        run: (task) => {
+          ran.push(task.sequence)
+          // What a frame brings behind it is pushed meanwhile.
+          if (task.sequence < 3) executor.push({ epoch: 1, sequence: task.sequence + 1, state: 'waiting' })
+          executor.finished(task)
+        },
+        giveBack: () => undefined,
+        isLoaded: () => true,
+        load: () => undefined,
+        rest: () => void rests.push(ran.join()),
+      },
+      () => true,
+    )
+    executor.push({ epoch: 1, sequence: 0, state: 'waiting' })
+    expect(rests).to.deep.equal(['0,1,2,3'])
+  })
+
   it('runs the tasks of a line one after the other, without those that were recalled', () => {
     const { running, recalled, push, finish } = recorded()
     recalled.add('1.1')
