@@ -9,6 +9,7 @@
  *
  * Over HTTP the token is in `Authorization`, the same JSON in a header of the upgrade and of its answer.
  */
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import {
   AuthenticationError,
   ConnectionLostError,
@@ -19,7 +20,6 @@ import {
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { maxHelloBytes } from '../base/limits.ts'
-import { digestsEqual, hmacSha256 } from '../base/sha256.ts'
 import { protocolVersion } from '../protocol/version.ts'
 import { ringOf } from './tokens.ts'
 import type { TokenSource } from './tokens.ts'
@@ -104,21 +104,7 @@ export function toHeader(text: string): string {
 }
 
 function tokenDigest(token: string): Buffer {
-  return hmacSha256(token, 'outpool hello')
-}
-
-/** Of tokens that this process itself shows or accepts: a few. What others show is never kept. */
-const ownDigests = new Map<string, Buffer>()
-const mostOwnDigests = 8
-
-function ownDigest(token: string): Buffer {
-  let digest = ownDigests.get(token)
-  if (digest === undefined) {
-    digest = tokenDigest(token)
-    if (ownDigests.size === mostOwnDigests) ownDigests.clear()
-    ownDigests.set(token, digest)
-  }
-  return digest
+  return createHmac('sha256', token).update('outpool hello').digest()
 }
 
 /** Compares without telling by its duration how much was right. An empty expected token fits nothing. */
@@ -130,7 +116,7 @@ export function tokenMatches(shown: string, expected: TokenSource): boolean {
 function digestMatches(digest: Buffer, expected: TokenSource): boolean {
   let matches = false
   for (const token of ringOf(expected).accepted)
-    if (digestsEqual(digest, ownDigest(token)) && token !== '') matches = true
+    if (timingSafeEqual(digest, tokenDigest(token)) && token !== '') matches = true
   return matches
 }
 
@@ -144,7 +130,7 @@ export function encodeHello(hello: Hello, token: string): Buffer {
   const head = Buffer.alloc(headBytes)
   magic.copy(head)
   head.writeUInt16BE(protocolVersion, magic.length)
-  ownDigest(token).copy(head, magic.length + 2)
+  tokenDigest(token).copy(head, magic.length + 2)
   head.writeUInt32BE(body.length, headBytes - 4)
   return Buffer.concat([head, body])
 }
