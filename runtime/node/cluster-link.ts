@@ -16,11 +16,11 @@ import { HeartbeatState } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import type { Link } from '../transport/link.ts'
 import type { CallBacks } from './call-backs.ts'
-import { JobStarts } from './job-starts.ts'
-import type { JobStartAnswers, JobStartsOptions } from './job-starts.ts'
+import type { HeadPatience } from './head-patience.ts'
+import { JobStarts, type JobStartAnswers } from './job-starts.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 
-export interface ClusterLinkOptions extends JobStartsOptions {
+export interface ClusterLinkOptions extends HeadPatience {
   readonly heartbeat: HeartbeatOptions
   readonly loadIntervalMs: number
   readonly tables: TableForwarding

@@ -3,18 +3,11 @@
  * node registers with, until one has answered; for a head a start is known by its job, so that asking it again changes
  * nothing. A head has so long to answer, and none may be away for longer than that.
  */
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
-
-export interface JobStartsOptions {
-  readonly clock: Clock
-  /** Counted from the request, and anew from each head that it is asked of. */
-  readonly timeoutMs: number
-  /** For messages. */
-  readonly headName: string
-}
+import { headSilence, type HeadPatience } from './head-patience.ts'
 
 /** One of them is called, once, unless the job ends before. */
 export interface JobStartAnswers {
@@ -30,14 +23,14 @@ interface Waiting {
 }
 
 export class JobStarts {
-  readonly #options: JobStartsOptions
+  readonly #options: HeadPatience
   readonly #waiting = new Map<number, Waiting>()
   /** Jobs that a head has acknowledged. Their drivers wait for none when they come back over another link. */
   readonly #known = new Set<ProcessId>()
   #head: Link | undefined
   #nextId = 1
 
-  constructor(options: JobStartsOptions) {
+  constructor(options: HeadPatience) {
     this.#options = options
   }
 
@@ -96,13 +89,4 @@ export class JobStarts {
     entry?.timer?.cancel()
     return entry
   }
-}
-
-/** Why the head has not answered, for people. */
-export function headSilence(
-  { headName, timeoutMs }: Pick<JobStartsOptions, 'headName' | 'timeoutMs'>,
-  linked: boolean,
-): string {
-  const silence = linked ? `did not answer within ${timeoutMs} ms` : `was away for ${timeoutMs} ms`
-  return `the head ${headName} ${silence}; is it running?`
 }

@@ -4,11 +4,11 @@
  * which is counted anew from each head that it is asked of; a write that was under way when the link broke is answered
  * at once, since it may or may not have been done.
  */
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Timer } from '../base/clock.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { Message, TableEvent, TableOperation, TableReply, TableRequest, TableRow } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
-import { headSilence } from './job-starts.ts'
+import { headSilence, type HeadPatience } from './head-patience.ts'
 
 interface Pending {
   readonly table: string
@@ -28,20 +28,14 @@ interface Watch {
   readonly prefix: string
 }
 
-export interface TableForwardingOptions {
-  readonly clock: Clock
-  readonly timeoutMs: number
-  readonly headName: string
-}
-
 export class TableForwarding {
-  readonly #options: TableForwardingOptions
+  readonly #options: HeadPatience
   readonly #pending = new Map<number, Pending>()
   readonly #watches = new Map<number, Watch>()
   #head: Link | undefined
   #nextId = 1
 
-  constructor(options: TableForwardingOptions) {
+  constructor(options: HeadPatience) {
     this.#options = options
   }
 

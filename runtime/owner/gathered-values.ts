@@ -3,6 +3,7 @@
  * each, with what watches it, would take a kilobyte of a ref, and of a million of them most of the time.
  */
 import type { ObjectNumber, ProcessAddress, ProcessId } from '../base/ids.ts'
+import { isThenable } from '../base/is-thenable.ts'
 import type { RefCodec } from '../objects/value.ts'
 import { decodeCompact, isPlainBytes } from '../objects/compact.ts'
 import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
@@ -158,9 +159,4 @@ class GatheredReader extends SlotReader {
     const { host, values } = this.#gather.context
     values.release(host.self.process, this.#number)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return false
-  return typeof (value as { then?: unknown }).then === 'function'
 }

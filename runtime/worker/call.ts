@@ -1,4 +1,5 @@
 /** Calling the user's function, in each of the ways in which it can meet its arguments. */
+import { isThenable } from '../base/is-thenable.ts'
 import type { LoadedFunction } from '../code/load.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { CallMode } from '../owner/template.ts'
@@ -112,9 +113,4 @@ async function settleEach(fn: LoadedFunction, items: Items): Promise<ItemResult[
     }
   }
   return results
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
-  return typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -2,11 +2,11 @@
  * `OUTPOOL_CHECK=1`: what a function captured is compared before and after a call. A difference is a change that its
  * caller will not see.
  */
+import { isThenable } from '../base/is-thenable.ts'
 import { codeCodec } from '../code/captures/send-code.ts'
 import { takeApart } from '../code/captures/function-parts.ts'
 import { compact } from '../objects/compact.ts'
 import { encodeValue, type RefCodec } from '../objects/value.ts'
-import { isThenable } from './call.ts'
 
 export interface CheckPorts {
   readonly refCodec: RefCodec

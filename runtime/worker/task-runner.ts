@@ -7,6 +7,7 @@
  */
 import { monotonicMs } from '../base/clock.ts'
 import { ObjectStoreFullError, OutOfDiskError, TaskCancelledError } from '../base/errors.ts'
+import { isThenable } from '../base/is-thenable.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
 import { decodeValue, encodeValue, type EncodedValue } from '../objects/value.ts'
@@ -24,7 +25,7 @@ import {
 } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { ArgumentsLost, bringArguments } from './argument-values.ts'
-import { callFunction, isThenable } from './call.ts'
+import { callFunction } from './call.ts'
 import { CapturedFunctions, type Held } from './captured-functions.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
 import { WorkerGenerators } from './generators.ts'

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TaskError } from '../../../runtime/base/errors.ts'
-import { callFunction, isThenable, type ItemResult, type MapResult } from '../../../runtime/worker/call.ts'
+import { isThenable } from '../../../runtime/base/is-thenable.ts'
+import { callFunction, type ItemResult, type MapResult } from '../../../runtime/worker/call.ts'
 
 type Fn = (...args: unknown[]) => unknown
 
