@@ -42,6 +42,10 @@ export const lastBytesMs: number = 30_000
 export const linkBacklogMessages: number = 4_096
 /** Nodes that may relay one connection. */
 export const maxRelayHops: number = 2
-/** Items that a remote generator makes ahead of its consumer, and their bytes; it pauses at the first of the two. */
+/**
+ * Items that a remote generator makes ahead of its consumer, at first and where he waits for it, and their bytes; it pauses
+ * at the first of the two.
+ */
 export const generatorItems: number = 64
+export const mostGeneratorItems: number = 1024
 export const generatorBytes: number = 64 * 1024 * 1024

@@ -8,6 +8,9 @@
  *   stores a large item under its number before it tells of it.
  * - A worker may be `items` ahead of the consumer. It is told more when half of that was taken, or half of the bytes
  *   that it may be ahead; it counts bytes itself. So whoever waits has either something to take, or has told.
+ * - A consumer that finds nothing, and has taken all that might be made when it found nothing the last time, waits for
+ *   what its own word lets be made: from then on that is twice as many, up to `mostItems`. Such a word wakes both
+ *   processes, which takes many times what a small item does. No generator is further ahead of a slower consumer for it.
  * - An attempt that is run again begins where items stopped to arrive: those below are made and not sent, but for those
  *   that were lost meanwhile. What had not arrived gets new numbers, as the dead worker may have stored something under
  *   the old ones.
@@ -41,6 +44,15 @@ export interface GeneratorItems {
   readonly stored: readonly { readonly index: number; readonly number: number }[]
 }
 
+/** How far a generator may be ahead of its consumer. */
+export interface GeneratorLimits {
+  /** At first. */
+  readonly items: number
+  /** Where its consumer waits for it. */
+  readonly mostItems: number
+  readonly bytes: number
+}
+
 export const again = -1
 export const inAll = -1
 
@@ -52,8 +64,11 @@ interface Block {
 
 export class GeneratorState {
   readonly #ports: GeneratorPorts
-  readonly #items: number
+  readonly #mostItems: number
   readonly #bytes: number
+  #items: number
+  /** How many might be made when the consumer found nothing the last time; 0 where none might. */
+  #allowedThen = 0
   /** Those of items that were not taken, in order and without a gap. */
   readonly #blocks: Block[] = []
   readonly #sizes = new NumberQueue()
@@ -69,9 +84,10 @@ export class GeneratorState {
   #untoldAhead = 0
   #ended = false
 
-  constructor(ports: GeneratorPorts, items: number, bytes: number) {
+  constructor(ports: GeneratorPorts, { items, mostItems, bytes }: GeneratorLimits) {
     this.#ports = ports
     this.#items = items
+    this.#mostItems = mostItems
     this.#bytes = bytes
   }
 
@@ -130,7 +146,10 @@ export class GeneratorState {
 
   /** The next item goes to the consumer; undefined while none is here. */
   take(): number | undefined {
-    if (this.buffered === 0) return undefined
+    if (this.buffered === 0) {
+      this.#foundNothing()
+      return undefined
+    }
     const isOfAttempt = this.#taken >= this.#from
     const number = this.#numberOf(this.#taken++)
     const [first] = this.#blocks
@@ -139,12 +158,7 @@ export class GeneratorState {
     const sizeBytes = this.#sizes.shift() as number
     this.#untoldBytes += sizeBytes
     if (isOfAttempt) this.#untoldAhead += sizeBytes
-    const enough = this.#untold * 2 >= this.#items || this.#untoldBytes * 2 >= this.#bytes
-    if (enough && !this.#ended && this.#attempt >= 0) {
-      const from = this.#allowed
-      this.#extend()
-      this.#tell({ index: from, number: this.#numberOf(from), count: this.#allowed - from })
-    }
+    if (this.#untold * 2 >= this.#items || this.#untoldBytes * 2 >= this.#bytes) this.#allowMore()
     return number
   }
 
@@ -165,6 +179,22 @@ export class GeneratorState {
       if (index < block.index + block.count) return block.number + index - block.index
     }
     return 0
+  }
+
+  #foundNothing(): void {
+    const wasHeldUp = this.#allowedThen > 0 && this.#arrived >= this.#allowedThen
+    if (wasHeldUp && this.#items < this.#mostItems) {
+      this.#items = Math.min(this.#items * 2, this.#mostItems)
+      this.#allowMore()
+    }
+    this.#allowedThen = this.#allowed
+  }
+
+  #allowMore(): void {
+    if (this.#ended || this.#attempt < 0) return
+    const from = this.#allowed
+    this.#extend()
+    this.#tell({ index: from, number: this.#numberOf(from), count: this.#allowed - from })
   }
 
   #extend(): void {

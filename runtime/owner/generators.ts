@@ -6,7 +6,7 @@
  *                        +-> buffered -> next() ... then the end: the value of the task itself, or its error
  */
 import type { NodeId, ObjectNumber, ProcessId } from '../base/ids.ts'
-import { generatorBytes, generatorItems } from '../base/limits.ts'
+import { generatorBytes, generatorItems, mostGeneratorItems } from '../base/limits.ts'
 import {
   MessageType,
   type GeneratorResult,
@@ -19,6 +19,7 @@ import {
   again,
   type Allowance,
   type GeneratorItems,
+  type GeneratorLimits,
   type GeneratorPorts,
   GeneratorState,
   inAll,
@@ -47,6 +48,7 @@ export interface GeneratorParts {
 /** A number that no object has: what a late item contains belongs to nobody. */
 const nobody = 0
 const noRefs: readonly RefTuple[] = []
+const limits: GeneratorLimits = { items: generatorItems, mostItems: mostGeneratorItems, bytes: generatorBytes }
 const noItems: GeneratorItems = { count: 0, stored: [] }
 /** Stored items that are noted before it is looked which of them are gone. */
 const manyItems = 64
@@ -173,7 +175,7 @@ export class OwnedGenerator implements GeneratorPorts {
     this.number = number
     this.#isTimed = isTimed
     this.#parts = parts
-    this.#state = new GeneratorState(this, generatorItems, generatorBytes)
+    this.#state = new GeneratorState(this, limits)
   }
 
   /** Who submitted it. */

@@ -90,9 +90,9 @@ abstract class ItemReader<Item, R> {
 
 /**
  * The items of a remote generator as refs, in their order, each as soon as it is there: an async iterable. The generator
- * runs ahead of its consumer, by 64 items or 64 MiB, and pauses then; its CPU is lent meanwhile. Who stops (`break`,
- * `return()`, or by dropping it) cancels it. When its worker dies it is run again, and what was delivered is skipped: it
- * has to yield the same items again.
+ * runs ahead of its consumer, by 64 items (up to 1,024 where that has to wait for more) or 64 MiB, and pauses then; its
+ * CPU is lent meanwhile. Who stops (`break`, `return()`, or by dropping it) cancels it. When its worker dies it is run
+ * again, and what was delivered is skipped: it has to yield the same items again.
  *
  * @example
  * const count = remote(function* (to: number) {

@@ -4,7 +4,12 @@
  */
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { type Random, seededRandom } from '../../runtime/base/random.ts'
-import { type Allowance, type GeneratorPorts, GeneratorState } from '../../runtime/owner/generator-state.ts'
+import {
+  type Allowance,
+  type GeneratorLimits,
+  type GeneratorPorts,
+  GeneratorState,
+} from '../../runtime/owner/generator-state.ts'
 import { ItemWindow } from '../../runtime/worker/generator-state.ts'
 import { demand } from './checks.ts'
 import type { SimOwner } from './owner.ts'
@@ -12,9 +17,8 @@ import type { PushedTask, Stored } from './tasks.ts'
 import { keyOf } from './values.ts'
 import type { SimWorker } from './worker.ts'
 
-/** How far a generator may be ahead: in items, and in bytes. */
-const mostItems = 4
-const mostBytes = 10
+/** How far a generator may be ahead. */
+const limits: GeneratorLimits = { items: 4, mostItems: 8, bytes: 10 }
 /** A worker that is paused for so long lends its CPU, in milliseconds. */
 const lendAfterMs = 10
 
@@ -34,7 +38,7 @@ export interface Item {
 }
 
 class OwnedStream implements GeneratorPorts {
-  readonly state: GeneratorState = new GeneratorState(this, mostItems, mostBytes)
+  readonly state: GeneratorState = new GeneratorState(this, limits)
   /** Places of the items that came and were not taken, and how many were. */
   readonly came: number[] = []
   taken = 0
@@ -265,7 +269,7 @@ export class WorkerStreams {
   }
 
   opened(epoch: number, sequence: number): void {
-    this.#windows.set(`${epoch}.${sequence}`, new ItemWindow(mostBytes))
+    this.#windows.set(`${epoch}.${sequence}`, new ItemWindow(limits.bytes))
   }
 
   allow(epoch: number, sequence: number, { index, number, count, taken }: Allowance): void {
@@ -299,7 +303,7 @@ export class WorkerStreams {
     const goOn = (): void => worker.after(0.1, 'next item', () => this.#next(running))
     if (number !== undefined) {
       const ahead = place + 1 - worker.world.takenBy(task.owner, task.number)
-      demand(ahead <= mostItems, 'not-too-far-ahead', () => `task ${task.number} is ${ahead} items ahead`)
+      demand(ahead <= limits.mostItems, 'not-too-far-ahead', () => `task ${task.number} is ${ahead} items ahead`)
       window.sent(sizeOf(place))
       return this.#send(task, number, place, goOn)
     }

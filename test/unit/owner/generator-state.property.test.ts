@@ -8,6 +8,7 @@ interface Plan {
   /** Of each item, in bytes: the same in each attempt. */
   readonly sizes: readonly number[]
   readonly items: number
+  readonly mostItems: number
   readonly bytes: number
   readonly steps: readonly { readonly what: string; readonly many: number }[]
 }
@@ -15,6 +16,7 @@ interface Plan {
 const plans = fc.record({
   sizes: fc.array(fc.oneof(fc.nat(5), fc.nat(200)), { maxLength: 60 }),
   items: fc.integer({ min: 1, max: 8 }),
+  mostItems: fc.integer({ min: 8, max: 40 }),
   bytes: fc.integer({ min: 1, max: 100 }),
   steps: fc.array(
     fc.record({
@@ -55,8 +57,7 @@ class World {
         },
         allow: (allowance) => this.#toWorker.push(allowance),
       },
-      plan.items,
-      plan.bytes,
+      plan,
     )
     this.#window = new ItemWindow(plan.bytes)
     this.#state.pushed(0)
@@ -83,7 +84,7 @@ class World {
   }
 
   validate(): void {
-    expect(this.#maxAhead, 'items ahead of the consumer').to.be.at.most(this.#plan.items)
+    expect(this.#maxAhead, 'items ahead of the consumer').to.be.at.most(this.#plan.mostItems)
     // Where nothing is under way both agree, but for what is made once more behind a consumer that is behind.
     const isQuiet = this.#toWorker.length === 0 && this.#toOwner.length === 0 && !this.#done && !this.#state.ended
     const isReplaying = this.#window.made < this.#window.from

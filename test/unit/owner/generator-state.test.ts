@@ -3,8 +3,8 @@ import { again, type Allowance, GeneratorState } from '../../../runtime/owner/ge
 
 type Said = readonly ['allow', index: number, number: number, count: number, taken: number] | readonly string[]
 
-/** A generator that may be 4 items or 100 bytes ahead; its objects are numbered from 100. */
-function generator(items = 4, bytes = 100): { state: GeneratorState; said: () => readonly Said[] } {
+/** A generator that may be 4 items or 100 bytes ahead, always; its objects are numbered from 100. */
+function generator(items = 4, bytes = 100, mostItems = items): { state: GeneratorState; said: () => readonly Said[] } {
   let next = 100
   let said: Said[] = []
   const state = new GeneratorState(
@@ -16,8 +16,7 @@ function generator(items = 4, bytes = 100): { state: GeneratorState; said: () =>
       giveUp: (number, count, stored) => said.push(['give up', `${number}+${count}`, stored ? 'stored' : 'never']),
       allow: ({ index, number, count, taken }: Allowance) => said.push(['allow', index, number, count, taken]),
     },
-    items,
-    bytes,
+    { items, mostItems, bytes },
   )
   return {
     state,
@@ -53,6 +52,47 @@ describe('runtime/owner/generator-state', () => {
     expect(said()).to.deep.equal([])
     state.take()
     expect(said()).to.deep.equal([['allow', 100, 200, 2, 2]])
+  })
+
+  it('allows twice as many items, up to a limit, where the consumer has taken all that might be made, and finds nothing', () => {
+    const { state, said } = generator(4, 100, 10)
+    const find = (from: number, count: number): void => {
+      for (let i = 0; i < count; i++) state.item(from + i, 1)
+      for (let i = 0; i < count; i++) expect(state.take()).to.equal(from + i)
+      expect(state.take()).to.equal(undefined)
+    }
+    expect(state.take(), 'it has not begun').to.equal(undefined)
+    state.pushed(0)
+    find(100, 4)
+    said()
+    find(104, 4)
+    expect(said().at(-1)).to.deep.equal(['allow', 12, 112, 4, 8])
+    find(108, 8)
+    expect(said().at(-1)).to.deep.equal(['allow', 24, 124, 2, 16])
+    find(116, 10)
+    expect(said().at(-1)).to.deep.equal(['allow', 31, 131, 5, 26])
+  })
+
+  it('allows no more to a generator that makes its items slower than they are taken', () => {
+    const { state, said } = generator(4, 100, 16)
+    state.pushed(0)
+    for (let number = 100; number < 120; number++) {
+      expect(state.take()).to.equal(undefined)
+      state.item(number, 1)
+      expect(state.take()).to.equal(number)
+    }
+    expect(said().at(-1)).to.deep.equal(['allow', 22, 122, 2, 20])
+  })
+
+  it('allows no more for a consumer that finds something each time', () => {
+    const { state, said } = generator(4, 100, 16)
+    state.pushed(0)
+    let next = 100
+    for (let number = 100; number < 120; number++) {
+      while (state.item(next, 1)) next++
+      expect(state.take()).to.equal(number)
+    }
+    expect(said().at(-1)).to.deep.equal(['allow', 22, 122, 2, 20])
   })
 
   it('refuses an item that is not the next, or comes after the end', () => {
