@@ -9,9 +9,11 @@
  * A worker whose tasks await something serves several leases at once. The node manager grants them epochs that differ
  * modulo 16 (`leasesPerPage`), so that they never use the same word. An owner keeps at most K tasks outstanding per
  * lease, so an older value in a word is never of a live task. One compare-and-swap costs about 15 ns.
+ * Behind the words the worker may leave answers (answer-ring.ts).
  */
 import { closeSync, writeSync } from 'node:fs'
 import { openNew } from '../base/new-file.ts'
+import { type AnswerRing, answerRing, answerRingBytes } from './answer-ring.ts'
 import { type Mapping, mapFile } from './shared-memory.ts'
 
 /** Leases that one worker may serve at the same time; their epochs differ modulo this. */
@@ -19,7 +21,8 @@ export const leasesPerPage: number = 16
 
 const words = 1024
 const pageWords = leasesPerPage * words
-const pageBytes = pageWords * Int32Array.BYTES_PER_ELEMENT
+const wordBytes = pageWords * Int32Array.BYTES_PER_ELEMENT
+const pageBytes = wordBytes + answerRingBytes
 const started = 1
 const recalled = 2
 const sequenceMask = 0x3ffff
@@ -33,6 +36,7 @@ export interface ClaimPage {
   recall(epoch: number, sequence: number): boolean
   /** The newest sequence of `epoch` that was started, its lowest 18 bits (see `sequenceBefore`); -1 for none. */
   startedUpTo(epoch: number): number
+  readonly answers: AnswerRing
   close(): void
 }
 
@@ -93,11 +97,13 @@ class MappedClaimPage implements ClaimPage {
   readonly start: ClaimPage['start']
   readonly recall: ClaimPage['recall']
   readonly startedUpTo: ClaimPage['startedUpTo']
+  readonly answers: AnswerRing
   readonly #mapping: Mapping
 
   constructor(mapping: Mapping) {
     this.#mapping = mapping
-    const words = claimWords(new Int32Array(mapping.memory))
+    const words = claimWords(new Int32Array(mapping.memory, 0, pageWords))
+    this.answers = answerRing(mapping.memory, wordBytes)
     this.start = words.start
     this.recall = words.recall
     this.startedUpTo = words.startedUpTo

@@ -65,10 +65,15 @@ export function mostRequests({ queued, leases, located }: ClassRecord, { request
 /** Of a long queue: so many tasks for each lease. */
 const manyForEach = 4
 
+/** Whether far more are queued than workers could begin with soon: who waits here waits as long as at a worker. */
+export function isLong({ queued, leases }: ClassRecord): boolean {
+  return queued > manyForEach * leases.length
+}
+
 /**
  * After so long a running task keeps others waiting. While the queue is long these win little elsewhere, and a worker that
  * has nothing behind a long task waits for its owner afterwards, at a time when all CPUs work.
  */
-export function lateMicros({ queued, leases }: ClassRecord, options: SubmitOptions): number {
-  return queued > manyForEach * leases.length ? options.overdueInQueueMicros : options.overdueMicros
+export function lateMicros(record: ClassRecord, options: SubmitOptions): number {
+  return isLong(record) ? options.overdueInQueueMicros : options.overdueMicros
 }

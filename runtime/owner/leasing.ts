@@ -3,7 +3,8 @@
  * Everything here follows an instruction; what comes back is handed to the state machine.
  */
 import type { NodeId, ProcessId } from '../base/ids.ts'
-import { type ArgumentBytes, MessageType, type Attachment, type Message } from '../protocol/messages.ts'
+import { type ArgumentBytes, type Done, MessageType, type Attachment, type Message } from '../protocol/messages.ts'
+import type { LeftAnswer } from '../objects/answer-ring.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
@@ -17,6 +18,7 @@ import { prefetch } from './prefetch.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
 import { emptyChunk, slotOf, type TaskTable } from './task-table.ts'
+import { AnswerLooks } from './answer-looks.ts'
 import { argumentBytesOf, noArguments } from './arguments.ts'
 import type { ByteSlab } from './byte-slab.ts'
 
@@ -29,6 +31,8 @@ export interface LeasingEvents {
   /** What a call of a function with captures needs at its worker. */
   captured(number: number): CapturedCall | undefined
   classEnded(classIndex: number, how: Failure): void
+  /** What a worker answered without sending it. */
+  answered(link: Link, message: Done): void
   /** The task of a generator is on its way to a worker. */
   generatorPushed(number: number, attempt: number, to: GeneratorPlace): void
 }
@@ -60,6 +64,7 @@ interface WorkerLink {
 const askAgainMs = 300
 
 export class Leasing implements SubmitEffects {
+  readonly #looks: AnswerLooks
   readonly #host: OwnerHost
   readonly #nodes: NodeLinks
   readonly #peers: Peers
@@ -77,6 +82,7 @@ export class Leasing implements SubmitEffects {
   #closed = false
 
   constructor(parts: LeasingParts, events: LeasingEvents) {
+    this.#looks = new AnswerLooks(parts.host.clock, (index, answer) => this.#left(index, answer))
     this.#host = parts.host
     this.#nodes = parts.nodes
     this.#peers = parts.peers
@@ -177,6 +183,22 @@ export class Leasing implements SubmitEffects {
     this.#leases.get(index)?.link?.flush()
   }
 
+  rest(index: number, micros: number): void {
+    const { page, grant } = this.#leases.get(index) as OpenLease
+    if (page !== undefined) this.#looks.rest(index, { ring: page.answers, epoch: grant.epoch }, micros / 1000)
+  }
+
+  #left(index: number, { epoch, sequence, micros, bytes }: LeftAnswer): void {
+    const link = this.#leases.get(index)?.link
+    if (link === undefined) return
+    const { next } = this.#state.leases.get(index) ?? { next: sequence }
+    this.#events.answered(link, [MessageType.done, epoch, next - ((next - sequence) >>> 0), micros, bytes])
+  }
+
+  wake(index: number): void {
+    this.#looks.wake(index)
+  }
+
   recall(index: number, sequences: readonly number[]): readonly number[] | null {
     const lease = this.#leases.get(index)
     if (lease === undefined) return []
@@ -208,6 +230,7 @@ export class Leasing implements SubmitEffects {
     if (lease === undefined) return
     const { node, worker, epoch } = lease.grant
     const answer = (message: Message): void => {
+      this.#looks.wake(index)
       this.#forget(index)
       this.#leftBehind(index, node)
       this.#state.workerEnded(index, message[2] as never, message[3] as number | null)
@@ -276,8 +299,11 @@ export class Leasing implements SubmitEffects {
 
   /** The last link to a worker is gone. */
   workerGone(worker: ProcessId, reason: Error): void {
-    for (const [index, lease] of [...this.#leases])
-      if (lease.grant.worker === worker) this.#state.broken(index, reason.message)
+    for (const [index, lease] of [...this.#leases]) {
+      if (lease.grant.worker !== worker) continue
+      this.#looks.wake(index)
+      this.#state.broken(index, reason.message)
+    }
   }
 
   /** The link to a node manager is gone: its leases are over, and what it was asked is asked again. */
@@ -295,6 +321,7 @@ export class Leasing implements SubmitEffects {
   nodeDead(node: NodeId, reason: string): void {
     for (const [id, question] of this.#questions) if (question.node === node) this.#questions.delete(id)
     const dead = [...this.#leases].filter(([, lease]) => lease.grant.node === node)
+    for (const [index] of dead) this.#looks.wake(index)
     this.#state.nodeDead(node, reason)
     for (const [index] of dead) this.#forget(index)
   }
@@ -326,6 +353,7 @@ export class Leasing implements SubmitEffects {
   #forget(index: number): void {
     const lease = this.#leases.get(index)
     if (lease === undefined) return
+    this.#looks.wake(index)
     this.#leases.delete(index)
     this.#latePins.dropLease(index)
     lease.page?.close()

@@ -140,6 +140,7 @@ export class Owner {
         templateBytes: (template) => this.#templates.bytesOf(template.number) as Uint8Array,
         captured: (number) => (captured.size === 0 ? undefined : captured.get(number)),
         classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
+        answered: (link, message) => void this.#answers.received(link, message),
         generatorPushed: (number, attempt, to) => this.#generators.pushed(number, attempt, to),
       },
     )

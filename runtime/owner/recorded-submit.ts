@@ -119,6 +119,8 @@ function recordedEffects(leasing: Leasing, events: TaskEvents): SubmitEffects {
       events.add('pushed', { n: number, l: index, sequence, attempt })
       leasing.push(index, sequence, number, template, attempt)
     },
+    rest: (index, micros) => leasing.rest(index, micros),
+    wake: (index) => leasing.wake(index),
     recall: (index, sequences) => leasing.recall(index, sequences),
     abort: (index, sequence, recursive) => leasing.abort(index, sequence, recursive),
     endWorker(index, reason) {

@@ -7,6 +7,7 @@ import { sequenceBefore } from '../objects/claim-page.ts'
 import type { ExitReport, RefusalCode } from '../protocol/messages.ts'
 import type { ClassRecord } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
+import { restMicros } from './read-ahead.ts'
 import { SubmitQueue } from './submit-queue.ts'
 import type { Failure, Grant } from './submit-types.ts'
 import { slotOf, TaskState } from './task-table.ts'
@@ -132,7 +133,17 @@ export class SubmitLeases extends SubmitQueue {
     if (lease.state !== 'open') return
     if (lease.blocked) return
     this.refill(record, lease)
+    this.#restOrWake(record, lease)
     if (lease.count === 0) this.dueBy(lease.idleSinceMs + this.options.idleLeaseMs)
+  }
+
+  /** Whether the next answers of a lease may wait for those of others; none does for which a timeout runs. */
+  #restOrWake(record: ClassRecord, lease: LeaseRecord): void {
+    const micros = restMicros(record, lease, this.options)
+    const rested = lease.rests
+    lease.rests = micros > 0 && this.headTimeoutMs(lease) === 0
+    if (lease.rests) this.effects.rest?.(lease.index, micros)
+    else if (rested) this.effects.wake?.(lease.index)
   }
 
   /** Stops pushing to a lease, takes back what has not started, and gives it back when the rest is answered. */

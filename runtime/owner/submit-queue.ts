@@ -5,7 +5,7 @@
  *
  * How many tasks may wait at a worker behind the running one follows the measured run time of their functions: up to
  * `pipelineMicros` of expected work, and none behind a task that was never measured. While the queue is long, one task
- * waits there even so, up to `readAheadMicros`: the worker goes on without waiting for its owner. What waits behind is
+ * waits there even so, and several may (see `read-ahead.ts`): the worker goes on without waiting for its owner. What waits behind is
  * had back when its turn does not come: a worker without work takes it (see `#takeOver`), and so does time, when the
  * running task takes far longer than was expected (see `overdue`).
  */
@@ -14,6 +14,7 @@ import type { NodeId } from '../base/ids.ts'
 import { type ClassRecord, lateMicros, type LeaseRequestRecord, mostRequests, newClassRecord } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
+import { leastAhead, readsAhead } from './read-ahead.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
@@ -109,7 +110,7 @@ export class SubmitQueue {
   protected refill(record: ClassRecord, lease: LeaseRecord): void {
     record.saturated = false
     // Not one for one: a worker that has half of its pipeline left is in no hurry, and many tasks share a frame.
-    if (lease.count <= 1 || lease.expectedMicros * 2 <= this.options.pipelineMicros) {
+    if (lease.count <= 1 || lease.expectedMicros <= leastAhead(record, this.options)) {
       if (record.queued === 0 && lease.count === 0) this.#takeOver(record, lease)
       if (record.located.size > 0) this.#pumpLocated(record)
       else
@@ -249,7 +250,9 @@ export class SubmitQueue {
   /** From then on the first task there has run for longer than all of the pipeline, and twice itself, was to take. */
   protected overdueMs(lease: LeaseRecord): number {
     const leastMicros = lateMicros(this.classAt(lease.classIndex), this.options)
-    return lease.headSinceMs + Math.max(leastMicros, 2 * lease.headMicros) / 1000
+    // Its answer may be there, and not have been looked at.
+    const unseenMicros = lease.rests ? this.options.answerLookMicros : 0
+    return lease.headSinceMs + (Math.max(leastMicros, 2 * lease.headMicros) + unseenMicros) / 1000
   }
 
   protected overdue(lease: LeaseRecord, nowMs: number): boolean {
@@ -360,10 +363,8 @@ export class SubmitQueue {
     return !this.overdue(lease, this.clock.now())
   }
 
-  /** Whether one task may wait behind the running one although it takes long: many others wait for the next workers. */
   #readsAhead(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate): boolean {
-    if (lease.count !== 1 || template.runMicros > this.options.readAheadMicros) return false
-    if (record.queued <= record.leases.length) return false
+    if (!readsAhead(record, lease, template.runMicros, this.options)) return false
     const head = lease.task(lease.first)
     return this.isAt(head, lease, lease.first) && this.templateOf(head).runMicros >= 0
   }

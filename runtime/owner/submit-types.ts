@@ -75,6 +75,12 @@ export interface SubmitEffects {
   /** Write what was pushed to a lease now, not at the end of this turn. Absent: that makes no difference. */
   flush?(index: number): void
   /**
+   * The next answers of a lease may wait for so many microseconds, as its worker has work for longer; or may not any
+   * more. Absent: that makes no difference.
+   */
+  rest?(index: number, micros: number): void
+  wake?(index: number): void
+  /**
    * Take unstarted tasks back. Returns those taken where the claim page is mapped here; null where the worker's node
    * has to be asked, which answers by `recalled`.
    */
@@ -102,6 +108,13 @@ export interface SubmitOptions {
   readonly pipelineMicros: number
   /** While many wait, one task of at most this run time waits behind the running one in any case, in microseconds. */
   readonly readAheadMicros: number
+  /** While far more are queued than there are workers: so many tasks at one worker, of this run time in all at the most. */
+  readonly longQueueTasks: number
+  readonly longQueueMicros: number
+  /** Such a worker gets its next tasks, all at once, when it has no more than this ahead of it; microseconds. */
+  readonly longQueueLeastMicros: number
+  /** So long answers may wait for each other while many tasks wait, at the most; microseconds. See `answer-looks.ts`. */
+  readonly answerLookMicros: number
   /** Whoever waits behind a task that has run for longer, and for twice its own time, is taken back; microseconds. */
   readonly overdueMicros: number
   /** The same while far more are queued than there are workers: each of them would be as late elsewhere. */
@@ -123,6 +136,10 @@ export interface SubmitOptions {
 export const defaultSubmitOptions: SubmitOptions = {
   pipelineMicros: 2_000,
   readAheadMicros: 100_000,
+  longQueueTasks: 8,
+  longQueueMicros: 100_000,
+  longQueueLeastMicros: 16_000,
+  answerLookMicros: 16_000,
   overdueMicros: 10_000,
   overdueInQueueMicros: 50_000,
   takeOverMicros: 1_000,

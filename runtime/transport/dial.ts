@@ -134,7 +134,8 @@ async function dialStream(
   timeoutMs: number,
 ): Promise<{ socket: Duplex; peer: PeerHello }> {
   const first = encodeHello(hello, token)
-  const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs })
+  const through = hello.channel === 'control'
+  const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs, through })
   const where = 'socket' in address ? 'the connection that it opened' : address.unix
   const timer = setTimeout(() => socket.destroy(silent(where, timeoutMs)), timeoutMs)
   try {

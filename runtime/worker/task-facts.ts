@@ -41,6 +41,7 @@ export class TaskFacts implements RunningTask {
     const { link, epoch, message, state } = this.#task
     // Its caller has its answer already.
     if (state === 'gone') return
+    this.#task.told = true
     link.send([MessageType.taskEvent, epoch, message[4], value])
     // The task may not yield for long.
     link.flush()

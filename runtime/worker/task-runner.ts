@@ -9,20 +9,14 @@ import { monotonicMs } from '../base/clock.ts'
 import { ObjectStoreFullError, OutOfDiskError, TaskCancelledError } from '../base/errors.ts'
 import { isThenable } from '../base/is-thenable.ts'
 import { inlineBytes } from '../base/limits.ts'
+import type { ClaimPage } from '../objects/claim-page.ts'
 import { compact, compactBytes, decodeCompact, expand } from '../objects/compact.ts'
 import { decodeValue, encodeValue, type EncodedValue } from '../objects/value.ts'
 import { firstArgument, splitArguments } from '../owner/arguments.ts'
 import type { RunningTask } from '../owner/current.ts'
 import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
-import {
-  type Attachment,
-  type Failed,
-  MessageType,
-  type Push,
-  type RefTuple,
-  type ResultTuple,
-} from '../protocol/messages.ts'
+import { type Attachment, type Failed, MessageType, type Push, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { ArgumentsLost, bringArguments } from './argument-values.ts'
 import { callFunction } from './call.ts'
@@ -32,6 +26,7 @@ import { WorkerGenerators } from './generators.ts'
 import { ReadAgain } from './read-again.ts'
 import { runWithin } from './task-context.ts'
 import { encodeFailure } from './thrown.ts'
+import { TaskAnswers } from './task-answers.ts'
 import { TaskFacts } from './task-facts.ts'
 import { Templates, type WorkerTemplate } from './templates.ts'
 import { type RunnerEvents, WorkAndRest } from './work-and-rest.ts'
@@ -49,6 +44,8 @@ export interface WorkerTask extends QueuedTask {
   readonly local: number
   context: RunningTask | undefined
   controller: AbortController | undefined
+  /** Its owner was sent something about it: its answer must not come before that. */
+  told: boolean
 }
 
 /** An expected run time above which a worker writes what it owes before it starts, in microseconds. */
@@ -56,7 +53,6 @@ const longMicros = 200
 const newest = 0.2
 /** Within this the end of a node manager is known to its workers, in milliseconds. */
 const nodeEndMs = 500
-const noRefs: readonly RefTuple[] = []
 
 export class TaskRunner {
   readonly executor: ExecutorState<WorkerTask>
@@ -66,6 +62,7 @@ export class TaskRunner {
   readonly #owner: Owner
   readonly #again = new ReadAgain(() => this.#owner.access)
   readonly #work: WorkAndRest
+  readonly #answers: TaskAnswers
   /** Tasks that were claimed and have not ended; rarely more than one. */
   readonly #running: WorkerTask[] = []
   #nextLocal = 1
@@ -73,10 +70,11 @@ export class TaskRunner {
   constructor(
     owner: Owner,
     code: WorkerCode,
-    claim: (epoch: number, sequence: number) => boolean,
+    page: { readonly claim: ClaimPage['start']; readonly answers: () => ClaimPage['answers'] | undefined },
     events: RunnerEvents,
   ) {
     this.#owner = owner
+    this.#answers = new TaskAnswers(owner, page.answers)
     this.templates = new Templates(code)
     this.generators = new WorkerGenerators(owner)
     const { host } = owner
@@ -92,7 +90,7 @@ export class TaskRunner {
           void Promise.all([this.templates.load(template), held?.needed.whole]).then(() => this.executor.loaded(epoch)),
         rest: () => this.#running.length === 0 && this.#work.rest(),
       },
-      claim,
+      page.claim,
     )
   }
 
@@ -127,6 +125,7 @@ export class TaskRunner {
       local: this.#nextLocal++,
       context: undefined,
       controller: undefined,
+      told: false,
     }
     if (template.body.mode === 'generate') this.generators.open(task)
     const taken = this.executor.push(task)
@@ -152,12 +151,17 @@ export class TaskRunner {
   /** The node gave this worker to somebody: earlier leases are over, but for those whose tasks still run. */
   leaseStart(epoch: number, others: readonly number[]): void {
     this.executor.openLine(epoch, others)
-    for (const known of this.#links.keys()) if (!this.executor.hasLine(known)) this.#links.delete(known)
+    for (const known of this.#links.keys()) {
+      if (this.executor.hasLine(known)) continue
+      this.#links.delete(known)
+      this.#answers.over(known)
+    }
   }
 
   blocked(context: RunningTask): WorkerTask | undefined {
     const task = this.#taskOf(context)
     if (task === undefined || task.state !== 'running') return undefined
+    task.told = true
     task.link.send([MessageType.blocked, task.epoch, task.sequence])
     this.executor.blocked(task)
     task.link.flush()
@@ -288,13 +292,7 @@ export class TaskRunner {
 
   #answerInline(task: WorkerTask, startedAt: number, bytes: Uint8Array): void {
     const micros = this.#measure(task, startedAt)
-    const { borrowed, ackId } = this.#reply(task, noRefs)
-    if (borrowed.length === 0 && ackId === 0)
-      task.link.send([MessageType.done, task.epoch, task.sequence, micros, bytes])
-    else {
-      const results: ResultTuple[] = [['inline', bytes, noRefs]]
-      task.link.send([MessageType.doneMany, task.epoch, task.sequence, micros, results, borrowed, ackId])
-    }
+    this.#answers.inline(task, micros, bytes)
     this.#ended(task)
   }
 
@@ -305,8 +303,7 @@ export class TaskRunner {
     storeResults(this.#owner.host.store, { owner: task.link.peer.process, number, attempt }, values).then(
       (results) => {
         const contained = values.flatMap((value) => value.refs.map(refTupleOf))
-        const { borrowed, ackId } = this.#reply(task, contained)
-        task.link.send([MessageType.doneMany, task.epoch, task.sequence, micros, results, borrowed, ackId])
+        this.#answers.many(task, micros, results, contained)
         this.#ended(task)
       },
       (error: unknown) => {
@@ -321,26 +318,8 @@ export class TaskRunner {
   #failed(task: WorkerTask, startedAt: number, error: unknown, origin: Failed[5]): void {
     const micros = this.#measure(task, startedAt)
     const bytes = compact(encodeFailure(error))
-    const { borrowed } = this.#reply(task, noRefs)
-    const cancelled = task.controller?.signal.aborted === true
-    task.link.send([
-      MessageType.failed,
-      task.epoch,
-      task.sequence,
-      micros,
-      bytes,
-      cancelled ? 'cancelled' : origin,
-      borrowed,
-    ])
+    this.#answers.failed(task, micros, bytes, task.controller?.signal.aborted === true ? 'cancelled' : origin)
     this.#ended(task)
-  }
-
-  #reply(task: WorkerTask, contained: readonly RefTuple[]): { borrowed: readonly RefTuple[]; ackId: number } {
-    const { link, local } = task
-    if (!link.closed) return this.#owner.references.reply(local, link.peer, contained)
-    // Its owner has given it up: nobody hears what it would lend.
-    this.#owner.references.leaveTask(local)
-    return { borrowed: noRefs, ackId: 0 }
   }
 
   #measure(task: WorkerTask, startedAt: number): number {

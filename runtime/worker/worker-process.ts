@@ -113,7 +113,11 @@ class WorkerProcess {
       send: (message) => this.#home.link.send(message),
       get: (ref) => this.#owner.values.get(ref),
     })
-    this.#runner = new TaskRunner(this.#owner, this.#code, (epoch, sequence) => this.#claim(epoch, sequence), {
+    const page = {
+      claim: (epoch: number, sequence: number) => this.#claim(epoch, sequence),
+      answers: () => this.#page?.answers,
+    }
+    this.#runner = new TaskRunner(this.#owner, this.#code, page, {
       idle: () => this.#idle(),
       working: () => {
         this.#awake?.arrived()

@@ -82,6 +82,52 @@ describe('tasks that were sent ahead to a worker which is then busy for long', (
   })
 })
 
+describe('answers of a worker that has many tasks ahead of it', () => {
+  usePlainWorkers()
+  let trace: Trace
+  before(async () => {
+    await init({ numCpus: 1 })
+  })
+  beforeEach(() => (trace = new Trace()))
+  afterEach(() => trace.remove())
+  after(async () => {
+    await shutdown()
+  })
+
+  /** 3 ms of work, and a line of it. */
+  const count = remote((file: string, id: number, dies: boolean) => {
+    const { appendFileSync } = process.getBuiltinModule('node:fs')
+    appendFileSync(file, `${id}\n`)
+    for (const startedAt = performance.now(); performance.now() - startedAt < 3;);
+    if (dies) process.kill(process.pid, 'SIGKILL')
+    return id
+  })
+
+  it('count for each task that had ended when the worker died in another one', async () => {
+    const once = count.options({ maxRetries: 0 })
+    const file = `${trace.folder}/all`
+    for (let i = 0; i < 5; i++) await once.run(file, -1, false)
+    const ids = Array.from({ length: 90 }, (_, i) => i)
+    const outcomes = await Promise.allSettled(ids.map((id) => once.run(file, id, id === 30 || id === 61)))
+    const failed = ids.filter((id) => outcomes[id]?.status === 'rejected')
+    expect(failed).to.deep.equal([30, 61])
+    const lines = trace.lines('all').filter((line) => line !== '-1')
+    expect(lines.map(Number).sort((a, b) => a - b)).to.deep.equal(ids)
+  })
+
+  it('come in time where they are waited for: one after the other, and for the last of many', async () => {
+    const file = `${trace.folder}/all`
+    const told: number[] = []
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, id) => {
+        await count.run(file, id, false)
+        told.push(id)
+      }),
+    )
+    expect(told).to.deep.equal(Array.from({ length: 60 }, (_, id) => id))
+  })
+})
+
 describe('a request that no node can ever satisfy', () => {
   usePlainWorkers()
   before(async () => {

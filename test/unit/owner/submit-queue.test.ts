@@ -52,7 +52,9 @@ describe('submit-queue, what time does', () => {
     const { overdueMicros, overdueInQueueMicros } = defaultSubmitOptions
     const isTakenBack = (): boolean =>
       worker.tasks.some(({ number, state }) => number === numbers[1] && state === 'over')
-    expect(worker.tasks.map(({ number }) => number)).to.deep.equal(numbers.slice(0, 2))
+    expect(worker.tasks.map(({ number }) => number)).to.deep.equal(
+      numbers.slice(0, defaultSubmitOptions.longQueueTasks),
+    )
     await world.clock.pass(overdueMicros / 1_000 + 30, () => Promise.resolve())
     expect(isTakenBack()).to.equal(false)
     await world.clock.pass((overdueInQueueMicros - overdueMicros) / 1_000 - 20, () => Promise.resolve())
@@ -104,6 +106,33 @@ describe('submit-queue, what is sent ahead', () => {
     expect(sentOf(20_000, 20_000, 20_000)).to.deep.equal([20_000, 20_000])
     expect(sentOf(20_000, 20_000)).to.deep.equal([20_000])
     expect(sentOf(20_000, readAheadMicros + 1, 20_000)).to.deep.equal([20_000])
+  })
+
+  it('is several long ones while the queue is long, so many that each wake-up is for some of them', () => {
+    const { longQueueTasks, longQueueMicros } = defaultSubmitOptions
+    expect(sentOf(...Array.from({ length: 100 }, () => 3_000))).to.have.length(longQueueTasks)
+    expect(sentOf(...Array.from({ length: 100 }, () => 20_000))).to.have.length(Math.floor(longQueueMicros / 20_005))
+    expect(sentOf(...Array.from({ length: 100 }, () => 90_000))).to.have.length(2)
+  })
+
+  it('comes several at once to a worker that has little left, and not one for each answer', () => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 20_000 })
+    for (let i = 0; i < 60; i++) world.submit(template)
+    world.grant([...world.requests][0] as number, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    const [[index, worker]] = [...world.workers] as [WorkerEntry]
+    const refills: number[] = []
+    for (let i = 0; i < 20; i++) {
+      const before = worker.tasks.length
+      world.start(worker)
+      world.finish(index, worker, false)
+      // As long as all of them were expected to take.
+      template.runMicros = 20_000
+      for (const deliver of world.pending.splice(0)) deliver()
+      if (worker.tasks.length > before) refills.push(worker.tasks.length - before)
+    }
+    expect(Math.min(...refills)).to.be.greaterThan(2)
   })
 
   it('is taken over by a worker that has nothing left to do, when the running task has not ended', () => {

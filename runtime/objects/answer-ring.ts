@@ -1,0 +1,121 @@
+/**
+ * Answers that are left in shared memory, behind the words of a claim page (claim-page.ts), for an owner that looks there
+ * by itself every few milliseconds: a worker that leaves one wakes nobody, and what it has left is there when it dies.
+ *
+ *     words   0 listener: the epoch of the lease whose owner looks, plus one; the same negated while that owner takes for
+ *               the last time, so that no other one takes what is its; 0 for nobody
+ *             1 tail: words left so far      2 head: words taken so far      (both on a circle of 32 bits)
+ *             16... entries on a ring:  epoch | sequence | microseconds | bytes | the bytes, padded
+ *
+ * One process leaves and one takes. The worker leaves, and looks then whether the owner still listens; the owner ends its
+ * listening, and takes then what is there: so an answer is taken, or its worker knows that it may not be, and sends it
+ * too. An answer that comes twice is one that comes late: its owner has no use for it.
+ */
+import { ProtocolError } from '../base/errors.ts'
+
+export interface AnswerRing {
+  /** The worker's side. False when the answer has to be sent: nobody looks, or there is no room. */
+  leave(epoch: number, sequence: number, micros: number, bytes: Uint8Array): boolean
+  /** The worker's side: the owner of that lease does not look any more, as the lease is over. */
+  over(epoch: number): void
+  /** The owner's side: from now on it looks. False when another one does. */
+  listen(epoch: number): boolean
+  /** The owner's side: from now on nothing is left for it. It takes what is there, and says then that it has. */
+  ignore(epoch: number): void
+  ignored(epoch: number): void
+  /** The owner's side: the next answer, taken out; undefined when there is none. Throws ProtocolError. */
+  take(): LeftAnswer | undefined
+}
+
+export interface LeftAnswer {
+  readonly epoch: number
+  /** Its lowest 32 bits. */
+  readonly sequence: number
+  readonly micros: number
+  readonly bytes: Uint8Array
+}
+
+const headWords = 16
+const ringWords = 4096
+export const answerRingBytes: number = (headWords + ringWords) * Int32Array.BYTES_PER_ELEMENT
+const entryWords = 4
+/** Larger ones are seldom, and take time anyway. */
+const mostBytes = 1024
+const mostMicros = 2 ** 31 - 1
+const [listener, tail, head] = [0, 1, 2]
+
+/** `memory`: `answerRingBytes` of it, zeros at first, shared with the other side. */
+export function answerRing(memory: ArrayBufferLike, offset: number): AnswerRing {
+  const words = new Int32Array(memory, offset, headWords + ringWords)
+  const bytesOf = new Uint8Array(memory, offset + headWords * 4, ringWords * 4)
+  const at = (position: number): number => headWords + (position & (ringWords - 1))
+  const wordsFor = (length: number): number => entryWords + ((length + 3) >> 2)
+
+  const write = (position: number, bytes: Uint8Array): void => {
+    let target = (position & (ringWords - 1)) * 4
+    for (let i = 0; i < bytes.length; i++, target++) bytesOf[target & (ringWords * 4 - 1)] = bytes[i] as number
+  }
+
+  const read = (position: number, length: number): Uint8Array => {
+    const bytes = new Uint8Array(length)
+    let source = (position & (ringWords - 1)) * 4
+    for (let i = 0; i < length; i++, source++) bytes[i] = bytesOf[source & (ringWords * 4 - 1)] as number
+    return bytes
+  }
+
+  return {
+    leave(epoch, sequence, micros, bytes) {
+      const tag = (epoch + 1) | 0
+      if (Atomics.load(words, listener) !== tag || bytes.length > mostBytes || micros > mostMicros) return false
+      const position = words[tail] as number
+      const size = wordsFor(bytes.length)
+      if (((position - Atomics.load(words, head)) | 0) + size > ringWords) return false
+      words[at(position)] = epoch
+      words[at(position + 1)] = sequence
+      words[at(position + 2)] = micros
+      words[at(position + 3)] = bytes.length
+      write(position + entryWords, bytes)
+      Atomics.store(words, tail, (position + size) | 0)
+      return Atomics.load(words, listener) === tag
+    },
+    over(epoch) {
+      const tag = (epoch + 1) | 0
+      const seen = Atomics.load(words, listener)
+      if (seen !== tag && seen !== -tag) return
+      // Its owner is gone with what it had not taken.
+      Atomics.store(words, head, Atomics.load(words, tail))
+      Atomics.compareExchange(words, listener, seen, 0)
+    },
+    listen(epoch) {
+      const tag = (epoch + 1) | 0
+      return Atomics.load(words, listener) === tag || Atomics.compareExchange(words, listener, 0, tag) === 0
+    },
+    ignore(epoch) {
+      const tag = (epoch + 1) | 0
+      Atomics.compareExchange(words, listener, tag, -tag)
+    },
+    ignored(epoch) {
+      const tag = (epoch + 1) | 0
+      Atomics.compareExchange(words, listener, -tag, 0)
+    },
+    take() {
+      const position = words[head] as number
+      const left = (Atomics.load(words, tail) - position) | 0
+      if (left === 0) return undefined
+      const length = words[at(position + 3)] as number
+      const size = wordsFor(length)
+      if (left < 0 || left > ringWords || length < 0 || size > left) {
+        Atomics.store(words, head, Atomics.load(words, tail))
+        throw new ProtocolError(`an answer of ${length} bytes is left in ${left} words of shared memory`)
+      }
+      const answer = {
+        epoch: words[at(position)] as number,
+        sequence: (words[at(position + 1)] as number) >>> 0,
+        micros: words[at(position + 2)] as number,
+        bytes: read(position + entryWords, length),
+      }
+      Atomics.store(words, head, (position + size) | 0)
+      return answer
+    },
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * How many tasks are sent to a worker ahead of its answers beyond the few that fit into a pipeline, and whether its
+ * answers are in a hurry. While many wait, worker and owner wake up once for several tasks: at such a time all CPUs work,
+ * and each wake-up takes one from a task.
+ */
+import { type ClassRecord, isLong } from './class-record.ts'
+import type { LeaseRecord } from './lease-record.ts'
+import type { SubmitOptions } from './submit-types.ts'
+
+/** Answers wait for each other where so many can come in that time. */
+const togetherAtLeast = 2
+
+/** With so much expected work ahead of it, in microseconds, a worker that has answered gets more. */
+export function leastAhead(record: ClassRecord, { pipelineMicros, longQueueLeastMicros }: SubmitOptions): number {
+  return isLong(record) ? Math.max(pipelineMicros / 2, longQueueLeastMicros) : pipelineMicros / 2
+}
+
+/**
+ * Whether a task of that run time may wait behind others, the first of which was measured: one may while more are queued
+ * than workers could take next, several while the queue is long.
+ */
+export function readsAhead(
+  record: ClassRecord,
+  lease: LeaseRecord,
+  runMicros: number,
+  options: SubmitOptions,
+): boolean {
+  if (runMicros > options.readAheadMicros || record.queued <= record.leases.length) return false
+  if (lease.count === 1) return true
+  if (lease.count >= options.longQueueTasks || record.located.size > 0 || !isLong(record)) return false
+  return lease.expectedMicros + runMicros <= options.longQueueMicros
+}
+
+/**
+ * For so long the answers of a worker may wait for others, in microseconds: many tasks wait, and it has work until then.
+ * 0 where they are told one by one.
+ */
+export function restMicros(record: ClassRecord, lease: LeaseRecord, options: SubmitOptions): number {
+  const { queued, leases } = record
+  const { expectedMicros, headMicros, aborts } = lease
+  if (queued <= leases.length || expectedMicros < options.longQueueLeastMicros || aborts.size > 0) return 0
+  if (headMicros * togetherAtLeast > options.answerLookMicros * leases.length) return 0
+  return Math.min(options.answerLookMicros, expectedMicros / 2)
+}

@@ -1,0 +1,52 @@
+/** The answers of tasks: what each says, and how it gets to its owner. */
+import type { AnswerRing } from '../objects/answer-ring.ts'
+import type { Owner } from '../owner/owner.ts'
+import { type Failed, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import type { WorkerTask } from './task-runner.ts'
+
+const noRefs: readonly RefTuple[] = []
+
+export class TaskAnswers {
+  readonly #owner: Owner
+  readonly #ring: () => AnswerRing | undefined
+
+  /** `ring`: where answers are left for an owner that looks there; undefined where no memory is shared. */
+  constructor(owner: Owner, ring: () => AnswerRing | undefined) {
+    this.#owner = owner
+    this.#ring = ring
+  }
+
+  /** That lease is over: its owner looks for nothing any more. */
+  over(epoch: number): void {
+    this.#ring()?.over(epoch)
+  }
+
+  /** One small result. */
+  inline(task: WorkerTask, micros: number, bytes: Uint8Array): void {
+    const { link, epoch, sequence } = task
+    const { borrowed, ackId } = this.#reply(task, noRefs)
+    if (borrowed.length > 0 || ackId !== 0) {
+      const results: ResultTuple[] = [['inline', bytes, noRefs]]
+      link.send([MessageType.doneMany, epoch, sequence, micros, results, borrowed, ackId])
+    } else if (task.told || this.#ring()?.leave(epoch, sequence, micros, bytes) !== true)
+      link.send([MessageType.done, epoch, sequence, micros, bytes])
+  }
+
+  many(task: WorkerTask, micros: number, results: readonly ResultTuple[], contained: readonly RefTuple[]): void {
+    const { borrowed, ackId } = this.#reply(task, contained)
+    task.link.send([MessageType.doneMany, task.epoch, task.sequence, micros, results, borrowed, ackId])
+  }
+
+  failed(task: WorkerTask, micros: number, error: Uint8Array, origin: Failed[5]): void {
+    const { borrowed } = this.#reply(task, noRefs)
+    task.link.send([MessageType.failed, task.epoch, task.sequence, micros, error, origin, borrowed])
+  }
+
+  #reply(task: WorkerTask, contained: readonly RefTuple[]): { borrowed: readonly RefTuple[]; ackId: number } {
+    const { link, local } = task
+    if (!link.closed) return this.#owner.references.reply(local, link.peer, contained)
+    // Its owner has given it up: nobody hears what it would lend.
+    this.#owner.references.leaveTask(local)
+    return { borrowed: noRefs, ackId: 0 }
+  }
+}

@@ -1,0 +1,80 @@
+import { expect } from 'chai'
+import { type AnswerRing, answerRing, answerRingBytes } from '../../../runtime/objects/answer-ring.ts'
+import { AnswerLooks } from '../../../runtime/owner/answer-looks.ts'
+import { ManualClock } from '../manual-clock.ts'
+
+const noBytes = new Uint8Array()
+
+function looking(): { clock: ManualClock; looks: AnswerLooks; heard: string[]; ring: AnswerRing } {
+  const clock = new ManualClock()
+  const heard: string[] = []
+  const looks = new AnswerLooks(clock, (lease, { sequence }) => void heard.push(`${lease}: ${sequence}`))
+  return { clock, looks, heard, ring: answerRing(new SharedArrayBuffer(answerRingBytes), 0) }
+}
+
+describe('answer-looks', () => {
+  it('tells what was left together, within the time that was said', () => {
+    const { clock, looks, heard, ring } = looking()
+    const second = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
+    looks.rest(1, { ring, epoch: 7 }, 12)
+    looks.rest(2, { ring: second, epoch: 3 }, 8)
+    expect([ring.leave(7, 0, 5, noBytes), ring.leave(7, 1, 5, noBytes), second.leave(3, 4, 5, noBytes)]).to.deep.equal([
+      true,
+      true,
+      true,
+    ])
+    clock.advance(7)
+    expect(heard).to.deep.equal([])
+    clock.advance(1)
+    expect(heard).to.deep.equal(['1: 0', '1: 1', '2: 4'])
+  })
+
+  it('tells what is there when a worker is to send its answers again, and nothing is left from then on', () => {
+    const { clock, looks, heard, ring } = looking()
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    ring.leave(7, 0, 5, noBytes)
+    looks.wake(1)
+    expect(heard).to.deep.equal(['1: 0'])
+    expect(ring.leave(7, 1, 5, noBytes)).to.equal(false)
+    clock.advance(100)
+    expect([heard.length, clock.pending]).to.deep.equal([1, 0])
+  })
+
+  it('looks in vain for a while, and no longer', () => {
+    const { clock, looks, ring } = looking()
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    clock.advance(40)
+    expect(ring.leave(7, 0, 5, noBytes)).to.equal(true)
+    clock.advance(100)
+    expect(ring.leave(7, 1, 5, noBytes)).to.equal(false)
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('leaves what belongs to another lease alone, and looks nowhere where another owner does', () => {
+    const { looks, heard, ring } = looking()
+    ring.listen(2)
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    expect(ring.leave(7, 0, 5, noBytes)).to.equal(false)
+    ring.leave(2, 0, 5, noBytes)
+    looks.wake(1)
+    expect(heard).to.deep.equal([])
+    expect(ring.take()?.epoch).to.equal(2)
+  })
+
+  it('bears that an answer brings its lease to rest anew, or to an end', () => {
+    const clock = new ManualClock()
+    const ring = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
+    const heard: number[] = []
+    const looks: AnswerLooks = new AnswerLooks(clock, (lease, { sequence }) => {
+      heard.push(sequence)
+      if (sequence % 2 === 0) looks.rest(lease, { ring, epoch: 7 }, 10)
+      else looks.wake(lease)
+    })
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    for (let sequence = 0; sequence < 6; sequence++) ring.leave(7, sequence, 5, noBytes)
+    clock.advance(10)
+    expect(heard).to.deep.equal([0, 1, 2, 3, 4, 5])
+    looks.wake(1)
+    expect(clock.pending).to.be.at.most(1)
+  })
+})
