@@ -18,7 +18,7 @@ import { prefetch } from './prefetch.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
 import { emptyChunk, slotOf, type TaskTable } from './task-table.ts'
-import { AnswerLooks } from './answer-looks.ts'
+import { AnswerLooks, doneOf } from './answer-looks.ts'
 import { argumentBytesOf, noArguments } from './arguments.ts'
 import type { ByteSlab } from './byte-slab.ts'
 
@@ -82,7 +82,9 @@ export class Leasing implements SubmitEffects {
   #closed = false
 
   constructor(parts: LeasingParts, events: LeasingEvents) {
-    this.#looks = new AnswerLooks(parts.host.clock, (index, answer) => this.#left(index, answer))
+    this.#looks = new AnswerLooks(parts.host.clock, this.#left, (index, error) =>
+      this.#leases.get(index)?.link?.close(error),
+    )
     this.#host = parts.host
     this.#nodes = parts.nodes
     this.#peers = parts.peers
@@ -188,15 +190,19 @@ export class Leasing implements SubmitEffects {
     if (page !== undefined) this.#looks.rest(index, { ring: page.answers, epoch: grant.epoch }, micros / 1000)
   }
 
-  #left(index: number, { epoch, sequence, micros, bytes }: LeftAnswer): void {
+  readonly #left = (index: number, answer: LeftAnswer): void => {
     const link = this.#leases.get(index)?.link
-    if (link === undefined) return
-    const { next } = this.#state.leases.get(index) ?? { next: sequence }
-    this.#events.answered(link, [MessageType.done, epoch, next - ((next - sequence) >>> 0), micros, bytes])
+    if (link !== undefined) this.#events.answered(link, doneOf(answer, this.#state.leases.get(index)?.next ?? 0))
   }
 
   wake(index: number): void {
     this.#looks.wake(index)
+  }
+
+  /** A message of a worker is about to be heard: what it left before that comes first. */
+  beforeMessage(link: Link): void {
+    if (this.#looks.size === 0) return
+    for (const index of this.#links.get(link)?.leases.values() ?? []) this.#looks.before(index)
   }
 
   recall(index: number, sequences: readonly number[]): readonly number[] | null {
@@ -228,9 +234,10 @@ export class Leasing implements SubmitEffects {
   endWorker(index: number, reason: string): void {
     const lease = this.#leases.get(index)
     if (lease === undefined) return
+    // What it has answered counts.
+    this.#looks.end(index)
     const { node, worker, epoch } = lease.grant
     const answer = (message: Message): void => {
-      this.#looks.wake(index)
       this.#forget(index)
       this.#leftBehind(index, node)
       this.#state.workerEnded(index, message[2] as never, message[3] as number | null)
@@ -299,11 +306,8 @@ export class Leasing implements SubmitEffects {
 
   /** The last link to a worker is gone. */
   workerGone(worker: ProcessId, reason: Error): void {
-    for (const [index, lease] of [...this.#leases]) {
-      if (lease.grant.worker !== worker) continue
-      this.#looks.wake(index)
-      this.#state.broken(index, reason.message)
-    }
+    for (const [index, lease] of [...this.#leases])
+      if (lease.grant.worker === worker) this.#state.broken(index, reason.message)
   }
 
   /** The link to a node manager is gone: its leases are over, and what it was asked is asked again. */
@@ -321,7 +325,7 @@ export class Leasing implements SubmitEffects {
   nodeDead(node: NodeId, reason: string): void {
     for (const [id, question] of this.#questions) if (question.node === node) this.#questions.delete(id)
     const dead = [...this.#leases].filter(([, lease]) => lease.grant.node === node)
-    for (const [index] of dead) this.#looks.wake(index)
+    for (const [index] of dead) this.#looks.end(index)
     this.#state.nodeDead(node, reason)
     for (const [index] of dead) this.#forget(index)
   }
@@ -353,7 +357,7 @@ export class Leasing implements SubmitEffects {
   #forget(index: number): void {
     const lease = this.#leases.get(index)
     if (lease === undefined) return
-    this.#looks.wake(index)
+    this.#looks.end(index)
     this.#leases.delete(index)
     this.#latePins.dropLease(index)
     lease.page?.close()

@@ -374,6 +374,7 @@ export class Owner {
 
   #fromPeer(link: Link, message: Message): void {
     if (this.peers.isDead(link.peer.node)) return
+    this.#leasing.beforeMessage(link)
     if (this.#answers.received(link, message) || this.#generators.received(link, message)) return
     if (this.#borrowing.received(link, message) || this.access.received(message)) return
     if (this.values.asked(link, message)) return
