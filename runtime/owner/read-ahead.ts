@@ -10,9 +10,14 @@ import type { SubmitOptions } from './submit-types.ts'
 /** Answers wait for each other where so many can come in that time. */
 const togetherAtLeast = 2
 
-/** With so much expected work ahead of it, in microseconds, a worker that has answered gets more. */
-export function leastAhead(record: ClassRecord, { pipelineMicros, longQueueLeastMicros }: SubmitOptions): number {
-  return isLong(record) ? Math.max(pipelineMicros / 2, longQueueLeastMicros) : pipelineMicros / 2
+/** Whether a worker that has answered has so little left that it gets more: not one for one, many tasks share a frame. */
+export function hasLittle(
+  record: ClassRecord,
+  { count, expectedMicros }: LeaseRecord,
+  options: SubmitOptions,
+): boolean {
+  if (count <= 1 || expectedMicros * 2 <= options.pipelineMicros) return true
+  return count * 2 <= options.longQueueTasks && expectedMicros <= options.longQueueLeastMicros && isLong(record)
 }
 
 /**

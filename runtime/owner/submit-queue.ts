@@ -14,7 +14,7 @@ import type { NodeId } from '../base/ids.ts'
 import { type ClassRecord, lateMicros, type LeaseRequestRecord, mostRequests, newClassRecord } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
-import { leastAhead, readsAhead } from './read-ahead.ts'
+import { hasLittle, readsAhead } from './read-ahead.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
@@ -109,8 +109,7 @@ export class SubmitQueue {
   /** Fills one lease, whose worker has just answered. */
   protected refill(record: ClassRecord, lease: LeaseRecord): void {
     record.saturated = false
-    // Not one for one: a worker that has half of its pipeline left is in no hurry, and many tasks share a frame.
-    if (lease.count <= 1 || lease.expectedMicros <= leastAhead(record, this.options)) {
+    if (hasLittle(record, lease, this.options)) {
       if (record.queued === 0 && lease.count === 0) this.#takeOver(record, lease)
       if (record.located.size > 0) this.#pumpLocated(record)
       else

@@ -134,8 +134,7 @@ async function dialStream(
   timeoutMs: number,
 ): Promise<{ socket: Duplex; peer: PeerHello }> {
   const first = encodeHello(hello, token)
-  const through = hello.channel === 'control'
-  const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs, through })
+  const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs })
   const where = 'socket' in address ? 'the connection that it opened' : address.unix
   const timer = setTimeout(() => socket.destroy(silent(where, timeoutMs)), timeoutMs)
   try {

@@ -1,5 +1,4 @@
 /** What every connection needs of its socket, TCP or unix or TLS, without asking which it is. */
-import type { OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { lastBytesMs, lingerMs } from '../base/limits.ts'
 
@@ -30,27 +29,6 @@ export function setReferenced(socket: Duplex, referenced: boolean): void {
   const handle = socket as Duplex & MaybeTcp
   if (referenced) handle.ref?.()
   else handle.unref?.()
-}
-
-/** What is read at once into; every socket copies out of it before another one reads. */
-let readBuffer: Buffer | undefined
-const readBufferBytes = 64 * 1024
-
-/**
- * For a socket that gets many small messages: what comes is told by its `data` event in a copy, and is not buffered by
- * the stream: a message after long work, when nothing is in the caches, costs a quarter less by that.
- */
-export function readThrough(socket: () => Duplex): OnReadOpts {
-  readBuffer ??= Buffer.allocUnsafeSlow(readBufferBytes)
-  return {
-    buffer: readBuffer,
-    callback(length, bytes) {
-      const chunk = Buffer.allocUnsafe(length)
-      chunk.set(bytes.subarray(0, length))
-      socket().emit('data', chunk)
-      return true
-    },
-  }
 }
 
 /**

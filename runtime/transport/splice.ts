@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { ConnectionLostError } from '../base/errors.ts'
 import { dialTimeoutMs, lastBytesMs } from '../base/limits.ts'
 import type { DialTarget, Refusal } from './hello.ts'
-import { ignore, readThrough, setKeepAlive } from './sockets.ts'
+import { ignore, setKeepAlive } from './sockets.ts'
 import { environmentTls } from './tls-environment.ts'
 
 /** Where a connection that is meant for another process goes on. */
@@ -51,20 +51,15 @@ function watch(socket: Duplex, other: Duplex): void {
   if (socket.destroyed) broken()
 }
 
-export interface ConnectOptions {
-  readonly tls?: ClientTls
-  readonly timeoutMs?: number
-  /** Of a unix socket for small messages: `readThrough`. */
-  readonly through?: boolean
-}
-
 /** A TCP, TLS or unix connection, half-open allowed. Rejects with ConnectionLostError naming the address. */
 export async function connectTo(
   address: { readonly unix: string } | { readonly url: string },
-  options: ConnectOptions = {},
+  options: { readonly tls?: ClientTls; readonly timeoutMs?: number } = {},
 ): Promise<Duplex> {
   const socket =
-    'unix' in address ? connectUnix(address.unix, options.through === true) : await connectUrl(address.url, options.tls)
+    'unix' in address
+      ? connectNet({ path: address.unix, allowHalfOpen: true })
+      : await connectUrl(address.url, options.tls)
   const where = 'unix' in address ? address.unix : address.url
   const timeoutMs = options.timeoutMs ?? dialTimeoutMs
   const readyEvent = 'unix' in address || !isSecure(address.url) ? 'connect' : 'secureConnect'
@@ -101,13 +96,6 @@ export function hostAndPort(url: string): { readonly host: string; readonly port
   const parsed = new URL(url)
   const port = parsed.port === '' ? (isSecure(url) ? 443 : 80) : Number(parsed.port)
   return { host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'), port }
-}
-
-function connectUnix(path: string, through: boolean): Socket {
-  if (!through) return connectNet({ path, allowHalfOpen: true })
-  const onread = readThrough(() => socket)
-  const socket: Socket = connectNet({ path, allowHalfOpen: true, onread })
-  return socket
 }
 
 async function connectUrl(url: string, tls: ClientTls | undefined): Promise<Socket> {
