@@ -18,13 +18,18 @@ export interface AnswerRing {
   leave(epoch: number, sequence: number, micros: number, bytes: Uint8Array): boolean
   /** The worker's side: the owner of that lease does not look any more, as the lease is over. */
   over(epoch: number): void
-  /** The owner's side: from now on it looks. False when another one does. */
+  /** The owner's side: from now on it looks (again). False when another one does. */
   listen(epoch: number): boolean
   /** The owner's side: from now on nothing is left for it. It takes what is there, and says then that it has. */
   ignore(epoch: number): void
   ignored(epoch: number): void
-  /** The owner's side: the next answer, taken out; undefined when there is none. Throws ProtocolError. */
-  take(): LeftAnswer | undefined
+  /** The owner's side: whether nothing is left there. */
+  readonly empty: boolean
+  /**
+   * The owner's side: the next answer, taken out; undefined when there is none, or it comes too early, and stays.
+   * Throws ProtocolError.
+   */
+  take(isEarly?: (epoch: number, sequence: number) => boolean): LeftAnswer | undefined
 }
 
 export interface LeftAnswer {
@@ -88,7 +93,9 @@ export function answerRing(memory: ArrayBufferLike, offset: number): AnswerRing 
     },
     listen(epoch) {
       const tag = (epoch + 1) | 0
-      return Atomics.load(words, listener) === tag || Atomics.compareExchange(words, listener, 0, tag) === 0
+      const seen = Atomics.load(words, listener)
+      if (seen === tag) return true
+      return (seen === 0 || seen === -tag) && Atomics.compareExchange(words, listener, seen, tag) === seen
     },
     ignore(epoch) {
       const tag = (epoch + 1) | 0
@@ -98,7 +105,10 @@ export function answerRing(memory: ArrayBufferLike, offset: number): AnswerRing 
       const tag = (epoch + 1) | 0
       Atomics.compareExchange(words, listener, -tag, 0)
     },
-    take() {
+    get empty() {
+      return Atomics.load(words, tail) === words[head]
+    },
+    take(isEarly) {
       const position = words[head] as number
       const left = (Atomics.load(words, tail) - position) | 0
       if (left === 0) return undefined
@@ -108,9 +118,12 @@ export function answerRing(memory: ArrayBufferLike, offset: number): AnswerRing 
         Atomics.store(words, head, Atomics.load(words, tail))
         throw new ProtocolError(`an answer of ${length} bytes is left in ${left} words of shared memory`)
       }
+      const epoch = words[at(position)] as number
+      const sequence = (words[at(position + 1)] as number) >>> 0
+      if (isEarly?.(epoch, sequence) === true) return undefined
       const answer = {
-        epoch: words[at(position)] as number,
-        sequence: (words[at(position + 1)] as number) >>> 0,
+        epoch,
+        sequence,
         micros: words[at(position + 2)] as number,
         bytes: read(position + entryWords, length),
       }

@@ -4,7 +4,6 @@
  */
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { type ArgumentBytes, type Done, MessageType, type Attachment, type Message } from '../protocol/messages.ts'
-import type { LeftAnswer } from '../objects/answer-ring.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
@@ -18,7 +17,7 @@ import { prefetch } from './prefetch.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
 import { emptyChunk, slotOf, type TaskTable } from './task-table.ts'
-import { AnswerLooks, doneOf } from './answer-looks.ts'
+import { AnswerLooks } from './answer-looks.ts'
 import { argumentBytesOf, noArguments } from './arguments.ts'
 import type { ByteSlab } from './byte-slab.ts'
 
@@ -82,9 +81,14 @@ export class Leasing implements SubmitEffects {
   #closed = false
 
   constructor(parts: LeasingParts, events: LeasingEvents) {
-    this.#looks = new AnswerLooks(parts.host.clock, this.#left, (index, error) =>
-      this.#leases.get(index)?.link?.close(error),
-    )
+    this.#looks = new AnswerLooks(parts.host.clock, {
+      tasksOf: (index) => this.#state.leases.get(index),
+      answered: (index, message) => {
+        const link = this.#leases.get(index)?.link
+        if (link !== undefined) this.#events.answered(link, message)
+      },
+      damaged: (index, error) => this.#leases.get(index)?.link?.close(error),
+    })
     this.#host = parts.host
     this.#nodes = parts.nodes
     this.#peers = parts.peers
@@ -188,11 +192,6 @@ export class Leasing implements SubmitEffects {
   rest(index: number, micros: number): void {
     const { page, grant } = this.#leases.get(index) as OpenLease
     if (page !== undefined) this.#looks.rest(index, { ring: page.answers, epoch: grant.epoch }, micros / 1000)
-  }
-
-  readonly #left = (index: number, answer: LeftAnswer): void => {
-    const link = this.#leases.get(index)?.link
-    if (link !== undefined) this.#events.answered(link, doneOf(answer, this.#state.leases.get(index)?.next ?? 0))
   }
 
   wake(index: number): void {

@@ -136,7 +136,7 @@ export interface SubmitOptions {
 export const defaultSubmitOptions: SubmitOptions = {
   pipelineMicros: 2_000,
   readAheadMicros: 100_000,
-  longQueueTasks: 8,
+  longQueueTasks: 16,
   longQueueMicros: 100_000,
   longQueueLeastMicros: 16_000,
   answerLookMicros: 16_000,

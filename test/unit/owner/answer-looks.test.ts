@@ -5,20 +5,34 @@ import { ManualClock } from '../manual-clock.ts'
 
 const noBytes = new Uint8Array()
 
-function looking(): { clock: ManualClock; looks: AnswerLooks; heard: string[]; ring: AnswerRing } {
+interface Looking {
+  readonly clock: ManualClock
+  readonly looks: AnswerLooks
+  readonly heard: string[]
+  readonly ring: AnswerRing
+  /** Of every lease: the task whose answer is the next one. Each that is told makes it one more. */
+  readonly tasks: { first: number; next: number }
+}
+
+function looking(): Looking {
   const clock = new ManualClock()
   const heard: string[] = []
-  const looks = new AnswerLooks(
-    clock,
-    (lease, { sequence }) => void heard.push(`${lease}: ${sequence}`),
-    (lease, error) => void heard.push(`${lease}: ${error.message}`),
-  )
-  return { clock, looks, heard, ring: answerRing(new SharedArrayBuffer(answerRingBytes), 0) }
+  const tasks = { first: 0, next: 1_000 }
+  const looks = new AnswerLooks(clock, {
+    tasksOf: () => tasks,
+    answered(lease, [, , sequence]) {
+      heard.push(`${lease}: ${sequence}`)
+      tasks.first = Math.max(tasks.first, sequence + 1)
+    },
+    damaged: (lease, error) => void heard.push(`${lease}: ${error.message}`),
+  })
+  return { clock, looks, heard, ring: answerRing(new SharedArrayBuffer(answerRingBytes), 0), tasks }
 }
 
 describe('answer-looks', () => {
   it('tells what was left together, within the time that was said', () => {
-    const { clock, looks, heard, ring } = looking()
+    const { clock, looks, heard, ring, tasks } = looking()
+    tasks.first = 5
     const second = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
     looks.rest(1, { ring, epoch: 7 }, 12)
     looks.rest(2, { ring: second, epoch: 3 }, 8)
@@ -76,35 +90,60 @@ describe('answer-looks', () => {
     expect(ring.take()?.epoch).to.equal(2)
   })
 
-  it('lets no answer overtake the one that is being told, when a worker is to send its answers again by that', async () => {
-    const clock = new ManualClock()
-    const ring = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
-    const heard: string[] = []
-    const looks: AnswerLooks = new AnswerLooks(
-      clock,
-      (lease, { sequence }) => {
-        heard.push(`${sequence} begins`)
-        if (sequence === 1) looks.wake(lease)
-        heard.push(`${sequence} ends`)
-      },
-      () => expect.fail('nothing is damaged'),
-    )
+  it('tells an answer that is left when those of the tasks before it, which were sent, have come', () => {
+    const { clock, looks, heard, ring, tasks } = looking()
     looks.rest(1, { ring, epoch: 7 }, 10)
-    for (let sequence = 0; sequence < 3; sequence++) ring.leave(7, sequence, 5, noBytes)
+    ring.leave(7, 1, 5, noBytes)
+    clock.advance(10)
     looks.before(1)
-    expect(heard).to.deep.equal(['0 begins', '0 ends', '1 begins', '1 ends', '2 begins', '2 ends'])
-    expect(ring.leave(7, 3, 5, noBytes)).to.equal(true)
-    await Promise.resolve()
-    expect(heard.slice(6)).to.deep.equal(['3 begins', '3 ends'])
-    expect(ring.leave(7, 4, 5, noBytes)).to.equal(false)
+    expect(heard).to.deep.equal([])
+    tasks.first = 1
+    clock.advance(16)
+    expect(heard).to.deep.equal(['1: 1'])
   })
 
-  it('goes on looking at a lease that rests again before its worker was told', async () => {
-    const { looks, ring } = looking()
+  it('tells what is left too early in any case, when the lease ends or nothing comes for long', () => {
+    for (const how of ['end', 'silence']) {
+      const { clock, looks, heard, ring } = looking()
+      looks.rest(1, { ring, epoch: 7 }, 10)
+      ring.leave(7, 1, 5, noBytes)
+      if (how === 'end') looks.end(1)
+      else clock.advance(200)
+      expect(heard, how).to.deep.equal(['1: 1'])
+    }
+  })
+
+  it('has a worker send its answers again, and tells those first that it has left', () => {
+    const { clock, looks, heard, ring } = looking()
     looks.rest(1, { ring, epoch: 7 }, 10)
+    for (let sequence = 0; sequence < 3; sequence++) ring.leave(7, sequence, 5, noBytes)
+    looks.wake(1)
+    expect(ring.leave(7, 3, 5, noBytes)).to.equal(false)
+    expect(heard).to.deep.equal([])
+    clock.advance(1)
+    expect(heard).to.deep.equal(['1: 0', '1: 1', '1: 2'])
+    expect([looks.size, clock.pending]).to.deep.equal([0, 0])
+  })
+
+  it('goes on looking at a lease that rests again before all was taken', () => {
+    const { clock, looks, heard, ring } = looking()
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    ring.leave(7, 0, 5, noBytes)
     looks.wake(1)
     looks.rest(1, { ring, epoch: 7 }, 10)
-    await Promise.resolve()
-    expect(ring.leave(7, 0, 5, noBytes)).to.equal(true)
+    expect(ring.leave(7, 1, 5, noBytes)).to.equal(true)
+    clock.advance(10)
+    expect(heard).to.deep.equal(['1: 0', '1: 1'])
+    expect(looks.size).to.equal(1)
+  })
+
+  it('knows a task by its lowest 32 bits, wherever its lease has got to', () => {
+    const { looks, heard, ring, tasks } = looking()
+    const first = 2 ** 33 + 5
+    Object.assign(tasks, { first, next: first + 3 })
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    for (let i = 0; i < 3; i++) ring.leave(7, first + i, 5, noBytes)
+    looks.before(1)
+    expect(heard).to.deep.equal([0, 1, 2].map((i) => `1: ${first + i}`))
   })
 })
