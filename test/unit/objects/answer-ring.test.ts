@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { type AnswerRing, answerRing, answerRingBytes } from '../../../runtime/objects/answer-ring.ts'
@@ -89,5 +91,55 @@ describe('answer-ring', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  it('loses no answer while its owner begins and ends to look: what it may not see is sent', async () => {
+    const count = 200_000
+    const [memory, sent, progress] = [answerRingBytes, count, 8].map((bytes) => new SharedArrayBuffer(bytes)) as [
+      SharedArrayBuffer,
+      SharedArrayBuffer,
+      SharedArrayBuffer,
+    ]
+    const entry = new URL('./answer-ring-thread.ts', import.meta.url).href
+    const thread = new Worker(`import('tsx/esm/api').then(({ tsImport }) => tsImport('${entry}', '${entry}'))`, {
+      eval: true,
+      workerData: { memory, sent, progress },
+    })
+    const exited = once(thread, 'exit')
+    const ring = answerRing(memory, 0)
+    const taken = new Uint8Array(count)
+    let newest = -1
+    const takeAll = (): void => {
+      for (let answer = ring.take(); answer !== undefined; answer = ring.take()) {
+        expect(answer.sequence).to.be.greaterThan(newest)
+        expect([...answer.bytes]).to.deep.equal([answer.sequence & 255])
+        newest = answer.sequence
+        taken[newest] = 1
+      }
+    }
+    const done = new Int32Array(progress)
+    const until = async (holds: () => boolean): Promise<void> => {
+      while (!holds()) await new Promise(setImmediate)
+    }
+    await until(() => Atomics.load(done, 0) === 1)
+    ring.listen(1)
+    Atomics.store(done, 1, 1)
+    Atomics.notify(done, 1)
+    await until(() => !ring.empty)
+    for (let turn = 0; Atomics.load(done, 0) < count; turn++) {
+      if (turn % 3 === 0) expect(ring.listen(1)).to.equal(true)
+      takeAll()
+      if (turn % 3 === 2) {
+        ring.ignore(1)
+        takeAll()
+        ring.ignored(1)
+      }
+      if (turn % 50 === 0) await new Promise(setImmediate)
+    }
+    takeAll()
+    await exited
+    const isSent = new Uint8Array(sent)
+    expect(isSent.findIndex((value, i) => value === 0 && taken[i] === 0)).to.equal(-1)
+    expect([isSent[0], taken[0], taken[1]]).to.deep.equal([1, 0, 1])
   })
 })
