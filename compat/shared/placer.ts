@@ -61,6 +61,8 @@ interface Known {
   isQuick: boolean
   /** Calls whose number has one of these bits run here without another look. */
   passMask: number
+  /** Calls a function of this text: the same for all of them. */
+  readonly call: (fn: AnyFunction, ...args: unknown[]) => unknown
 }
 
 /** A text whose functions were to stay so often in a row is not looked into again: they stay. */
@@ -76,6 +78,11 @@ const longMs = 1
 const lookedAtMask = 7
 const seldomMask = 31
 const oftenUntil = 1000
+/**
+ * To read a function's text, and compare it, takes longer than all else that is done for a call that runs here. When so
+ * many in a row were of one text, and run here, up to 15 behind each of them are taken to be of it. Nothing is sent unread.
+ */
+const alikeUntil = 1000
 /** Texts that are remembered, the oldest go first. */
 const maxKnown = 1000
 
@@ -87,9 +94,12 @@ export class Placer {
   readonly #forgotten = { worker: 0, caller: 0 }
   #lastFunction: AnyFunction | undefined
   #lastKnown: Known | undefined
-  /** What the original is given for it. */
+  /** What the original is given for the last function. */
   #lastPlaced: ((...args: unknown[]) => unknown) | undefined
   #lastTask: AnyTask | undefined
+  /** Functions in a row that were of the last text, and how many of the next ones are taken to be. */
+  #alike = 0
+  #unread = 0
 
   constructor(placement: Placement, maxRetries: number = 0) {
     this.#placement = placement
@@ -97,37 +107,42 @@ export class Placer {
   }
 
   /**
-   * Whether a call of `fn` stays without another look. It is counted, and the original may run the function itself, as if
-   * there was no placer.
+   * What the original is to call with `fn` and its arguments, where placement is 'auto': decided at each call, with nearly
+   * nothing beside where it is known to be quick. Undefined: the call stays without another look, and the original may run
+   * the function itself, as if there was no placer.
    */
-  stays(fn: AnyFunction): boolean {
-    const known = this.#knownOf(fn)
-    if (known.stayed < sureAfter) return false
+  callOf(fn: AnyFunction): Known['call'] | undefined {
+    const known = this.#taken(fn)
+    if (known.stayed < sureAfter) return known.call
     known.caller++
-    return true
+    return undefined
   }
 
-  /**
-   * `fn`, as the original is to call it where placement is 'auto': decided at each call, with nearly nothing beside where
-   * it is known to be quick.
-   */
+  /** `fn`, as the original is to call it any number of times: decided at each call. */
   placed(fn: AnyFunction): (...args: unknown[]) => unknown {
     const known = this.#knownOf(fn)
     return (this.#lastPlaced ??= (...args) => {
-      if (!passes(known)) return this.#run(fn, args, known, auto)
+      if (!passes(known)) return this.#lookAt(fn, ...args)
       known.caller++
       return fn(...(args as never[]))
     })
   }
 
-  /** The same of a task, which is given `{ signal }`: on a worker one of its own. */
+  /** A task, as the original is to call it, or the task itself where it stays. On a worker it is given its own signal. */
   placedTask(task: AnyTask): AnyTask {
-    const known = this.#knownOf(task)
-    return (this.#lastTask ??= (given) => {
-      if (!passes(known)) return this.#run(task, [given], known, { ...autoTask, signal: given.signal })
+    const known = this.#taken(task)
+    if (known.stayed >= sureAfter) {
+      known.caller++
+      return task
+    }
+    if (task === this.#lastFunction && this.#lastTask !== undefined) return this.#lastTask
+    const placed: AnyTask = (given) => {
+      if (!passes(known)) return this.#run(task, [given], this.#knownOf(task), { ...autoTask, signal: given.signal })
       known.caller++
       return task(given)
-    })
+    }
+    if (task === this.#lastFunction) this.#lastTask = placed
+    return placed
   }
 
   /** `fn`, as the original is to call it, with what is said of it. */
@@ -140,6 +155,11 @@ export class Placer {
   task(task: AnyTask, given: Parameters<AnyTask>[0], placement: Placement): unknown {
     const known = this.#knownOf(task)
     return this.#run(task, [given], known, { placement, signal: given.signal, givesSignal: true })
+  }
+
+  /** Of callers that only hand on their arguments, so that no array is made of them. */
+  #lookAt(fn: AnyFunction, ...args: unknown[]): unknown {
+    return this.#run(fn, args, this.#knownOf(fn), auto)
   }
 
   #run(fn: AnyFunction, args: readonly unknown[], known: Known, options: PlaceOptions): unknown {
@@ -231,24 +251,42 @@ export class Placer {
     return fn(...(args as never[]))
   }
 
+  /** Of a function that is called once. */
+  #taken(fn: AnyFunction): Known {
+    if (this.#unread === 0 || fn === this.#lastFunction) return this.#knownOf(fn)
+    this.#unread--
+    return this.#lastKnown as Known
+  }
+
   #knownOf(fn: AnyFunction): Known {
     // Mostly it is the function of the call before.
     if (fn === this.#lastFunction) return this.#lastKnown as Known
     const text = Function.prototype.toString.call(fn)
     const last = this.#lastKnown
-    // To compare it is less than to look it up.
-    const known = last?.text === text ? last : (this.#known.get(text) ?? this.#remember(fn, text))
     this.#lastFunction = fn
-    this.#lastKnown = known
     this.#lastPlaced = undefined
     this.#lastTask = undefined
-    return known
+    // To compare it is less than to look it up.
+    if (last?.text === text) {
+      if (last.passMask !== 0 && ++this.#alike > alikeUntil) this.#unread = scattered(this.#alike)
+      return last
+    }
+    this.#alike = 0
+    this.#unread = 0
+    return (this.#lastKnown = this.#known.get(text) ?? this.#remember(fn, text))
   }
 
   #remember(fn: AnyFunction, text: string): Known {
     const name = fn.name === '' ? 'anonymous' : fn.name
     const counts = { worker: 0, caller: 0, stayed: 0, returned: 0 }
-    const known: Known = { name, text, ...counts, reasons: [], isQuick: false, passMask: 0 }
+    const known: Known = {
+      ...{ name, text, ...counts, reasons: [], isQuick: false, passMask: 0 },
+      call: (called, ...args) => {
+        if (!passes(known)) return this.#lookAt(called, ...args)
+        known.caller++
+        return called(...(args as never[]))
+      },
+    }
     this.#known.set(text, known)
     if (this.#known.size > maxKnown) this.#forgetOldest()
     return known
@@ -270,4 +308,9 @@ function passes(known: Known): boolean {
 
 async function later(send: () => Promise<unknown>): Promise<unknown> {
   return send()
+}
+
+/** 0 to 15, without a period in which a program might call its functions. */
+function scattered(number: number): number {
+  return Math.imul(number, 0x9e3779b1) >>> 28
 }

@@ -35,6 +35,15 @@ for (const place of places) {
 
     conformanceSuite({ name: 'the shim', load: () => import('outpool/p-limit') })
 
+    it('sends no function for another, however many of another text ran in the caller before it', async () => {
+      const limit = pLimit(10)
+      do await Promise.all(Array.from({ length: 100 }, () => limit(() => 1)))
+      while (explain(limit).caller < 2_000)
+      const others = await Promise.all(Array.from({ length: 64 }, (_, i) => limit((n: number) => `other ${n}`, i)))
+      expect(others).to.deep.equal(Array.from({ length: 64 }, (_, i) => `other ${i}`))
+      expect(explain(limit).functions[1]?.worker).to.be.at.least(64 - 15)
+    })
+
     it('runs what only computes on workers, of every node', async () => {
       const { explain: explainProcess } = await import('outpool')
       const limit = pLimit(6)

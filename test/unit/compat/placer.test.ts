@@ -9,11 +9,8 @@ describe('the placer', () => {
     const placer = new Placer('auto')
     const seen: number[] = []
     const note = (n: number): number => seen.push(n)
-    for (let i = 0; i < 3; i++) {
-      expect(placer.stays(note)).to.equal(false)
-      placer.placed(note)(i)
-    }
-    expect(placer.stays(note)).to.equal(true)
+    for (let i = 0; i < 3; i++) placer.callOf(note)?.(note, i)
+    expect(placer.callOf(note)).to.equal(undefined)
     placer.placed(note)(3)
     expect(seen).to.deep.equal([0, 1, 2, 3])
     const [known] = placer.report().functions
@@ -35,6 +32,21 @@ describe('the placer', () => {
     task({})
     expect(seen).to.deep.equal(['other 1', '2', '3', 'task'])
     expect(placer.report().functions.map(({ caller }) => caller)).to.deep.equal([2, 1, 1])
+  })
+
+  it('takes functions to be of the text of a thousand before them, and finds within sixteen that they are not', () => {
+    const placer = new Placer('auto')
+    const seen: string[] = []
+    const call = (fn: () => unknown): unknown => (placer.callOf(fn) ?? ((own) => own()))(fn)
+    for (let i = 0; i < 2_000; i++) call(() => seen.push('one'))
+    const texts: string[] = []
+    for (let i = 0; i < 100; i++) texts.push(String(call(() => seen.push('another'))))
+    expect(texts.at(-1)).to.equal('2100')
+    expect(seen.filter((what) => what === 'another')).to.have.length(100)
+    const [one, another] = placer.report().functions
+    expect(placer.report().caller).to.equal(2_100)
+    expect(one?.caller).to.be.within(2_000, 2_015)
+    expect(another?.caller).to.be.within(85, 100)
   })
 
   it('counts by text, and keeps the counts of texts that it has forgotten', () => {
