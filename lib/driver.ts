@@ -7,6 +7,7 @@
 import { systemClock } from '../runtime/base/clock.ts'
 import { ConnectionLostError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
+import { spareMemory } from '../runtime/base/spare-memory.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { startLocal, type LocalNode } from '../runtime/cluster/local.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
@@ -31,6 +32,12 @@ const noNode = '0000000000000000' as NodeId
 
 /** How long a program that ends waits for the last lines of its workers, in milliseconds. */
 const lastLinesMs = 150
+
+/**
+ * How often a driver gives memory back at the most, in milliseconds. It is the user's process, which may have to answer
+ * others at once, and keep things by weak references as long as it can: so seldom that nobody notices.
+ */
+const givesBackMs = 600_000
 
 export interface DriverHandle {
   readonly runtime: ProcessRuntime
@@ -75,6 +82,8 @@ class Driver implements DriverHandle {
   #nodeStore: NodeStore | undefined
   #pulling!: Pulling
   #awake: WaitAwake | undefined
+  /** It rests when nobody waits for a value, nothing that was submitted is under way, and nothing else uses its CPU. */
+  readonly #memory = spareMemory(givesBackMs, () => this.#home === undefined || this.#owner.state.unsettled > 0)
   #waits = 0
   #keepAlive: NodeJS.Timeout | undefined
   #stopped = false
@@ -84,6 +93,7 @@ class Driver implements DriverHandle {
     if (--this.#waits > 0) return
     this.#home?.unref()
     this.#keepAlive?.unref()
+    if (!this.#stopped) this.#memory.rest()
   }
 
   constructor(options: CompiledInit) {
@@ -249,6 +259,7 @@ class Driver implements DriverHandle {
   /** A program that waits for a value must not end before it is there; one that waits for nothing may. */
   #enterWait(): () => void {
     if (this.#waits++ === 0) {
+      this.#memory.work()
       this.#home?.ref()
       this.#keepAlive ??= setInterval(() => {}, 2 ** 30)
       this.#keepAlive.ref()
@@ -297,6 +308,7 @@ class Driver implements DriverHandle {
     if (currentRuntime() === this.runtime) setCurrentRuntime(undefined)
     this.#owner.close(error, { kind: 'class-closed', reason: error.message, left })
     clearInterval(this.#keepAlive)
+    this.#memory.stop()
   }
 }
 

@@ -106,8 +106,9 @@ function remove(file: string): void {
 /** What is to be kept with the next timer, or at the end of the process. */
 const toKeep: (() => void)[] = []
 
-function keepAll(): void {
-  process.off('exit', keepAll)
+/** At once: before V8 throws away what it has compiled. */
+export function keepCompiled(): void {
+  process.off('exit', keepCompiled)
   for (const keep of toKeep.splice(0)) keep()
 }
 
@@ -118,8 +119,8 @@ function keepLater(script: Script, file: string, filename: string): void {
       writeCompiled(file, filename, script.createCachedData())
   }
   if (toKeep.push(keep) > 1) return
-  process.once('exit', keepAll)
-  setTimeout(keepAll, keptAfterMs).unref()
+  process.once('exit', keepCompiled)
+  setTimeout(keepCompiled, keptAfterMs).unref()
 }
 
 /** `name` says which source it is: V8 itself compares nothing but its length. */
@@ -185,4 +186,4 @@ export function requireCompiled(specifier: string): unknown {
 }
 
 // Scripts import it by its name, too.
-loaded.set(import.meta.url, { requireCompiled })
+loaded.set(import.meta.url, { keepCompiled, requireCompiled })

@@ -1,4 +1,5 @@
 /** A daemon as a process: its record, its signals, its end. The daemon itself, without a process around it, is `daemon.ts`. */
+import { spareMemory } from '../base/spare-memory.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
 import { startDaemon } from './daemon.ts'
 import type { Daemon } from './daemon.ts'
@@ -13,6 +14,8 @@ import { outpoolHome } from './token.ts'
 const defaultDrainMs = 10_000
 /** How often the log of the daemon is looked at, whether it has grown too large. */
 const rotationMs = 10_000
+/** How often it is looked whether there is memory to give back. */
+const givesBackMs = 60_000
 
 /**
  * Resolves when the node is ready. From then on this process belongs to it: SIGTERM drains it for a while and then stops
@@ -47,6 +50,9 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
       process.exit()
     },
   })
+  const memory = spareMemory(givesBackMs)
+  memory.rest()
+  setInterval(() => memory.rest(), givesBackMs).unref()
   if (options.logFile !== '') setInterval(() => rotateIfLarge(options.logFile), rotationMs).unref()
   process.on('exit', () => {
     daemon.stopNow()

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
+import { spareMemory } from '../base/spare-memory.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
 import { setCurrentRuntime } from '../owner/current.ts'
 import { type Home, nodeSocketOf, openHome } from '../owner/home.ts'
@@ -28,6 +29,8 @@ import { WorkerCode } from './worker-code.ts'
 
 /** How often a worker that holds objects looks whether it still does, in milliseconds. */
 const holdsMs = 1_000
+/** How often a worker gives memory back at the most, in milliseconds. */
+const givesBackMs = 60_000
 
 export interface WorkerStart {
   /** Whether the node lives in its one driver's process. */
@@ -69,6 +72,7 @@ class WorkerProcess {
     holds: () => this.#owner.holdsAnything || this.#store.pinned > 0,
     collect: collectGarbage,
   })
+  readonly #memory = spareMemory(givesBackMs)
   readonly #awake: WaitAwake | undefined
   #leaving = false
   /** What the node manager was told last. */
@@ -122,6 +126,7 @@ class WorkerProcess {
       working: () => {
         this.#awake?.arrived()
         this.#lending.working()
+        this.#memory.work()
       },
     })
     this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
@@ -261,6 +266,7 @@ class WorkerProcess {
     this.#awake?.expect()
     this.#lending.idle()
     this.#collection.idle()
+    this.#memory.rest()
     this.#leaveWhenIdle()
   }
 
