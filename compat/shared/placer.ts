@@ -78,11 +78,6 @@ const longMs = 1
 const lookedAtMask = 7
 const seldomMask = 31
 const oftenUntil = 1000
-/**
- * To read a function's text, and compare it, takes longer than all else that is done for a call that runs here. When so
- * many in a row were of one text, and run here, up to 15 behind each of them are taken to be of it. Nothing is sent unread.
- */
-const alikeUntil = 1000
 /** Texts that are remembered, the oldest go first. */
 const maxKnown = 1000
 
@@ -97,9 +92,6 @@ export class Placer {
   /** What the original is given for the last function. */
   #lastPlaced: ((...args: unknown[]) => unknown) | undefined
   #lastTask: AnyTask | undefined
-  /** Functions in a row that were of the last text, and how many of the next ones are taken to be. */
-  #alike = 0
-  #unread = 0
 
   constructor(placement: Placement, maxRetries: number = 0) {
     this.#placement = placement
@@ -112,7 +104,7 @@ export class Placer {
    * the function itself, as if there was no placer.
    */
   callOf(fn: AnyFunction): Known['call'] | undefined {
-    const known = this.#taken(fn)
+    const known = this.#knownOf(fn)
     if (known.stayed < sureAfter) return known.call
     known.caller++
     return undefined
@@ -130,19 +122,16 @@ export class Placer {
 
   /** A task, as the original is to call it, or the task itself where it stays. On a worker it is given its own signal. */
   placedTask(task: AnyTask): AnyTask {
-    const known = this.#taken(task)
+    const known = this.#knownOf(task)
     if (known.stayed >= sureAfter) {
       known.caller++
       return task
     }
-    if (task === this.#lastFunction && this.#lastTask !== undefined) return this.#lastTask
-    const placed: AnyTask = (given) => {
-      if (!passes(known)) return this.#run(task, [given], this.#knownOf(task), { ...autoTask, signal: given.signal })
+    return (this.#lastTask ??= (given) => {
+      if (!passes(known)) return this.#run(task, [given], known, { ...autoTask, signal: given.signal })
       known.caller++
       return task(given)
-    }
-    if (task === this.#lastFunction) this.#lastTask = placed
-    return placed
+    })
   }
 
   /** `fn`, as the original is to call it, with what is said of it. */
@@ -251,13 +240,6 @@ export class Placer {
     return fn(...(args as never[]))
   }
 
-  /** Of a function that is called once. */
-  #taken(fn: AnyFunction): Known {
-    if (this.#unread === 0 || fn === this.#lastFunction) return this.#knownOf(fn)
-    this.#unread--
-    return this.#lastKnown as Known
-  }
-
   #knownOf(fn: AnyFunction): Known {
     // Mostly it is the function of the call before.
     if (fn === this.#lastFunction) return this.#lastKnown as Known
@@ -267,12 +249,7 @@ export class Placer {
     this.#lastPlaced = undefined
     this.#lastTask = undefined
     // To compare it is less than to look it up.
-    if (last?.text === text) {
-      if (last.passMask !== 0 && ++this.#alike > alikeUntil) this.#unread = scattered(this.#alike)
-      return last
-    }
-    this.#alike = 0
-    this.#unread = 0
+    if (last?.text === text) return last
     return (this.#lastKnown = this.#known.get(text) ?? this.#remember(fn, text))
   }
 
@@ -308,9 +285,4 @@ function passes(known: Known): boolean {
 
 async function later(send: () => Promise<unknown>): Promise<unknown> {
   return send()
-}
-
-/** 0 to 15, without a period in which a program might call its functions. */
-function scattered(number: number): number {
-  return Math.imul(number, 0x9e3779b1) >>> 28
 }

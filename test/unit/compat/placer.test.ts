@@ -34,21 +34,6 @@ describe('the placer', () => {
     expect(placer.report().functions.map(({ caller }) => caller)).to.deep.equal([2, 1, 1])
   })
 
-  it('takes functions to be of the text of a thousand before them, and finds within sixteen that they are not', () => {
-    const placer = new Placer('auto')
-    const seen: string[] = []
-    const call = (fn: () => unknown): unknown => (placer.callOf(fn) ?? ((own) => own()))(fn)
-    for (let i = 0; i < 2_000; i++) call(() => seen.push('one'))
-    const texts: string[] = []
-    for (let i = 0; i < 100; i++) texts.push(String(call(() => seen.push('another'))))
-    expect(texts.at(-1)).to.equal('2100')
-    expect(seen.filter((what) => what === 'another')).to.have.length(100)
-    const [one, another] = placer.report().functions
-    expect(placer.report().caller).to.equal(2_100)
-    expect(one?.caller).to.be.within(2_000, 2_015)
-    expect(another?.caller).to.be.within(85, 100)
-  })
-
   it('counts by text, and keeps the counts of texts that it has forgotten', () => {
     const placer = new Placer('auto')
     for (let i = 0; i < 1200; i++) {
