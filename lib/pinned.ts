@@ -14,6 +14,7 @@ import { compact } from '../runtime/objects/compact.ts'
 import { encodeValue } from '../runtime/objects/value.ts'
 import { currentRuntime, type ProcessRuntime } from '../runtime/owner/current.ts'
 import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
+import type { CallListener } from '../runtime/owner/sole-reader.ts'
 import type { CallMode } from '../runtime/owner/template.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
@@ -22,6 +23,7 @@ import { carry, environmentOf, packOf } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
 
+export type { CallListener } from '../runtime/owner/sole-reader.ts'
 /** Stacks of errors that came as values name the lines of this process's functions. */
 export { nameOriginalPlaces } from '../runtime/code/original-places.ts'
 
@@ -86,6 +88,20 @@ export interface PinnedWorker {
   readonly facts: WorkerFacts | undefined
   /** Calls on one worker run one after the other, in the order of these calls. */
   run<R>(fn: Callable, args: readonly unknown[], options?: PinnedCallOptions): PinnedCall<R>
+  /**
+   * The same without a promise: `listener` is told as the answer comes, in the middle of other work, and is to take note of
+   * it, no more. Returns what names the call below. Throws where its function or an argument cannot travel.
+   */
+  call(fn: RemoteModuleFunction, args: readonly unknown[], listener: CallListener, options?: PinnedCallOptions): number
+  /** Cancels a call, as `PinnedCall.cancel` does. */
+  cancel(call: number): boolean
+  /**
+   * Whether one more call would be sent at once, to wait at the worker behind the running one, and could be had back from
+   * there at any time. For calls that take long it is false.
+   */
+  takesAhead(fn: RemoteModuleFunction, options?: PinnedCallOptions): boolean
+  /** Has a call back that has not started; its listener hears nothing more. False when it has, or may have. */
+  takeBack(call: number): boolean
   /** Ends the worker after the running call; later ones reject. Resolves when the process is gone. */
   release(): Promise<void>
   /** Ends the worker now; running and queued calls reject. Resolves when the process is gone. */
@@ -174,9 +190,29 @@ class PinnedLease implements PinnedWorker {
     return {
       promise,
       taken: task >= 0,
-      cancel: ({ force = false } = {}) =>
-        task >= 0 && owner.cancel(task, { reason: 'cancel() was called', force, recursive: true }),
+      cancel: (how) => task >= 0 && this.cancel(task, how),
     }
+  }
+
+  call(
+    fn: RemoteModuleFunction,
+    args: readonly unknown[],
+    listener: CallListener,
+    options: PinnedCallOptions = {},
+  ): number {
+    return this.#runtime.owner.calls.tell(this.#templateFor(fn, options), this.#argumentsOf(fn, args), listener)
+  }
+
+  cancel(call: number, { force = false }: { readonly force?: boolean } = {}): boolean {
+    return this.#runtime.owner.cancel(call, { reason: 'cancel() was called', force, recursive: true })
+  }
+
+  takesAhead(fn: RemoteModuleFunction, options: PinnedCallOptions = {}): boolean {
+    return this.#runtime.owner.calls.takesAhead(this.#templateFor(fn, options))
+  }
+
+  takeBack(call: number): boolean {
+    return this.#runtime.owner.calls.takeBack(call)
   }
 
   async release(): Promise<void> {
@@ -289,6 +325,11 @@ export function canTravel(value: unknown): boolean {
 /** Whether a call failed because its worker or node ended, and not by what it did. */
 export function isSystemFailure(error: unknown): error is OutpoolError {
   return error instanceof WorkerCrashedError || error instanceof NodeDiedError
+}
+
+/** Of such a failure: the call had not begun, and may be made elsewhere. */
+export function wasUnstarted(error: OutpoolError): boolean {
+  return error.details['unstarted'] === true
 }
 
 export function isCancelled(error: unknown): error is TaskCancelledError {

@@ -13,51 +13,22 @@ import {
   type WorkerFacts,
 } from '../../lib/pinned.ts'
 import { exitErrorOf, startErrorOf, TerminateError } from './errors.ts'
-import type { Flattening } from './flatten.ts'
-import { HostedScript, type MethodCall } from './hosted-script.ts'
+import type { ClusterWorkerOptions } from './cluster-worker-options.ts'
+import { HostedScript } from './hosted-script.ts'
 import {
   defer,
   isGivenUp,
   type ExecOptions,
+  type QueuedTask,
   type Resolver,
-  type WorkerArguments,
   type WorkerHandler,
   type WorkerpoolPromise,
 } from './original.ts'
+import { type TaskPromise, TaskSteps } from './task-steps.ts'
+import { whenTold, WorkerTask } from './worker-task.ts'
 
 /** A start that failed because the worker or its node died has run nothing: it may be repeated, so often. */
 const maxStarts = 3
-
-export interface ClusterWorkerOptions extends WorkerArguments {
-  readonly workerTerminateTimeout: number
-  /** What becomes of instances of classes on their way. */
-  readonly flattening: Flattening
-  /** What part of a CPU it asks for, in a cluster of so many. */
-  readonly numCpus: (clusterCpus: number) => number
-  /** How often a started task is run again when its worker or node died. The original's answer is 0. */
-  readonly maxRetries: () => number
-  /** The process ended, and the pool will not learn it from a task of this worker. */
-  readonly onGone: (worker: ClusterWorker) => void
-  /** The program left the cluster, or ended its node, and this worker with it. */
-  readonly onLeft: () => void
-  /** A task whose worker died is to run again, elsewhere. */
-  readonly onOrphan: (task: WorkerTask) => void
-}
-
-/** A task on its way through a worker. One that was not sent yet may move to a worker that is ready. */
-export interface WorkerTask {
-  readonly resolver: Resolver
-  readonly method: string
-  readonly params: readonly unknown[] | null | undefined
-  readonly on: ((payload: unknown) => unknown) | undefined
-  call: MethodCall | undefined
-  /** Who has it now. */
-  worker: ClusterWorker
-  /** It was given to another worker first: the pool watches that one for it, and not this. */
-  moved: boolean
-  /** How often it was run again. */
-  retries: number
-}
 
 export class ClusterWorker implements WorkerHandler {
   readonly script: string | undefined
@@ -75,6 +46,8 @@ export class ClusterWorker implements WorkerHandler {
   /** Tasks that this worker has answered. */
   tasks = 0
   facts: WorkerFacts | undefined
+  /** Since when its task runs, as the pool has it. */
+  sinceMs = 0
   readonly #options: ClusterWorkerOptions
   readonly #running = new Set<WorkerTask>()
   #pinned: PinnedWorker | undefined
@@ -82,6 +55,8 @@ export class ClusterWorker implements WorkerHandler {
   #asked = false
   #exit: WorkerExit | undefined
   #waiting: WorkerTask[] = []
+  /** Sent ahead of their turn, in their order; for the pool they wait in its queue. */
+  #ahead: WorkerTask[] = []
   /** Told once, whoever asked: its pool may ask for its end and hear of it by itself. */
   readonly #whenEnded: ((error: unknown, handler: WorkerHandler) => void)[] = []
 
@@ -100,19 +75,93 @@ export class ClusterWorker implements WorkerHandler {
     params: readonly unknown[] | null | undefined,
     resolver: Resolver = defer(),
     options?: ExecOptions,
-  ): WorkerpoolPromise {
-    const on = typeof options?.on === 'function' ? options.on : undefined
-    const task: WorkerTask = { resolver, method, params, on, call: undefined, worker: this, moved: false, retries: 0 }
-    if (this.terminated) resolver.reject(new TerminateError('Worker is terminated'))
-    else {
-      this.#running.add(task)
-      if (this.#host === undefined) this.#waiting.push(task)
-      else this.#send(task, this.#host)
+  ): TaskPromise {
+    const [first] = this.#ahead
+    if (first?.resolver === resolver && first.promise !== undefined) {
+      this.#ahead.shift()
+      this.#begin(first)
+      // Its answer may have come before its turn.
+      if (first.outcome !== undefined) whenTold(first)
+      return first.promise
     }
-    return resolver.promise.catch((error: unknown) => {
-      if (!isGivenUp(error) || task.worker.terminated) throw error
-      return task.worker.#giveUp(task, error)
-    })
+    const task = new WorkerTask(this, { method, params, resolver, options })
+    if (this.terminated) resolver.reject(new TerminateError('Worker is terminated'))
+    else this.#take(task)
+    return this.#watched(task)
+  }
+
+  /** Sends a task that waits in the pool's queue, to run behind what it has. */
+  sendAhead(queued: QueuedTask): void {
+    const task = new WorkerTask(this, queued, queued)
+    task.promise = this.#watched(task)
+    this.#ahead.push(task)
+    this.#send(task)
+  }
+
+  /** Whether it would take one more task: one that is to be over soon, behind such. */
+  takesAhead(method: string): boolean {
+    return this.#running.size > 0 && !this.cleaning && !this.terminating && this.#host?.takesAhead(method) === true
+  }
+
+  /** How many tasks were sent ahead. */
+  get ahead(): number {
+    return this.#ahead.length
+  }
+
+  /** The next of them. */
+  nextAhead(): QueuedTask | undefined {
+    return this.#ahead[0]?.queued
+  }
+
+  /** Gives the last ones that were sent ahead back, as far as they have not started. */
+  returnAhead(most: number = this.#ahead.length): void {
+    const back: QueuedTask[] = []
+    while (back.length < most) {
+      const task = this.#ahead.at(-1)
+      if (task?.queued === undefined || !this.#takeBack(task)) break
+      this.#ahead.pop()
+      back.push(task.queued)
+    }
+    if (back.length > 0) this.#options.onReturned(back.reverse())
+  }
+
+  /** Nothing is ahead any more: what has begun runs, and is waited for. */
+  #closeAhead(): void {
+    this.returnAhead()
+    for (const task of this.#ahead.splice(0)) {
+      if (task.queued !== undefined) this.#options.onDropped(task.queued)
+      this.#begin(task)
+      if (task.outcome !== undefined) whenTold(task)
+    }
+  }
+
+  #takeBack({ call }: WorkerTask): boolean {
+    return call === undefined || this.#host?.takeBack(call) === true
+  }
+
+  #take(task: WorkerTask): void {
+    this.#begin(task)
+    if (this.#host === undefined) this.#waiting.push(task)
+    else this.#send(task)
+  }
+
+  #begin(task: WorkerTask): void {
+    this.#running.add(task)
+    this.sinceMs = performance.now()
+  }
+
+  /** What the pool waits for: the end of the task, and of what is done when that is given up. */
+  #watched(task: WorkerTask): TaskPromise {
+    const steps = new TaskSteps(task.resolver)
+    task.resolver.promise.then(
+      (value: unknown) => steps.fulfil(value),
+      (error: unknown) => {
+        const goOn = (): void => steps.reject(error)
+        if (!isGivenUp(error) || task.worker.terminated) goOn()
+        else void task.worker.#giveUp(task).then(goOn, goOn)
+      },
+    )
+    return steps
   }
 
   /** Whether it runs what it is given at once. */
@@ -137,9 +186,10 @@ export class ClusterWorker implements WorkerHandler {
   adopt(task: WorkerTask): void {
     task.worker = this
     task.moved = true
-    this.#running.add(task)
-    if (this.#host === undefined) this.#waiting.push(task)
-    else this.#send(task, this.#host)
+    task.outcome = undefined
+    task.call = undefined
+    this.returnAhead()
+    this.#take(task)
   }
 
   busy(): boolean {
@@ -149,6 +199,7 @@ export class ClusterWorker implements WorkerHandler {
   /** In order: after the running task, with the script's `onTerminate`. With `force`: now, and the task is rejected. */
   terminate(force?: boolean, callback?: (error: unknown, handler: WorkerHandler) => void): void {
     const wasRunning = this.#running.size > 0
+    this.#closeAhead()
     if (force === true) {
       for (const task of this.#running) task.resolver.reject(new Error('Worker terminated'))
       this.#running.clear()
@@ -178,7 +229,8 @@ export class ClusterWorker implements WorkerHandler {
         const pinned = this.#acquire(cpus)
         this.facts = await pinned.ready
         this.#host = new HostedScript(pinned, this.#options.flattening)
-        for (const task of this.#waiting.splice(0)) this.#send(task, this.#host)
+        // Some may have been given up in the meantime.
+        for (const task of this.#waiting.splice(0)) if (this.#running.has(task)) this.#send(task)
         return
       } catch (error) {
         if (this.#asked) return
@@ -206,28 +258,35 @@ export class ClusterWorker implements WorkerHandler {
     pinned.onExit = (exit) => {
       this.#exit = exit
       if (exit.left) this.#options.onLeft()
-      if (this.#asked || this.#host === undefined || this.#running.size > 0) return
+      if (this.#asked || this.#host === undefined || this.#running.size + this.#ahead.length > 0) return
       this.terminated = true
       this.#options.onGone(this)
     }
     return pinned
   }
 
-  #send(task: WorkerTask, host: HostedScript): void {
-    // Given up before it could start.
-    if (!this.#running.has(task)) return
-    task.call = host.call(task.method, task.params, task.on, {
-      answered: (ok, value) => {
-        if (!this.#running.delete(task)) return
-        this.tasks++
-        if (this.terminating) this.terminate()
-        if (ok) task.resolver.resolve(value)
-        else task.resolver.reject(value)
-      },
-      lost: (error) => {
-        if (!this.#asked && this.#running.has(task)) this.#died(exitErrorOf(error, this.#place()), true)
-      },
-    })
+  #send(task: WorkerTask): void {
+    try {
+      this.#host?.send(task)
+    } catch (error) {
+      task.failed(error)
+    }
+  }
+
+  /** What became of a task is known. One that was sent ahead is settled in its turn. */
+  settle(task: WorkerTask): void {
+    const { kind, value } = task.outcome ?? {}
+    const isRunning = this.#running.has(task)
+    if (kind === 'lost' || kind === 'unstarted') {
+      if (!this.#asked && (isRunning || this.#ahead.includes(task))) this.#died(exitErrorOf(value, this.#place()), true)
+    } else if (isRunning) {
+      this.#running.delete(task)
+      this.tasks++
+      this.#options.onRoom()
+      if (this.terminating) this.terminate()
+      if (kind === 'value') task.resolver.resolve(value)
+      else task.resolver.reject(value)
+    }
   }
 
   #place(): { script: string | undefined; exit: WorkerExit | undefined; facts: WorkerFacts | undefined } {
@@ -237,7 +296,8 @@ export class ClusterWorker implements WorkerHandler {
   /** The process is gone, or never came to be: what runs here fails with it, as in the original, unless it may run again. */
   #died(reason: Error, ran: boolean): void {
     this.terminated = true
-    const tasks = [...this.#running]
+    const ahead = this.#leaveAhead()
+    const tasks = [...this.#running, ...ahead]
     this.endedAlone = tasks.length === 0
     this.#running.clear()
     this.#waiting = []
@@ -249,22 +309,63 @@ export class ClusterWorker implements WorkerHandler {
     }
     for (const task of tasks) if (!orphans.includes(task)) task.resolver.reject(reason)
     if (this.terminating) this.#ended()
-    else if (orphans.length > 0 || tasks.some(({ moved }) => moved)) this.#options.onGone(this)
+    else if (orphans.length > 0 || ahead.length > 0 || tasks.some(({ moved }) => moved)) this.#options.onGone(this)
+  }
+
+  /** Of what was sent ahead, that which had not started is back, and what had been answered is settled; returns the rest. */
+  #leaveAhead(): WorkerTask[] {
+    const ahead = this.#ahead.splice(0)
+    if (ahead.length === 0) return ahead
+    const unstarted = ahead.filter(({ outcome }) => outcome?.kind === 'unstarted')
+    this.#options.onReturned(unstarted.flatMap(({ queued }) => queued ?? []))
+    const begun = ahead.filter((task) => !unstarted.includes(task))
+    for (const { queued } of begun) if (queued !== undefined) this.#options.onDropped(queued)
+    for (const { outcome, resolver } of begun) {
+      if (outcome?.kind === 'value') resolver.resolve(outcome.value)
+      else if (outcome?.kind === 'error') resolver.reject(outcome.value)
+    }
+    return begun.filter(({ resolver }) => resolver.promise.pending)
   }
 
   /**
    * A task that was cancelled or timed out. Its abort listeners may clean up after it, then the worker stays; otherwise
    * it ends with its process. Nobody else's task is on this worker.
    */
-  async #giveUp(task: WorkerTask, error: unknown): Promise<never> {
+  async #giveUp(task: WorkerTask): Promise<void> {
+    const at = this.#ahead.indexOf(task)
+    // It was had back before.
+    if (at < 0 && !this.#running.has(task)) return
+    this.returnAhead()
+    // It has not started, and waits for its turn to be passed over.
+    if (at >= this.#ahead.length) return
+    // One that was never sent has done nothing here, and one behind which another has begun is over.
+    const isOver = task.call === undefined || this.#ahead.length > at + 1
     this.cleaning = true
     this.#running.delete(task)
-    // One that was never sent has done nothing here.
-    const clean = task.call === undefined || (await task.call.abort(this.#options.workerTerminateTimeout))
+    if (at >= 0) this.#ahead.splice(at, 1)
+    if (task.queued !== undefined) this.#options.onReturned([task.queued])
+    const clean = isOver || (at >= 0 && (await this.#endsSoon(task))) || (await this.#isCleanedUp(task))
     this.cleaning = false
     if (!clean || this.terminating) await this.#end(!clean)
-    if (this.terminated && task.moved) this.#options.onGone(this)
-    throw error
+    if (this.terminated && (task.moved || at >= 0)) this.#options.onGone(this)
+    // Before its turn the pool does not watch it.
+    else if (at >= 0) this.#options.onFree()
+  }
+
+  async #isCleanedUp({ call = -1 }: WorkerTask): Promise<boolean> {
+    return (await this.#host?.abort(call, this.#options.workerTerminateTimeout)) === true
+  }
+
+  /** One that began ahead of its turn: as its caller has it, it waits yet, and that is no reason to end a worker. */
+  #endsSoon(task: WorkerTask): Promise<boolean> {
+    if (task.outcome !== undefined) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, this.#options.workerTerminateTimeout, false)
+      task.whenOver = () => {
+        clearTimeout(timer)
+        resolve(true)
+      }
+    })
   }
 
   /** `now`: without a word to the script, whose task may never yield. */

@@ -2,32 +2,22 @@
 import { isAbsolute } from 'node:path'
 import {
   carryModule,
-  isSystemFailure,
   moduleFunction,
-  type PinnedCall,
+  type PinnedCallOptions,
   type PinnedWorker,
   type PinnedWorkerOptions,
 } from '../../lib/pinned.ts'
 import { travelling, type Flattening } from './flatten.ts'
 import { parseExecArgv, type WorkerFlags } from './exec-argv.ts'
 import { mappedNames } from '../shared/map-names.ts'
-import type { HostSettings, MethodAnswer } from './script-host.ts'
+import type { HostSettings } from './script-host.ts'
+import type { WorkerTask } from './worker-task.ts'
 
 const host = new URL('./script-host.js', import.meta.url)
 const loadScript = moduleFunction(host, 'loadScript')
 const callMethod = moduleFunction(host, 'callMethod')
 const hasCleanedUp = moduleFunction(host, 'hasCleanedUp')
 const runTerminationHandler = moduleFunction(host, 'runTerminationHandler')
-
-type Listener = (payload: unknown) => unknown
-
-/** Who waits for a call. One of the two is called, once. */
-export interface CallReader {
-  /** It ended well, or not: then `value` is what it threw, or why a parameter or the result cannot travel. */
-  answered(ok: boolean, value: unknown): void
-  /** The worker or its node is gone. */
-  lost(error: unknown): void
-}
 
 interface ForkOptions {
   readonly cwd?: string | URL
@@ -37,11 +27,6 @@ interface ForkOptions {
 
 /** Pools with flags that are refused have no workers here. */
 const noFlags: WorkerFlags = { preloads: [], exposeGc: false, sourceMaps: false }
-
-export interface MethodCall {
-  /** Gives the task up; true when its abort listeners have cleaned up after it, within `timeoutMs`. */
-  abort(timeoutMs: number): Promise<boolean>
-}
 
 export class HostedScript {
   readonly #worker: PinnedWorker
@@ -74,41 +59,35 @@ export class HostedScript {
     return { initializer: loadScript, initargs: [script ?? null, settings, isFile ? carryModule(script) : null] }
   }
 
-  call(
-    method: string,
-    params: readonly unknown[] | null | undefined,
-    on: Listener | undefined,
-    reader: CallReader,
-  ): MethodCall {
-    let call = this.#send(method, params, on)
-    if (!call.taken) {
+  /** Sends a task; throws where a parameter cannot travel. */
+  send(task: WorkerTask): void {
+    const { method, params, heard } = task
+    const listening = heard !== undefined
+    const send = (travelling: unknown): number =>
+      this.#worker.call(callMethod, [method, travelling ?? null, listening], task, optionsOf(method))
+    try {
+      task.call = send(params)
+    } catch (error) {
       const flat = travelling(params, this.#flattening)
-      if (flat !== params) {
-        call.promise.catch(() => undefined)
-        call = this.#send(method, flat, on)
-      }
-    }
-    call.promise.then(
-      (answer) => {
-        if (answer.length === 1) reader.answered(true, answer[0])
-        else reader.answered(false, answer[1])
-      },
-      (error: unknown) => {
-        if (isSystemFailure(error)) reader.lost(error)
-        else reader.answered(false, error)
-      },
-    )
-    return {
-      abort: async (timeoutMs) => {
-        if (!call.cancel()) return false
-        return within(this.#worker.run<boolean>(hasCleanedUp, []).promise, timeoutMs, false)
-      },
+      if (flat === params) throw error
+      task.call = send(flat)
     }
   }
 
-  #send(method: string, params: unknown, on: Listener | undefined): PinnedCall<MethodAnswer> {
-    const options = { name: method, ...(on !== undefined && { heard: (payload: unknown) => void on(payload) }) }
-    return this.#worker.run<MethodAnswer>(callMethod, [method, params ?? null, on !== undefined], options)
+  /** Whether it would take one more call of the method at once, to run it behind what runs there. */
+  takesAhead(method: string): boolean {
+    return this.#worker.takesAhead(callMethod, optionsOf(method))
+  }
+
+  /** Has a task back that has not started. */
+  takeBack(call: number): boolean {
+    return this.#worker.takeBack(call)
+  }
+
+  /** Gives a task up; true when its abort listeners have cleaned up after it, within `timeoutMs`. */
+  async abort(call: number, timeoutMs: number): Promise<boolean> {
+    if (!this.#worker.cancel(call)) return false
+    return within(this.#worker.run<boolean>(hasCleanedUp, []).promise, timeoutMs, false)
   }
 
   /** Runs the script's `onTerminate`; waits for it no longer than `timeoutMs`. */
@@ -119,6 +98,16 @@ export class HostedScript {
       undefined,
     )
   }
+}
+
+/** Those of the calls of one method are the same ones, so that the worker knows how long they take. */
+const optionsByMethod = new Map<string, PinnedCallOptions>()
+
+/** In between two tasks the script has a turn of the event loop, as in the original. */
+function optionsOf(method: string): PinnedCallOptions {
+  let options = optionsByMethod.get(method)
+  if (options === undefined) optionsByMethod.set(method, (options = { name: method, mode: 'turn' }))
+  return options
 }
 
 /** The value, or `otherwise` when it does not come in time or not at all. */

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import type * as workerpool from 'workerpool'
+import type { TaskPromise } from './task-steps.ts'
 
 // By `require`: what `import` has loaded once, it gives to everybody, and in a worker the name is to lead to the shim.
 export const original: typeof workerpool = createRequire(import.meta.url)('workerpool') as typeof workerpool
@@ -23,6 +24,24 @@ export interface ExecOptions {
   readonly transfer?: readonly object[] | undefined
 }
 
+/** A task as the original's pool queues it. */
+export interface QueuedTask {
+  readonly method: string
+  readonly params: readonly unknown[] | null | undefined
+  readonly resolver: Resolver
+  readonly options: ExecOptions | undefined
+  /** Ours: its place in the order in which the tasks came. */
+  place: number
+}
+
+export interface TaskQueue {
+  push(task: QueuedTask): void
+  pop(): QueuedTask | undefined
+  size(): number
+  contains(task: QueuedTask): boolean
+  clear(): void
+}
+
 /** What the original's pool asks of one of its workers. */
 export interface WorkerHandler {
   readonly script: string | undefined
@@ -36,7 +55,7 @@ export interface WorkerHandler {
     params: readonly unknown[] | null | undefined,
     resolver?: Resolver,
     options?: ExecOptions,
-  ): WorkerpoolPromise
+  ): TaskPromise | WorkerpoolPromise
   busy(): boolean
   terminate(force?: boolean, callback?: (error: unknown, handler: WorkerHandler) => void): void
   terminateAndNotify(force?: boolean, timeout?: number): WorkerpoolPromise
@@ -54,7 +73,7 @@ export interface WorkerArguments {
 /** The original's pool, with the members behind its types that the shim replaces or calls. */
 export interface OriginalPool extends WorkerArguments {
   readonly workers: WorkerHandler[]
-  readonly taskQueue: { size(): number }
+  readonly taskQueue: TaskQueue
   readonly workerType: string
   readonly emitStdStreams: boolean
   readonly workerTerminateTimeout: number
@@ -63,6 +82,7 @@ export interface OriginalPool extends WorkerArguments {
   onCreateWorker(argument: WorkerArguments): WorkerArguments | null | undefined
   exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise
   terminate(force?: boolean, timeout?: number): WorkerpoolPromise
+  _createQueue(strategy: unknown): TaskQueue
   _next(): void
   _getWorker(): WorkerHandler | null
   _ensureMinWorkers(): void
@@ -74,6 +94,7 @@ export interface OriginalPool extends WorkerArguments {
 export const OriginalPoolClass: new (script?: unknown, options?: unknown) => OriginalPool = (() => {
   const found = original.pool().constructor as unknown as { new (): OriginalPool; prototype: Partial<OriginalPool> }
   const seam: readonly (keyof OriginalPool)[] = [
+    '_createQueue',
     '_createWorkerHandler',
     '_next',
     '_getWorker',

@@ -1,18 +1,22 @@
 import { capturesVariables, explainSymbol, isLocal } from '../../lib/pinned.ts'
 import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
+import { Ahead } from './ahead.ts'
 import { boundTo } from './bound-values.ts'
-import { ClusterWorker, type WorkerTask } from './cluster-worker.ts'
+import { ClusterWorker } from './cluster-worker.ts'
+import { FifoQueue } from './fifo-queue.ts'
 import {
   defer,
   OriginalPoolClass,
   type ExecOptions,
   type OriginalPool,
+  type TaskQueue,
   type WorkerArguments,
   type WorkerHandler,
   type WorkerpoolPromise,
 } from './original.ts'
 import { poolKind, type PoolKind } from './pool-kind.ts'
+import type { WorkerTask } from './worker-task.ts'
 
 /** What `explain(pool)` tells. */
 export interface WorkerpoolReport {
@@ -45,6 +49,8 @@ export class ClusterPool extends OriginalPoolClass {
   /** Tasks whose worker died and that are to run again: before all that wait in the queue. */
   declare private orphans: WorkerTask[]
   declare private reruns: number
+  /** Where the queue is of the kind that allows for it. */
+  declare private ahead: Ahead | undefined
   /** The program has left: a pool that nobody ends must not bring it back to life, but for a call. */
   declare private asleep: boolean
   /** Threads of this process, for calls that a value binds to it. */
@@ -61,6 +67,7 @@ export class ClusterPool extends OriginalPoolClass {
     this.orphans = []
     this.reruns = 0
     this.asleep = false
+    this.ahead = this.taskQueue instanceof FifoQueue ? new Ahead(this.taskQueue, this.workers) : undefined
     hide(this, [
       'stopFollowing',
       'everyWorker',
@@ -71,9 +78,15 @@ export class ClusterPool extends OriginalPoolClass {
       'orphans',
       'reruns',
       'asleep',
+      'ahead',
       'beside',
     ])
     if (this.minIsMax) this.#follow()
+  }
+
+  /** Only what came first is known to be next, whatever comes. */
+  override _createQueue(strategy: unknown): TaskQueue {
+    return strategy === 'fifo' ? new FifoQueue() : super._createQueue(strategy)
   }
 
   override exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise {
@@ -134,6 +147,13 @@ export class ClusterPool extends OriginalPoolClass {
         this.reruns++
         this.orphans.push(task)
       },
+      onReturned: (tasks) => {
+        ;(this.taskQueue as FifoQueue).putBack(tasks)
+        this.ahead?.hasRoom()
+      },
+      onDropped: (task) => (this.taskQueue as FifoQueue).drop(task),
+      onRoom: () => this.ahead?.hasRoom(),
+      onFree: () => this._next(),
       onLeft: () => {
         this.asleep = true
       },
@@ -158,10 +178,11 @@ export class ClusterPool extends OriginalPoolClass {
   override _next(): void {
     if (this.orphans.length > 0) this.#placeOrphans()
     const waiting = this.#firstWorker((worker) => worker.hasUnsent)
-    const idle = waiting === undefined ? undefined : this.#readyWorker()
+    const idle = waiting && this.#firstWorker((worker) => worker.ready && !worker.busy() && worker.ahead === 0)
     const task = idle === undefined ? undefined : waiting?.takeUnsent()
     if (idle !== undefined && task !== undefined) idle.adopt(task)
     super._next()
+    if (this.workers.length >= this.maxWorkers) this.ahead?.send()
   }
 
   /** The first that is of the cluster, and as asked. */
@@ -172,7 +193,7 @@ export class ClusterPool extends OriginalPoolClass {
 
   #placeOrphans(): void {
     while (this.orphans.length > 0) {
-      const worker = this._getWorker()
+      const worker = this.#freeWorker()
       if (!(worker instanceof ClusterWorker)) return
       const task = this.orphans.shift() as WorkerTask
       if (task.resolver.promise.pending) worker.adopt(task)
@@ -180,6 +201,12 @@ export class ClusterPool extends OriginalPoolClass {
   }
 
   override _getWorker(): WorkerHandler | null {
+    // What all waiting tasks were sent ahead of their turn for may have begun: then there is none for a worker that is free.
+    if (this.taskQueue.size() > 0 && this.ahead?.findFor(this.#readyWorker()) === false) return null
+    return this.#freeWorker()
+  }
+
+  #freeWorker(): WorkerHandler | null {
     const ready = this.#readyWorker()
     if (ready !== undefined) return ready
     // The original would take one whose process is gone, and fail the task.
@@ -195,12 +222,14 @@ export class ClusterPool extends OriginalPoolClass {
   }
 
   #readyWorker(): ClusterWorker | undefined {
-    return this.#firstWorker((worker) => worker.ready && !worker.busy())
+    const isFree = (worker: ClusterWorker): boolean => worker.ready && !worker.busy()
+    return this.#firstWorker((worker) => worker.ahead > 0 && isFree(worker)) ?? this.#firstWorker(isFree)
   }
 
   override terminate(force?: boolean, timeout?: number): WorkerpoolPromise {
     this.stopFollowing?.()
     this.stopFollowing = undefined
+    this.ahead?.recallAll()
     for (const task of this.orphans.splice(0)) task.resolver.reject(new Error('Pool terminated'))
     const ended = super.terminate(force, timeout)
     return this.beside === undefined ? ended : this.beside.pool.terminate(force, timeout).then(() => ended)

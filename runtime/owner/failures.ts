@@ -11,7 +11,7 @@ import {
 } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Address } from '../transport/dial.ts'
-import type { Failure } from './submit-types.ts'
+import type { Failure, WorkerFailure } from './submit-types.ts'
 
 /** `name` is the task's, `story` what happened to it before, in words. */
 export function failureError(failure: Failure, name: string, story: readonly string[]): OutpoolError {
@@ -28,16 +28,20 @@ export function failureError(failure: Failure, name: string, story: readonly str
       const [code, signal, pid, stderrTail] = failure.exit
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`
       const tail = stderrTail === '' ? '' : `\nIts last lines on stderr:\n${stderrTail}`
-      const text = `the worker process (pid ${pid}, node ${failure.node}) that ran task ${name} ended with ${how} before it answered`
-      return new WorkerCrashedError(`${text}; set \`maxRetries\` to run such tasks again${tail}`, {
-        details: { ...details, code, signal, pid, node: failure.node, attempt: failure.attempt, stderrTail },
+      const worker = `the worker process (pid ${pid}, node ${failure.node})`
+      const text = failure.unstarted
+        ? `${worker} that task ${name} waited for ended with ${how}`
+        : `${worker} that ran task ${name} ended with ${how} before it answered; set \`maxRetries\` to run such tasks again`
+      return new WorkerCrashedError(`${text}${tail}`, {
+        details: { ...details, code, signal, pid, ...placeOf(failure), stderrTail },
       })
     }
-    case 'node-died':
-      return new NodeDiedError(
-        `node ${failure.node} died while it ran task ${name}: ${failure.reason}; set \`maxRetries\` to run such tasks again`,
-        { details: { ...details, node: failure.node, attempt: failure.attempt } },
-      )
+    case 'node-died': {
+      const text = failure.unstarted
+        ? `node ${failure.node} died, on which task ${name} was to run: ${failure.reason}`
+        : `node ${failure.node} died while it ran task ${name}: ${failure.reason}; set \`maxRetries\` to run such tasks again`
+      return new NodeDiedError(text, { details: { ...details, ...placeOf(failure) } })
+    }
     case 'unschedulable':
       return new TaskUnschedulableError(`task ${name} cannot be placed: ${failure.text}`, { details })
     case 'setup':
@@ -45,6 +49,10 @@ export function failureError(failure: Failure, name: string, story: readonly str
     case 'class-closed':
       return new ConnectionLostError(`task ${name} was not run to its end: ${failure.reason}`, { details })
   }
+}
+
+function placeOf({ node, attempt, unstarted }: WorkerFailure): Readonly<Record<string, unknown>> {
+  return { node, attempt, ...(unstarted && { unstarted }) }
 }
 
 /** What everything ends with that a process had under way. */

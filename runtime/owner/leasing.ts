@@ -208,14 +208,12 @@ export class Leasing implements SubmitEffects {
     const lease = this.#leases.get(index)
     if (lease === undefined) return []
     const { epoch, worker, node } = lease.grant
-    const page = lease.page
-    if (page !== undefined) {
-      const taken = sequences.filter((sequence) => page.recall(epoch, sequence))
+    // Where nobody has a page for this worker, what was pushed cannot be had back.
+    if (lease.page !== undefined || lease.grant.pagePath === '') {
+      const taken = sequences.filter((sequence) => lease.page?.recall(epoch, sequence))
       this.#latePins.drop(index, taken)
       return taken
     }
-    // Nobody has a page for this worker: what was pushed cannot be had back.
-    if (lease.grant.pagePath === '') return []
     const answer = (message: Message): void => {
       const taken = message[2] as readonly number[]
       this.#latePins.drop(index, taken)
@@ -223,6 +221,10 @@ export class Leasing implements SubmitEffects {
     }
     this.#ask(node, answer, (id) => [MessageType.recall, id, worker, epoch, sequences])
     return null
+  }
+
+  recallsAtOnce(index: number): boolean {
+    return this.#leases.get(index)?.page !== undefined
   }
 
   abort(index: number, sequence: number, recursive: boolean): void {

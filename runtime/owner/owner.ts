@@ -13,6 +13,7 @@ import { MessageType, type Message, type RefTuple, type ResourceUnits } from '..
 import type { Link } from '../transport/link.ts'
 import { Answers } from './answers.ts'
 import { Borrowing } from './borrowing.ts'
+import { Calls } from './calls.ts'
 import { sendPartsAgain } from './captured-calls.ts'
 import { Generators, type OwnedGenerator } from './generators.ts'
 import type { OwnerHost } from './host.ts'
@@ -28,7 +29,7 @@ import { OwnerValues, type ValueParts } from './owner-values.ts'
 import { Peers } from './peers.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { Replication } from './replication.ts'
-import { type ReaderContext, SoleReader } from './sole-reader.ts'
+import type { ReaderContext } from './sole-reader.ts'
 import { type OwnerLimits, Submission } from './submission.ts'
 import type { SubmitState } from './submit-state.ts'
 import {
@@ -59,6 +60,8 @@ export class Owner {
   readonly notes: TaskNotes = new TaskNotes()
   /** Objects: put, get, watch, retain, release. */
   readonly values: OwnerValues
+  /** Calls whose one reader is told. */
+  readonly calls: Calls
   readonly access: ObjectAccess
   readonly #table = new TaskTable()
   readonly #objects: ObjectTable
@@ -72,7 +75,6 @@ export class Owner {
   readonly #replication: Replication
   readonly #lost: LostObjects
   readonly #generators: Generators
-  readonly #readers: ReaderContext
   readonly #latePins = new LatePins(([owner, number]) => this.values.release(owner, number))
   readonly #templates = new OwnTemplates()
   readonly #pinned = new PinnedClasses()
@@ -80,8 +82,6 @@ export class Owner {
   extraMessages: ((link: Link, message: Message) => void) | undefined
   /** Messages of other node managers that are not about leases: output of workers. */
   nodeMessages: ((message: Message) => void) | undefined
-  /** Who hears what a running task says before its end, by the task's number. */
-  readonly #taskListeners = new Map<number, (value: unknown) => void>()
   #closed: Error | undefined
   #events: TaskEvents | undefined
 
@@ -104,11 +104,6 @@ export class Owner {
     const parts = { host, table: this.#table, objects: this.#objects, access: this.access, nodes: this.#nodes }
     this.#replication = new Replication(host, this.#nodes, this.#objects)
     this.values = new OwnerValues({ ...parts, replication: this.#replication })
-    this.#readers = {
-      self: host.self,
-      refCodec: host.refCodec,
-      deliver: (ref, outcome, resolve, reject) => this.values.deliver(ref, outcome, resolve, reject),
-    }
     this.#generators = this.#makeGenerators()
     const limits: OwnerLimits = { maxQueuedTasks, maxQueuedBytes: maxPendingArgumentBytes, ...options.limits }
     const { notes, values } = this
@@ -125,6 +120,7 @@ export class Owner {
     this.#lost = this.#makeLost(parts, limits.maxLineageBytes)
     this.values.serve(this.#borrowing, this.#lost)
     this.#submission.serve(this.state, this.#borrowing, this.#lost.recovery)
+    this.calls = this.#makeCalls()
     this.#answers = this.#makeAnswers()
   }
 
@@ -170,6 +166,14 @@ export class Owner {
     })
   }
 
+  #makeCalls(): Calls {
+    const { host, state, values } = this
+    const deliver: ReaderContext['deliver'] = (ref, outcome, resolve, reject) =>
+      values.deliver(ref, outcome, resolve, reject)
+    const readers = { self: host.self, refCodec: host.refCodec, deliver }
+    return new Calls({ host, state, table: this.#table, submission: this.#submission, readers })
+  }
+
   #makeAnswers(): Answers {
     const { pins } = this.#submission
     return new Answers({
@@ -182,7 +186,7 @@ export class Owner {
       latePins: this.#latePins,
       pinsOf: (number) => pins.get(number) ?? [],
       finish: (number, node) => this.#submission.finish(number, node),
-      event: (number, value) => this.#taskListeners.get(number)?.(decodeCompact(value, this.host.refCodec)),
+      event: (number, value) => this.calls.hearing(number)?.(decodeCompact(value, this.host.refCodec)),
     })
   }
 
@@ -231,18 +235,7 @@ export class Owner {
     started?: (number: number) => void,
     heard?: (value: unknown) => void,
   ): Promise<unknown> {
-    const leave = this.host.enterWait()
-    const reader = new SoleReader(this.#readers, heard === undefined ? leave : () => this.#heardAll(reader, leave))
-    let number: number
-    try {
-      number = this.#submission.start(template, args, false, reader)
-    } catch (error) {
-      reader.fail(error)
-      return reader.promise
-    }
-    if (heard !== undefined) this.#taskListeners.set(number, heard)
-    started?.(number)
-    return reader.promise
+    return this.calls.run(template, args, started, heard)
   }
 
   /** Submits a call of a generator; its consumer takes the items from what is returned. */
@@ -252,11 +245,6 @@ export class Owner {
       generator = this.#generators.open(number, template.timeoutMs > 0)
     })
     return generator as OwnedGenerator
-  }
-
-  #heardAll(reader: SoleReader, leave: () => void): void {
-    this.#taskListeners.delete(reader.number)
-    leave()
   }
 
   /** Cancels a task of this process by one of its objects. False when it has ended already. */
@@ -362,7 +350,7 @@ export class Owner {
       ...this.#lost.tableSizes(),
       stories: this.notes.size,
       pinned: this.#pinned.size,
-      taskListeners: this.#taskListeners.size,
+      taskListeners: this.calls.size,
       generators: this.#generators.size,
     }
   }

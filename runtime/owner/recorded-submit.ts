@@ -122,6 +122,7 @@ function recordedEffects(leasing: Leasing, events: TaskEvents): SubmitEffects {
     rest: (index, micros) => leasing.rest(index, micros),
     wake: (index) => leasing.wake(index),
     recall: (index, sequences) => leasing.recall(index, sequences),
+    recallsAtOnce: (index) => leasing.recallsAtOnce(index),
     abort: (index, sequence, recursive) => leasing.abort(index, sequence, recursive),
     endWorker(index, reason) {
       events.add('worker is ended', { l: index, reason })

@@ -9,7 +9,7 @@ import type { ClassRecord } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import { restMicros } from './read-ahead.ts'
 import { SubmitQueue } from './submit-queue.ts'
-import type { Failure, Grant } from './submit-types.ts'
+import type { Failure, Grant, WorkerFailure } from './submit-types.ts'
 import { slotOf, TaskState } from './task-table.ts'
 
 export class SubmitLeases extends SubmitQueue {
@@ -177,7 +177,7 @@ export class SubmitLeases extends SubmitQueue {
   }
 
   /** The worker of a lease is gone: unstarted tasks move, started ones are retried or fail. */
-  protected lost(lease: LeaseRecord, startedUpTo: number | null, failure: (attempt: number) => Failure): void {
+  protected lost(lease: LeaseRecord, startedUpTo: number | null, failure: (attempt: number) => WorkerFailure): void {
     const record = this.dropLease(lease)
     const moved: number[] = []
     for (const sequence of lease.all()) {
@@ -190,7 +190,7 @@ export class SubmitLeases extends SubmitQueue {
     }
     this.requeue(lease, moved, 'returned')
     if (record.of.kind === 'pinned') {
-      record.closed ??= failure(0)
+      record.closed ??= { ...failure(0), unstarted: true }
       this.failQueued(record, record.closed)
       this.classEnded(record, failure(0))
     }
@@ -236,6 +236,12 @@ export class SubmitLeases extends SubmitQueue {
   }
 
   protected end(number: number, failure: Failure): void {
+    this.forget(number)
+    this.effects.fail(number, failure)
+  }
+
+  /** The task settles, wherever it is; who waits for it is the caller's. */
+  protected forget(number: number): void {
     if (this.isIn(number, TaskState.queued)) {
       const record = this.classAt(this.templateOf(number).classIndex)
       record.queued--
@@ -243,7 +249,6 @@ export class SubmitLeases extends SubmitQueue {
       if (record.queued === 0) this.request(record)
     }
     this.settled(number)
-    this.effects.fail(number, failure)
   }
 
   protected settled(number: number): void {

@@ -113,8 +113,7 @@ export class SubmitQueue {
       if (record.queued === 0 && lease.count === 0) this.#takeOver(record, lease)
       if (record.located.size > 0) this.#pumpLocated(record)
       else
-        while (record.queued > 0 && this.#takes(record, lease, this.#headTemplate(record)))
-          this.#pushNext(record, lease)
+        while (record.queued > 0 && this.takes(record, lease, this.#headTemplate(record))) this.#pushNext(record, lease)
     }
     if (lease.count === 0 && lease.state === 'open') {
       record.idle.add(lease)
@@ -286,7 +285,7 @@ export class SubmitQueue {
       if (looked++ === lookAhead) break
       if (!this.#isQueued(number)) continue
       const template = this.templateOf(number)
-      const takers = record.leases.filter((lease) => this.#takes(record, lease, template))
+      const takers = record.leases.filter((lease) => this.takes(record, lease, template))
       if (takers.length === 0) break
       const lease = record.located.choose(number, takers, now)
       held ||= lease === undefined
@@ -339,12 +338,12 @@ export class SubmitQueue {
   /** The lease that the next task goes to: an idle one, else the next in turn with room. */
   #taker(record: ClassRecord): LeaseRecord | undefined {
     const { idle, lastIdle } = record
-    if (lastIdle !== undefined && idle.has(lastIdle) && this.#takes(record, lastIdle, undefined)) return lastIdle
-    for (const lease of idle) if (this.#takes(record, lease, undefined)) return lease
+    if (lastIdle !== undefined && idle.has(lastIdle) && this.takes(record, lastIdle, undefined)) return lastIdle
+    for (const lease of idle) if (this.takes(record, lease, undefined)) return lease
     const template = this.#headTemplate(record)
     for (let i = 0; i < record.leases.length; i++) {
       const lease = record.leases[(record.turn + i) % record.leases.length] as LeaseRecord
-      if (!this.#takes(record, lease, template)) continue
+      if (!this.takes(record, lease, template)) continue
       record.turn = (record.turn + i + 1) % record.leases.length
       return lease
     }
@@ -352,7 +351,7 @@ export class SubmitQueue {
   }
 
   /** Whether a lease may get one more task of that function; an idle one may get any. */
-  #takes(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate | undefined): boolean {
+  protected takes(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate | undefined): boolean {
     if (lease.state !== 'open' || lease.blocked || lease.aborts.size > 0) return false
     if (lease.count === 0) return true
     if (template === undefined || template.runMicros < 0 || template.timeoutMs > 0) return false

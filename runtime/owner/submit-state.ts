@@ -179,6 +179,37 @@ export class SubmitState extends SubmitLeases {
     return this.#stop(number, { kind: 'cancelled', reason }, force, recursive)
   }
 
+  /** Whether the worker of a pinned class would get one more such task at once, and that could be had back at any time. */
+  takesAhead(template: TaskTemplate): boolean {
+    const record = this.classAt(template.classIndex)
+    const [lease] = record.leases
+    if (lease === undefined || record.queued > 0) return false
+    return this.takes(record, lease, template) && this.effects.recallsAtOnce?.(lease.index) !== false
+  }
+
+  /**
+   * Settles a task that has not started, as if it had never been submitted: who waits for it is the caller's. False, and
+   * nothing is done, when it has started, or when only its node could say.
+   */
+  takeBack(number: number): boolean {
+    if (!this.table.has(number)) return false
+    const page = this.table.at(number)
+    const slot = slotOf(number)
+    const state = page.state[slot]
+    if (state === TaskState.none || state === TaskState.settled || state === TaskState.ending) return false
+    const lease = state === TaskState.pushed ? this.leases.get(page.lease[slot] as number) : undefined
+    if (lease !== undefined) {
+      if (this.effects.recallsAtOnce?.(lease.index) === false) return false
+      const sequence = page.sequence[slot] as number
+      if (this.effects.recall(lease.index, [sequence])?.length !== 1) return false
+      lease.remove(sequence, this.clock.now())
+    }
+    this.effects.story(number, 'cancelled', page.lease[slot] as number)
+    this.forget(number)
+    if (lease !== undefined) this.afterAnswer(lease)
+    return true
+  }
+
   /** Every task that has not settled fails, every lease is given back: the process leaves. */
   close(failure: Failure): void {
     for (const record of this.classes) {

@@ -29,12 +29,22 @@ export interface TaskTemplate {
   runMicros: number
 }
 
+/** A task ended with its worker. */
+export type WorkerFailure = {
+  readonly node: NodeId
+  readonly attempt: number
+  /** It was to run on that worker alone, and had not begun. */
+  readonly unstarted?: true
+} & (
+  | { readonly kind: 'worker-crashed'; readonly exit: ExitReport }
+  | { readonly kind: 'node-died'; readonly reason: string }
+)
+
 /** Why a task ended without an answer of its own. */
 export type Failure =
   | { readonly kind: 'cancelled'; readonly reason: string }
   | { readonly kind: 'timeout'; readonly timeoutMs: number }
-  | { readonly kind: 'worker-crashed'; readonly exit: ExitReport; readonly node: NodeId; readonly attempt: number }
-  | { readonly kind: 'node-died'; readonly node: NodeId; readonly reason: string; readonly attempt: number }
+  | WorkerFailure
   | { readonly kind: 'unschedulable'; readonly text: string }
   | { readonly kind: 'setup'; readonly text: string }
   /** `left`: with everything else of this process, which leaves. */
@@ -85,6 +95,8 @@ export interface SubmitEffects {
    * has to be asked, which answers by `recalled`.
    */
   recall(index: number, sequences: readonly number[]): readonly number[] | null
+  /** Whether `recall` answers for a lease at once. Absent: it does. */
+  recallsAtOnce?(index: number): boolean
   abort(index: number, sequence: number, recursive: boolean): void
   /** Have the worker of the lease ended. Answer: `workerEnded`, or `nodeDead`. */
   endWorker(index: number, reason: string): void

@@ -13,9 +13,10 @@ export type TaskKind = 'task' | 'actor-creation' | 'actor-call'
  * How the function meets its arguments. `call`: fn(...args). `signal`: fn({ signal }), where the one argument says whether
  * there is a signal; it is the task's own. The others take one array of items and answer for all of them: `map` calls
  * fn(item), `starmap` fn(...item) and stop at the first that throws; `each` settles every item. `generate`: fn(...args)
- * is a generator, whose items are sent one by one.
+ * is a generator, whose items are sent one by one. `turn`: fn(...args), and whatever waits behind it starts in a later turn
+ * of the worker's event loop, when the answer has left and what the function began has had its turn.
  */
-export type CallMode = 'call' | 'map' | 'starmap' | 'each' | 'signal' | 'generate'
+export type CallMode = 'call' | 'map' | 'starmap' | 'each' | 'signal' | 'generate' | 'turn'
 
 export interface TemplateBody {
   readonly kind: TaskKind
@@ -31,7 +32,7 @@ export interface TemplateBody {
 }
 
 const kinds: readonly TaskKind[] = ['task', 'actor-creation', 'actor-call']
-const modes: readonly CallMode[] = ['call', 'map', 'starmap', 'each', 'signal', 'generate']
+const modes: readonly CallMode[] = ['call', 'map', 'starmap', 'each', 'signal', 'generate', 'turn']
 const version = 1
 /** Room for everything but the definition, most of the time; it grows where that is not enough. */
 const headBytes = 256

@@ -32,7 +32,7 @@ export function callFunction(
   args: readonly unknown[],
   task?: Pick<RunningTask, 'signal'>,
 ): unknown {
-  if (mode === 'call' || mode === 'generate') return fn(...args)
+  if (mode === 'call' || mode === 'turn' || mode === 'generate') return fn(...args)
   if (mode === 'signal') return fn({ signal: args[0] === true ? task?.signal : undefined })
   const items = args[0] as Items
   if (mode === 'each') return settleEach(fn, items)

@@ -12,6 +12,7 @@
  * - One task of the process runs unblocked at a time; a blocked one that resumes runs at once, beside it.
  * - When a task blocks, everything that waits behind it in its line goes back to the owner: it may be what the task
  *   waits for.
+ * - Some tasks end the turn of the event loop: whatever waits behind them starts in a later one (`turned`).
  * - A line knows its epoch; what carries an older one than the newest of its owner's leases here is refused.
  */
 import { invariant } from '../base/invariant.ts'
@@ -31,8 +32,10 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   /** Whether the function of that task is loaded; if not, `loaded` is called when it can be started. */
   isLoaded(task: Task): boolean
   load(task: Task): void
-  /** Nothing more can start now. Called at the end of whatever may have started something. */
+  /** Nothing more can start now, or in the next turn. Called at the end of whatever may have started something. */
   rest(): void
+  /** Whether nothing behind that task, which has ended, starts in this turn; if so, `turned` is called in a later one. Absent: no. */
+  endsTurn?(task: Task): boolean
 }
 
 interface Line<Task> {
@@ -43,6 +46,8 @@ interface Line<Task> {
   running: number
   blocked: number
   loading: boolean
+  /** Waits for a later turn of the event loop. */
+  turning: boolean
   closing: boolean
 }
 
@@ -84,7 +89,8 @@ export class ExecutorState<Task extends QueuedTask> {
       if (over && line.running === 0 && line.waiting.length === 0) this.#lines.delete(line.epoch)
     }
     if (this.#lines.has(epoch)) return
-    this.#lines.set(epoch, { epoch, concurrency, waiting: [], running: 0, blocked: 0, loading: false, closing: false })
+    const begun = { running: 0, blocked: 0, loading: false, turning: false, closing: false }
+    this.#lines.set(epoch, { epoch, concurrency, waiting: [], ...begun })
   }
 
   hasLine(epoch: number): boolean {
@@ -114,6 +120,15 @@ export class ExecutorState<Task extends QueuedTask> {
     this.#drain()
   }
 
+  /** The turn in which a task of the line ended is over. */
+  turned(epoch: number): void {
+    const line = this.#lines.get(epoch)
+    if (line === undefined) return
+    line.turning = false
+    // The worker rested already where nothing waited.
+    if (line.waiting.length > 0) this.#drain()
+  }
+
   finished(task: Task): void {
     const line = this.#lines.get(task.epoch)
     invariant(task.state === 'running' || task.state === 'blocked', `a task that is ${task.state} finishes`)
@@ -123,6 +138,7 @@ export class ExecutorState<Task extends QueuedTask> {
     if (line !== undefined) {
       line.running--
       if (wasBlocked) line.blocked--
+      line.turning = this.#effects.endsTurn?.(task) === true
       if (line.closing && line.running === 0) this.#lines.delete(line.epoch)
     }
     this.#drain()
@@ -203,12 +219,18 @@ export class ExecutorState<Task extends QueuedTask> {
     } finally {
       this.#draining = false
     }
-    this.#effects.rest()
+    if (!this.#goesOn()) this.#effects.rest()
+  }
+
+  /** Whether something starts in the next turn. */
+  #goesOn(): boolean {
+    for (const line of this.#lines.values()) if (line.turning && line.waiting.length > 0) return true
+    return false
   }
 
   #nextLine(): Line<Task> | undefined {
     for (const line of this.#lines.values()) {
-      if (line.waiting.length === 0 || line.loading || line.closing || line.blocked > 0) continue
+      if (line.waiting.length === 0 || line.loading || line.turning || line.closing || line.blocked > 0) continue
       if (line.running >= line.concurrency) continue
       if (this.#unblocked > 0 && line.concurrency === 1) continue
       return line

@@ -89,6 +89,7 @@ export class TaskRunner {
         load: ({ template, held, epoch }) =>
           void Promise.all([this.templates.load(template), held?.needed.whole]).then(() => this.executor.loaded(epoch)),
         rest: () => this.#running.length === 0 && this.#work.rest(),
+        endsTurn: ({ template, epoch }) => template.body.mode === 'turn' && this.#turn(epoch),
       },
       page.claim,
     )
@@ -327,6 +328,11 @@ export class TaskRunner {
     const { template } = task
     template.runMicros = template.runMicros < 0 ? micros : template.runMicros + (micros - template.runMicros) * newest
     return micros
+  }
+
+  #turn(epoch: number): true {
+    setImmediate(() => this.executor.turned(epoch))
+    return true
   }
 
   #ended(task: WorkerTask): void {

@@ -5,6 +5,7 @@ import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
 import { describeProcess, descendantsOf } from '../../tools/processes.mjs'
 import { expectElsewhere, joinPlace } from '../built-cluster.ts'
+import { flightSuite } from './flight.ts'
 import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
 
 /** Another suite of this process may have shut Outpool down. */
@@ -38,6 +39,7 @@ describe('workerpool: on this machine', () => {
   usePlainWorkers()
   // Every workerType is processes here.
   conformanceSuite({ name: 'the shim', load, options: {}, can })
+  flightSuite({ name: 'the shim', load, options: {}, can })
 })
 
 describe('workerpool: on three nodes', () => {
@@ -108,6 +110,27 @@ describe('workerpool: the shim, where it differs from the original', () => {
 
   it('runs what waits behind a crash; the original leaves it waiting', async () => {
     const pool = create(script, { maxWorkers: 1 })
+    await pool.exec('add', [1, 2])
+    const crashed = reason(pool.exec('exit', [1]))
+    const behind = pool.exec('add', [3, 4])
+    expect(await crashed).to.be.instanceOf(workerpool.TerminateError)
+    expect(await behind).to.equal(7)
+  })
+
+  for (const how of ['exit', 'kill'])
+    it(`runs all others of a flight once where one ends its worker by ${how}`, async () => {
+      const pool = create(script, { maxWorkers: 2 })
+      const call = (n: number): PromiseLike<unknown> => pool.exec('endAt', [n, 100, how]) as never
+      for (let i = 0; i < 3; i++) await Promise.all([1, 2, 3, 4, 5, 6].map(call))
+      const numbers = Array.from({ length: 300 }, (_, n) => n)
+      const found = await Promise.all(numbers.map(async (n) => reason(call(n))))
+      expect(found[100]).to.be.instanceOf(workerpool.TerminateError)
+      expect(found.filter((one) => one !== 'it resolved')).to.have.length(1)
+      expect((explain(pool) as WorkerpoolReport).workers.reduce((sum, { items }) => sum + items, 0)).to.equal(18 + 299)
+    })
+
+  it('runs what waits behind a crash with the strategy lifo, too', async () => {
+    const pool = create(script, { maxWorkers: 1, queueStrategy: 'lifo' })
     await pool.exec('add', [1, 2])
     const crashed = reason(pool.exec('exit', [1]))
     const behind = pool.exec('add', [3, 4])

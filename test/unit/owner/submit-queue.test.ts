@@ -160,6 +160,44 @@ describe('submit-queue, what is sent ahead', () => {
   })
 })
 
+describe('submit-queue, had back', () => {
+  /** One worker, on which a task runs and another waits. */
+  function twoTasks(remote: boolean): { world: SubmitWorld; running: number; behind: number; worker: SubmitWorker } {
+    const world = new SubmitWorld(() => remote)
+    const template = world.template({ runMicros: 1 })
+    const [running, behind] = [world.submit(template), world.submit(template)]
+    world.grant([...world.requests][0] as number, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    const worker = [...world.workers.values()][0] as SubmitWorker
+    world.start(worker)
+    return { world, running, behind, worker }
+  }
+
+  it('is what has not started, wherever it waits, and of that nobody is told', () => {
+    const { world, running, behind, worker } = twoTasks(false)
+    expect([world.state.takeBack(running), world.state.takeBack(behind)]).to.deep.equal([false, true])
+    expect(world.state.takeBack(behind)).to.equal(false)
+    const queued = world.submit(world.template({ runMicros: -1 }))
+    expect(world.state.takeBack(queued)).to.equal(true)
+    expect([...world.settled.keys()]).to.deep.equal([])
+    expect(world.state.unsettled).to.equal(1)
+    expect(worker.tasks.filter(({ state }) => state === 'waiting')).to.deep.equal([])
+  })
+
+  it('is nothing of a worker whose node would have to be asked, and such a one gets nothing ahead', () => {
+    const { world, running, behind } = twoTasks(true)
+    expect([world.state.takeBack(running), world.state.takeBack(behind)]).to.deep.equal([false, false])
+    expect(world.state.takesAhead(world.state.templateOf(running))).to.equal(false)
+  })
+
+  it('may be sent ahead, where it is short and so is what runs', () => {
+    const { world, running } = twoTasks(false)
+    expect(world.state.takesAhead(world.state.templateOf(running))).to.equal(true)
+    expect(world.state.takesAhead(world.template({ runMicros: -1 }))).to.equal(false)
+    expect(world.state.takesAhead(world.template({ runMicros: 20_000 }))).to.equal(false)
+  })
+})
+
 describe('submit-queue, in a burst of calls', () => {
   it('asks for few leases where it has none, and for twice as many as it gets', () => {
     const world = new SubmitWorld(() => false)

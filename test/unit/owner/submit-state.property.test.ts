@@ -19,7 +19,19 @@ const step = fc.record({
       'throw',
       'throw',
     ],
-    ...['deliver', 'deliver', 'deliver', 'busy', 'crash', 'cancel', 'force', 'reclaim', 'pass', 'return idle'],
+    ...[
+      'deliver',
+      'deliver',
+      'deliver',
+      'busy',
+      'crash',
+      'cancel',
+      'force',
+      'reclaim',
+      'pass',
+      'return idle',
+      'take back',
+    ],
   ),
   which: fc.nat(),
 })
@@ -51,7 +63,10 @@ async function run(steps: readonly { what: string; which: number }[], remote: ()
     else if (what === 'deliver') world.pending.shift()?.()
     else if (what === 'pass') await world.clock.pass(1 + (which % 60), () => Promise.resolve())
     else if (what === 'return idle') world.state.returnIdle()
-    else if (what === 'cancel' || what === 'force') {
+    else if (what === 'take back') {
+      const number = pick(numbers, which)
+      if (number !== undefined && world.state.takeBack(number)) world.settle(number, 'taken back')
+    } else if (what === 'cancel' || what === 'force') {
       const number = pick(numbers, which)
       const open = number !== undefined && !world.settled.has(number)
       if (number === undefined) continue
@@ -72,9 +87,10 @@ async function run(steps: readonly { what: string; which: number }[], remote: ()
     expect(how, `task ${number} (${template.name})`).to.not.equal(undefined)
     if (template.maxRetries === 0) expect(starts, `starts of task ${number}`).to.be.at.most(1)
     if (template.maxRetries > 0) expect(starts).to.be.at.most(template.maxRetries + 1)
+    if (how === 'taken back' && template.maxRetries === 0) expect(starts).to.equal(0)
     if (how === 'done') expect(starts).to.be.greaterThan(0)
     expect(how === 'cancelled').to.equal(world.cancelled.has(number))
-    if (template.name === 'for ever') expect(how).to.be.oneOf(['done', 'threw', 'cancelled'])
+    if (template.name === 'for ever') expect(how).to.be.oneOf(['done', 'threw', 'cancelled', 'taken back'])
   }
   return world
 }

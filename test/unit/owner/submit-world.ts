@@ -165,6 +165,7 @@ export class SubmitWorld {
         })
         return null
       },
+      recallsAtOnce: (index) => !this.#worker(index).remote,
       abort: (index, sequence) => {
         const task = this.#worker(index).tasks.find((each) => each.sequence === sequence)
         // Every second task listens to its signal.

@@ -123,4 +123,35 @@ describe('executor-state', () => {
     executor.loaded(1)
     expect(names(running)).to.deep.equal(['1.0'])
   })
+
+  it('starts what waits behind a task that ends the turn in a later one, and rests only where nothing does', () => {
+    const ran: number[] = []
+    let rests = 0
+    const executor: ExecutorState<QueuedTask> = new ExecutorState<QueuedTask>(
+      {
+        run: (task) => {
+          ran.push(task.sequence)
+          executor.finished(task)
+        },
+        giveBack: () => undefined,
+        isLoaded: () => true,
+        load: () => undefined,
+        rest: () => void rests++,
+        endsTurn: () => true,
+      },
+      () => true,
+    )
+    executor.push({ epoch: 1, sequence: 0, state: 'waiting' })
+    expect([ran.length, rests]).to.deep.equal([1, 1])
+    executor.push({ epoch: 1, sequence: 1, state: 'waiting' })
+    executor.push({ epoch: 1, sequence: 2, state: 'waiting' })
+    expect([ran.length, rests]).to.deep.equal([1, 1])
+    executor.turned(1)
+    expect(ran).to.deep.equal([0, 1])
+    expect(rests).to.equal(1)
+    executor.turned(1)
+    executor.turned(1)
+    expect(ran).to.deep.equal([0, 1, 2])
+    expect(rests).to.equal(2)
+  })
 })

@@ -63,6 +63,16 @@ worker(
       this.worker.emit('from this')
       return true
     },
+    append(file, n) {
+      writeFileSync(file, `${n}\n`, { flag: 'a' })
+      return n
+    },
+    /** Ends its process where both numbers are the same. */
+    endAt(n, last, how) {
+      if (n === last && how === 'exit') process.exit(3)
+      if (n === last) process.kill(process.pid, 'SIGKILL')
+      return n
+    },
     appendPid: (file) => writeFileSync(file, `${process.pid}\n`, { flag: 'a' }),
     abortable(file) {
       return new Promise((resolve) => {
