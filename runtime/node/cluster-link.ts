@@ -16,7 +16,7 @@ import { HeartbeatState } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import type { Link } from '../transport/link.ts'
 import type { CallBacks } from './call-backs.ts'
-import type { HeadPatience } from './head-patience.ts'
+import type { HeadPatience } from './head-questions.ts'
 import { JobStarts, type JobStartAnswers } from './job-starts.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 

@@ -1,47 +1,43 @@
 /**
  * Requests to the head's tables, sent on for the processes of this node. All of them share one link to the head, so
- * request and watch ids are translated. While the head is away, what can be asked again waits for it until its timeout,
- * which is counted anew from each head that it is asked of; a write that was under way when the link broke is answered
- * at once, since it may or may not have been done.
+ * request and watch ids are translated. What can be asked again waits while the head is away; a write that was under way
+ * when the link broke is answered at once, since it may or may not have been done.
  */
-import type { Timer } from '../base/clock.ts'
 import { MessageType } from '../protocol/messages.ts'
-import type { Message, TableEvent, TableOperation, TableReply, TableRequest, TableRow } from '../protocol/messages.ts'
+import type { TableEvent, TableOperation, TableReply, TableRequest, TableRow } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
-import { headSilence, type HeadPatience } from './head-patience.ts'
-
-interface Pending {
-  readonly table: string
-  readonly operation: TableOperation
-  readonly reply: Reply
-  timer: Timer | undefined
-  sent: boolean
-}
+import { type HeadPatience, type HeadQuestion, HeadQuestions } from './head-questions.ts'
 
 /** `away`: `error` says that no head has answered, rather than what one answered. */
 type Reply = (error: string, rows: readonly TableRow[], away?: boolean) => void
+
+interface TableQuestion extends HeadQuestion {
+  readonly reply: Reply
+}
 
 interface Watch {
   readonly link: Link
   readonly watchId: number
   readonly table: string
   readonly prefix: string
+  /** The head is being asked for it. */
+  isAsked: boolean
 }
 
 export class TableForwarding {
-  readonly #options: HeadPatience
-  readonly #pending = new Map<number, Pending>()
+  readonly #headName: string
+  readonly #questions: HeadQuestions<TableQuestion>
   readonly #watches = new Map<number, Watch>()
-  #head: Link | undefined
-  #nextId = 1
+  #lastWatch = 0
 
-  constructor(options: HeadPatience) {
-    this.#options = options
+  constructor(patience: HeadPatience) {
+    this.#headName = patience.headName
+    this.#questions = new HeadQuestions(patience)
   }
 
   /** Requests that are not answered yet. */
   get size(): number {
-    return this.#pending.size
+    return this.#questions.size
   }
 
   get watches(): number {
@@ -54,12 +50,13 @@ export class TableForwarding {
     const reply: Reply = (error, rows, away = false) =>
       link.send(away ? [MessageType.headAway, requestId, error] : [MessageType.tableReply, requestId, error, rows])
     // Somebody who only wants to know how the cluster is does not wait for what is known to be away.
-    if (this.#head === undefined && link.peer.info['asking'] === true && ['get', 'list'].includes(operation[0]))
-      return reply(`the head ${this.#options.headName} is away`, [])
+    if (this.#questions.isHeadAway && link.peer.info['asking'] === true && ['get', 'list'].includes(operation[0]))
+      return reply(`the head ${this.#headName} is away`, [])
     if (operation[0] === 'watch') {
-      const id = this.#nextId++
-      this.#watches.set(id, { link, watchId: operation[2], table, prefix: operation[1] })
-      return this.#ask(table, ['watch', operation[1], id], (error, rows, away) => {
+      const id = ++this.#lastWatch
+      const watch: Watch = { link, watchId: operation[2], table, prefix: operation[1], isAsked: false }
+      this.#watches.set(id, watch)
+      return this.#askWatch(id, watch, (error, rows, away) => {
         if (error !== '') this.#watches.delete(id)
         reply(error, rows, away)
       })
@@ -82,30 +79,20 @@ export class TableForwarding {
 
   /** The head is there (again): what waits is sent, watches are renewed. */
   connected(head: Link): void {
-    this.#head = head
-    const waiting = [...this.#pending.values()].filter((entry) => entry.operation[0] === 'watch')
-    const asked = new Set(waiting.map((entry) => entry.operation[2]))
-    for (const [id, entry] of this.#pending) if (!entry.sent) this.#send(id, entry)
-    for (const [id, { link, watchId, table, prefix }] of this.#watches)
-      if (!asked.has(id))
-        this.#ask(table, ['watch', prefix, id], (error, rows) => {
-          if (error === '') link.send([MessageType.tableEvent, watchId, rows, []])
+    this.#questions.connected(head)
+    for (const [id, watch] of this.#watches)
+      if (!watch.isAsked)
+        this.#askWatch(id, watch, (error, rows) => {
+          if (error === '') watch.link.send([MessageType.tableEvent, watch.watchId, rows, []])
         })
   }
 
   disconnected(): void {
-    this.#head = undefined
-    for (const [id, entry] of [...this.#pending]) {
-      if (!entry.sent) continue
-      entry.sent = false
-      const [kind] = entry.operation
-      if (kind === 'put' || kind === 'delete')
-        this.#settle(id, `the link to the head ${this.#options.headName} broke; the ${kind} may have been done`, [])
-    }
+    this.#questions.disconnected()
   }
 
   onReply([, id, error, rows]: TableReply): void {
-    this.#settle(id, error, rows)
+    this.#questions.take(id)?.reply(error, rows)
   }
 
   onEvent([, id, rows, deleted]: TableEvent): void {
@@ -123,34 +110,26 @@ export class TableForwarding {
   }
 
   close(): void {
-    for (const id of [...this.#pending.keys()]) this.#settle(id, 'the node is stopping', [])
+    for (const { reply } of this.#questions.takeAll()) reply('the node is stopping', [])
     this.#watches.clear()
   }
 
-  #ask(table: string, operation: TableOperation, reply: Reply): void {
-    const id = this.#nextId++
-    const entry: Pending = { table, operation, timer: undefined, reply, sent: false }
-    this.#pending.set(id, entry)
-    this.#send(id, entry)
-  }
-
-  #send(id: number, entry: Pending): void {
-    const { clock, timeoutMs } = this.#options
-    entry.timer?.cancel()
-    entry.timer = clock.after(timeoutMs, () => {
-      this.#settle(id, headSilence(this.#options, this.#head !== undefined), [], true)
+  #askWatch(id: number, watch: Watch, reply: Reply): void {
+    watch.isAsked = true
+    this.#ask(watch.table, ['watch', watch.prefix, id], (...answer) => {
+      watch.isAsked = false
+      reply(...answer)
     })
-    if (this.#head === undefined) return
-    entry.sent = true
-    const message: Message = [MessageType.tableRequest, id, entry.table, entry.operation]
-    this.#head.send(message)
   }
 
-  #settle(id: number, error: string, rows: readonly TableRow[], away = false): void {
-    const entry = this.#pending.get(id)
-    if (entry === undefined) return
-    this.#pending.delete(id)
-    entry.timer?.cancel()
-    entry.reply(error, rows, away)
+  #ask(table: string, operation: TableOperation, reply: Reply): void {
+    const [kind] = operation
+    const maybeDone = `the link to the head ${this.#headName} broke; the ${kind} may have been done`
+    this.#questions.ask({
+      reply,
+      send: (head, id) => head.send([MessageType.tableRequest, id, table, operation]),
+      unanswered: (reason) => reply(reason, [], true),
+      ...((kind === 'put' || kind === 'delete') && { cutOff: () => reply(maybeDone, []) }),
+    })
   }
 }

@@ -21,6 +21,8 @@ const turns = async (): Promise<void> => {
 
 /** A head with the tables of those before it, that dies when so many messages have passed between it and the node. */
 class Head {
+  /** What it was asked of the tables. */
+  readonly operations: TableOperation[] = []
   readonly #persistence: MemoryPersistence
   #left: number
   #cut: () => void = () => undefined
@@ -53,7 +55,12 @@ class Head {
       relayed.close()
       relaying.close()
     }
-    relayed.onMessage = (message) => this.#pass(() => relaying.send(message))
+    relayed.onMessage = (message) =>
+      this.#pass(() => {
+        const said = message as unknown as Message
+        if (said[0] === MessageType.tableRequest) this.operations.push(said[3])
+        relaying.send(message)
+      })
     relaying.onMessage = (message) => this.#pass(() => relayed.send(message))
     store.attach(headEnd)
     node.attach(nodeEnd, () => undefined)
@@ -78,6 +85,8 @@ class Node {
   readonly homes = new Set<ProcessId>()
   /** Job or request, and each answer to it. */
   readonly answers = new Map<number, string[]>()
+  /** What watches saw, by their numbers; a watch has that of its request. */
+  readonly events: [watch: number, keys: readonly string[]][] = []
   readonly #id = id(2)
   readonly tables = new TableForwarding({ clock: this.clock, timeoutMs, headName: 'ws://head' })
   readonly cluster: ClusterLink
@@ -101,9 +110,9 @@ class Node {
     )
     this.#process = there
     process.onMessage = (message) => {
-      const [type, request, text] = message as unknown as Message as readonly [number, number, string]
-      // Of a watch that is renewed: something may have changed.
-      if (type === MessageType.tableEvent) return
+      const said = message as unknown as Message
+      if (said[0] === MessageType.tableEvent) return void this.events.push([said[1], said[2].map(([key]) => key)])
+      const [type, request, text] = said as readonly [number, number, string]
       this.#answered(request, type === MessageType.headAway ? `away: ${text}` : text)
     }
   }
@@ -150,6 +159,7 @@ const operations: readonly ((n: number) => TableOperation)[] = [
   (n) => ['put', `key ${n}`, new Uint8Array([n % 256]), -1],
   (n) => ['delete', `key ${n}`, -1],
 ]
+const watchesOf = ({ operations }: Head): TableOperation[] => operations.filter(([kind]) => kind === 'watch')
 const isWrite = (operation: TableOperation): boolean => ['put', 'delete'].includes(operation[0])
 
 describe('what a node asks of a head', () => {
@@ -165,9 +175,11 @@ describe('what a node asks of a head', () => {
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {
         const node = new Node()
         const operationOf = new Map<number, TableOperation>()
+        const heads: Head[] = []
         let next = 10
         for (const { jobs, asked, messages, awayMs } of steps) {
           const head = await node.head(messages)
+          heads.push(head)
           for (let i = 0; i < jobs; i++) node.startJob(next++)
           for (const kind of asked) {
             const operation = (operations[kind] as (n: number) => TableOperation)(next)
@@ -181,7 +193,7 @@ describe('what a node asks of a head', () => {
           node.clock.advance(awayMs)
           await turns()
         }
-        await node.head()
+        heads.push(await node.head())
         for (const [request, answers] of node.answers) {
           expect(answers, String(request)).to.have.length(1)
           const operation = operationOf.get(request)
@@ -190,6 +202,15 @@ describe('what a node asks of a head', () => {
         }
         expect([node.cluster.jobsStarting, node.tables.size]).to.deep.equal([0, 0])
         expect(new Set(await node.jobs())).to.deep.equal(node.homes)
+        // No write was asked of two of them, and no watch twice of one.
+        const once = [heads.flatMap(({ operations }) => operations.filter(isWrite)), ...heads.map(watchesOf)]
+        for (const operations of once) expect(operations).to.have.length(new Set(operations.map(String)).size)
+        // The last one knows every watch.
+        const watches = [...operationOf].filter(([, [kind]]) => kind === 'watch').map(([watch]) => watch)
+        node.events.length = 0
+        for (const watch of watches) node.ask(next++, ['put', `key ${watch}`, new Uint8Array(), -1])
+        await turns()
+        expect(node.events).to.deep.equal(watches.map((watch) => [watch, [`key ${watch}`]]))
       }),
       { numRuns: 60 },
     )
