@@ -39,6 +39,8 @@ export interface DaemonOptions extends StoreSizeOptions {
   readonly drainMs?: number
   /** How long a request waits that no node can ever serve, in milliseconds. Default 30,000. */
   readonly infeasibleTimeoutMs?: number
+  /** How long a program that lost its link may take to come back, in milliseconds. Default 10,000. */
+  readonly driverGraceMs?: number
   /** Whether it obeys `outpool chaos`: faults in links, signals. Default: whether OUTPOOL_CHAOS is 1. */
   readonly allowChaos?: boolean
   /** Where code that programs send is kept across restarts. Default: in the run folder, until the node stops. */

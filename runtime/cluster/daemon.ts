@@ -149,7 +149,7 @@ export class Daemon {
 
   async begin(): Promise<void> {
     const { options, tokens, total, headUrl, heartbeat, store, events } = this.#parts
-    const { infeasibleTimeoutMs } = options
+    const { infeasibleTimeoutMs, driverGraceMs } = options
     const host: NodeHost = await NodeHost.start({
       ...{ token: tokens, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
       tokens: this.#replaceTokens(tokens),
@@ -157,6 +157,7 @@ export class Daemon {
       manager: {
         codeCache: this.#codeCache(),
         ...(infeasibleTimeoutMs !== undefined && { leases: { infeasibleTimeoutMs } }),
+        ...(driverGraceMs !== undefined && { driverGraceMs }),
       },
       store: storeOptionsOf(options),
       listen: await portOf(options, this.#port),

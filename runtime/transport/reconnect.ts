@@ -6,7 +6,7 @@
  *   any ── stop ──► stopped
  */
 import type { Clock, Timer } from '../base/clock.ts'
-import { AuthenticationError, ProtocolVersionError } from '../base/errors.ts'
+import { AuthenticationError, ConnectionLostError, ProtocolVersionError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { Link } from './link.ts'
 
@@ -99,11 +99,10 @@ export class Reconnect {
     const { clock, giveUpAfterMs = Infinity, onGiveUp, isFinal } = this.#options
     const permanent =
       error instanceof AuthenticationError || error instanceof ProtocolVersionError || isFinal?.(error) === true
-    if (permanent || clock.now() - this.#withoutSinceMs >= giveUpAfterMs) {
-      this.#mode = 'given-up'
-      return onGiveUp(error)
-    }
-    this.#wait()
+    if (!permanent && clock.now() - this.#withoutSinceMs < giveUpAfterMs) return this.#wait()
+    this.#mode = 'given-up'
+    if (permanent) return onGiveUp(error)
+    onGiveUp(new ConnectionLostError(`no attempt succeeded for ${giveUpAfterMs} ms: ${error.message}`, { cause: error }))
   }
 
   #wait(): void {

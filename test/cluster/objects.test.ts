@@ -149,17 +149,15 @@ describe('objects', () => {
   })
 
   it('go at once with a program that leaves in order, and so do its workers', async () => {
-    await begin({ numCpus: 2 })
+    // What a program is given that is lost, to come back: longer than any test may take.
+    await begin({ numCpus: 2, driverGraceMs: 3_600_000 })
     const refs = [await put(new Float64Array(100_000)), filled.remote(100_000, 1)]
     const pid = await pidAfter.run(0, new Uint8Array(1))
     await wait(refs, { count: 2 })
     expect((await usage()).objects).to.equal(2)
-    const begun = performance.now()
     await shutdown()
     await eventually(async () => (await usage()).objects === 0 || undefined)
     await ended(pid)
-    // What a program is given that is lost, to come back.
-    expect(performance.now() - begun).to.be.lessThan(10_000)
     expect(refs).to.have.length(2)
   })
 

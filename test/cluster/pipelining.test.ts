@@ -11,7 +11,7 @@ const cooperative = remote<(folder: string, id: string) => Promise<void>>(tasks,
  * Of a call whose run time was measured, up to two milliseconds of work are sent ahead: five of them in nearly every round,
  * and fewer only where the machine has kept just these calls from running.
  */
-const mostRounds = 20
+const mostRounds = 10
 
 /** Where no memory is shared nothing is sent behind a task that is not short. */
 const itShared = canShare ? it : it.skip

@@ -9,9 +9,8 @@ const leaving = told('leave').then(() => 'leave')
 for (;;) {
   const asked = await Promise.race([told('ask'), leaving])
   if (asked === 'leave') break
-  const startedAt = performance.now()
   const answer = await where.run(1).catch((error) => ({ error: error.name, message: error.message }))
-  await say('answer', { ...answer, waitedMs: performance.now() - startedAt })
+  await say('answer', answer)
 }
 await shutdown()
 await Promise.resolve()

@@ -105,7 +105,9 @@ describe('Reconnect', () => {
       await turn()
       clock.advance(200)
     }
-    expect(givenUp).to.deep.equal([refused])
+    expect(givenUp.map(({ message, cause }) => [message, cause])).to.deep.equal([
+      ['no attempt succeeded for 1000 ms: refused', refused],
+    ])
     expect(clock.now()).to.be.within(1_000, 2_000)
   })
 
