@@ -102,7 +102,9 @@ export class Reconnect {
     if (!permanent && clock.now() - this.#withoutSinceMs < giveUpAfterMs) return this.#wait()
     this.#mode = 'given-up'
     if (permanent) return onGiveUp(error)
-    onGiveUp(new ConnectionLostError(`no attempt succeeded for ${giveUpAfterMs} ms: ${error.message}`, { cause: error }))
+    onGiveUp(
+      new ConnectionLostError(`no attempt succeeded for ${giveUpAfterMs} ms: ${error.message}`, { cause: error }),
+    )
   }
 
   #wait(): void {

@@ -2,7 +2,7 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { expect } from 'chai'
-import { init, put, remote, shutdown } from '../../lib/index.ts'
+import { init, put, remote, shutdown } from 'outpool'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import { eventually, foldersIn, TestCluster } from './support.ts'
 

@@ -32,7 +32,9 @@ describe('a driver whose home is killed', function () {
     for (; lost.error === undefined; lost = await ask()) expect(lost.node).to.be.oneOf([home.id, head.id])
     expect(lost.error, lost.message).to.equal('ConnectionLostError')
     // Because nobody listens on its socket any more; not after the time for which one that may come back is looked for.
-    expect(lost.message).to.contain(`home node ${home.id} at `).and.not.match(/no attempt succeeded for/)
+    expect(lost.message)
+      .to.contain(`home node ${home.id} at `)
+      .and.not.match(/no attempt succeeded for/)
     const again = await ask()
     expect(again.error, again.message).to.equal('ConnectionLostError')
     expect(again.message).to.contain(home.url)
