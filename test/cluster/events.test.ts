@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cancel, get, init, remote, shutdown } from 'outpool'
+import { cancel, init, remote, shutdown } from 'outpool'
 import { run } from './command.ts'
 import { eventually } from './support.ts'
 import { checkedSpans } from './trace-format.ts'
@@ -60,8 +60,6 @@ describe('what owners write down about their tasks', function () {
     for (let i = 0; i < 200; i++) await act.run('quick', own)
     const long = act.remote('long', own)
     const ref = act.remote('odd', own)
-    // While many wait one is sent ahead in any case: `odd`, to where `long` runs.
-    const rest = Array.from({ length: 4 }, () => act.remote('quick', own))
     const failure = ref.get().catch((error: Error) => error)
     await long.get()
     await eventually(() => existsSync(join(own, 'second')) || undefined)
@@ -69,18 +67,19 @@ describe('what owners write down about their tasks', function () {
     await failure
     writeFileSync(join(own, 'cancelled'), '')
     // The same worker is asked only after it has answered, which is too late.
-    await get([...rest, act.remote('quick', own)])
+    await act.run('quick', own)
     return eventually(async () => (await listed()).findLast(({ state }) => state === 'cancelled'))
   }
 
-  before(async () => {
+  before(async function () {
+    this.timeout(600_000)
     folder = mkdtempSync(join(tmpdir(), 'e-'))
     events = join(folder, 'events')
     process.env['OUTPOOL_EVENTS'] = events
     await init({ numCpus: 1 })
-    // Nothing is sent ahead where the machine stops this process at the wrong moment.
+    // On a machine that has other things to do a call may look slow, and then nothing is sent ahead that could be recalled.
     const isOdd = (): boolean => odd !== undefined && (!canShare || odd.moved > 0)
-    for (let attempt = 0; !isOdd() && attempt < 10; attempt++) odd = await oddTask(join(folder, String(attempt)))
+    for (let attempt = 0; !isOdd(); attempt++) odd = await oddTask(join(folder, String(attempt)))
     await shutdown()
   })
   after(async () => {
