@@ -138,6 +138,11 @@ export class ClusterLimit {
       const step = this.#stateNow().step({ row, beats }, wishes, performance.now())
       if (step.kind === 'refused') throw refusal(this.name, this.terms, step.terms)
       if (step.kind === 'wait') {
+        if (returned > 0) {
+          // The row was made anew behind a head that had lost it, and knows nothing of what is given back.
+          this.#gaveBack(returned)
+          continue
+        }
         const isWatched = this.#keepWatching()
         if (this.#changes === changes) await this.#pause(Math.min(isWatched ? watchedLookMs : look, step.waitMs))
         look = Math.min(longestLookMs, look * 1.5)
@@ -147,13 +152,18 @@ export class ClusterLimit {
       // Somebody was faster: look again.
       if (error !== '') continue
       look = firstLookMs
-      this.#held += step.granted - returned
+      this.#held += step.granted
       this.#started += (this.#hasRate ? step.granted : 0) - started
-      this.#returned -= returned
-      for (const tell of this.#returning.splice(0, returned)) tell()
+      this.#gaveBack(returned)
       this.#startSome(step.granted)
     }
     this.#stopBeatingSoon()
+  }
+
+  #gaveBack(count: number): void {
+    this.#held -= count
+    this.#returned -= count
+    for (const tell of this.#returning.splice(0, count)) tell()
   }
 
   #startSome(granted: number): void {

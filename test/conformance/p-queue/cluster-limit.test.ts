@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
+import type { Home } from '../../../runtime/owner/home.ts'
 import { ended, eventually, TestCluster, usePlainWorkers } from '../../cluster/support.ts'
 import { steadyPort } from '../../tools/steady-port.ts'
 import { rejection } from './suite.ts'
@@ -170,6 +171,27 @@ describe('p-queue: queues of one name', () => {
       setTimeout(() => end?.(), 50)
       await running
       expect(await behind).to.equal(2)
+    } finally {
+      await outpool.shutdown()
+    }
+  })
+
+  it('go on when others have made the row of their limit anew, which the head had lost, while a task ran', async () => {
+    const { default: PQueue } = await import('outpool/p-queue')
+    const outpool = await import('outpool')
+    await outpool.init()
+    try {
+      const queue = new PQueue({ name: 'anew', concurrency: 1 })
+      let end: (() => void) | undefined
+      const running = queue.add(() => new Promise<void>((resolve) => (end = resolve)))
+      await eventually(() => end)
+      const { home } = Reflect.get(globalThis, Symbol.for('outpool.process.1')) as { home: Home }
+      const terms = { concurrency: 1, intervalCap: null, intervalMs: 0 }
+      const row = Buffer.from(JSON.stringify({ terms, permits: {}, about: {}, first: 0, next: 0 }))
+      expect((await home.table('kv', ['put', 'limits/anew/row', row, -1])).error).to.equal('')
+      end?.()
+      await running
+      expect(await queue.add(() => 2)).to.equal(2)
     } finally {
       await outpool.shutdown()
     }
