@@ -59,9 +59,8 @@ function placed(original: Limit, placement: Placement): Limit {
   const placer = new Placer(placement)
   const isAuto = placement === 'auto'
   const limit = (fn: AnyFunction, ...args: unknown[]): Promise<unknown> => {
-    if (!isAuto || typeof fn !== 'function') return original(through(placer, placement, fn), ...args)
-    const call = placer.callOf(fn)
-    return call === undefined ? original(fn, ...args) : original(call as AnyFunction, fn, ...args)
+    const stays = isAuto && typeof fn === 'function' && placer.stays(fn)
+    return original(stays ? fn : through(placer, placement, fn), ...args)
   }
   Object.defineProperties(limit, {
     ...Object.getOwnPropertyDescriptors(original),

@@ -112,7 +112,7 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
     override add(task: Task, options?: AnyOptions): Promise<unknown> {
       if (typeof task !== 'function') return super.add(task, options)
       if (this.#isPlain && (options === undefined || options?.['placement'] === undefined))
-        return super.add(this.#placer.placedTask(task), options)
+        return super.add(this.#placer.stays(task) ? task : this.#placer.placedTask(task), options)
       const run: Task = (given) => {
         const placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
         if (this.#limit === undefined) return this.#placer.task(task, given, placement)

@@ -61,8 +61,6 @@ interface Known {
   isQuick: boolean
   /** Calls whose number has one of these bits run here without another look. */
   passMask: number
-  /** Calls a function of this text: the same for all of them. */
-  readonly call: (fn: AnyFunction, ...args: unknown[]) => unknown
 }
 
 /** A text whose functions were to stay so often in a row is not looked into again: they stay. */
@@ -89,7 +87,7 @@ export class Placer {
   readonly #forgotten = { worker: 0, caller: 0 }
   #lastFunction: AnyFunction | undefined
   #lastKnown: Known | undefined
-  /** What the original is given for the last function. */
+  /** What the original is given for it. */
   #lastPlaced: ((...args: unknown[]) => unknown) | undefined
   #lastTask: AnyTask | undefined
 
@@ -99,34 +97,32 @@ export class Placer {
   }
 
   /**
-   * What the original is to call with `fn` and its arguments, where placement is 'auto': decided at each call, with nearly
-   * nothing beside where it is known to be quick. Undefined: the call stays without another look, and the original may run
-   * the function itself, as if there was no placer.
+   * Whether a call of `fn` stays without another look. It is counted, and the original may run the function itself, as if
+   * there was no placer.
    */
-  callOf(fn: AnyFunction): Known['call'] | undefined {
+  stays(fn: AnyFunction): boolean {
     const known = this.#knownOf(fn)
-    if (known.stayed < sureAfter) return known.call
+    if (known.stayed < sureAfter) return false
     known.caller++
-    return undefined
+    return true
   }
 
-  /** `fn`, as the original is to call it any number of times: decided at each call. */
+  /**
+   * `fn`, as the original is to call it where placement is 'auto': decided at each call, with nearly nothing beside where
+   * it is known to be quick.
+   */
   placed(fn: AnyFunction): (...args: unknown[]) => unknown {
     const known = this.#knownOf(fn)
     return (this.#lastPlaced ??= (...args) => {
-      if (!passes(known)) return this.#lookAt(fn, ...args)
+      if (!passes(known)) return this.#run(fn, args, known, auto)
       known.caller++
       return fn(...(args as never[]))
     })
   }
 
-  /** A task, as the original is to call it, or the task itself where it stays. On a worker it is given its own signal. */
+  /** The same of a task, which is given `{ signal }`: on a worker one of its own. */
   placedTask(task: AnyTask): AnyTask {
     const known = this.#knownOf(task)
-    if (known.stayed >= sureAfter) {
-      known.caller++
-      return task
-    }
     return (this.#lastTask ??= (given) => {
       if (!passes(known)) return this.#run(task, [given], known, { ...autoTask, signal: given.signal })
       known.caller++
@@ -144,11 +140,6 @@ export class Placer {
   task(task: AnyTask, given: Parameters<AnyTask>[0], placement: Placement): unknown {
     const known = this.#knownOf(task)
     return this.#run(task, [given], known, { placement, signal: given.signal, givesSignal: true })
-  }
-
-  /** Of callers that only hand on their arguments, so that no array is made of them. */
-  #lookAt(fn: AnyFunction, ...args: unknown[]): unknown {
-    return this.#run(fn, args, this.#knownOf(fn), auto)
   }
 
   #run(fn: AnyFunction, args: readonly unknown[], known: Known, options: PlaceOptions): unknown {
@@ -245,25 +236,19 @@ export class Placer {
     if (fn === this.#lastFunction) return this.#lastKnown as Known
     const text = Function.prototype.toString.call(fn)
     const last = this.#lastKnown
+    // To compare it is less than to look it up.
+    const known = last?.text === text ? last : (this.#known.get(text) ?? this.#remember(fn, text))
     this.#lastFunction = fn
+    this.#lastKnown = known
     this.#lastPlaced = undefined
     this.#lastTask = undefined
-    // To compare it is less than to look it up.
-    if (last?.text === text) return last
-    return (this.#lastKnown = this.#known.get(text) ?? this.#remember(fn, text))
+    return known
   }
 
   #remember(fn: AnyFunction, text: string): Known {
     const name = fn.name === '' ? 'anonymous' : fn.name
     const counts = { worker: 0, caller: 0, stayed: 0, returned: 0 }
-    const known: Known = {
-      ...{ name, text, ...counts, reasons: [], isQuick: false, passMask: 0 },
-      call: (called, ...args) => {
-        if (!passes(known)) return this.#lookAt(called, ...args)
-        known.caller++
-        return called(...(args as never[]))
-      },
-    }
+    const known: Known = { name, text, ...counts, reasons: [], isQuick: false, passMask: 0 }
     this.#known.set(text, known)
     if (this.#known.size > maxKnown) this.#forgetOldest()
     return known

@@ -9,8 +9,11 @@ describe('the placer', () => {
     const placer = new Placer('auto')
     const seen: number[] = []
     const note = (n: number): number => seen.push(n)
-    for (let i = 0; i < 3; i++) placer.callOf(note)?.(note, i)
-    expect(placer.callOf(note)).to.equal(undefined)
+    for (let i = 0; i < 3; i++) {
+      expect(placer.stays(note)).to.equal(false)
+      placer.placed(note)(i)
+    }
+    expect(placer.stays(note)).to.equal(true)
     placer.placed(note)(3)
     expect(seen).to.deep.equal([0, 1, 2, 3])
     const [known] = placer.report().functions
