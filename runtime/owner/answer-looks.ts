@@ -40,6 +40,10 @@ interface Watched extends LeftFor {
   heardMs: number
   /** False while what is left there is the last. */
   listens: boolean
+  /** The last look has begun: nothing rests there any more. */
+  ending: boolean
+  /** Its last look is over: the memory may not be there any more. */
+  gone: boolean
   readonly isEarly: (epoch: number, sequence: number) => boolean
 }
 
@@ -58,10 +62,11 @@ export class AnswerLooks {
   /** The next answers of that lease may wait for so long. Has no effect where another owner looks there. */
   rest(lease: number, { ring, epoch }: LeftFor, mostMs: number): void {
     let watched = this.#watched.get(lease)
+    if (watched?.ending === true) return
     if (watched?.listens !== true) {
       if (!ring.listen(epoch)) return
       watched ??= {
-        ...{ ring, epoch, heardMs: this.#clock.now(), listens: true },
+        ...{ ring, epoch, heardMs: this.#clock.now(), listens: true, ending: false, gone: false },
         isEarly: (of, sequence) => of === epoch && this.#isEarly(lease, sequence),
       }
       watched.listens = true
@@ -73,19 +78,25 @@ export class AnswerLooks {
   /** Its answers are to be sent again, and what it has left until then is told soon. */
   wake(lease: number): void {
     const watched = this.#watched.get(lease)
-    if (watched?.listens !== true) return
+    if (watched?.listens !== true || watched.ending) return
     watched.listens = false
     watched.ring.ignore(watched.epoch)
     this.#by(this.#clock.now())
   }
 
-  /** Nothing is left for that lease any more; what is there is told before this returns. */
+  /**
+   * Nothing is left for that lease any more; what is there is told before this returns. An answer may be the last one of
+   * its lease, and end it while it is told: then this is within a look, or a last look, which finds its lease gone.
+   */
   end(lease: number): void {
     const watched = this.#watched.get(lease)
     if (watched === undefined) return
-    this.#watched.delete(lease)
-    watched.ring.ignore(watched.epoch)
+    if (!watched.ending) watched.ring.ignore(watched.epoch)
+    watched.ending = true
     this.#takeAll(lease, watched)
+    if (watched.gone) return
+    watched.gone = true
+    this.#watched.delete(lease)
     watched.ring.ignored(watched.epoch)
   }
 
@@ -112,6 +123,7 @@ export class AnswerLooks {
     for (const [lease, watched] of [...this.#watched]) {
       if (!this.#watched.has(lease)) continue
       this.#takeAll(lease, watched, watched.isEarly)
+      if (watched.gone) continue
       const wasLast = !watched.listens && watched.ring.empty
       if (wasLast || startedMs - watched.heardMs > mostSilentMs) this.end(lease)
     }
@@ -121,7 +133,7 @@ export class AnswerLooks {
 
   #takeAll(lease: number, watched: Watched, isEarly?: Watched['isEarly']): void {
     const { ring, epoch } = watched
-    for (;;) {
+    while (!watched.gone) {
       const answer = this.#take(lease, ring, isEarly)
       if (answer === undefined) return
       if (answer.epoch !== epoch) continue

@@ -190,8 +190,9 @@ export class Leasing implements SubmitEffects {
   }
 
   rest(index: number, micros: number): void {
-    const { page, grant } = this.#leases.get(index) as OpenLease
-    if (page !== undefined) this.#looks.rest(index, { ring: page.answers, epoch: grant.epoch }, micros / 1000)
+    const lease = this.#leases.get(index)
+    if (lease?.page !== undefined)
+      this.#looks.rest(index, { ring: lease.page.answers, epoch: lease.grant.epoch }, micros / 1000)
   }
 
   wake(index: number): void {

@@ -146,4 +146,41 @@ describe('answer-looks', () => {
     looks.before(1)
     expect(heard).to.deep.equal([0, 1, 2].map((i) => `1: ${first + i}`))
   })
+
+  for (const how of ['a look', 'a last look', 'something else that comes'])
+    it(`touches the memory no more when an answer that ${how} tells of is the last of its lease`, () => {
+      const memory = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
+      let isThere = true
+      const ring = new Proxy(memory, {
+        get(target, name) {
+          expect(isThere, `${String(name)} of memory that is not mapped any more`).to.equal(true)
+          return Reflect.get(target, name) as unknown
+        },
+      })
+      const clock = new ManualClock()
+      const heard: number[] = []
+      const tasks = { first: 0, next: 3 }
+      const looks: AnswerLooks = new AnswerLooks(clock, {
+        tasksOf: () => tasks,
+        answered(lease, [, , sequence]) {
+          heard.push(sequence)
+          tasks.first = sequence + 1
+          if (sequence !== 0) return
+          // As at a lease that is given back: its page is closed then.
+          looks.end(lease)
+          isThere = false
+          looks.rest(lease, { ring: memory, epoch: 7 }, 10)
+          looks.end(lease)
+        },
+        damaged: (_lease, error) => expect.fail(error.message),
+      })
+      looks.rest(1, { ring, epoch: 7 }, 10)
+      for (let sequence = 0; sequence < 3; sequence++) memory.leave(7, sequence, 5, noBytes)
+      if (how === 'a look') clock.advance(10)
+      else if (how === 'a last look') looks.end(1)
+      else looks.before(1)
+      expect(heard).to.deep.equal([0, 1, 2])
+      clock.advance(100)
+      expect(looks.size).to.equal(0)
+    })
 })
