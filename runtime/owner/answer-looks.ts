@@ -38,12 +38,8 @@ export interface AnswerLooksPorts {
 
 interface Watched extends LeftFor {
   heardMs: number
-  /** False while what is left there is the last. */
-  listens: boolean
-  /** The last look has begun: nothing rests there any more. */
-  ending: boolean
-  /** Its last look is over: the memory may not be there any more. */
-  gone: boolean
+  /** `drains`: what is left there is the last, until it rests again. `ends`: its last look has begun. */
+  state: 'listens' | 'drains' | 'ends'
   readonly isEarly: (epoch: number, sequence: number) => boolean
 }
 
@@ -62,14 +58,14 @@ export class AnswerLooks {
   /** The next answers of that lease may wait for so long. Has no effect where another owner looks there. */
   rest(lease: number, { ring, epoch }: LeftFor, mostMs: number): void {
     let watched = this.#watched.get(lease)
-    if (watched?.ending === true) return
-    if (watched?.listens !== true) {
+    if (watched?.state === 'ends') return
+    if (watched?.state !== 'listens') {
       if (!ring.listen(epoch)) return
       watched ??= {
-        ...{ ring, epoch, heardMs: this.#clock.now(), listens: true, ending: false, gone: false },
+        ...{ ring, epoch, heardMs: this.#clock.now(), state: 'listens' },
         isEarly: (of, sequence) => of === epoch && this.#isEarly(lease, sequence),
       }
-      watched.listens = true
+      watched.state = 'listens'
       this.#watched.set(lease, watched)
     }
     this.#by(this.#clock.now() + mostMs)
@@ -78,8 +74,8 @@ export class AnswerLooks {
   /** Its answers are to be sent again, and what it has left until then is told soon. */
   wake(lease: number): void {
     const watched = this.#watched.get(lease)
-    if (watched?.listens !== true || watched.ending) return
-    watched.listens = false
+    if (watched?.state !== 'listens') return
+    watched.state = 'drains'
     watched.ring.ignore(watched.epoch)
     this.#by(this.#clock.now())
   }
@@ -91,11 +87,10 @@ export class AnswerLooks {
   end(lease: number): void {
     const watched = this.#watched.get(lease)
     if (watched === undefined) return
-    if (!watched.ending) watched.ring.ignore(watched.epoch)
-    watched.ending = true
+    if (watched.state !== 'ends') watched.ring.ignore(watched.epoch)
+    watched.state = 'ends'
     this.#takeAll(lease, watched)
-    if (watched.gone) return
-    watched.gone = true
+    if (this.#isGone(lease, watched)) return
     this.#watched.delete(lease)
     watched.ring.ignored(watched.epoch)
   }
@@ -110,6 +105,11 @@ export class AnswerLooks {
     return this.#watched.size
   }
 
+  /** Its last look is over: the memory may not be there any more. */
+  #isGone(lease: number, watched: Watched): boolean {
+    return this.#watched.get(lease) !== watched
+  }
+
   #by(dueMs: number): void {
     if (this.#timer !== undefined && this.#dueMs <= dueMs) return
     this.#timer?.cancel()
@@ -121,10 +121,9 @@ export class AnswerLooks {
     this.#timer = undefined
     const startedMs = this.#clock.now()
     for (const [lease, watched] of [...this.#watched]) {
-      if (!this.#watched.has(lease)) continue
       this.#takeAll(lease, watched, watched.isEarly)
-      if (watched.gone) continue
-      const wasLast = !watched.listens && watched.ring.empty
+      if (this.#isGone(lease, watched)) continue
+      const wasLast = watched.state === 'drains' && watched.ring.empty
       if (wasLast || startedMs - watched.heardMs > mostSilentMs) this.end(lease)
     }
     // Who had nothing to say did not rest anew.
@@ -133,7 +132,7 @@ export class AnswerLooks {
 
   #takeAll(lease: number, watched: Watched, isEarly?: Watched['isEarly']): void {
     const { ring, epoch } = watched
-    while (!watched.gone) {
+    while (!this.#isGone(lease, watched)) {
       const answer = this.#take(lease, ring, isEarly)
       if (answer === undefined) return
       if (answer.epoch !== epoch) continue
