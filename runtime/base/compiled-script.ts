@@ -27,17 +27,20 @@ const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).
 
 /** What a script exports, by name. */
 type Exports = Readonly<Record<string, unknown>>
-type ImportMore = (specifier: string) => Promise<unknown>
 
-/** Other scripts, as a script names them: relative to itself; and parts of Node. */
+/** Scripts as a script or a module names them, relative to itself; and parts of Node. */
 interface Scripts {
   now(name: string): Exports
+  /** What `import()` of a script is. */
+  soon(name: string): Promise<Exports>
   /** Stands for what the script exports until the first of it is read; then it is loaded, and told to `replace`. */
   later(name: string, replace: (loaded: Exports) => void): Exports
+  /** `import()` of anything else: scripts have none of their own. */
+  more(specifier: string): Promise<unknown>
 }
 
-/** A function expression: takes what the script imports and how it imports more, and gives what it exports. */
-type Body = (imports: readonly object[], importMore: ImportMore, root: string, scripts: Scripts) => Exports
+/** A function expression: takes where dist/ is and what it may load, and gives what the script exports. */
+type Body = (root: string, scripts: Scripts) => Exports
 
 /** By URL; undefined while it runs. */
 const loaded = new Map<string, Exports | undefined>()
@@ -134,13 +137,14 @@ function run(source: string, filename: string, name: string): unknown {
   return script.runInThisContext()
 }
 
-function scriptsOf(url: string, importMore: ImportMore): Scripts {
+/** What the script or module at `url`, a `file:` URL, loads by names relative to itself. */
+export function scriptsOf(url: string): Scripts {
+  const urlOf = (name: string): string => new URL(name, url).href
   const now = (name: string): Exports =>
-    name.startsWith('node:')
-      ? (process.getBuiltinModule(name) as object as Exports)
-      : runCompiled(new URL(name, url).href, [], importMore)
+    name.startsWith('node:') ? (process.getBuiltinModule(name) as object as Exports) : runOnce(urlOf(name))
   return {
     now,
+    soon: (name) => new Promise((resolve) => resolve(now(name))),
     later(name, replace) {
       const get = (_target: Exports, key: string): unknown => {
         const exports = now(name)
@@ -149,11 +153,12 @@ function scriptsOf(url: string, importMore: ImportMore): Scripts {
       }
       return new Proxy<Exports>({}, { get: get as (target: Exports, key: string | symbol) => unknown })
     },
+    more: (specifier) => import(specifier.startsWith('.') ? urlOf(specifier) : specifier),
   }
 }
 
-/** Runs the script at `url`, a `file:` URL, unless that was done before, and gives what it exports. */
-export function runCompiled(url: string, imports: readonly object[], importMore: ImportMore): Exports {
+/** Runs the script at `url` unless that was done before, and gives what it exports. */
+function runOnce(url: string): Exports {
   const before = loaded.get(url)
   if (before !== undefined) return before
   if (loaded.has(url)) throw new Error(`${url} is needed before it has been loaded`)
@@ -161,7 +166,7 @@ export function runCompiled(url: string, imports: readonly object[], importMore:
   loaded.set(url, undefined)
   // The build writes nothing but ASCII, so a character takes one byte in memory too; its hash is in the name.
   const body = run(readFileSync(path, 'latin1'), url, basename(path, '.js')) as Body
-  const exports = body(imports, importMore, dist, scriptsOf(url, importMore))
+  const exports = body(dist, scriptsOf(url))
   loaded.set(url, exports)
   return exports
 }

@@ -4,13 +4,10 @@
  * class of that name, if it is built in, one of Outpool's or registered, else a `TaskError`. No constructor of a user
  * class runs.
  */
-import type Assert from 'node:assert'
-import { createRequire } from 'node:module'
 import { types } from 'node:util'
-import { errorClasses, TaskError } from '../base/errors.ts'
+import { TaskError } from '../base/errors.ts'
+import { builtInClasses, knownClass } from './error-classes.ts'
 import { className } from './value-refusal.ts'
-
-export type ErrorClass = abstract new (...parameters: never[]) => Error
 
 export interface ErrorHead {
   readonly className: string
@@ -19,45 +16,6 @@ export interface ErrorHead {
   readonly stack: string | undefined
   /** Of a DOMException alone, which keeps its name to itself. */
   readonly domName: string | undefined
-}
-
-const builtInClasses: readonly ErrorClass[] = [
-  Error,
-  TypeError,
-  RangeError,
-  SyntaxError,
-  ReferenceError,
-  EvalError,
-  URIError,
-  AggregateError,
-]
-
-const knownClasses = new Map<string, ErrorClass>()
-for (const type of builtInClasses) knownClasses.set(type.name, type)
-for (const [name, type] of Object.entries(errorClasses())) knownClasses.set(name, type)
-const reservedNames: ReadonlySet<string> = new Set([...knownClasses.keys(), 'AssertionError', 'DOMException'])
-
-function knownClass(name: string): ErrorClass | undefined {
-  // To load it costs each start two milliseconds, and few ever need it.
-  if (name === 'AssertionError' && !knownClasses.has(name)) {
-    const { AssertionError } = createRequire(import.meta.url)('node:assert') as typeof Assert
-    knownClasses.set(name, AssertionError)
-  }
-  return knownClasses.get(name)
-}
-
-/**
- * Errors of this class that other processes send arrive as instances of it. The class is known by its name; its
- * constructor is not run.
- * @throws TypeError where the class has no name, is not an error, or has the name of a built-in class or of Outpool's.
- */
-export function registerErrorClass(type: ErrorClass): void {
-  if (typeof type !== 'function' || !(type.prototype instanceof Error))
-    throw new TypeError('registerErrorClass takes a class that extends Error')
-  if (type.name === '') throw new TypeError('registerErrorClass: the class has no name, by which it would be known')
-  if (reservedNames.has(type.name))
-    throw new TypeError(`registerErrorClass: ${type.name} is the name of a class that is known already; rename yours`)
-  knownClasses.set(type.name, type)
 }
 
 export function isError(value: object): boolean {

@@ -42,12 +42,19 @@ console.log(JSON.stringify(await loaded.run(1e6, 'text', [0.5], { key: null })))
 await shutdown()
 `
 
+/** What of Node is loaded by the import alone. */
+const showParts = `const before = new Set(process.moduleLoadList)
+await import('outpool')
+const parts = process.moduleLoadList.filter((part) => !before.has(part))
+console.log(JSON.stringify(parts.map((part) => part.replace('NativeModule ', ''))))
+`
+
 describe('an installed package', function () {
   this.timeout(120_000)
   let project: Project
   let kept: string
   before(() => {
-    const programs = { 'main.js': program, 'loaded.js': loadedChunks, 'show.js': showChunks }
+    const programs = { 'main.js': program, 'loaded.js': loadedChunks, 'show.js': showChunks, 'parts.js': showParts }
     project = new Project({ 'package.json': '{"type": "module"}', ...programs }, false)
     const installed = project.path('node_modules/outpool')
     cpSync(join(root, 'dist'), join(installed, 'dist'), {
@@ -95,6 +102,15 @@ describe('an installed package', function () {
     // Where memory cannot be shared, a worker opens the store of files when it begins.
     const atOnce = canShare ? [] : ['store']
     expect(chunks.toSorted()).to.deep.equal(['core', ...atOnce, 'submitting', 'worker'])
+  })
+
+  it('loads of Node at its import nothing that only a running node needs', async () => {
+    const { stdout } = await run(process.execPath, ['parts.js'], {
+      cwd: project.folder,
+      env: { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' },
+    })
+    const needless = ['child_process', 'crypto', 'http', 'net', 'worker_threads']
+    expect((JSON.parse(stdout) as string[]).filter((part) => needless.includes(part))).to.deep.equal([])
   })
 
   it('keeps nothing where Node is told to keep nothing', async () => {

@@ -1,13 +1,13 @@
 /**
  * Puts the modules of the sources into few files, so that a process starts without resolving hundreds of them, and each
  * module still exists once: a file for what workers and drivers both need (`core`), one each for what only they need
- * (`worker`, `driver`), and others for each entry and for whatever else several entries share. The larger ones become
+ * (`worker`, `driver`), and others for each entry and for whatever else several entries share. These others become
  * scripts that V8 can keep compiled. Not minified: stack traces and shipped functions stay readable.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { compiledScripts, rootOfDist } from './compiled-scripts.mjs'
-import { lazyModules, reachOf } from './lazy-chunks.mjs'
+import { isLazyChunk, lazyModules, reachOf } from './lazy-chunks.mjs'
 
 export const sourceFolders = ['lib', 'compat', 'runtime']
 
@@ -126,6 +126,11 @@ function chunkNames(root) {
   }
 }
 
+/** Whether a chunk is loaded when something of it is first used. */
+function isLater(name) {
+  return isLazyChunk(name) || name === early[0]
+}
+
 export async function bundle(root, outDir) {
   // A fresh clone loads this before it has installed them.
   const [{ transform }, { rollup }, { parse }] = await Promise.all([
@@ -137,7 +142,7 @@ export async function bundle(root, outDir) {
   const build = await rollup({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
     external: (id) => !/^[./]/.test(id),
-    plugins: [typescript(root, transform, parse), compiledScripts(loader[1], transform)],
+    plugins: [typescript(root, transform, parse), compiledScripts(loader[1], isLater, transform)],
     onwarn(warning) {
       // What is loaded later imports what loads it.
       if (warning.code === 'CIRCULAR_CHUNK') return

@@ -1,13 +1,11 @@
 /**
- * What becomes of the chunks of dist/ when they are bundled, for the sake of a fast start: the larger ones are scripts,
- * which `runtime/base/compiled-script.ts` runs with the bytecode that an earlier process kept, and none imports modules
- * of Node by `import`.
+ * What becomes of the chunks of dist/ when they are bundled, for the sake of a fast start: those that import no packages
+ * are scripts, which `runtime/base/compiled-script.ts` runs at once with the bytecode that an earlier process kept, where
+ * Node would take a millisecond for each file that is a module; and none imports modules of Node by `import`.
  */
 import { isBuiltin } from 'node:module'
-import { basename } from 'node:path'
-import { isLazyChunk } from './lazy-chunks.mjs'
+import { dirname, join, relative } from 'node:path/posix'
 
-const keptFromBytes = 30_000
 /** The first line of each chunk. */
 export const rootOfDist = "const outpoolRoot = import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 6);"
 
@@ -20,19 +18,21 @@ function walk(node, see) {
   }
 }
 
-/**
- * `const` statements for what a module imports from Node itself: to import those as modules costs a process some 10 ms,
- * since Node then reads each of their exports, getters too.
- */
-function fromNode({ source, specifiers }) {
-  const module = `globalThis.process.getBuiltinModule(${source.raw})`
-  const named = specifiers.filter(({ type }) => type === 'ImportSpecifier')
-  const whole = specifiers.filter(({ type }) => type !== 'ImportSpecifier')
-  const names = named.map(({ imported, local }) => `${imported.name}: ${local.name}`).join(', ')
-  return [...whole.map(({ local }) => local.name), ...(names === '' ? [] : [`{ ${names} }`])].map(
-    (pattern) => `const ${pattern} = ${module};`,
-  )
+/** A `const` statement for what an `import` or `export from` names of a module, of which `whole` is what it exports. */
+function constantsOf({ type, specifiers, source }, whole) {
+  const isWhole = (each) =>
+    each.type === 'ImportNamespaceSpecifier' || (each.type === 'ImportDefaultSpecifier' && isBuiltin(source.value))
+  const nameOf = ({ type, imported, local, exported }) =>
+    type === 'ExportSpecifier' ? `${local.name}: ${exported.name}` : `${imported?.name ?? 'default'}: ${local.name}`
+  const names = specifiers.filter((each) => !isWhole(each)).map(nameOf)
+  const patterns = specifiers.filter(isWhole).map(({ local }) => local.name)
+  if (names.length > 0) patterns.push(`{ ${names.join(', ')} }`)
+  const declare = type === 'ImportDeclaration' ? 'const' : 'export const'
+  return patterns.map((pattern) => `${declare} ${pattern} = ${whole};`).join(' ')
 }
+
+/** To import parts of Node as modules costs a process some 10 ms: Node then reads each of their exports, getters too. */
+const partOfNode = ({ raw }) => `globalThis.process.getBuiltinModule(${raw})`
 
 /** Replaces parts of `code`: `[start, end, text]` each. */
 function edited(code, edits) {
@@ -42,38 +42,43 @@ function edited(code, edits) {
   return result
 }
 
-function withBuiltins(code, tree) {
-  const imports = tree.body.filter(({ type, source }) => type === 'ImportDeclaration' && isBuiltin(source.value))
-  return edited(
-    code,
-    imports.map((node) => [node.start, node.end, fromNode(node).join(' ')]),
-  )
-}
-
 /** Parts of Node that are not loaded when it starts, and that few processes need; by how they are called in scripts. */
 const lazyBuiltins = new Map(
-  ['crypto', 'fs/promises', 'http', 'inspector', 'module', 'perf_hooks', 'v8', 'vm', 'worker_threads', 'zlib'].map(
-    (name) => [`node:${name}`, name.replace('/', '_')],
-  ),
+  [
+    'child_process',
+    'crypto',
+    'fs/promises',
+    'http',
+    'inspector',
+    'module',
+    'net',
+    'os',
+    'perf_hooks',
+    'v8',
+    'vm',
+    'worker_threads',
+    'zlib',
+  ].map((name) => [`node:${name}`, name.replace('/', '_')]),
 )
 
 /**
- * Names of `code` that a lazy chunk or such a part of Node exports become properties of an object, which loads it when
- * one is read.
+ * Names of `code` that a script which is loaded later or such a part of Node exports become properties of an object, which
+ * loads it when one is read. Where a module is imported as a whole it may be called or changed, and is loaded at once.
  */
-async function withLazyImports(code, tree, lazyFiles, transform) {
-  const isLazy = ({ type, source }) =>
-    type === 'ImportDeclaration' && (lazyFiles.has(source.value) || lazyBuiltins.has(source.value))
+async function withLazyImports(code, tree, laterOf, transform) {
+  const holderOf = ({ value }) => laterOf(value)?.name ?? lazyBuiltins.get(value)
+  const isLazy = ({ type, source, specifiers }) =>
+    type === 'ImportDeclaration' &&
+    holderOf(source) !== undefined &&
+    specifiers.every((each) => each.type === 'ImportSpecifier')
   const imports = tree.body.filter(isLazy)
   if (imports.length === 0) return code
   const define = {}
   const opening = new Set()
   for (const { source, specifiers } of imports) {
-    const { name, bodyName } = lazyFiles.get(source.value) ?? { name: lazyBuiltins.get(source.value) }
-    const holder = `${name}Later`
-    for (const { imported, local } of specifiers)
-      define[local.name] = imported === undefined ? holder : `${holder}.${imported.name}`
-    const place = bodyName === undefined ? source.value : `./${bodyName}`
+    const holder = `${holderOf(source).replaceAll('-', '_')}Later`
+    for (const { imported, local } of specifiers) define[local.name] = `${holder}.${imported.name}`
+    const place = laterOf(source.value)?.script ?? source.value
     opening.add(`let ${holder} = outpoolScripts.later(${JSON.stringify(place)}, (loaded) => (${holder} = loaded));`)
   }
   const rest = edited(
@@ -84,98 +89,106 @@ async function withLazyImports(code, tree, lazyFiles, transform) {
   return `${[...opening].join('\n')}\n${replaced}`
 }
 
-/**
- * A module as a function expression, which V8 can keep compiled, and the module that runs it. What it imports is read
- * once, at its begin, so an exported variable may not change, and only lazy chunks may be part of a circle. `scriptOf`
- * names the scripts among what is imported.
- */
-function splitModule(code, tree, bodyName, loaderName, scriptOf) {
+/** `edits` for what a chunk takes of Node and of scripts. `scriptOf` names a script by the file of its chunk. */
+function importEdits(tree, scriptOf) {
   const edits = []
-  const sources = []
-  const modules = []
-  const exported = []
-  const opening = []
   for (const node of tree.body) {
-    if (node.type === 'ImportDeclaration') {
-      edits.push([node.start, node.end, ''])
-      if (isBuiltin(node.source.value)) {
-        opening.push(...fromNode(node))
-        continue
-      }
-      const script = scriptOf(node.source.value)
-      const from = script === undefined ? `imports[${modules.length}]` : `outpoolScripts.now(${JSON.stringify(script)})`
-      for (const { type, imported, local } of node.specifiers) {
-        if (type === 'ImportNamespaceSpecifier') opening.push(`const ${local.name} = ${from};`)
-        else opening.push(`const { ${imported?.name ?? 'default'}: ${local.name} } = ${from};`)
-      }
-      sources.push(script === undefined ? `* as i${modules.length} from ${node.source.raw}` : node.source.raw)
-      if (script === undefined) modules.push(node.source.value)
-    } else if (node.type === 'ExportNamedDeclaration' && node.declaration === null && node.source === null) {
-      edits.push([node.start, node.end, ''])
-      exported.push(...node.specifiers.map(({ local, exported: { name } }) => ({ local: local.name, name })))
-    } else if (node.type.startsWith('Export')) throw new Error(`${bodyName}: ${node.type} at ${node.start}`)
+    if (!node.source) continue
+    const script = scriptOf(node.source.value)
+    if (script === undefined && !isBuiltin(node.source.value)) continue
+    const whole = script === undefined ? partOfNode(node.source) : `outpoolScripts.now(${JSON.stringify(script)})`
+    edits.push([node.start, node.end, constantsOf(node, whole)])
+  }
+  walk(tree, ({ type, start, end, source }) => {
+    const script = type === 'ImportExpression' ? scriptOf(source.value) : undefined
+    if (script !== undefined) edits.push([start, end, `outpoolScripts.soon(${JSON.stringify(script)})`])
+  })
+  return edits
+}
+
+/** A module that takes what it imports of scripts from them. */
+function asModule(code, tree, scriptOf, loader) {
+  const rest = edited(code, importEdits(tree, scriptOf))
+  if (!rest.includes('outpoolScripts')) return rest
+  const opening = `import { scriptsOf } from '${loader}';\nconst outpoolScripts = scriptsOf(import.meta.url);`
+  return rest.replace(rootOfDist, (first) => `${first}\n${opening}`)
+}
+
+/**
+ * A function expression, which V8 can keep compiled. Others read what it exports once, so an exported variable may not
+ * change, and only what is loaded later may be part of a circle.
+ */
+function asScript(code, tree, scriptOf, fileName) {
+  const edits = importEdits(tree, scriptOf)
+  const exported = []
+  for (const node of tree.body) {
+    if (!node.type.startsWith('Export')) continue
+    if (node.type !== 'ExportNamedDeclaration' || node.declaration !== null || node.source !== null)
+      throw new Error(`${fileName}: ${node.type} at ${node.start}`)
+    edits.push([node.start, node.end, ''])
+    exported.push(...node.specifiers.map(({ local, exported: { name } }) => ({ local: local.name, name })))
   }
   const locals = new Set(exported.map(({ local }) => local))
   walk(tree, (node) => {
-    if (node.type === 'ImportExpression') edits.push([node.start, node.start + 'import'.length, 'importMore'])
+    if (node.type === 'ImportExpression' && scriptOf(node.source.value) === undefined)
+      edits.push([node.start, node.start + 'import'.length, 'outpoolScripts.more'])
     const changed = node.type === 'AssignmentExpression' ? node.left : node.argument
     if (/^(?:Assignment|Update)Expression$/.test(node.type) && locals.has(changed.name))
-      throw new Error(`${bodyName}: the exported variable ${changed.name} changes`)
+      throw new Error(`${fileName}: the exported variable ${changed.name} changes`)
   })
-  const places = exported.map(({ name }, index) => `${name}: e${index}`)
-  return {
-    modules,
-    body: [
-      "(function (imports, importMore, outpoolRoot, outpoolScripts) {'use strict';",
-      ...opening,
-      edited(code, edits),
-      `return { ${exported.map(({ local, name }) => `${name}: ${local}`).join(', ')} };`,
-      '})',
-      '',
-    ].join('\n'),
-    module: [
-      ...sources.map((source) => `import ${source};`),
-      `import { runCompiled } from '../${loaderName}';`,
-      `const url = new URL('./${bodyName}', import.meta.url).href;`,
-      `const { ${places.join(', ')} } = runCompiled(url, [${modules.map((_, index) => `i${index}`).join(', ')}], (name) => import(name));`,
-      `export { ${exported.map(({ name }, index) => `e${index} as ${name}`).join(', ')} };`,
-      '',
-    ].join('\n'),
-  }
+  return [
+    "(function (outpoolRoot, outpoolScripts) {'use strict';",
+    edited(code, edits),
+    `return { ${exported.map(({ local, name }) => `${name}: ${local}`).join(', ')} };`,
+    '})',
+    '',
+  ].join('\n')
 }
 
-/** The larger chunks in the form of `runtime/base/compiled-script.ts`, and no import of a module of Node in any. */
-export function compiledScripts(loader, transform) {
+/** The chunks that can be scripts, by file: these import nothing but each other, parts of Node and the loader. */
+function scriptsAmong(chunks, loader) {
+  const scripts = new Map(chunks.filter(({ isEntry }) => !isEntry).map((chunk) => [chunk.fileName, chunk]))
+  const isPossible = ({ imports }) => imports.every((name) => scripts.has(name) || name === loader || isBuiltin(name))
+  for (let before = 0; before !== scripts.size;) {
+    before = scripts.size
+    for (const [name, chunk] of scripts) if (!isPossible(chunk)) scripts.delete(name)
+  }
+  return scripts
+}
+
+/** Makes scripts of chunks; `isLater` says by a chunk's name whether it is loaded when something of it is first used. */
+export function compiledScripts(loaderModule, isLater, transform) {
   return {
     name: 'compiled-scripts',
     async generateBundle(_options, output) {
       const chunks = Object.values(output)
-      const ofLoader = chunks.find(({ moduleIds }) => moduleIds.some((id) => id.endsWith(loader)))
-      const isScript = (chunk) => !chunk.isEntry && (chunk.code.length >= keptFromBytes || isLazyChunk(chunk.name))
-      // As scripts import each other: all are in one folder.
-      const scripts = new Map()
-      for (const chunk of chunks.filter(isScript))
-        scripts.set(`./${basename(chunk.fileName)}`, {
-          chunk,
-          name: chunk.name,
-          bodyName: `${basename(chunk.fileName, '.js')}.body.js`,
-        })
-      const lazyFiles = new Map([...scripts].filter(([, { name }]) => isLazyChunk(name)))
-      const scriptOf = (source) => {
-        if (source === `../${ofLoader.fileName}`) return source
-        const script = scripts.get(source)
-        return script && `./${script.bodyName}`
-      }
-      for (const chunk of chunks) if (!isScript(chunk)) chunk.code = withBuiltins(chunk.code, this.parse(chunk.code))
-      for (const { chunk, name, bodyName } of scripts.values()) {
+      const loader = chunks.find(({ moduleIds }) => moduleIds.some((id) => id.endsWith(loaderModule))).fileName
+      const scripts = scriptsAmong(chunks, loader)
+      const lost = chunks.find(({ name, fileName }) => isLater(name) && !scripts.has(fileName))
+      if (lost !== undefined) throw new Error(`${lost.fileName} cannot be loaded later: it imports ${lost.imports}`)
+      for (const chunk of chunks) {
+        const folder = dirname(chunk.fileName)
+        const chunkOf = (source) => scripts.get(join(folder, String(source)))
+        const scriptOf = (source) => chunkOf(source) && bodyOf(source)
+        if (!scripts.has(chunk.fileName)) {
+          const place = relative(folder, loader)
+          const path = place.startsWith('.') ? place : `./${place}`
+          chunk.code = asModule(chunk.code, this.parse(chunk.code), scriptOf, path)
+          continue
+        }
+        const laterOf = (source) => {
+          const { name } = chunkOf(source) ?? {}
+          return isLater(name) ? { name, script: bodyOf(source) } : undefined
+        }
         const whole = chunk.code.replace(rootOfDist, '')
-        const code = await withLazyImports(whole, this.parse(whole), lazyFiles, transform)
-        const { body, module, modules } = splitModule(code, this.parse(code), bodyName, ofLoader.fileName, scriptOf)
-        // It is loaded at once, and modules cannot be.
-        if (isLazyChunk(name) && modules.length > 0) throw new Error(`${bodyName} imports ${modules.join(', ')}`)
-        chunk.code = module
-        this.emitFile({ type: 'asset', fileName: `chunks/${bodyName}`, source: body })
+        const code = await withLazyImports(whole, this.parse(whole), laterOf, transform)
+        const nowOf = (source) => (join(folder, String(source)) === loader ? source : scriptOf(source))
+        const source = asScript(code, this.parse(code), nowOf, chunk.fileName)
+        this.emitFile({ type: 'asset', fileName: bodyOf(chunk.fileName), source })
+        delete output[chunk.fileName]
       }
     },
   }
 }
+
+const bodyOf = (fileName) => fileName.replace(/\.js$/, '.body.js')
