@@ -14,6 +14,7 @@ import { FramedBulk, maxBulkFrameBytes } from './bulk.ts'
 import type { BulkChannel, ChunkSink } from './bulk.ts'
 import { decodeAnswer, encodeHello } from './hello.ts'
 import type { Hello, PeerHello } from './hello.ts'
+import { ReadTurn } from './read-turn.ts'
 import { ignore } from './sockets.ts'
 import { hostAndPort } from './splice.ts'
 import { environmentTls } from './tls-environment.ts'
@@ -35,9 +36,10 @@ interface Reader {
   arrived(count: number, buffer: Uint8Array): boolean
 }
 
-/** Read in one turn of the loop: some milliseconds, on a machine that has other things to do. */
-const mostTurnBytes = 8 * 1024 * 1024
 const scratchBytes = 64 * 1024
+
+/** Of all channels of this process. As long as bytes keep coming, libuv reads 32 times before it looks at anything else. */
+const turn = new ReadTurn()
 
 /** Rejects as `dial` does. */
 export async function openRawBulk({ url, hello, token, timeoutMs }: RawBulkOptions): Promise<BulkChannel> {
@@ -136,9 +138,7 @@ class RawBulk extends FramedBulk implements Reader {
   #prefixFilled = 0
   #arriving: Arriving | undefined
   #isPaused = false
-  /** Bytes that have come in this turn of the loop; the next one begins at 0. */
-  #turnBytes = 0
-  /** So many came that nothing more is read before the next turn. */
+  /** Nothing more is read before the next turn of the loop. */
   #isYielding = false
 
   constructor(socket: Duplex, peer: PeerHello) {
@@ -172,7 +172,7 @@ class RawBulk extends FramedBulk implements Reader {
     } catch (error) {
       this.fail(error)
     }
-    this.#countTurn(count)
+    this.#yieldIfLate()
     return !this.#isPaused && !this.#isYielding
   }
 
@@ -184,7 +184,7 @@ class RawBulk extends FramedBulk implements Reader {
     } catch (error) {
       this.fail(error)
     }
-    this.#countTurn(bytes.length)
+    this.#yieldIfLate()
   }
 
   protected override setPaused(paused: boolean): void {
@@ -192,18 +192,13 @@ class RawBulk extends FramedBulk implements Reader {
     if (!this.#isYielding) super.setPaused(paused)
   }
 
-  /** As long as bytes keep coming, libuv would read 32 times before it looks at anything else. */
-  #countTurn(count: number): void {
-    if (this.#turnBytes === 0) setImmediate(() => this.#nextTurn())
-    this.#turnBytes += count
-    if (this.#turnBytes < mostTurnBytes || this.#isYielding || this.closed) return
+  #yieldIfLate(): void {
+    if (this.#isYielding || this.closed || turn.hasTime(() => this.#nextTurn())) return
     this.#isYielding = true
     super.setPaused(true)
   }
 
   #nextTurn(): void {
-    this.#turnBytes = 0
-    if (!this.#isYielding) return
     this.#isYielding = false
     if (!this.#isPaused && !this.closed) super.setPaused(false)
   }
