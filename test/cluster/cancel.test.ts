@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import { cancel, explain, get, init, type ObjectRef, put, remote, shutdown } from 'outpool'
-import { ended, eventually, rejection, Trace, usePlainWorkers } from './support.ts'
+import { ended, eventually, measure, rejection, Trace, usePlainWorkers } from './support.ts'
 import { canShare } from '../tools/native.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const work = remote<(folder: string, id: string, ms: number) => number>(tasks, 'work')
+const briefly = (): Promise<number> => work.run('', '', 0)
 const cooperative = remote<(folder: string, id: string) => Promise<void>>(tasks, 'cooperative')
 const parent = remote<(folder: string) => Promise<void>>(tasks, 'parent')
 const code = 'ERR_OUTPOOL_TASK_CANCELLED'
@@ -24,10 +25,6 @@ describe('cancel', () => {
     await shutdown()
   })
 
-  /** Measures `work`: only what was measured is sent ahead. */
-  const measure = async (): Promise<void> => {
-    for (let i = 0; i < 50; i++) await work.run('', '', 0)
-  }
   /** How often each of these ran; what else was noted is left out. */
   const runsOf = (ids: readonly string[]): number[] => {
     const lines = trace.lines()
@@ -118,7 +115,7 @@ describe('cancel', () => {
   for (const force of [true, false]) {
     /** How many of those behind had been sent ahead, and were taken back. */
     const harm = async (name: string): Promise<number> => {
-      await measure()
+      await measure(briefly)
       // Its name makes it a function that was never measured: nothing is sent ahead to where it runs.
       const other = cooperative.options({ name: `${name} other` }).remote(trace.folder, `${name} other`)
       await trace.has(`${name} other started`)

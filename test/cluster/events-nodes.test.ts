@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { init, remote, shutdown } from 'outpool'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { run } from './command.ts'
-import { eventually, missedSoon, TestCluster } from './support.ts'
+import { eventually, expectInOrder, missedSoon, TestCluster } from './support.ts'
 import { checkedSpans } from './trace-format.ts'
 
 interface Told {
@@ -104,8 +104,10 @@ describe('what an owner writes down about other nodes', function () {
     expect(task?.attempts).to.equal(2)
     const told = await run(`why ${task?.id} --json --events ${events}`)
     const { steps } = JSON.parse(told.out) as Told
-    const order = ['queued', 'pushed', 'node died', 'retried', 'pushed', 'finished']
-    expect(steps.map(({ event }) => event).filter((event) => order.includes(event))).to.deep.equal(order)
+    expectInOrder(
+      steps.map(({ event }) => event),
+      ['queued', 'pushed', 'node died', 'retried', 'pushed', 'finished'],
+    )
     const text = (event: string): string => steps.findLast((step) => step.event === event)?.text ?? ''
     expect(text('node died')).to.contain(held.id).and.contain('heard nothing').and.contain('is not heard')
     expect(text('retried')).to.contain(held.id)

@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import { cancel, explain, get, init, remote, shutdown } from 'outpool'
-import { Trace, usePlainWorkers } from './support.ts'
+import { measure, Trace, usePlainWorkers } from './support.ts'
 import { canShare } from '../tools/native.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const work = remote<(folder: string, id: string, ms: number) => number>(tasks, 'work')
+const briefly = (): Promise<number> => work.run('', '', 0)
 const cooperative = remote<(folder: string, id: string) => Promise<void>>(tasks, 'cooperative')
 
 /**
@@ -28,14 +29,9 @@ describe('tasks that were sent ahead to a worker which is then busy for long', (
     await shutdown()
   })
 
-  /** Measures `work`: only what was measured is sent ahead. */
-  const measure = async (): Promise<void> => {
-    for (let i = 0; i < 50; i++) await work.run('', '', 0)
-  }
-
   /** Ten tasks of 1 ms behind one of a minute, while the other worker is busy; how long they take once it is free. */
   const round = async (name: string): Promise<{ tookMs: number; recalled: number }> => {
-    await measure()
+    await measure(briefly)
     // Its name makes it a function that was never measured: nothing is sent ahead to where it runs.
     const other = cooperative.options({ name: `${name} other` }).remote(trace.folder, `${name} other`)
     await trace.has(`${name} other started`)
@@ -67,7 +63,7 @@ describe('tasks that were sent ahead to a worker which is then busy for long', (
   })
 
   it('run where they are when the work before them ends soon', async () => {
-    await measure()
+    await measure(briefly)
     const values = await get(Array.from({ length: 2_000 }, (_, i) => work.remote(trace.folder, String(i), 0)))
     expect(new Set(values).size).to.be.at.most(2)
     const counts = new Map<string, number>()

@@ -2,6 +2,7 @@
  * Clusters of real daemons on loopback, each test file with an Outpool folder and a token of its own. The daemons are
  * those of the built package, without the loader of the tests: from the sources each takes seconds to start.
  */
+import { expect } from 'chai'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -153,6 +154,21 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
     throw new Error(`rejected with ${inspect(error)}, which is no error`, { cause: error })
   }
   throw new Error(`resolved to ${inspect(value)} instead of rejecting`)
+}
+
+/** Calls something short often enough to know its run time: only what was measured is sent ahead. */
+export async function measure(call: () => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < 50; i++) await call()
+}
+
+/** That these are among what was told, in this order. What else is there depends on how busy the machine is. */
+export function expectInOrder(told: readonly string[], order: readonly string[]): void {
+  let at = -1
+  for (const event of order) {
+    const next = told.indexOf(event, at + 1)
+    expect(next, `${event} after ${told[at] ?? 'nothing'} in ${told.join(', ')}`).to.be.greaterThan(at)
+    at = next
+  }
 }
 
 /** Waits until a process is gone. */
