@@ -75,6 +75,7 @@ export class Frees {
 
   /** A copy may lie there, until the object is gone. */
   stray(node: NodeId, number: ObjectNumber): void {
+    if (this.#dead.has(node)) return
     const nodes = this.#strays.get(number)
     if (nodes === undefined) this.#strays.set(number, new Set([node]))
     else nodes.add(node)

@@ -27,6 +27,8 @@ const furtherResult = -2
 
 export class ObjectTable {
   readonly #table: TaskTable
+  /** Copies that were added, or made again: each is told from what was in the same place before. */
+  #copies = 0
 
   constructor(table: TaskTable) {
     this.#table = table
@@ -107,11 +109,15 @@ export class ObjectTable {
   }
 
   /** The end of an object: wakes who waits, keeps the outcome if anybody may still ask. */
-  settle(number: ObjectNumber, outcome: Outcome): void {
+  settle(number: ObjectNumber, became: Outcome): void {
     const page = this.#table.at(number)
     const slot = slotOf(number)
     const held = page.slot[slot]
     const waiters = isOutcome(held) ? [] : waitersIn(held)
+    const outcome: Outcome =
+      became[0] === 'stored' && this.#isMadeAgain(number)
+        ? ['stored', became[1], became[2].map((holder) => this.#copyAt(holder))]
+        : became
     // The results of one failed task share its outcome: one that was read is enough.
     if (outcome[0] === 'error') outcome.unread = outcome.unread !== false && waiters.length === 0
     page.slot[slot] = outcome[0] === 'inline' ? owned(outcome[1]) : outcome
@@ -142,6 +148,16 @@ export class ObjectTable {
     this.#table.at(number).slot[slotOf(number)] = undefined
   }
 
+  /** Whether another attempt of its task may have left something where it lies. */
+  #isMadeAgain(number: ObjectNumber): boolean {
+    const task = this.taskOf(number)
+    return (this.#table.page(task)?.attempt[slotOf(task)] ?? 0) > 0
+  }
+
+  #copyAt([node, process]: Holder): Holder {
+    return [node, process, ++this.#copies]
+  }
+
   #setStored(number: ObjectNumber, sizeBytes: number, holders: readonly Holder[], lost: string | undefined): void {
     const outcome: Outcome = ['stored', sizeBytes, holders]
     if (lost !== undefined) outcome.lost = lost
@@ -168,11 +184,11 @@ export class ObjectTable {
   }
 
   /** Adds a place where a stored object lies too. */
-  addHolder(number: ObjectNumber, holder: readonly [RefTuple[2], RefTuple[0]]): void {
+  addHolder(number: ObjectNumber, holder: Holder): void {
     const outcome = this.outcome(number)
     if (outcome?.[0] !== 'stored' || outcome.lost === released) return
     if (outcome[2].some(([node, process]) => node === holder[0] && process === holder[1])) return
-    this.#setStored(number, outcome[1], [...outcome[2], holder], outcome.lost)
+    this.#setStored(number, outcome[1], [...outcome[2], this.#copyAt(holder)], outcome.lost)
   }
 
   /** The store of that node does not have it (any more). */

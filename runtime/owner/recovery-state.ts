@@ -164,6 +164,7 @@ export class RecoveryState {
   }
 }
 
-function isIn(holders: readonly Holder[], [node, process]: Holder): boolean {
-  return holders.some((holder) => holder[0] === node && holder[1] === process)
+/** What is said of a copy that was in the same place before is not said of this one. */
+function isIn(holders: readonly Holder[], [node, process, copy]: Holder): boolean {
+  return holders.some((holder) => holder[0] === node && holder[1] === process && holder[2] === copy)
 }

@@ -6,14 +6,13 @@
 import { objectKey, type NodeId, type ObjectNumber, type TaskNumber } from '../base/ids.ts'
 import { ObjectReconstructionFailedError, OwnerDiedError } from '../base/errors.ts'
 import type { PullReport } from '../objects/pull-failures.ts'
-import { MessageType } from '../protocol/messages.ts'
 import type { KeptSpec, Lineage } from './lineage.ts'
 import { reconstructionFailed } from './loss-errors.ts'
 import type { OwnerHost } from './host.ts'
-import type { NodeLinks } from './node-links.ts'
 import type { ObjectAccess } from './object-access.ts'
 import type { ObjectTable, Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
+import type { OwnerValues } from './owner-values.ts'
 import { type LossReason, RecoveryState } from './recovery-state.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure } from './submit-types.ts'
@@ -25,7 +24,7 @@ export interface RecoveryParts {
   readonly table: TaskTable
   readonly objects: ObjectTable
   readonly access: ObjectAccess
-  readonly nodes: NodeLinks
+  readonly values: Pick<OwnerValues, 'frees'>
   readonly lineage: Lineage
   readonly events: TaskEvents | undefined
   readonly submit: Pick<SubmitState, 'templateOf' | 'classAt'>
@@ -78,9 +77,8 @@ export class Recovery {
     const missing = gone.map(([node]) => `node ${node} does not have it any more`).join(', ')
     const how = report.why ? `${missing}; ${report.why}` : missing
     objects.keepHolders(number, (holder) => left.has(holder), how)
-    // One that lives and was not reached may have it; one that has said that it does not may get it anew at any time.
-    const isAbsent = (node: NodeId): boolean => report.absent.some(([at]) => at === node)
-    for (const [node] of gone) if (!isAbsent(node) && !this.#parts.isDead(node)) this.#free(number, node)
+    // One that was not reached may have it, and one that has said that it does not may be about to get it.
+    for (const [node] of gone) this.#parts.values.frees.stray(node, number)
     if (answer === 'now') then()
     else this.#parts.host.clock.after(laterMs, then)
   }
@@ -167,11 +165,8 @@ export class Recovery {
   #freeSecond(number: ObjectNumber, outcome: Outcome & { 0: 'stored' }): void {
     const before = this.#parts.objects.outcome(number)
     const kept = before?.[0] === 'stored' ? before[2] : []
-    for (const [node] of outcome[2]) if (!kept.some(([, process]) => process === node)) this.#free(number, node)
-  }
-
-  #free(number: ObjectNumber, node: NodeId): void {
-    this.#parts.nodes.send(node, [MessageType.free, [this.#keyOf(number)]], () => {})
+    const { frees } = this.#parts.values
+    for (const [node] of outcome[2]) if (!kept.some(([, process]) => process === node)) frees.tell(node, number)
   }
 
   #judge(number: ObjectNumber, maker: TaskNumber | undefined): LossReason | 'later' | undefined {

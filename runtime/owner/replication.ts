@@ -1,7 +1,7 @@
 /** The outside of `ReplicaState`: node managers are asked to keep copies, and the directory of the owner follows. */
 import { ObjectStoreFullError } from '../base/errors.ts'
 import { type NodeId, objectKey, type ObjectNumber } from '../base/ids.ts'
-import { MessageType, type Message, type NodeRow } from '../protocol/messages.ts'
+import { type Holder, MessageType, type Message, type NodeRow } from '../protocol/messages.ts'
 import type { OwnerHost } from './host.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { ObjectTable } from './object-table.ts'
@@ -161,7 +161,7 @@ export class Replication {
     this.#host.clock.after(askAgainMs, () => this.#send(id))
   }
 
-  #holders(number: ObjectNumber): readonly (readonly [NodeId, string])[] {
+  #holders(number: ObjectNumber): readonly Holder[] {
     const outcome = this.#objects.outcome(number)
     return outcome?.[0] === 'stored' ? outcome[2] : []
   }

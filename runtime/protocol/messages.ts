@@ -56,8 +56,12 @@ export interface NodeRow {
   readonly reason?: string
 }
 
-/** Where a value lies: in the store of a node (`process` is the node manager itself), or in the memory of a process. */
-export type Holder = readonly [node: NodeId, process: ProcessId]
+/**
+ * Where a value lies: in the store of a node (`process` is the node manager itself), or in the memory of a process.
+ * `copy`, a number of its owner's, is there where the value is not there for the first time, or came there from others:
+ * who says that a holder does not have it repeats the number, as a new copy may have come there since he looked.
+ */
+export type Holder = readonly [node: NodeId, process: ProcessId, copy?: number]
 
 /**
  * A ref as it travels: whose it is, its number, and the node through which its owner is reached. `ended`, of one that is

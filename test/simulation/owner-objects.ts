@@ -49,6 +49,8 @@ export class OwnerObjects implements ReferenceEffects {
   #early: Announced[] = []
   readonly #taskOf = new Map<number, number>()
   #nextQuestion = 1
+  /** Copies that were added, or made again. */
+  #copies = 0
   #flushing = false
 
   constructor(world: World, process: Endpoint) {
@@ -164,7 +166,8 @@ export class OwnerObjects implements ReferenceEffects {
       return
     }
     if (stored.holders.some(([node, process]) => node === holder[0] && process === holder[1])) return
-    this.outcomes.set(number, { ...outcome, stored: { ...stored, holders: [...stored.holders, holder] } })
+    const holders = [...stored.holders, this.#copyAt(holder)]
+    this.outcomes.set(number, { ...outcome, stored: { ...stored, holders } })
   }
 
   /** A copy is about to be brought to that node, for a task of somebody who borrows the object. */
@@ -205,7 +208,12 @@ export class OwnerObjects implements ReferenceEffects {
   }
 
   /** An object gets its value; whoever waits is told. */
-  settled(number: number, outcome: Outcome): void {
+  settled(number: number, became: Outcome): void {
+    const { stored } = became
+    const task = this.taskOf(number)
+    const isAgain = stored !== undefined && this.table.at(task).attempt[slotOf(task)] !== 0
+    const holders = isAgain ? stored.holders.map((holder) => this.#copyAt(holder)) : []
+    const outcome = isAgain ? { ...became, stored: { ...stored, holders } } : became
     const held = this.refs.isLive(number)
     const waiters = this.waiters.get(number) ?? []
     this.waiters.delete(number)
@@ -254,6 +262,11 @@ export class OwnerObjects implements ReferenceEffects {
     }
     this.#taskOf.delete(number)
     this.table.release(number)
+  }
+
+  /** As in `runtime/owner/object-table.ts`. */
+  #copyAt([node, process]: Holder): Holder {
+    return [node, process, ++this.#copies]
   }
 
   /** The object is ready when its value is in a store. */

@@ -100,10 +100,8 @@ export class Rebuilding {
     const isDead = (node: NodeId): boolean => owner.deadNodes.has(node)
     const { holders, answer } = this.state.reported(number, stored.holders, report, isDead)
     const gone = stored.holders.filter((holder) => !holders.includes(holder))
-    if (gone.length > 0) {
-      owner.outcomes.set(number, { ...outcome, stored: { ...stored, holders } })
-      for (const [node] of gone) if (!isDead(node)) owner.values.freeAt(node, keyOf(owner.refOf(number)))
-    }
+    if (gone.length > 0) owner.outcomes.set(number, { ...outcome, stored: { ...stored, holders } })
+    for (const [node] of gone) if (!isDead(node)) owner.strayed(number, 1, node)
     if (answer === 'now') then()
     else owner.world.network.after(owner.process, laterMs, 'look again', then)
   }

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { ProcessId } from '../../../runtime/base/ids.ts'
 import { ObjectTable, type Outcome } from '../../../runtime/owner/object-table.ts'
 import { slotOf, TaskState, TaskTable } from '../../../runtime/owner/task-table.ts'
+import type { Holder } from '../../../runtime/protocol/messages.ts'
 
 const id = (text: string): ProcessId => text.padStart(16, '0') as ProcessId
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -102,6 +103,35 @@ describe('object-table', () => {
     }
     expect(objects.outcome(stored)?.[2]).to.have.length(2)
     expect(objects.outcome(inline)).to.deep.equal(['inline', bytes('v')])
+  })
+
+  it('tells each copy from what was in the same place before', () => {
+    const task = objects.allocate(2)
+    const copies = (number: number): readonly Holder[] => objects.outcome(number)?.[2] as readonly Holder[]
+    const [one, two] = [id('1'), id('2')]
+    for (const number of [task, task + 1]) objects.settle(number, ['stored', 5, [[one, one]]])
+    expect(copies(task)).to.deep.equal([[one, one]])
+    const known = copies(task).map(String)
+    const expectNew = (copy: Holder | undefined): void => {
+      expect(known).not.to.include(String(copy))
+      known.push(String(copy))
+    }
+    for (const attempt of [1, 2]) {
+      for (let times = 0; times < 2; times++) {
+        objects.addHolder(task, [two, two])
+        expectNew(copies(task).at(-1))
+        objects.keepHolders(task, ([at]) => at !== two, 'gone')
+      }
+      table.at(task).attempt[slotOf(task)] = attempt
+      for (const number of [task, task + 1]) {
+        let woken: Outcome | undefined
+        objects.reopen(number)
+        objects.await(number, (outcome) => (woken = outcome))
+        objects.settle(number, ['stored', 5, [[one, one]]])
+        expectNew(copies(number)[0])
+        expect(woken).to.deep.equal(objects.outcome(number))
+      }
+    }
   })
 
   describe('an error', () => {

@@ -10,6 +10,9 @@ function holder(letter: string): Holder {
   return [id, id]
 }
 
+/** Another copy in the same place, later. */
+const again = ([node, process]: Holder): Holder => [node, process, 1]
+
 const nothingToDo = {
   makerOf: () => undefined,
   judge: () => undefined,
@@ -122,6 +125,37 @@ describe('runtime/owner/recovery-state', () => {
       },
       { when: 'it knew of nobody', holders: [a], left: [a], answer: 'later' },
       { when: 'it was told of one that is no holder any more', holders: [b], unreached: [c], left: [b], answer: 'now' },
+      { when: 'it speaks of a copy from before', holders: [again(a)], absent: [a], left: [again(a)], answer: 'now' },
+      {
+        when: 'it speaks of copies from before, and one was made again where there was one',
+        holders: [again(b)],
+        absent: [b],
+        unreached: [a],
+        left: [again(b)],
+        answer: 'now',
+      },
+      {
+        when: 'it could not reach the one from before',
+        holders: [again(a)],
+        unreached: [a],
+        left: [again(a)],
+        answer: 'now',
+      },
+      {
+        when: 'the one that was made again is not there',
+        holders: [again(a)],
+        absent: [again(a)],
+        left: [],
+        answer: 'now',
+      },
+      {
+        when: 'the one that was made again is dead',
+        holders: [again(a)],
+        absent: [a],
+        dead: [a],
+        left: [],
+        answer: 'now',
+      },
     ]
     for (const { when, holders, absent = [], unreached = [], dead = [], left, answer } of cases) {
       it(`is answered ${answer} with ${left.length} of ${holders.length} holders, when ${when}`, () => {
@@ -156,6 +190,47 @@ describe('runtime/owner/recovery-state', () => {
       state.drop(1)
       expect(state.size).to.equal(0)
     })
+  })
+
+  it('takes no copy for lost that is there, however old the reports are, and every one that is not', () => {
+    const ids = ['a', 'b', 'c'].map((letter) => letter.repeat(16) as NodeId)
+    const [first] = ids as [NodeId]
+    const what = fc.constantFrom('comes', 'gone', 'looks', 'looks', 'reports', 'reports')
+    const step = fc.record({ what, node: fc.constantFrom(...ids), which: fc.nat(20) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+        const state = new RecoveryState(nothingToDo, { now: () => 0 })
+        let copies = 0
+        // What the owner knows of, where there is something, and what readers have missed and not told yet.
+        let holders: readonly Holder[] = [[first, first]]
+        const there = new Set<NodeId>([first])
+        const missed: (readonly Holder[])[] = []
+        const add = (at: NodeId): void => {
+          there.add(at)
+          holders = [...holders, [at, at, ++copies]]
+        }
+        const report = (absent: readonly Holder[]): void => {
+          ;({ holders } = state.reported(1, holders, { absent, unreached: [] }, () => false))
+          for (const at of there) expect(holders.map(([known]) => known)).to.include(at)
+          // It is made again, on a node that lacked it.
+          if (holders.length === 0) add((absent[0] as Holder)[0])
+        }
+        const missing = (): readonly Holder[] => holders.filter(([at]) => !there.has(at))
+        for (const { what, node, which } of steps) {
+          if (what === 'gone') there.delete(node)
+          else if (what === 'looks') missed.push(missing())
+          else if (what === 'comes' && there.size > 0 && holders.every(([at]) => at !== node)) add(node)
+          else if (what === 'reports' && missed.length > 0) {
+            const [absent = []] = missed.splice(which % missed.length, 1)
+            if (absent.length > 0) report(absent)
+          }
+        }
+        // Whoever looks now, and tells at once, brings out all that is lost.
+        if (missing().length > 0) report(missing())
+        expect(holders.every(([at]) => there.has(at))).to.equal(true)
+      }),
+      { numRuns: 500 },
+    )
   })
 
   it('ends every need in a value or the reason, with no run too many, for any history', () => {
