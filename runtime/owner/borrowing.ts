@@ -1,6 +1,6 @@
 /** The outside of `ReferenceState`: its messages, and the watch over the processes that take part. */
 import { type Clock, systemClock } from '../base/clock.ts'
-import type { ObjectNumber, ProcessAddress, ProcessId } from '../base/ids.ts'
+import type { NodeId, ObjectNumber, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { MessageType, type Message, type RefAdd } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { Peers } from './peers.ts'
@@ -9,6 +9,8 @@ import type { CountStore, Peer, ReferenceEffects } from './reference-types.ts'
 
 export interface BorrowingEvents {
   free(number: ObjectNumber): void
+  /** A process of that node is gone which borrowed the object, and may have had a copy brought there without telling. */
+  readerGone(number: ObjectNumber, node: NodeId): void
   ownerDied(owner: ProcessId, number: ObjectNumber): void
 }
 
@@ -124,6 +126,9 @@ export class Borrowing implements ReferenceEffects {
   }
 
   #dead(process: ProcessId): void {
+    const borrower = this.#watched.get(process)
+    if (borrower !== undefined)
+      for (const number of this.state.borrowedBy(process)) this.#events.readerGone(number, borrower.node)
     this.#watched.delete(process)
     this.state.processDead(process)
     this.released()

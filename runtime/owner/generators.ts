@@ -43,6 +43,8 @@ export interface GeneratorParts {
   cancel(number: number, reason: string): void
   /** Whether a generator that has a time limit is held up by its consumer. */
   paused(number: number, isPaused: boolean): void
+  /** Lets go of `refs` when the worker is done with a task that has settled. False where it is, or there is none. */
+  keepLate(number: number, refs: readonly RefTuple[]): boolean
 }
 
 /** A number that no object has: what a late item contains belongs to nobody. */
@@ -161,6 +163,8 @@ export class OwnedGenerator implements GeneratorPorts {
   readonly #state: GeneratorState
   readonly #waiters: Waiter[] = []
   #place: GeneratorPlace | undefined
+  /** Where what is not taken may lie: of the attempt before while the next one begins. */
+  #node: NodeId | undefined
   #leave: (() => void) | undefined
   #whenEnded: (() => void) | undefined
   #closed = false
@@ -246,6 +250,7 @@ export class OwnedGenerator implements GeneratorPorts {
       attempt,
       this.#stored.filter(({ number }) => recovery.wantsItem(number)),
     )
+    this.#node = to.link.peer.node
     this.#isPaused = false
     if (this.#isTimed) this.#tellPause()
   }
@@ -280,11 +285,17 @@ export class OwnedGenerator implements GeneratorPorts {
   }
 
   giveUp(number: number, count: number, stored: boolean): void {
-    const { table, values } = this.#parts
-    for (let i = 0; i < count; i++) table.release(number + i)
-    const node: NodeId | undefined = this.#place?.link.peer.node
-    if (!stored || node === undefined) return
-    for (let i = 0; i < count; i++) values.frees.tell(node, number + i)
+    const { table, host, values } = this.#parts
+    const { process, node: home } = host.self
+    const items = Array.from({ length: count }, (_, i): RefTuple => [process, number + i, home])
+    if (!stored || this.#node === undefined) return items.forEach(([, item]) => table.release(item))
+    for (const [, item] of items) {
+      values.frees.stray(this.#node, item)
+      this.#parts.references().retainOwned(item)
+    }
+    // A worker that runs on may store more of them, and be ended before it tells.
+    if (this.#state.ended && this.#parts.keepLate(this.number, items)) return
+    for (const [, item] of items) values.release(process, item)
   }
 
   allow(allowance: Allowance): void {

@@ -1,6 +1,7 @@
 /**
  * The refs of tasks that have settled, by a cancel or a timeout, and run on: their arguments stay alive until the worker
- * answers, gives the task back, or is gone. By lease and sequence, as the task's own entry may be gone by then.
+ * answers, gives the task back, or is gone. So do the numbers of items that it may yet store. By lease and sequence, as
+ * the task's own entry may be gone by then.
  */
 import type { RefTuple } from '../protocol/messages.ts'
 
@@ -25,7 +26,12 @@ export class LatePins {
       bySequence = new Map<number, readonly RefTuple[]>()
       this.#byLease.set(lease, bySequence)
     }
-    bySequence.set(sequence, pins)
+    bySequence.set(sequence, [...(bySequence.get(sequence) ?? none), ...pins])
+  }
+
+  /** All that is kept because of a lease. */
+  of(lease: number): RefTuple[] {
+    return [...(this.#byLease.get(lease)?.values() ?? [])].flat()
   }
 
   /** The caller lets go of them from here on. */

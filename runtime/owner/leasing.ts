@@ -11,6 +11,7 @@ import type { GeneratorPlace } from './generators.ts'
 import type { Frees } from './frees.ts'
 import type { LatePins } from './late-pins.ts'
 import { LinkParts, type CapturedCall } from './captured-calls.ts'
+import type { LeaseRecord } from './lease-record.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { Peers } from './peers.ts'
 import { prefetch } from './prefetch.ts'
@@ -26,6 +27,8 @@ export interface LeasingEvents {
   fail(number: number, failure: Failure): void
   story(number: number, event: StoryEvent, lease: number): void
   attachments(number: number): readonly Attachment[] | null
+  /** The worker of that lease is dead, and had these tasks. */
+  leftBehind(lease: LeaseRecord, node: NodeId): void
   templateBytes(template: TaskTemplate): Uint8Array
   /** What a call of a function with captures needs at its worker. */
   captured(number: number): CapturedCall | undefined
@@ -240,20 +243,12 @@ export class Leasing implements SubmitEffects {
     this.#looks.end(index)
     const { node, worker, epoch } = lease.grant
     const answer = (message: Message): void => {
+      const lease = this.#state.leases.get(index)
+      if (lease !== undefined) this.#events.leftBehind(lease, node)
       this.#forget(index)
-      this.#leftBehind(index, node)
       this.#state.workerEnded(index, message[2] as never, message[3] as number | null)
     }
     this.#ask(node, answer, (id) => [MessageType.workerEnd, id, worker, epoch, reason])
-  }
-
-  #leftBehind(index: number, node: NodeId): void {
-    const lease = this.#state.leases.get(index)
-    if (lease === undefined) return
-    for (const sequence of lease.all()) {
-      const number = lease.task(sequence)
-      if (number >= 0) this.#frees.leftBehind(number, lease.resultsAt(sequence), node)
-    }
   }
 
   returnLease(index: number, grant: Grant, endWorker: boolean): void {

@@ -18,6 +18,7 @@ import { sendPartsAgain } from './captured-calls.ts'
 import { Generators, type OwnedGenerator } from './generators.ts'
 import type { OwnerHost } from './host.ts'
 import { LatePins } from './late-pins.ts'
+import { leftBehind } from './left-behind.ts'
 import { Leasing } from './leasing.ts'
 import { LostObjects } from './lost-objects.ts'
 import { NodeLinks } from './node-links.ts'
@@ -125,14 +126,16 @@ export class Owner {
   }
 
   #makeLeasing(): Leasing {
-    const { attachments, captured, slab } = this.#submission
-    const parts = { host: this.host, nodes: this.#nodes, peers: this.peers, table: this.#table }
+    const { attachments, captured, pins, slab } = this.#submission
+    const common = { host: this.host, peers: this.peers, latePins: this.#latePins, frees: this.values.frees }
+    const left = { ...common, pins }
     return new Leasing(
-      { ...parts, slab, latePins: this.#latePins, frees: this.values.frees },
+      { ...common, nodes: this.#nodes, table: this.#table, slab },
       {
         fail: (number, failure) => this.#submission.fail(number, failure),
         story: (number, event, lease) => this.notes.add(number, event, this.#leasing.grantOf(lease)),
         attachments: (number) => (attachments.size === 0 ? null : (attachments.get(number) ?? null)),
+        leftBehind: (lease, node) => leftBehind(left, lease, node),
         templateBytes: (template) => this.#templates.bytesOf(template.number) as Uint8Array,
         captured: (number) => (captured.size === 0 ? undefined : captured.get(number)),
         classEnded: (classIndex, how) => this.#classEnded(classIndex, how),
@@ -150,6 +153,7 @@ export class Owner {
       standing: (link, epoch, sequence) => this.#leasing.standing(link, epoch, sequence),
       cancel: (number, reason) => void this.cancel(number, { reason, force: false, recursive: true }),
       paused: (number, isPaused) => this.state.paused(number, isPaused),
+      keepLate: (number, refs) => this.#submission.keepLate(number, refs),
     })
   }
 
@@ -162,6 +166,7 @@ export class Owner {
   #makeBorrowing(): Borrowing {
     return new Borrowing(this.host.self, this.peers, new TableCounts(this.#table), {
       free: (number) => this.values.free(number),
+      readerGone: (number, node) => this.values.frees.stray(node, number),
       ownerDied: (owner) => this.access.gone(owner, 'its process ended'),
     })
   }

@@ -82,6 +82,10 @@ export class OwnedObjects {
     this.#freeIfUnused(number)
   }
 
+  borrowedBy(process: ProcessId): ObjectNumber[] {
+    return [...this.borrowers].flatMap(([number, borrowers]) => (borrowers.has(process) ? [number] : []))
+  }
+
   processDead(dead: ProcessId): void {
     for (const [number, borrowers] of this.borrowers) {
       // What was freed with its container, a moment ago.

@@ -215,6 +215,11 @@ export class ReferenceState {
     this.#countDown(request.of)
   }
 
+  /** The objects of this process that another one borrows. */
+  borrowedBy(process: ProcessId): ObjectNumber[] {
+    return this.#owned.borrowedBy(process)
+  }
+
   /** That process is dead, or its link is lost. May come more than once, and for processes that are unknown here. */
   processDead(dead: ProcessId): void {
     this.#watches.processDead(dead)

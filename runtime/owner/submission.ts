@@ -216,12 +216,16 @@ export class Submission {
 
   /** A task that is settled from outside may run on: what it refers to is kept until its worker is done with it. */
   #keepPins(number: number): void {
-    if (this.pins.size === 0) return
+    if (this.pins.has(number) && this.keepLate(number, this.pins.get(number) ?? [])) this.pins.delete(number)
+  }
+
+  /** Lets go of `refs` when the worker is done with a task that has settled. False where it is, or there is none. */
+  keepLate(number: number, refs: readonly RefTuple[]): boolean {
     const page = this.#table.at(number)
     const lease = page.lease[slotOf(number)] as number
-    if (lease !== 0 && this.#isLeased(lease)) {
-      this.#latePins.keep(lease, page.sequence[slotOf(number)] as number, this.takePins(number))
-    }
+    if (lease === 0 || !this.#isLeased(lease)) return false
+    this.#latePins.keep(lease, page.sequence[slotOf(number)] as number, refs)
+    return true
   }
 
   /** The task has settled: what was kept for it goes, and its numbers if nobody holds them. */

@@ -4,8 +4,14 @@
  */
 import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
 import { argumentBytesOf } from '../../runtime/owner/arguments.ts'
-import { prefetch, type PrefetchParts } from '../../runtime/owner/prefetch.ts'
-import { type ArgumentBytes, type Attachment, type Message, MessageType } from '../../runtime/protocol/messages.ts'
+import { mayComeTo, prefetch, type PrefetchParts } from '../../runtime/owner/prefetch.ts'
+import {
+  type ArgumentBytes,
+  type Attachment,
+  type Message,
+  MessageType,
+  type RefTuple,
+} from '../../runtime/protocol/messages.ts'
 import type { SimNode } from './node.ts'
 import type { OwnerEndpoint } from './owner-objects.ts'
 import type { SimOwner } from './owner.ts'
@@ -28,6 +34,14 @@ export class LocatedArguments {
   }
 
   bring(number: number, to: NodeId): void {
+    prefetch(this.#parts(), this.#attachments(number), to)
+  }
+
+  mayComeTo(ref: RefTuple, to: NodeId): void {
+    mayComeTo(this.#parts(), ref, to)
+  }
+
+  #parts(): PrefetchParts {
     const owner = this.#owner
     const { world, process } = owner
     const self = { process: process.id, node: process.nodeId }
@@ -49,7 +63,7 @@ export class LocatedArguments {
       },
       frees: { stray: (node: NodeId, number: number) => owner.strayed(number, 1, node) },
     }
-    prefetch(parts as unknown as PrefetchParts, this.#attachments(number), to)
+    return parts as unknown as PrefetchParts
   }
 
   #link(owner: ProcessId): OwnerLink {

@@ -223,6 +223,9 @@ export class OwnerObjects implements ReferenceEffects {
   }
 
   gone(peer: ProcessId): void {
+    const { nodeId } = this.world.network.processes.get(peer) as Endpoint
+    // What it told of copies that it had brought there may be lost.
+    for (const number of this.refs.borrowedBy(peer)) this.strayed(number, 1, nodeId)
     this.#sessions.set(peer, this.endedSessions(peer) + 1)
     this.refs.processDead(peer)
     const early = this.#early.filter(({ adder }) => adder !== peer)

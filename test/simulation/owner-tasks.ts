@@ -61,14 +61,22 @@ export abstract class OwnerTasks extends OwnerObjects {
   fail(number: number, failure: Failure): void {
     if (failure.kind === 'timeout') this.streams.timedOut(number, failure.timeoutMs)
     const page = this.table.at(number)
-    const index = page.lease[slotOf(number)] as number
-    if (this.leases.has(index)) {
+    if (this.keepLate(number, this.pins.get(number) ?? [])) {
       const count = this.calls.get(number)?.template.numReturns ?? 1
-      this.lateResults.set(`${index}.${page.sequence[slotOf(number)]}`, [number, count])
-      this.latePins.set(`${index}.${page.sequence[slotOf(number)]}`, this.pins.get(number) ?? [])
+      this.lateResults.set(`${page.lease[slotOf(number)]}.${page.sequence[slotOf(number)]}`, [number, count])
       this.pins.delete(number)
     }
     this.finish(number, { error: true, refs: [] })
+  }
+
+  /** Lets go of `refs` when the worker is done with a task that has settled. False where it is, or there is none. */
+  keepLate(number: number, refs: readonly RefTuple[]): boolean {
+    const page = this.table.at(number)
+    const index = page.lease[slotOf(number)] as number
+    if (!this.leases.has(index)) return false
+    const key = `${index}.${page.sequence[slotOf(number)]}`
+    this.latePins.set(key, [...(this.latePins.get(key) ?? []), ...refs])
+    return true
   }
 
   /** Where a task stands, in words. */

@@ -332,7 +332,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     return undefined
   }
 
-  /** Whatever a worker had started may have left results. */
+  /** Whatever a worker had started may have left results, or had copies brought there of what it read. */
   #ended(index: number, node: NodeId, startedUpTo: number | null): void {
     const sequences = new Set(this.submit.leases.get(index)?.all())
     for (const key of this.lateResults.keys()) if (key.startsWith(`${index}.`)) sequences.add(Number(key.split('.')[1]))
@@ -340,6 +340,9 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
       if (startedUpTo !== null && sequence > startedUpTo) continue
       const left = this.leftBy(index, sequence)
       if (left !== undefined) this.strayed(...left, node)
+      const pins = this.pins.get(this.submit.leases.get(index)?.task(sequence) ?? -1) ?? []
+      for (const ref of [...pins, ...(this.latePins.get(`${index}.${sequence}`) ?? [])])
+        this.#located.mayComeTo(ref, node)
     }
   }
 

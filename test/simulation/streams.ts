@@ -67,9 +67,18 @@ class OwnedStream implements GeneratorPorts {
 
   giveUp(number: number, count: number, stored: boolean): void {
     const { owner } = this.#streams
-    for (let i = 0; i < count; i++) owner.table.release(number + i)
-    if (!stored || this.#node === undefined) return
-    for (let i = 0; i < count; i++) owner.values.freeAt(this.#node, keyOf(owner.refOf(number + i)))
+    const items = Array.from({ length: count }, (_, i) => number + i)
+    if (!stored || this.#node === undefined) return items.forEach((item) => owner.table.release(item))
+    owner.strayed(number, count, this.#node)
+    for (const item of items) {
+      owner.refs.retainOwned(item)
+      // They have no value, and nobody waits for one.
+      owner.outcomes.set(item, { error: true, refs: [] })
+    }
+    const refs = items.map((item) => owner.refOf(item))
+    // A worker that runs on may store more of them, and be ended before it tells.
+    if (this.state.ended && owner.keepLate(this.#number, refs)) return
+    for (const ref of refs) owner.release(ref)
   }
 
   allow(allowance: Allowance): void {

@@ -70,6 +70,8 @@ export class PeerProcess {
     })
     const events = {
       free: (number: number): void => this.#free(number),
+      // Its objects have no copies elsewhere.
+      readerGone: (): void => {},
       ownerDied: (owner: ProcessId, number: number): void => void this.lost.add(`${owner}:${number}`),
     }
     this.borrowing = new Borrowing(this.peer, this.peers, this.counts, events, world.clock)

@@ -16,6 +16,16 @@ describe('runtime/owner/late-pins', () => {
     expect(pins.size).to.equal(1)
   })
 
+  it('keeps what is added for a task beside what it has of it', () => {
+    const pins = new LatePins(() => {})
+    pins.keep(1, 7, [ref(1)])
+    pins.keep(1, 7, [ref(2), ref(3)])
+    pins.keep(1, 8, [ref(4)])
+    pins.keep(2, 7, [ref(5)])
+    expect([pins.of(1), pins.of(2), pins.of(3)]).to.deep.equal([[ref(1), ref(2), ref(3), ref(4)], [ref(5)], []])
+    expect(pins.take(1, 7)).to.deep.equal([ref(1), ref(2), ref(3)])
+  })
+
   it('hands the refs to whoever takes the late answer, who lets go of them', () => {
     const pins = new LatePins(() => expect.fail('nothing is let go of here'))
     pins.keep(4, 0, [ref(5)])

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { NodeId, ProcessId } from '../../../runtime/base/ids.ts'
-import { prefetch, type PrefetchParts } from '../../../runtime/owner/prefetch.ts'
-import { MessageType, type Attachment, type Holder } from '../../../runtime/protocol/messages.ts'
+import { mayComeTo, prefetch, type PrefetchParts } from '../../../runtime/owner/prefetch.ts'
+import { MessageType, type Attachment, type Holder, type RefTuple } from '../../../runtime/protocol/messages.ts'
 
 const own = '00000000000000aa' as ProcessId
 const other = '00000000000000bb' as ProcessId
@@ -11,7 +11,8 @@ const near = '0000000000000001' as NodeId
 const far = '0000000000000002' as NodeId
 const at = (node: NodeId): Holder => [node, node]
 
-async function brought(...attachments: Attachment[]): Promise<readonly (readonly unknown[])[]> {
+/** What is said to whom. */
+async function saidBy(act: (parts: PrefetchParts) => void): Promise<readonly (readonly unknown[])[]> {
   const said: (readonly unknown[])[] = []
   const parts = {
     host: { self: { node: near, process: own }, job },
@@ -24,10 +25,13 @@ async function brought(...attachments: Attachment[]): Promise<readonly (readonly
     },
     frees: { stray: (node: NodeId, number: number) => said.push(['stray', node, number]) },
   }
-  prefetch(parts as unknown as PrefetchParts, attachments, far)
+  act(parts as unknown as PrefetchParts)
   await new Promise((resolve) => setImmediate(resolve))
   return said
 }
+
+const brought = (...attachments: Attachment[]): ReturnType<typeof saidBy> =>
+  saidBy((parts) => prefetch(parts, attachments, far))
 
 describe('what a task needs, when its lease is granted', () => {
   it('is brought to the node: what this process owns, and what it borrows, whose owner hears of that first', async () => {
@@ -71,5 +75,22 @@ describe('what a task needs, when its lease is granted', () => {
         ],
       ),
     ).to.deep.equal([])
+  })
+})
+
+describe('what a process may have had brought to its node that is gone', () => {
+  it('is made known to whoever owns it and still lives', async () => {
+    const refs: RefTuple[] = [
+      [own, 1, near],
+      [other, 2, far],
+      [gone, 3, near],
+    ]
+    const said = await saidBy((parts) => {
+      for (const ref of refs) mayComeTo(parts, ref, far)
+    })
+    expect(said).to.deep.equal([
+      ['stray', far, 1],
+      [other, MessageType.objectCopied, 2, far],
+    ])
   })
 })
