@@ -82,6 +82,9 @@ class OwnedStream implements GeneratorPorts {
   }
 
   allow(allowance: Allowance): void {
+    const { index, count, taken } = allowance
+    const ahead = index + count - taken
+    demand(ahead <= limits.mostItems, 'not-too-far-ahead', () => `task ${this.#number} may be ${ahead} items ahead`)
     this.#tell(allowance)
   }
 
