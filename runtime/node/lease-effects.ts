@@ -22,8 +22,8 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
     refuse(owner, requestId, code, text) {
       parts().connections.get(owner)?.link.send([MessageType.leaseRefused, requestId, code, text])
     },
-    reclaim(lease) {
-      parts().connections.get(lease.owner)?.link.send([MessageType.leaseReclaim, lease.id])
+    reclaim({ id, owner }, whenIdle) {
+      parts().connections.get(owner)?.link.send([MessageType.leaseReclaim, id, whenIdle])
     },
     startWorker(worker, environment) {
       parts().pool.start(worker, environment)

@@ -32,7 +32,7 @@ import {
   rowsOf,
   sendToArguments,
 } from './lease-queue.ts'
-import { reclaimAll, reclaimForWaiting } from './lease-reclaim.ts'
+import { reclaimAll, reclaimForWaiting, turnBefore } from './lease-reclaim.ts'
 import { classKeyOf, LeaseTables, waitingKey } from './lease-tables.ts'
 import type { Lease, LeaseAsk, LeaseDependencies, OwnerKey, WaitingRequest, WorkerEntry } from './lease-types.ts'
 import { validateLeases } from './lease-validate.ts'
@@ -69,8 +69,8 @@ export class LeaseGrants {
    */
   request(owner: OwnerKey, process: ProcessId, ask: LeaseAsk, ownerIsHome: boolean): void {
     const tables = this.#tables
-    const key = waitingKey(owner, ask.requestId)
-    if (tables.waiting.has(key)) return
+    if (tables.waiting.has(waitingKey(owner, ask.requestId))) return
+    const classKey = classKeyOf(owner, ask)
     const { resources, strategy, visited } = ask
     const home = ownerIsHome || visited.length === 0 || visited.includes(tables.deps.node)
     // An empty node of this size decides whether it may ever run here; no other node has a say in that.
@@ -81,8 +81,9 @@ export class LeaseGrants {
       process,
       home,
       sequence: tables.nextSequence(),
-      arrivedAtMs: tables.now(),
-      classKey: classKeyOf(owner, ask),
+      waitsSinceMs: tables.now(),
+      classKey,
+      isFirst: !tables.hasAny(classKey),
       visitedNow: visited,
       mayRunHere: place({ resources, strategy, visited: [] }, view).kind === 'here',
       placed: false,
@@ -122,6 +123,7 @@ export class LeaseGrants {
       tables.endWorker(worker, 'its lease was returned', !endWorker)
     } else {
       tables.dropLease(lease)
+      if (lease.state === 'reclaiming') tables.toTheEnd(lease.classKey)
       if (worker.leases.size === 0) this.#toIdle(worker)
     }
     this.#run()
@@ -248,13 +250,17 @@ export class LeaseGrants {
     const consider = (atMs: number): void => {
       if (atMs > this.#lookedAtMs) next = Math.min(next, atMs)
     }
+    const turns = new Set<number>()
     for (const request of this.#tables.waiting.values()) {
       if (request.infeasibleSinceMs !== undefined)
         next = Math.min(next, request.infeasibleSinceMs + options.infeasibleTimeoutMs)
       if (request.lease !== 0) continue
-      consider(request.arrivedAtMs + options.reclaimAfterMs)
-      consider(request.arrivedAtMs + options.reserveAfterMs)
+      const turnMs = turnBefore(this.#tables, request)
+      turns.add(turnMs)
+      consider(request.waitsSinceMs + turnMs)
+      consider(request.waitsSinceMs + options.reserveAfterMs)
     }
+    for (const turnMs of turns) for (const lease of this.#tables.leases.values()) consider(lease.grantedAtMs + turnMs)
     for (const entry of this.#tables.spawnClasses.values()) consider(entry.notBeforeMs)
     for (const worker of this.#tables.workers.values())
       if (worker.state === 'starting' && !worker.late)

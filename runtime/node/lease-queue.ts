@@ -2,10 +2,11 @@
  * Who is next, and where it goes. Requests of one class (same owner, kind, resources, priority, environment) wait in
  * order of arrival; between classes the order is
  *
- *   1. higher priority,  2. the class that has fewer leases here,  3. earlier arrival.
+ *   1. higher priority,  2. the class that has fewer leases here,  3. earlier arrival, or its last turn.
  *
  * Without 2 an owner with a thousand requests would hold the whole node against one that came later with its first.
- * It starves nobody: a class is only overtaken while it has more than the other.
+ * It starves nobody: a class is only overtaken while it has more than the other. Without the turns in 3 an owner whose
+ * requests are the oldest would get each lease back that it has just given to others.
  *
  * Big against small: a request that does not fit lets smaller ones pass for `reserveAfterMs`, or until leases have been
  * asked back for it (or those would go to the small ones, only to be asked back at once). After that it reserves:
@@ -81,7 +82,7 @@ export function allocateWaiting(tables: LeaseTables): void {
     }
     // The others of its class are as big and come later.
     entry.next = entry.requests.length
-    const waitedLong = tables.now() - head.arrivedAtMs >= tables.deps.options.reserveAfterMs
+    const waitedLong = tables.now() - head.waitsSinceMs >= tables.deps.options.reserveAfterMs
     if (!(waitedLong || head.awaitsReturns) || !attainable(tables, head)) continue
     for (const [name, units] of head.resources) reserved.set(name, (reserved.get(name) ?? 0) + units)
   }

@@ -2,15 +2,21 @@
  * Whose lease is asked back, and when. A lease is reclaimed for the next in the queue when
  *
  *   - it has a lower priority: at once,
- *   - it has the same priority and that request has waited `reclaimAfterMs`: if the waiting class has nothing here, or
- *     at least two leases fewer than the class that gives (so two owners settle at equal shares and then stop).
+ *   - it has the same priority, that request has waited and the lease been held for `reclaimAfterMs`: if the waiting
+ *     class has nothing here, or at least two leases fewer than the class that gives (so two owners settle at equal
+ *     shares and then stop). Where more compete than there are CPUs, each has turns of that length; what is lost between
+ *     two turns is some milliseconds.
+ *
+ * A class that comes with its first request does not wait that long, and takes from who has held a lease for
+ * `reclaimForFirstAfterMs`: it may have little to do. Whoever gave back what was asked of him stands at the end of the
+ * queue. What is idle is asked for as soon as anybody waits.
  *
  * Never from the class that asks: its owner would give a lease back to get the same one again. Pinned leases are left
  * alone, they live as long as their owner wants. A node that drains asks all of them back.
  * What is already on its way back counts as free, and nothing is asked for unless it suffices for the one that waits.
  */
 import type { LeaseTables } from './lease-tables.ts'
-import type { Lease } from './lease-types.ts'
+import type { Lease, WaitingRequest } from './lease-types.ts'
 import { attainable, headOf, nextClass, waitingClasses } from './lease-queue.ts'
 import type { WaitingClass } from './lease-queue.ts'
 
@@ -36,6 +42,23 @@ export function reclaimForWaiting(tables: LeaseTables): void {
     entry.next++
     entry.share++
   }
+  for (const { key, requests } of classes) wantIdle(tables, key, requests[0] as WaitingRequest)
+}
+
+/** Nobody keeps for long what he has no use for while others lack it. */
+function wantIdle(tables: LeaseTables, classKey: string, head: WaitingRequest): void {
+  const lacks = head.resources.filter(([name, units]) => units > tables.ledger.freeUnits(name)).map(([name]) => name)
+  for (const lease of tables.leases.values()) {
+    if (lease.kind !== 'task' || lease.state !== 'granted' || lease.wanted || lease.classKey === classKey) continue
+    if (!tables.heldBy(lease).some(([name]) => lacks.includes(name))) continue
+    lease.wanted = true
+    tables.deps.effects.reclaim(lease, true)
+  }
+}
+
+/** How long leases of its priority are left alone when this one waits, and how long it waits before it asks for any. */
+export function turnBefore({ deps }: LeaseTables, { isFirst }: WaitingRequest): number {
+  return isFirst ? deps.options.reclaimForFirstAfterMs : deps.options.reclaimAfterMs
 }
 
 export function reclaimAll(tables: LeaseTables): void {
@@ -44,7 +67,7 @@ export function reclaimAll(tables: LeaseTables): void {
 
 function reclaim(tables: LeaseTables, lease: Lease): void {
   lease.state = 'reclaiming'
-  tables.deps.effects.reclaim(lease)
+  tables.deps.effects.reclaim(lease, false)
 }
 
 /** Free units by name, with what is on its way back. */
@@ -73,14 +96,16 @@ function victimsFor(
   }
   if (missing.size === 0) return []
   if (!attainable(tables, head)) return undefined
-  const waitedLong = tables.now() - head.arrivedAtMs >= tables.deps.options.reclaimAfterMs
+  const turnMs = turnBefore(tables, head)
+  const waitedLong = tables.now() - head.waitsSinceMs >= turnMs
   const left = new Map(shares)
   const victims: Lease[] = []
   for (const lease of candidates(tables, left)) {
     if (lease.classKey === entry.key || lease.priority > entry.priority) continue
     if (lease.priority === entry.priority) {
       const share = left.get(lease.classKey) ?? 0
-      if (!waitedLong || (entry.share > 0 && share < entry.share + 2)) continue
+      const hadTurn = tables.now() - lease.grantedAtMs >= turnMs
+      if (!waitedLong || !hadTurn || (entry.share > 0 && share < entry.share + 2)) continue
     }
     const helps = tables.heldBy(lease).filter(([name]) => (missing.get(name) ?? 0) > 0)
     if (helps.length === 0) continue

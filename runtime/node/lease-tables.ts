@@ -55,6 +55,11 @@ export class LeaseTables {
     return this.shares.get(classKey) ?? 0
   }
 
+  /** Whether a class has leases here, or waits for some. */
+  hasAny(classKey: string): boolean {
+    return this.shares.has(classKey) || this.#waitingByClass.has(classKey)
+  }
+
   #addShare(classKey: string, change: 1 | -1): void {
     const share = this.share(classKey) + change
     if (share === 0) this.shares.delete(classKey)
@@ -96,6 +101,15 @@ export class LeaseTables {
     if (others?.size === 0) this.#waitingByClass.delete(request.classKey)
   }
 
+  /** A class has had its turn: what it has waiting is behind everybody who waits by now. */
+  toTheEnd(classKey: string): void {
+    for (const request of this.#waitingByClass.get(classKey) ?? []) {
+      request.sequence = this.nextSequence()
+      request.waitsSinceMs = this.now()
+      request.isFirst = false
+    }
+  }
+
   /**
    * Whoever waits here in front of a request that is as good as it: nothing can be done for the second that was not
    * done for the first, and while the first waits it makes no difference whether the second does.
@@ -122,7 +136,9 @@ export class LeaseTables {
       ...{ id, owner, process, requestId, job, kind, resources, priority, classKey },
       worker: worker.id,
       epoch: worker.epoch,
+      grantedAtMs: this.now(),
       state: 'granted',
+      wanted: false,
       blocked: false,
     }
     const others = this.#epochsOf(worker)

@@ -27,9 +27,11 @@ export interface LeaseAsk {
 export interface WaitingRequest extends LeaseAsk {
   readonly owner: OwnerKey
   readonly process: ProcessId
-  /** Order of arrival at this node. */
-  readonly sequence: number
-  readonly arrivedAtMs: number
+  /** Order of arrival at this node, or of its return to the end of the queue. */
+  sequence: number
+  waitsSinceMs: number
+  /** When it came, its class had no leases and waited for none, and it has had no turn since. */
+  isFirst: boolean
   /** Owner, kind, resources, priority and environment: what the owner would use one lease of as well as another. */
   readonly classKey: string
   /** This node answers for it: it may redirect it, and it queues it when nobody is free. */
@@ -63,7 +65,10 @@ export interface Lease {
   readonly classKey: string
   readonly worker: ProcessId
   readonly epoch: number
+  readonly grantedAtMs: number
   state: 'granted' | 'reclaiming' | 'ending'
+  /** It was asked for in case that it is idle. */
+  wanted: boolean
   blocked: boolean
 }
 
@@ -110,8 +115,10 @@ export interface LeaseOptions {
   readonly extraWorkersPerCpu: number
   /** How long a request may wait while no node could ever run it. */
   readonly infeasibleTimeoutMs: number
-  /** Waiting time after which leases of others are asked back. */
+  /** Waiting time after which leases of others are asked back that they have held for as long. */
   readonly reclaimAfterMs: number
+  /** The same for the first request of a class. */
+  readonly reclaimForFirstAfterMs: number
   /** Waiting time after which a request that does not fit keeps what it needs from those behind it. */
   readonly reserveAfterMs: number
   /** Failed starts in a row after which requests are refused. */
@@ -133,6 +140,7 @@ export const defaultLeaseOptions: LeaseOptions = {
   extraWorkersPerCpu: 4,
   infeasibleTimeoutMs: 30_000,
   reclaimAfterMs: 200,
+  reclaimForFirstAfterMs: 50,
   reserveAfterMs: 1_000,
   maxSpawnFailures: 3,
   maxKilledSpawns: 30,
@@ -147,8 +155,8 @@ export interface LeaseEffects {
   grant(lease: Lease, others: readonly number[]): void
   redirect(owner: OwnerKey, requestId: number, node: NodeId, url: string): void
   refuse(owner: OwnerKey, requestId: number, code: RefusalCode, text: string): void
-  /** Ask the owner to return the lease after its running task. Sent once per lease. */
-  reclaim(lease: Lease): void
+  /** Ask the owner to return the lease after its running task, or when it has none. Each is sent once per lease. */
+  reclaim(lease: Lease, whenIdle: boolean): void
   /** Start a process; answered by `workerReady` or `workerDied` with this id. */
   startWorker(worker: ProcessId, environment: string): void
   /** End it; answered by `workerDied`. `graceful`: nobody waits for it, so it may leave by itself. */

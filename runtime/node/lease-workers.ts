@@ -10,6 +10,7 @@
  * granted on one of them that serves the same job, instead of starting yet another process; a job that has none of
  * those still gets its own, since it could not go on otherwise.
  */
+import type { ProcessId } from '../base/ids.ts'
 import { leasesPerPage } from '../objects/claim-page.ts'
 import type { LeaseTables } from './lease-tables.ts'
 import type { WaitingRequest, WorkerEntry } from './lease-types.ts'
@@ -64,13 +65,17 @@ function extraWorkers(tables: LeaseTables): number {
 /** Starts what allocated requests lack, then what is to be there ahead of them. */
 export function startWorkers(tables: LeaseTables): void {
   if (tables.draining) return
-  const lacking = new Map<string, number>()
-  for (const request of tables.allocated())
-    lacking.set(request.environment, (lacking.get(request.environment) ?? 0) + 1)
-  for (const [environment, count] of lacking) {
+  const lacking = new Map<string, WaitingRequest[]>()
+  for (const request of tables.allocated()) {
+    const others = lacking.get(request.environment)
+    if (others === undefined) lacking.set(request.environment, [request])
+    else others.push(request)
+  }
+  for (const [environment, requests] of lacking) {
     const starting = tables.countWorkers((worker) => worker.state === 'starting' && worker.environment === environment)
-    for (let i = starting; i < count && mayStart(tables, environment); i++) {
-      makeRoom(tables)
+    for (const { job } of requests.slice(starting)) {
+      if (!mayStart(tables, environment)) break
+      makeRoom(tables, job)
       startWorker(tables, environment)
     }
   }
@@ -100,15 +105,28 @@ function startWorker(tables: LeaseTables, environment: string): void {
   tables.deps.effects.startWorker(id, environment)
 }
 
-/** An idle worker that nobody who waits can use makes room for one that somebody needs. */
-function makeRoom(tables: LeaseTables): void {
+/**
+ * An idle worker makes room for one that a job needs: one of that job, which cannot use it now, else one of another. Of
+ * those as many stay as there are CPUs, and one of each job that waits: programs that take turns would otherwise start
+ * their workers anew at each.
+ */
+function makeRoom(tables: LeaseTables, job: ProcessId): void {
   const running = tables.countWorkers((worker) => worker.state !== 'ending' && !tables.allBlocked(worker))
   if (running < Math.max(tables.cpus, tables.deps.options.prestart)) return
-  let oldest: WorkerEntry | undefined
-  for (const worker of tables.workers.values())
-    if (worker.state === 'idle' && !worker.holds && (oldest === undefined || worker.idleSinceMs < oldest.idleSinceMs))
-      oldest = worker
-  if (oldest !== undefined) tables.endWorker(oldest, 'another job needs its place', true)
+  const idle = [...tables.workers.values()]
+    .filter((worker) => worker.state === 'idle' && !worker.holds)
+    .sort((a, b) => a.idleSinceMs - b.idleSinceMs)
+  let gone = idle.find((worker) => worker.job === job)
+  if (gone === undefined && idle.length > tables.cpus) gone = idle.find((worker) => !isNeeded(tables, worker))
+  if (gone !== undefined) tables.endWorker(gone, 'another worker needs its place', true)
+}
+
+/** Whether it is the last worker of a job that waits here. */
+function isNeeded(tables: LeaseTables, { id, job }: WorkerEntry): boolean {
+  for (const other of tables.workers.values())
+    if (other.job === job && other.id !== id && other.state !== 'ending') return false
+  for (const request of tables.waiting.values()) if (request.job === job) return true
+  return false
 }
 
 /** False when the worker is not one that was starting. */

@@ -14,7 +14,7 @@
  * `closing` takes no further task; `ending` waits for the node's word that the worker is dead.
  */
 import { invariant } from '../base/invariant.ts'
-import type { Grant } from './submit-types.ts'
+import type { Grant, SubmitOptions } from './submit-types.ts'
 
 const ringSize = 1024
 const nothing = -1
@@ -36,6 +36,8 @@ export class LeaseRecord {
   headPausedAtMs: number | undefined
   /** Since when there is nothing to do. */
   idleSinceMs = 0
+  /** Somebody else waits for it. */
+  isWanted = false
   /** Expected run time of all tasks there, in microseconds. */
   expectedMicros = 0
   /** Its running task awaits a `get`. */
@@ -61,6 +63,11 @@ export class LeaseRecord {
   /** Expected run time of the first task there, in microseconds. */
   get headMicros(): number {
     return this.count === 0 ? 0 : (this.#micros[this.first % ringSize] as number)
+  }
+
+  /** Until then it is kept without work, for tasks that may come. */
+  keptUntilMs({ idleLeaseMs, wantedLeaseMs }: SubmitOptions): number {
+    return this.idleSinceMs + (this.isWanted ? wantedLeaseMs : idleLeaseMs)
   }
 
   get full(): boolean {

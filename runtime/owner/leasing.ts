@@ -287,7 +287,7 @@ export class Leasing implements SubmitEffects {
         this.#state.refused(message[1], message[2], message[3])
         return true
       case MessageType.leaseReclaim:
-        this.#state.reclaim(node, message[1])
+        this.#state.reclaim(node, message[1], message[2])
         return true
       case MessageType.workerEnded:
       case MessageType.recalled: {

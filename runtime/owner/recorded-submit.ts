@@ -77,11 +77,11 @@ class RecordedSubmit extends SubmitState {
     super.resumed(index)
   }
 
-  override reclaim(node: NodeId, leaseId: number): void {
+  override reclaim(node: NodeId, leaseId: number, whenIdle: boolean): void {
     for (const lease of this.leases.values())
-      if (lease.grant.node === node && lease.grant.leaseId === leaseId)
+      if (lease.grant.node === node && lease.grant.leaseId === leaseId && !whenIdle)
         this.#events.add('reclaimed', { l: lease.index })
-    super.reclaim(node, leaseId)
+    super.reclaim(node, leaseId, whenIdle)
   }
 
   override broken(index: number, reason: string): void {

@@ -89,11 +89,14 @@ export class SubmitLeases extends SubmitQueue {
     }
   }
 
-  /** The node wants the lease back after the running task. */
-  reclaim(node: NodeId, leaseId: number): void {
+  /** The node wants the lease back after the running task, or as soon as there is nothing for it to do. */
+  reclaim(node: NodeId, leaseId: number, whenIdle: boolean): void {
     for (const lease of this.leases.values()) {
       if (lease.grant.leaseId !== leaseId || lease.grant.node !== node) continue
-      if (this.classAt(lease.classIndex).of.kind === 'task') return this.closeLease(lease)
+      if (this.classAt(lease.classIndex).of.kind !== 'task') continue
+      if (!whenIdle) return this.closeLease(lease)
+      lease.isWanted = true
+      return this.dueBy(this.leaseDueMs(lease))
     }
   }
 
@@ -134,16 +137,21 @@ export class SubmitLeases extends SubmitQueue {
     if (lease.blocked) return
     this.refill(record, lease)
     this.#restOrWake(record, lease)
-    if (lease.count === 0) this.dueBy(lease.idleSinceMs + this.options.idleLeaseMs)
+    if (lease.count === 0) this.dueBy(this.leaseDueMs(lease))
   }
 
   /** Whether the next answers of a lease may wait for those of others; none does for which a timeout runs. */
   #restOrWake(record: ClassRecord, lease: LeaseRecord): void {
-    const micros = restMicros(record, lease, this.options)
-    const rested = lease.rests
-    lease.rests = micros > 0 && this.headTimeoutMs(lease) === 0
-    if (lease.rests) this.effects.rest?.(lease.index, micros)
-    else if (rested) this.effects.wake?.(lease.index)
+    const micros = this.headTimeoutMs(lease) === 0 ? restMicros(record, lease, this.options) : 0
+    if (micros > 0) {
+      lease.rests = true
+      this.effects.rest?.(lease.index, micros)
+    } else if (lease.rests) this.#wake(lease)
+  }
+
+  #wake(lease: LeaseRecord): void {
+    lease.rests = false
+    this.effects.wake?.(lease.index)
   }
 
   /** Stops pushing to a lease, takes back what has not started, and gives it back when the rest is answered. */
@@ -152,6 +160,8 @@ export class SubmitLeases extends SubmitQueue {
     lease.state = 'closing'
     this.classAt(lease.classIndex).idle.delete(lease)
     this.recallBehind(lease)
+    // The next answer may be its last, for which somebody waits.
+    if (lease.rests) this.#wake(lease)
     const record = this.classAt(lease.classIndex)
     record.saturated = false
     this.pump(record)

@@ -230,7 +230,7 @@ export class SubmitQueue {
     if (lease.state === 'ending' || lease.state === 'opening') return Number.POSITIVE_INFINITY
     if (lease.count === 0) {
       const returns = lease.state === 'open' && this.classAt(lease.classIndex).of.kind === 'task'
-      return returns ? lease.idleSinceMs + this.options.idleLeaseMs : Number.POSITIVE_INFINITY
+      return returns ? lease.keptUntilMs(this.options) : Number.POSITIVE_INFINITY
     }
     const abortMs = Math.min(Number.POSITIVE_INFINITY, ...lease.aborts.values())
     const timeoutMs = this.headTimeoutMs(lease) || Number.POSITIVE_INFINITY

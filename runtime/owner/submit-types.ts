@@ -137,6 +137,8 @@ export interface SubmitOptions {
   readonly pipelineTasks: number
   /** A lease without work is given back after this, in milliseconds. */
   readonly idleLeaseMs: number
+  /** The same for one that somebody else waits for: longer than a program takes from an answer to its next call. */
+  readonly wantedLeaseMs: number
   /** A cancelled task that runs on has this long before its worker is ended, in milliseconds. */
   readonly cancelGraceMs: number
   /** Lease requests of one class that may wait at once. */
@@ -157,6 +159,7 @@ export const defaultSubmitOptions: SubmitOptions = {
   takeOverMicros: 1_000,
   pipelineTasks: 256,
   idleLeaseMs: 100,
+  wantedLeaseMs: 10,
   cancelGraceMs: 5_000,
   requestsPerClass: 64,
   busyRetryMs: 20,

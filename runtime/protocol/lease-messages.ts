@@ -62,8 +62,11 @@ type LeaseGranted = readonly [
 ]
 type LeaseRedirected = readonly [type: T['leaseRedirected'], requestId: number, node: NodeId, url: string]
 type LeaseRefused = readonly [type: T['leaseRefused'], requestId: number, code: RefusalCode, text: string]
-/** Somebody waits: stop pushing, recall, return the lease after the running task. */
-type LeaseReclaim = readonly [type: T['leaseReclaim'], leaseId: number]
+/**
+ * Somebody waits: stop pushing, recall, return the lease after the running task; `whenIdle`: go on, and return it when
+ * there is nothing to push for a moment.
+ */
+type LeaseReclaim = readonly [type: T['leaseReclaim'], leaseId: number, whenIdle: boolean]
 /** `startedUpTo`: the highest sequence of `epoch` that was started, -1 for none, null where nobody can know. */
 type WorkerEnded = readonly [type: T['workerEnded'], requestId: number, exit: ExitReport, startedUpTo: number | null]
 type Recalled = readonly [type: T['recalled'], requestId: number, sequences: readonly number[]]

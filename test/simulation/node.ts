@@ -234,9 +234,9 @@ export class SimNode implements Endpoint, LeaseEffects {
     this.#toOwner(process as ProcessId, Number(link), 'refused', (to) => to.refused(requestId, code, text))
   }
 
-  reclaim(lease: Lease): void {
+  reclaim(lease: Lease, whenIdle: boolean): void {
     const [process = '', link = ''] = lease.owner.split('/')
-    this.#toOwner(process as ProcessId, Number(link), 'reclaim', (to) => to.submit.reclaim(this.id, lease.id))
+    this.#toOwner(process as ProcessId, Number(link), 'reclaim', (to) => to.submit.reclaim(this.id, lease.id, whenIdle))
   }
 
   startWorker(id: ProcessId): void {

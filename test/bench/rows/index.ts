@@ -6,7 +6,7 @@ import { bare } from './bare.ts'
 import { captures } from './captures.ts'
 import { install, load } from './install.ts'
 import { memory } from './memory.ts'
-import { queueNodes, threeNodes } from './nodes.ts'
+import { queueNodes, sharedNode, threeNodes } from './nodes.ts'
 import { noop } from './noop.ts'
 import { putting, refs } from './objects.ts'
 import { oneByOne } from './one-by-one.ts'
@@ -26,6 +26,7 @@ export const rows: readonly Row[] = [
   start,
   memory,
   threeNodes,
+  sharedNode,
   shimNoop,
   shimWork,
   queuesNoop,

@@ -11,6 +11,7 @@ import type { Program } from '../program.ts'
 import { asking, least, started, type Contender, type Row } from '../stage.ts'
 
 const nodes = 3
+const competitors = 5
 const startLimitMs = 20_000
 const command = join(root, 'dist/lib/cli/main.js')
 
@@ -19,8 +20,8 @@ interface Daemon {
   readonly url: string
 }
 
-async function startNode(env: NodeJS.ProcessEnv, flags: readonly string[]): Promise<Daemon> {
-  const args = [command, 'start', ...flags, '--port', '0', '--num-cpus', '1', '--block']
+async function startNode(env: NodeJS.ProcessEnv, numCpus: number, flags: readonly string[]): Promise<Daemon> {
+  const args = [command, 'start', ...flags, '--port', '0', '--num-cpus', `${numCpus}`, '--block']
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const timer = setTimeout(() => child.kill('SIGKILL'), startLimitMs)
   try {
@@ -43,16 +44,18 @@ async function stopNode({ child }: Daemon): Promise<void> {
   clearTimeout(timer)
 }
 
+type Use = (env: Readonly<Record<string, string>>) => Promise<void>
+
 /** Starts so many nodes, and ends them after `use`, which is given what a program needs to join them. */
-async function onNodes(count: number, use: (env: Readonly<Record<string, string>>) => Promise<void>): Promise<void> {
+async function onNodes(count: number, use: Use, numCpus = 1): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ob-'))
   const secrets = { OUTPOOL_TOKEN: randomBytes(32).toString('hex'), OUTPOOL_HOME: folder, TMPDIR: folder }
   const env = { ...process.env, ...secrets }
   const daemons: Daemon[] = []
   try {
-    const head = await startNode(env, ['--head'])
+    const head = await startNode(env, numCpus, ['--head'])
     daemons.push(head)
-    while (daemons.length < count) daemons.push(await startNode(env, ['--address', head.url]))
+    while (daemons.length < count) daemons.push(await startNode(env, numCpus, ['--address', head.url]))
     await use({ ...secrets, OUTPOOL_ADDRESS: head.url })
   } finally {
     await Promise.all(daemons.toReversed().map(stopNode))
@@ -110,6 +113,44 @@ export const queueNodes: Row = {
         stage.compare('outpool/p-queue, three nodes', 'p-queue', least(2))
         for (const program of programs) await program.close()
       }),
+    ),
+}
+
+/** The same work by one program and by several at once, which take turns: what is lost between them. */
+export const sharedNode: Row = {
+  name: 'programs',
+  title: 'tasks of 3 ms that only compute, by one program and by five at once on one node manager of two CPUs',
+  unit: 'tasks/s',
+  better: 'higher',
+  budgetMs: 60_000,
+  play: (stage) =>
+    onNodes(
+      1,
+      async (env) => {
+        const calibration = await stage.start({ name: 'calibration', file: 'calibrate.mjs', args: ['{}'] })
+        if (calibration === undefined) return
+        const unit = Math.round(3 * (await stage.ask<number>(calibration, 'iterationsPerMs')))
+        const tasks = stage.quick ? 1_000 : 2_000
+        const programs: Program[] = []
+        for (let i = 0; i < competitors; i++) {
+          const program = await stage.pool(`program ${i + 1}`, 'outpool', { workers: 2 }, env)
+          if (program !== undefined) programs.push(program)
+        }
+        const rate = async (sharing: readonly Program[]): Promise<number> => {
+          const iterations = new Array<number>(Math.round(tasks / sharing.length)).fill(unit)
+          // By the clock of this process, as they do not begin at the same time.
+          const start = performance.now()
+          await Promise.all(sharing.map((program) => stage.ask<number>(program, 'work', { iterations })))
+          return ((iterations.length * sharing.length) / (performance.now() - start)) * 1000
+        }
+        await stage.inTurn([
+          { name: 'one program', measure: () => rate(programs.slice(0, 1)) },
+          { name: 'five programs', measure: () => rate(programs) },
+        ])
+        stage.compare('five programs', 'one program', least(0.8))
+        for (const program of programs) await program.close()
+      },
+      2,
     ),
 }
 

@@ -140,8 +140,8 @@ describe('Home', () => {
     expect(await home.nodes()).to.deep.equal(at.rows)
     await home.startJob({ argv: ['x'] })
     expect(await home.table('kv', ['get', 'a'])).to.deep.equal({ error: 'no kv', rows: [] })
-    at.linkOf(home.self.process)?.send([MessageType.leaseReclaim, 7])
-    expect(await said.take()).to.deep.equal([MessageType.leaseReclaim, 7])
+    at.linkOf(home.self.process)?.send([MessageType.leaseReclaim, 7, false])
+    expect(await said.take()).to.deep.equal([MessageType.leaseReclaim, 7, false])
     expect([home.node, home.mode, home.sameMachine]).to.deep.equal([at.id, 'connected', false])
   })
 

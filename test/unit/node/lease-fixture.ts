@@ -34,6 +34,8 @@ export class ManualClock implements Clock {
 export class LeaseFixture implements LeaseEffects {
   readonly clock: ManualClock = new ManualClock()
   readonly log: string[] = []
+  /** Leases that were asked for in case that they are idle. */
+  readonly wanted: string[] = []
   readonly granted: Lease[] = []
   readonly started: ProcessId[] = []
   readonly ended: ProcessId[] = []
@@ -65,8 +67,9 @@ export class LeaseFixture implements LeaseEffects {
   refuse(owner: string, requestId: number, code: string, text: string): void {
     this.log.push(`refuse ${owner} ${requestId} ${code}: ${text}`)
   }
-  reclaim(lease: Lease): void {
-    this.log.push(`reclaim ${lease.owner} ${lease.requestId}`)
+  reclaim(lease: Lease, whenIdle: boolean): void {
+    if (whenIdle) this.wanted.push(`${lease.owner} ${lease.requestId}`)
+    else this.log.push(`reclaim ${lease.owner} ${lease.requestId}`)
   }
   startWorker(worker: ProcessId): void {
     this.started.push(worker)

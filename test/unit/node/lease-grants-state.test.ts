@@ -133,12 +133,12 @@ describe('runtime/node/lease-grants-state', () => {
   })
 
   describe('reclaim', () => {
-    it('asks the class that has most for a lease when another waits over 200 ms, once', () => {
+    it('asks the class that has most for a lease when another waits over 50 ms with its first request, once', () => {
       const node = new LeaseFixture({ numCpus: 2 })
       const [first] = [node.ask('a', 1), node.ask('a', 1)]
       node.ready()
       const other = node.ask('b', 1)
-      node.advance(199)
+      node.advance(49)
       node.take()
       node.advance(1)
       expect(node.take()).to.deep.equal([`reclaim a ${first}`])

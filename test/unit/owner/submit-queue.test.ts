@@ -198,6 +198,73 @@ describe('submit-queue, had back', () => {
   })
 })
 
+describe('submit-queue, leases that others wait for', () => {
+  const { idleLeaseMs, wantedLeaseMs } = defaultSubmitOptions
+
+  /** A world with one lease and tasks for it, all of which have been pushed. */
+  function leased(runMicros: readonly number[]): { world: SubmitWorld; entry: WorkerEntry } {
+    const world = new SubmitWorld(() => false)
+    for (const micros of runMicros) world.submit(world.template({ runMicros: micros }))
+    world.grant([...world.requests][0] as number, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    return { world, entry: [...world.workers][0] as WorkerEntry }
+  }
+
+  const wanted = ({ state }: SubmitWorld, [, { grant }]: WorkerEntry, whenIdle: boolean): void =>
+    state.reclaim(grant.node, grant.leaseId, whenIdle)
+
+  const answer = (world: SubmitWorld, [index, worker]: WorkerEntry): void => {
+    world.start(worker)
+    world.finish(index, worker, false)
+    for (const deliver of world.pending.splice(0)) deliver()
+  }
+
+  for (const { when, isWanted, keptMs } of [
+    { when: 'nobody waits', isWanted: false, keptMs: idleLeaseMs },
+    { when: 'somebody does', isWanted: true, keptMs: wantedLeaseMs },
+  ])
+    it(`are kept for ${keptMs} ms without work when ${when}`, async () => {
+      const { world, entry } = leased([1])
+      if (isWanted) wanted(world, entry, true)
+      answer(world, entry)
+      await world.clock.pass(keptMs - 1, () => Promise.resolve())
+      expect(entry[1].returned).to.equal(false)
+      await world.clock.pass(6, () => Promise.resolve())
+      expect(entry[1].returned).to.equal(true)
+    })
+
+  it('are given back soon also when they have been idle for long', async () => {
+    const { world, entry } = leased([1])
+    answer(world, entry)
+    await world.clock.pass(idleLeaseMs / 2, () => Promise.resolve())
+    wanted(world, entry, true)
+    await world.clock.pass(6, () => Promise.resolve())
+    expect(entry[1].returned).to.equal(true)
+  })
+
+  it('go on with what there is to do, until they are asked for in any case', () => {
+    const { world, entry } = leased(Array.from({ length: 40 }, () => 20_000))
+    wanted(world, entry, true)
+    for (let i = 0; i < 10; i++) answer(world, entry)
+    expect([...world.settled.values()]).to.have.length(10)
+    expect(entry[1].returned).to.equal(false)
+    world.start(entry[1])
+    wanted(world, entry, false)
+    expect(entry[1].tasks.filter(({ state }) => state === 'waiting')).to.deep.equal([])
+    world.finish(...entry, false)
+    for (const deliver of world.pending.splice(0)) deliver()
+    expect(entry[1].returned).to.equal(true)
+  })
+
+  it('have their last answer told at once, not with the next ones', () => {
+    const { world, entry } = leased(Array.from({ length: 40 }, () => 5_000))
+    answer(world, entry)
+    expect([world.state.leases.get(entry[0])?.rests, world.woken]).to.deep.equal([true, []])
+    wanted(world, entry, false)
+    expect(world.woken).to.deep.equal([entry[0]])
+  })
+})
+
 describe('submit-queue, in a burst of calls', () => {
   it('asks for few leases where it has none, and for twice as many as it gets', () => {
     const world = new SubmitWorld(() => false)

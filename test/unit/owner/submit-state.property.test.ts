@@ -28,6 +28,7 @@ const step = fc.record({
       'cancel',
       'force',
       'reclaim',
+      'reclaim when idle',
       'pass',
       'return idle',
       'take back',
@@ -76,7 +77,8 @@ async function run(steps: readonly { what: string; which: number }[], remote: ()
       if (what === 'start') world.start(worker)
       else if (what === 'finish' || what === 'throw') world.finish(index, worker, what === 'throw')
       else if (what === 'crash') world.crash(index, worker)
-      else if (what === 'reclaim') world.state.reclaim(worker.grant.node, worker.grant.leaseId)
+      else if (what.startsWith('reclaim'))
+        world.state.reclaim(worker.grant.node, worker.grant.leaseId, what === 'reclaim when idle')
     }
   }
   await world.finishAll()

@@ -142,7 +142,7 @@ describe('submit-state', () => {
     fixture.submit(1)
     const index = fixture.grant(1)
     fixture.started.add(0)
-    fixture.state.reclaim(node, 1)
+    fixture.state.reclaim(node, 1, false)
     fixture.taken()
     fixture.state.failed(index, 0, 10, 'user')
     expect(fixture.taken()).to.deep.equal(['return', 'request'])

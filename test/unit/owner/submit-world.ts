@@ -41,6 +41,8 @@ export class SubmitWorld {
   readonly workers: Map<number, SubmitWorker> = new Map<number, SubmitWorker>()
   /** The last task of a worker each time that what was pushed to it is written at once. */
   readonly flushed: number[] = []
+  /** Leases whose next answers are to be told at once. */
+  readonly woken: number[] = []
   readonly requests: Set<number> = new Set<number>()
   /** Deliveries under way. */
   readonly pending: (() => void)[] = []
@@ -156,6 +158,7 @@ export class SubmitWorld {
         worker.tasks.push({ sequence, number, state: 'waiting' })
       },
       flush: (index) => this.flushed.push(this.#worker(index).tasks.at(-1)?.number ?? 0),
+      wake: (index) => this.woken.push(index),
       recall: (index, sequences) => {
         const worker = this.#worker(index)
         if (!worker.remote) return this.#take(worker, sequences)

@@ -1,0 +1,30 @@
+/**
+ * A program that always has work queued, until a file says that it is enough. It tells how many calls it has had answered,
+ * and by which processes.
+ */
+import { existsSync } from 'node:fs'
+import { init, remote, shutdown } from 'outpool'
+
+const [lastWord] = process.argv.slice(2)
+const inFlight = 40
+const tellsEvery = 20
+
+const spin = remote((ms) => {
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs);
+  return process.pid
+})
+
+await init()
+const pids = new Set()
+let done = 0
+
+async function keepOneUnderWay() {
+  while (!existsSync(lastWord)) {
+    pids.add(await spin.run(2))
+    if (++done % tellsEvery === 0) console.log(JSON.stringify({ done, pids: [...pids] }))
+  }
+}
+
+await Promise.all(Array.from({ length: inFlight }, keepOneUnderWay))
+await shutdown()
