@@ -55,6 +55,11 @@ export function decodeCompact(bytes: Uint8Array, refs?: RefCodec): unknown {
   return decodeValue(expand(bytes), refs)
 }
 
+/** The value of the compact bytes from `at` to `end`, where that is small; otherwise `notSmall`. */
+export function decodeSmallCompact(bytes: Uint8Array, at: number, end: number): unknown {
+  return end - at > 1 && bytes[at] === plain ? decodeSmall(bytes, at + 1, end) : notSmall
+}
+
 /** Whether these compact bytes hold neither refs nor buffers. */
 export function isPlainBytes(bytes: Uint8Array): boolean {
   return bytes[0] === plain

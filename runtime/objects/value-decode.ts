@@ -37,11 +37,11 @@ const smallBytes = 1 + smallText
 const scratch = new DataView(new ArrayBuffer(8))
 
 /**
- * The value of the in-band bytes from `at` to their end where that is a number, a short text, or a constant; otherwise
+ * The value of the in-band bytes from `at` to `end` where that is a number, a short text, or a constant; otherwise
  * `notSmall`. Read in place: making a decoder and its views of the bytes costs more than most values.
  */
-export function decodeSmall(bytes: Uint8Array, at: number): unknown {
-  const payload = bytes.length - at - 1
+export function decodeSmall(bytes: Uint8Array, at: number, end: number = bytes.length): unknown {
+  const payload = end - at - 1
   const first = bytes[at] as number
   if (payload === 0) return decodeByte(first)
   if (first === tag.int8 && payload === 1) return ((bytes[at + 1] as number) << 24) >> 24
@@ -49,7 +49,7 @@ export function decodeSmall(bytes: Uint8Array, at: number): unknown {
   if (first === tag.double && payload === 8) return fillScratch(bytes, at + 1, 8).getFloat64(0, true)
   if (first !== shortString + payload || payload > smallText) return notSmall
   let text = ''
-  for (let i = at + 1; i < bytes.length; i++) text += String.fromCharCode(bytes[i] as number)
+  for (let i = at + 1; i < end; i++) text += String.fromCharCode(bytes[i] as number)
   return text
 }
 

@@ -3,7 +3,7 @@ import { types } from 'node:util'
 import { OutpoolError, SerializationError } from '../base/errors.ts'
 import type { CodeCodec, PartWriter } from '../protocol/code-values.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { writeBigInt, writeNumber } from './encode-numbers.ts'
+import { numberBytes, writeBigInt, writeNumber } from './encode-numbers.ts'
 import { IdentityTable, ShapeTable } from './encode-tables.ts'
 import { isDense, packNumbers } from './packed-numbers.ts'
 import { isDetached, isForeign, writeBuiltIn, writeError, type Walk } from './encode-kinds.ts'
@@ -50,6 +50,7 @@ export function encodeValue(value: unknown, path: string, refs?: RefCodec): Enco
   // Compared first: any other number would be looked up as a property by its text.
   if (typeof value === 'number' && value >>> 0 === value && value < smallIntegersBelow && !Object.is(value, -0))
     return (smallIntegers[value] ??= constant(value))
+  if (typeof value === 'number') return { inband: numberBytes(value), buffers: emptyBuffers, refs: emptyRefs }
   return withEncoder((encoder) => encoder.encode(value, path, refs, false))
 }
 

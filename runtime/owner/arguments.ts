@@ -10,7 +10,8 @@ import { ProtocolError } from '../base/errors.ts'
 import { inlineBytes } from '../base/limits.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { ArgumentBytes, Attachment, RefTuple } from '../protocol/messages.ts'
-import { compactBytes, compactInto } from '../objects/compact.ts'
+import { compactBytes, compactInto, decodeSmallCompact } from '../objects/compact.ts'
+import { notSmall } from '../objects/value-decode.ts'
 import { encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import { refTupleOf } from './refs.ts'
 
@@ -88,6 +89,24 @@ export function splitArguments(
     at += length
   }
   return parts
+}
+
+/** The arguments, where each is a number, a short text or a constant: read in place. Otherwise undefined. */
+export function smallArguments(bytes: Uint8Array): unknown[] | undefined {
+  if (bytes.length < headerBytes) return undefined
+  const count = (bytes[0] as number) | ((bytes[1] as number) << 8)
+  const args: unknown[] = []
+  let at = headerBytes
+  for (let i = 0; i < count; i++) {
+    const start = at + lengthBytes
+    // Of a longer one the other three bytes are not 0.
+    at = start + (bytes[start - lengthBytes] as number)
+    const isShort = bytes[start - 3] === 0 && bytes[start - 2] === 0 && bytes[start - 1] === 0
+    const value = isShort && at <= bytes.length ? decodeSmallCompact(bytes, start, at) : notSmall
+    if (value === notSmall) return undefined
+    args.push(value)
+  }
+  return args
 }
 
 /** The compact value of the first argument, which is none that is attached. */

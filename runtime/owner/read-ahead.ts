@@ -22,7 +22,9 @@ export function hasLittle(
 
 /**
  * Whether a task of that run time may wait behind others, the first of which was measured: one may while more are queued
- * than workers could take next, several while the queue is long.
+ * than workers could take next, several up to half of what would be a worker's share of the queue. So the portions are
+ * large while the queue is long, and small at its end, where they even out what the tasks took (guided self-scheduling:
+ * Polychronopoulos and Kuck, 1987).
  */
 export function readsAhead(
   record: ClassRecord,
@@ -32,8 +34,9 @@ export function readsAhead(
 ): boolean {
   if (runMicros > options.readAheadMicros || record.queued <= record.leases.length) return false
   if (lease.count === 1) return true
-  if (lease.count >= options.longQueueTasks || record.located.size > 0 || !isLong(record)) return false
-  return lease.expectedMicros + runMicros <= options.longQueueMicros
+  if (lease.count >= options.longQueueTasks || record.located.size > 0) return false
+  const halfShareMicros = (record.queued * runMicros) / (2 * record.leases.length)
+  return lease.expectedMicros + runMicros <= Math.min(halfShareMicros, options.longQueueMicros)
 }
 
 /**
@@ -43,7 +46,7 @@ export function readsAhead(
 export function restMicros(record: ClassRecord, lease: LeaseRecord, options: SubmitOptions): number {
   const { queued, leases } = record
   const { expectedMicros, headMicros, aborts } = lease
-  if (queued <= leases.length || expectedMicros < options.longQueueLeastMicros || aborts.size > 0) return 0
+  if (queued <= leases.length || expectedMicros < options.answerLookMicros || aborts.size > 0) return 0
   if (headMicros * togetherAtLeast > options.answerLookMicros * leases.length) return 0
   return Math.min(options.answerLookMicros, expectedMicros / 2)
 }

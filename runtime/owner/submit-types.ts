@@ -120,7 +120,7 @@ export interface SubmitOptions {
   readonly pipelineMicros: number
   /** While many wait, one task of at most this run time waits behind the running one in any case, in microseconds. */
   readonly readAheadMicros: number
-  /** While far more are queued than there are workers: so many tasks at one worker, of this run time in all at the most. */
+  /** While the queue is long: so many tasks at one worker, of this run time in all, at the most. See `read-ahead.ts`. */
   readonly longQueueTasks: number
   readonly longQueueMicros: number
   /** Such a worker gets its next tasks, all at once, when it has no more than this ahead of it; microseconds. */
@@ -150,9 +150,9 @@ export interface SubmitOptions {
 export const defaultSubmitOptions: SubmitOptions = {
   pipelineMicros: 2_000,
   readAheadMicros: 100_000,
-  longQueueTasks: 16,
-  longQueueMicros: 100_000,
-  longQueueLeastMicros: 16_000,
+  longQueueTasks: 64,
+  longQueueMicros: 200_000,
+  longQueueLeastMicros: 48_000,
   answerLookMicros: 16_000,
   overdueMicros: 10_000,
   overdueInQueueMicros: 50_000,

@@ -34,6 +34,8 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   load(task: Task): void
   /** Nothing more can start now, or in the next turn. Called at the end of whatever may have started something. */
   rest(): void
+  /** Calls `start` in a moment: what arrives until then starts with it. Absent: each task starts as it arrives. */
+  soon?(start: () => void): void
   /** Whether nothing behind that task, which has ended, starts in this turn; if so, `turned` is called in a later one. Absent: no. */
   endsTurn?(task: Task): boolean
 }
@@ -58,6 +60,7 @@ export class ExecutorState<Task extends QueuedTask> {
   #unblocked = 0
   #newestEpoch = 0
   #draining = false
+  #startsSoon = false
 
   constructor(effects: ExecutorEffects<Task>, claim: (epoch: number, sequence: number) => boolean) {
     this.#effects = effects
@@ -108,9 +111,19 @@ export class ExecutorState<Task extends QueuedTask> {
     if (line.closing || line.blocked > 0) this.#effects.giveBack(task.epoch, this.#unclaimed([task]))
     else {
       line.waiting.push(task)
-      this.#drain()
+      this.#arrived()
     }
     return true
+  }
+
+  #arrived(): void {
+    if (this.#effects.soon === undefined) return this.#drain()
+    if (this.#startsSoon || this.#draining) return
+    this.#startsSoon = true
+    this.#effects.soon(() => {
+      this.#startsSoon = false
+      this.#drain()
+    })
   }
 
   /** The function of the tasks at the head of a line is there now (or its load failed, which `run` will tell). */

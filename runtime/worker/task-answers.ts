@@ -2,9 +2,11 @@
 import type { AnswerRing } from '../objects/answer-ring.ts'
 import type { Owner } from '../owner/owner.ts'
 import { type Failed, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import type { ReplyRefs } from '../owner/reference-types.ts'
 import type { WorkerTask } from './task-runner.ts'
 
 const noRefs: readonly RefTuple[] = []
+const nothingLent: ReplyRefs = { borrowed: noRefs, ackId: 0 }
 
 export class TaskAnswers {
   readonly #owner: Owner
@@ -24,7 +26,7 @@ export class TaskAnswers {
   /** One small result. */
   inline(task: WorkerTask, micros: number, bytes: Uint8Array): void {
     const { link, epoch, sequence } = task
-    const { borrowed, ackId } = this.#reply(task, noRefs)
+    const { borrowed, ackId } = task.borrows ? this.#reply(task, noRefs) : nothingLent
     if (borrowed.length > 0 || ackId !== 0) {
       const results: ResultTuple[] = [['inline', bytes, noRefs]]
       link.send([MessageType.doneMany, epoch, sequence, micros, results, borrowed, ackId])
@@ -42,11 +44,11 @@ export class TaskAnswers {
     task.link.send([MessageType.failed, task.epoch, task.sequence, micros, error, origin, borrowed])
   }
 
-  #reply(task: WorkerTask, contained: readonly RefTuple[]): { borrowed: readonly RefTuple[]; ackId: number } {
+  #reply(task: WorkerTask, contained: readonly RefTuple[]): ReplyRefs {
     const { link, local } = task
     if (!link.closed) return this.#owner.references.reply(local, link.peer, contained)
     // Its owner has given it up: nobody hears what it would lend.
     this.#owner.references.leaveTask(local)
-    return { borrowed: noRefs, ackId: 0 }
+    return nothingLent
   }
 }

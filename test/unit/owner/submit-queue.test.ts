@@ -52,9 +52,8 @@ describe('submit-queue, what time does', () => {
     const { overdueMicros, overdueInQueueMicros } = defaultSubmitOptions
     const isTakenBack = (): boolean =>
       worker.tasks.some(({ number, state }) => number === numbers[1] && state === 'over')
-    expect(worker.tasks.map(({ number }) => number)).to.deep.equal(
-      numbers.slice(0, defaultSubmitOptions.longQueueTasks),
-    )
+    expect(worker.tasks.map(({ number }) => number)).to.deep.equal(numbers.slice(0, worker.tasks.length))
+    expect(worker.tasks).to.have.length.greaterThan(1)
     await world.clock.pass(overdueMicros / 1_000 + 30, () => Promise.resolve())
     expect(isTakenBack()).to.equal(false)
     await world.clock.pass((overdueInQueueMicros - overdueMicros) / 1_000 - 20, () => Promise.resolve())
@@ -84,7 +83,7 @@ describe('submit-queue, what is sent ahead', () => {
   const { pipelineMicros, pipelineTasks, readAheadMicros } = defaultSubmitOptions
 
   it('is as much as two milliseconds of expected work', () => {
-    const sent = sentOf(...Array.from({ length: 100 }, () => 100))
+    const sent = sentOf(...Array.from({ length: 30 }, () => 100))
     expect(sent.length * 105).to.be.within(pipelineMicros - 105, pipelineMicros)
   })
 
@@ -110,9 +109,27 @@ describe('submit-queue, what is sent ahead', () => {
 
   it('is several long ones while the queue is long, so many that each wake-up is for some of them', () => {
     const { longQueueTasks, longQueueMicros } = defaultSubmitOptions
-    expect(sentOf(...Array.from({ length: 100 }, () => 3_000))).to.have.length(longQueueTasks)
+    expect(sentOf(...Array.from({ length: 500 }, () => 3_000))).to.have.length(longQueueTasks)
     expect(sentOf(...Array.from({ length: 100 }, () => 20_000))).to.have.length(Math.floor(longQueueMicros / 20_005))
     expect(sentOf(...Array.from({ length: 100 }, () => 90_000))).to.have.length(2)
+  })
+
+  it('is half of the share of a worker at the most, so that the last portions are small', () => {
+    const queued = 60
+    const workers = 4
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 4_000 })
+    for (let i = 0; i < queued; i++) world.submit(template)
+    for (const request of [...world.requests].slice(0, workers)) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    const portions = [...world.workers.values()].map(({ tasks }) => tasks.length)
+    expect(portions).to.have.length(workers)
+    let left = queued
+    for (const portion of portions) {
+      left -= portion
+      expect(portion * workers * 2).to.be.within(left - workers * 2, left + workers * 2 * 2)
+    }
+    expect(left).to.be.greaterThan(queued / 4)
   })
 
   it('comes several at once to a worker that has little left, and not one for each answer', () => {

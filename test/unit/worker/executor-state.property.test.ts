@@ -6,7 +6,22 @@ type Fate = 'waiting' | 'started' | 'given back' | 'recalled' | 'refused'
 
 const step = fc.record({
   what: fc.constantFrom(
-    ...['push', 'push', 'push', 'finish', 'finish', 'block', 'resume', 'recall', 'open', 'close', 'load', 'load'],
+    ...[
+      'push',
+      'push',
+      'push',
+      'finish',
+      'finish',
+      'block',
+      'resume',
+      'recall',
+      'open',
+      'close',
+      'load',
+      'load',
+      'soon',
+      'soon',
+    ],
   ),
   which: fc.nat(),
 })
@@ -19,6 +34,8 @@ class Worker {
   readonly loading: Set<number> = new Set<number>()
   readonly sequences: Map<number, number> = new Map<number, number>()
   newest = 0
+  /** Starts what has arrived, where that waits for more. */
+  readonly starts: (() => void)[] = []
   readonly #byName = new Map<string, QueuedTask>()
   readonly #claimed = new Set<QueuedTask>()
   readonly #loaded = new Set<QueuedTask>()
@@ -39,9 +56,19 @@ class Worker {
         this.loading.add(task.epoch)
       },
       rest: () => undefined,
+      soon: (start) => {
+        if (this.#gathers) this.starts.push(start)
+        else start()
+      },
     },
     (epoch, sequence) => this.#claim(this.#at(epoch, sequence)),
   )
+  readonly #gathers: boolean
+
+  /** `gathers`: what arrives in one moment starts together. */
+  constructor(gathers: boolean) {
+    this.#gathers = gathers
+  }
 
   push(epoch: number): void {
     const sequence = this.sequences.get(epoch) ?? 0
@@ -84,6 +111,7 @@ function apply(worker: Worker, what: string, which: number): void {
   const pick = <T>(from: Iterable<T>): T | undefined => [...from][which % Math.max(1, [...from].length)]
   const epoch = 1 + (which % 3)
   if (what === 'push') return worker.push(epoch)
+  if (what === 'soon') return worker.starts.shift()?.()
   if (what === 'open') return executor.openLine(worker.newest + 1 <= 3 ? worker.newest + 1 : epoch)
   if (what === 'close') return executor.closeLine(epoch)
   if (what === 'load') {
@@ -106,9 +134,11 @@ function apply(worker: Worker, what: string, which: number): void {
 
 describe('executor-state, whatever happens', () => {
   it('starts a task, or gives it back, or leaves it to its owner: one of these, once, and in order', () => {
-    const property = fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
-      const worker = new Worker()
+    const property = fc.property(fc.array(step, { maxLength: 120, size: 'max' }), fc.boolean(), (steps, gathers) => {
+      const worker = new Worker(gathers)
       for (const { what, which } of steps) apply(worker, what, which)
+      apply(worker, 'soon', 0)
+      expect(worker.starts).to.deep.equal([])
       for (let round = 0; round < 1_000 && (worker.live.length > 0 || worker.loading.size > 0); round++) {
         apply(worker, 'load', 0)
         apply(worker, 'finish', 0)

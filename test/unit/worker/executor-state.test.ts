@@ -37,6 +37,32 @@ function recorded(loaded: () => boolean = () => true): Recorded {
 const names = (tasks: readonly QueuedTask[]): string[] => tasks.map(({ epoch, sequence }) => `${epoch}.${sequence}`)
 
 describe('executor-state', () => {
+  it('starts together, and in their order, what arrives in one moment', () => {
+    const soon: (() => void)[] = []
+    const happened: string[] = []
+    const executor: ExecutorState<QueuedTask> = new ExecutorState<QueuedTask>(
+      {
+        run: (task) => {
+          happened.push(`runs ${task.sequence}`)
+          executor.finished(task)
+        },
+        giveBack: () => undefined,
+        isLoaded: () => true,
+        load: () => undefined,
+        rest: () => happened.push('rests'),
+        soon: (start) => soon.push(start),
+      },
+      () => true,
+    )
+    for (const sequence of [0, 1, 2]) executor.push({ epoch: 1, sequence, state: 'waiting' })
+    expect(happened).to.deep.equal([])
+    for (const start of soon.splice(0)) start()
+    expect(happened).to.deep.equal(['runs 0', 'runs 1', 'runs 2', 'rests'])
+    executor.push({ epoch: 1, sequence: 3, state: 'waiting' })
+    for (const start of soon.splice(0)) start()
+    expect(happened.slice(4)).to.deep.equal(['runs 3', 'rests'])
+  })
+
   it('rests when nothing is left that could start, not between two tasks that end as they are started', () => {
     const rests: string[] = []
     const ran: number[] = []

@@ -21,6 +21,18 @@ describe('work-and-rest', () => {
     expect(told).to.deep.equal(['works', 'rests'])
   })
 
+  it('tells of a rest after a long task when what had come meanwhile has been read', async () => {
+    const { work, told } = worker()
+    work.work()
+    work.rest(true)
+    await new Promise(setImmediate)
+    expect(told).to.deep.equal(['works'])
+    work.work()
+    work.rest(true)
+    for (let i = 0; i < 2; i++) await new Promise(setImmediate)
+    expect(told).to.deep.equal(['works', 'rests'])
+  })
+
   it('tells of none where a task has begun by then, and of its own rest afterwards', async () => {
     const { work, told } = worker()
     work.work()
