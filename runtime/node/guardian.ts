@@ -1,8 +1,9 @@
 /**
  * A shell that outlives the node manager by a moment. It reads process groups from a pipe (`+pgid`, `-pgid`); when the
  * pipe ends, because the node manager stopped or was killed, it kills the groups that are left and removes the run
- * folder. A shell, because it takes 2 MiB and does nothing while it waits; a session of its own and deaf to the signals
- * of a terminal, because Ctrl-C must not end it before its work is done.
+ * folder, for some seconds again and again: who is killed may write until he is gone. A shell, because it takes 2 MiB and
+ * does nothing while it waits; a session of its own and deaf to the signals of a terminal, because Ctrl-C must not end it
+ * before its work is done.
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -21,7 +22,8 @@ while read -r line; do
   esac
 done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
-rm -rf -- "$1" 2>/dev/null || { sleep 1; rm -rf -- "$1"; }
+tries=0
+until rm -rf -- "$1" 2>/dev/null || [ "$tries" -ge 5 ]; do tries=$((tries + 1)); sleep 1; done
 case "\${1%/*}" in */outpool-*) rmdir -- "\${1%/*}" 2>/dev/null ;; esac
 `
 

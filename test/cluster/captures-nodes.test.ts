@@ -106,6 +106,8 @@ describe('functions that capture, on nodes that were started in empty folders', 
     // Nobody can read the package any more; workers that come anew get it from the program.
     program.remove()
     expect(existsSync(program.path('node_modules/rounding/main.js'))).to.equal(false)
+    const quit = remote(() => process.kill(process.pid, 'SIGKILL'), { maxRetries: 0 })
+    await Promise.allSettled(items.map(() => quit.run()))
     const far = remote((x: number) => round(model.predict(x) / factor))
     expect(await Promise.all(items.map((x) => far.run(x)))).deep.equal(
       items.map((x) => round(model.predict(x) / factor)),

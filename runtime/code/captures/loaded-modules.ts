@@ -26,11 +26,22 @@ export interface NeededModule {
 
 /** What is sent of a module: where it is here, and which file of which package that is. */
 export function describeModule(url: string, pack: RefTuple | undefined): NeededModule {
-  const file = originalOf(url) ?? url
-  const npm = file.startsWith('file:') ? installedPackageOf(fileURLToPath(file)) : undefined
-  if (npm === undefined) return { url }
-  const path = relative(npm.folder, realpathSync(fileURLToPath(file)))
-  return { url, package: { name: npm.name, version: npm.version, path }, ...(pack !== undefined && { pack }) }
+  const npm = packageOf(originalOf(url) ?? url)
+  return npm === undefined ? { url } : { url, package: npm, ...(pack !== undefined && { pack }) }
+}
+
+/** By the URL of the file. What has been packed is sent on when the package is not there any more. */
+const packages = new Map<string, NonNullable<NeededModule['package']>>()
+
+function packageOf(url: string): NeededModule['package'] {
+  const known = packages.get(url)
+  if (known !== undefined || !url.startsWith('file:')) return known
+  const file = fileURLToPath(url)
+  const npm = installedPackageOf(file)
+  if (npm === undefined) return undefined
+  const found = { name: npm.name, version: npm.version, path: relative(npm.folder, realpathSync(file)) }
+  packages.set(url, found)
+  return found
 }
 
 interface Loaded {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -54,6 +54,25 @@ describe('runtime/node/guardian', () => {
     expect(isAlive(guarded)).to.equal(true)
     host.kill('SIGKILL')
     await until(() => !isAlive(guarded) && !existsSync(runFolder))
+  })
+
+  it('removes the run folder where that does not succeed at once, as somebody still writes there', async () => {
+    const runFolder = folder()
+    const bin = folder()
+    // The system's own, which has failed twice before.
+    const script = `#!/bin/sh
+case $(cat ${bin}/file) in aa) PATH=$OTHERS exec rm "$@" ;; esac
+printf a >> ${bin}/file
+exit 1
+`
+    const path = process.env['PATH'] ?? ''
+    writeFileSync(join(bin, 'rm'), script.replace('$OTHERS', `'${path}'`), { mode: 0o755 })
+    process.env['PATH'] = `${bin}:${path}`
+    const guardian = new Guardian(runFolder, (error) => expect.fail(error.message))
+    process.env['PATH'] = path
+    await guardian.close()
+    expect([readFileSync(join(bin, 'file'), 'utf8'), existsSync(runFolder)]).to.deep.equal(['aa', false])
+    rmSync(bin, { recursive: true })
   })
 
   it('tells that it is gone when somebody kills it, once', async () => {
