@@ -13,7 +13,7 @@ import { ConnectionLostError } from '../base/errors.ts'
 import { newProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../objects/claim-page.ts'
-import { ServeLimit } from '../objects/serve-limit.ts'
+import { Serving } from '../objects/serving.ts'
 import { serveObjects } from '../objects/transfer.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { ExitReport, LogLine, Message, NodeRow } from '../protocol/messages.ts'
@@ -73,7 +73,7 @@ export class NodeManager {
   readonly #guardian: Guardian
   readonly #tail: LogTail
   readonly #parts: NodeParts
-  readonly #serving = new ServeLimit()
+  readonly #serving = new Serving()
   #tickTimer: Timer | undefined
   #tickStale = false
   #mode: 'new' | 'running' | 'dead' | 'stopping' | 'stopped' = 'new'

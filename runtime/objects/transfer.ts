@@ -15,9 +15,11 @@ import type { Clock } from '../base/clock.ts'
 import { ConnectionLostError, ObjectLostError, ProtocolError, RequestTimeoutError } from '../base/errors.ts'
 import { isProcessId, type NodeId } from '../base/ids.ts'
 import { chunkBytes } from '../base/limits.ts'
+import type { Arrival } from './arrival.ts'
+import type { LostCopies } from './lost-copies.ts'
 import { notHere } from './pull-failures.ts'
-import type { ServeLimit } from './serve-limit.ts'
-import type { ObjectReading, ObjectStore, ObjectWriter } from './store.ts'
+import type { Serving } from './serving.ts'
+import type { ObjectReading, ObjectStore } from './store.ts'
 
 /** The bulk channel of the transport, as much of it as a transfer uses. */
 export interface ChunkChannel {
@@ -40,12 +42,12 @@ interface Sink {
 /** A request names one key; nothing in it is long. */
 const maxRequestBytes = 1024
 
-/** Serves requests from `store` until the channel ends. Without a limit every puller is served at once. */
-export function serveObjects(channel: ChunkChannel, store: ObjectStore, limit?: ServeLimit): void {
+/** Serves requests from `store` until the channel ends. Without `serving` every puller is served at once. */
+export function serveObjects(channel: ChunkChannel, store: ObjectStore, serving?: Serving): void {
   channel.onClose = () => {}
   // While the promise is pending, the channel reads no further request.
   channel.onChunk = (request) =>
-    serveOne(channel, store, limit, request).catch((error: unknown) => {
+    serveOne(channel, store, serving, request).catch((error: unknown) => {
       channel.close(error instanceof Error ? error : new Error(String(error)))
     })
 }
@@ -53,40 +55,51 @@ export function serveObjects(channel: ChunkChannel, store: ObjectStore, limit?: 
 async function serveOne(
   channel: ChunkChannel,
   store: ObjectStore,
-  limit: ServeLimit | undefined,
+  serving: Serving | undefined,
   request: Buffer,
 ): Promise<void> {
   const { key, from } = parseRequest(request)
-  const others = limit?.begin(key)
+  const others = serving?.limit.begin(key)
   if (others !== undefined) return channel.send(jsonChunk({ busy: true, others }))
   let done = false
   try {
-    const sizeBytes = await sizeOf(channel, store, key)
+    const sizeBytes = await sizeOf(channel, store, key, serving?.lost)
     if (sizeBytes === undefined) return
-    const reading = await openObject(channel, store, key)
+    const reading = await openObject(channel, store, key, serving?.lost)
     if (reading === undefined) return
     try {
       await channel.send(jsonChunk({ sizeBytes }))
       await sendObject(channel, reading, { key, from, sizeBytes })
     } catch (error) {
       // There is less of it than there was: the next one who asks is told that it is not here.
-      if (error instanceof ObjectLostError) await store.delete(key)
+      if (error instanceof ObjectLostError) {
+        serving?.lost.add(key, error.message)
+        await store.delete(key)
+      }
       throw error
     } finally {
       reading.close()
     }
     done = true
   } finally {
-    limit?.end(key, done ? channel.peer?.node : undefined)
+    serving?.limit.end(key, done ? channel.peer?.node : undefined)
   }
 }
 
 /** undefined where the puller was told that there is no such object. */
-async function sizeOf(channel: ChunkChannel, store: ObjectStore, key: string): Promise<number | undefined> {
-  let error = notHere
+async function sizeOf(
+  channel: ChunkChannel,
+  store: ObjectStore,
+  key: string,
+  lost: LostCopies | undefined,
+): Promise<number | undefined> {
+  let error = lost?.whyLost(key) ?? notHere
   try {
     const sizeBytes = await store.size(key, true)
-    if (sizeBytes !== undefined) return sizeBytes
+    if (sizeBytes !== undefined) {
+      lost?.remove(key)
+      return sizeBytes
+    }
   } catch (cause) {
     error = (cause as Error).message
   }
@@ -95,11 +108,17 @@ async function sizeOf(channel: ChunkChannel, store: ObjectStore, key: string): P
 }
 
 /** undefined where its bytes are not those that were written, which the puller was told: there is no copy here any more. */
-async function openObject(channel: ChunkChannel, store: ObjectStore, key: string): Promise<Reading | undefined> {
+async function openObject(
+  channel: ChunkChannel,
+  store: ObjectStore,
+  key: string,
+  lost: LostCopies | undefined,
+): Promise<Reading | undefined> {
   try {
     return await (store.open?.(key) ?? { read: store.read.bind(store, key), close: () => {} })
   } catch (error) {
     if (!(error instanceof ObjectLostError)) throw error
+    lost?.add(key, error.message)
     await store.delete(key)
     await channel.send(jsonChunk({ error: error.message }))
     return undefined
@@ -141,62 +160,6 @@ function parseRequest(request: Buffer): { readonly key: string; readonly from: n
       return { key, from }
   }
   throw new ProtocolError('a request on a bulk channel names no key')
-}
-
-/** An object that is arriving, perhaps over several channels one after the other. */
-export class Arrival {
-  readonly key: string
-  readonly #store: ObjectStore
-  #writer: ObjectWriter | undefined
-  /** Up to here it is there. */
-  offset = 0
-
-  constructor(key: string, store: ObjectStore) {
-    this.key = key
-    this.#store = store
-  }
-
-  get isWhole(): boolean {
-    return this.#writer !== undefined && this.offset === this.#writer.sizeBytes
-  }
-
-  async begin(sizeBytes: number): Promise<void> {
-    if (this.#writer !== undefined && this.#writer.sizeBytes === sizeBytes) return
-    // Another holder's copy is of another making: it is taken from its beginning.
-    await this.abort()
-    this.#writer = await this.#store.create(this.key, sizeBytes)
-  }
-
-  async write(chunk: Buffer): Promise<void> {
-    await this.#begun.write(chunk, this.offset)
-    this.offset += chunk.length
-  }
-
-  /** Where the next bytes go; undefined where the store has no memory to write to. Throws where they are too many. */
-  room(length: number): Uint8Array | undefined {
-    return this.#begun.place?.(this.offset, length)
-  }
-
-  filled(length: number): void {
-    this.#begun.written?.(this.offset, length)
-    this.offset += length
-  }
-
-  seal(): Promise<void> {
-    return this.#begun.seal()
-  }
-
-  async abort(): Promise<void> {
-    const writer = this.#writer
-    this.#writer = undefined
-    this.offset = 0
-    await writer?.abort()
-  }
-
-  get #begun(): ObjectWriter {
-    if (this.#writer === undefined) throw new ProtocolError('a chunk came before the size of its object')
-    return this.#writer
-  }
 }
 
 /** The holder sends that object to others now. `others` have got it since. */

@@ -1,7 +1,8 @@
 /** Bringing stored objects here: by the home node where its store is shared, else over bulk channels of our own. */
 import { systemClock } from '../base/clock.ts'
 import { lostError, PullFailures } from '../objects/pull-failures.ts'
-import { Arrival, fetchObject, HolderBusyError } from '../objects/transfer.ts'
+import { Arrival } from '../objects/arrival.ts'
+import { fetchObject, HolderBusyError } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Holder, type Message, type Pulled } from '../protocol/messages.ts'
 import type { Home } from './home.ts'

@@ -1,4 +1,5 @@
 /** What goes wrong in the simulation, and when. */
+import type { ProcessId } from '../../runtime/base/ids.ts'
 import { pick, type Random, randomInteger } from '../../runtime/base/random.ts'
 import { silentMs } from './head.ts'
 import type { SimNode } from './node.ts'
@@ -103,6 +104,13 @@ export function scheduleFaults(world: World, random: Random, count: number, with
     const fault = pick(random, drawn)
     world.clock.after(random.next() * withinMs, () => fault(world, random))
   }
+}
+
+/** A worker may die while its store has no room for it: that lasts too short for a fault to meet it by chance. */
+export function waitsForRoom(world: World, process: ProcessId): void {
+  const worker = world.workers().find(({ id }) => id === process)
+  if (worker !== undefined && world.random.next() < 0.25)
+    world.clock.after(world.random.next() * 10, () => world.kill(worker))
 }
 
 /** A node that is the home of no driver. */

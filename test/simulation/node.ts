@@ -3,7 +3,7 @@ import { type NodeId, parseObjectKey, type ProcessId } from '../../runtime/base/
 import type { NodeReport } from '../../runtime/control/membership-state.ts'
 import { ObjectPuller } from '../../runtime/node/transfer.ts'
 import type { Room } from '../../runtime/objects/arena-space.ts'
-import { ServeLimit } from '../../runtime/objects/serve-limit.ts'
+import { Serving } from '../../runtime/objects/serving.ts'
 import { LeaseGrants } from '../../runtime/node/lease-grants-state.ts'
 import { defaultLeaseOptions, type Lease, type LeaseAsk, type LeaseEffects } from '../../runtime/node/lease-types.ts'
 import type { NodeRow, RefusalCode, ResourceUnits } from '../../runtime/protocol/messages.ts'
@@ -49,7 +49,7 @@ export class SimNode implements Endpoint, LeaseEffects {
   readonly #deadRows = new Set<NodeId>()
   readonly store: SimStore
   readonly puller: ObjectPuller
-  readonly serving: ServeLimit = new ServeLimit()
+  readonly serving: Serving = new Serving()
   /** Owners by job, of what may lie here. */
   readonly #endedJobs = new Set<ProcessId>()
   readonly #jobs = new Map<ProcessId, Set<ProcessId>>()

@@ -5,6 +5,7 @@ import { ObjectPuller } from '../../runtime/node/transfer.ts'
 import type { ObjectReading, ObjectWriter } from '../../runtime/objects/store.ts'
 import type { Holder } from '../../runtime/protocol/messages.ts'
 import { chunkOf, type Content } from './contents.ts'
+import { waitsForRoom } from './faults.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
 import { Arriving, PullStore } from './pull-store.ts'
@@ -49,16 +50,19 @@ export class NodeStore implements ProcessStore {
     // An earlier attempt may have left something here.
     this.#toNode('storeNotes', ({ store }) => store.change((ledger) => ledger.delete(key)))
     this.#toNode('storeRequest', ({ store }) =>
-      store.change((ledger) =>
-        ledger.room(id, sizeBytes, sizeBytes, (room) =>
+      store.change((ledger) => {
+        let answered = false
+        ledger.room(id, sizeBytes, sizeBytes, (room) => {
+          answered = true
           this.#answer('storeReply', () => {
             if (!('segment' in room)) return then(whyFull(room))
             this.#node.store.write(room, content)
             this.#toNode('storeNotes', (to) => to.sealed(id, key, room, sizeBytes))
             then(undefined)
-          }),
-        ),
-      ),
+          })
+        })
+        if (!answered) waitsForRoom(this.#world, id)
+      }),
     )
   }
 

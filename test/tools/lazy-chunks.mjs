@@ -58,6 +58,7 @@ const lazy = {
     'runtime/objects/file-store.ts',
     'runtime/objects/spill-files.ts',
     'runtime/objects/transfer.ts',
+    'runtime/objects/arrival.ts',
     'runtime/objects/arena-memory.ts',
     'runtime/objects/arena-space.ts',
     'runtime/objects/arena-holders.ts',

@@ -6,7 +6,7 @@ import { chunkBytes } from '../../../runtime/base/limits.ts'
 import { ObjectPuller } from '../../../runtime/node/transfer.ts'
 import { MemoryObjectStore } from '../../../runtime/objects/memory-store.ts'
 import { reportOf } from '../../../runtime/objects/pull-failures.ts'
-import { ServeLimit } from '../../../runtime/objects/serve-limit.ts'
+import { Serving } from '../../../runtime/objects/serving.ts'
 import { serveObjects } from '../../../runtime/objects/transfer.ts'
 import type { ChunkChannel } from '../../../runtime/objects/transfer.ts'
 import { encodeValue } from '../../../runtime/objects/value.ts'
@@ -146,6 +146,26 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
     expect(opened).to.have.length(1)
   })
 
+  it('is told how a copy was lost by a holder whose answer to who asked before was lost as well', async () => {
+    const serving = new Serving()
+    const damaged = Object.assign(source, { open: () => Promise.reject(new ObjectLostError('its bytes are others')) })
+    const ask = async (): Promise<string> => {
+      const [near, far] = pipes()
+      serveObjects(far, damaged, serving)
+      const answer = new Promise<Buffer>((resolve) => (near.onChunk = resolve))
+      await near.send(Buffer.from(JSON.stringify({ key: big, from: 0 })))
+      return (await answer).toString()
+    }
+    const lost = JSON.stringify({ error: 'its bytes are others' })
+    expect([await ask(), await damaged.size(big), await ask()]).to.deep.equal([lost, undefined, lost])
+    // One that is there again, and goes, went in another way.
+    await damaged.put(big, encodeValue(bytes, 'value'))
+    Object.assign(damaged, { open: undefined })
+    expect(await ask()).to.include('sizeBytes')
+    await damaged.delete(big)
+    expect(await ask()).to.include('does not have the object')
+  })
+
   it('opens a fresh channel where the kept one has died', async () => {
     const holder = holderOf()
     await puller.pull(small, 0, [holder])
@@ -247,7 +267,7 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
   it('spreads an object through the nodes that have got it: its first holder sends a few copies at a time', async () => {
     const nodes = Array.from({ length: 12 }, () => ({ id: newProcessId(), store: new MemoryObjectStore() }))
     const stores = new Map([[first, source], ...nodes.map(({ id, store }) => [id, store] as const)])
-    const limits = new Map([...stores.keys()].map((id) => [id, new ServeLimit()]))
+    const serving = new Map([...stores.keys()].map((id) => [id, new Serving()]))
     const sent = new Map<NodeId, number>()
     const pullers = nodes.map(
       ({ id, store }) =>
@@ -259,7 +279,7 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
             const [near, far] = pipes()
             far.peer = { node: id }
             const from = stores.get(node) as MemoryObjectStore
-            serveObjects(far, from, limits.get(node))
+            serveObjects(far, from, serving.get(node))
             const send = far.send.bind(far)
             far.send = (chunk) => {
               if (chunk.length === chunkBytes) sent.set(node, (sent.get(node) ?? 0) + 1)
