@@ -8,8 +8,10 @@
  *     two turns is some milliseconds.
  *
  * A class that comes with its first request does not wait that long, and takes from who has held a lease for
- * `reclaimForFirstAfterMs`: it may have little to do. Whoever gave back what was asked of him stands at the end of the
- * queue. What is idle is asked for as soon as anybody waits.
+ * `reclaimForFirstAfterMs`: it may have little to do. One that did have little to do waits for `reclaimForLightAfterMs`
+ * only: short calls now and then are served beside whatever else there is, until their class has had its part.
+ * Whoever gave back what was asked of him stands at the end of the queue. What is idle is asked for as soon as anybody
+ * waits.
  *
  * Never from the class that asks: its owner would give a lease back to get the same one again. Pinned leases are left
  * alone, they live as long as their owner wants. A node that drains asks all of them back.
@@ -17,7 +19,7 @@
  */
 import type { LeaseTables } from './lease-tables.ts'
 import type { Lease, WaitingRequest } from './lease-types.ts'
-import { attainable, headOf, nextClass, waitingClasses } from './lease-queue.ts'
+import { attainable, headOf, isLight, nextClass, waitingClasses } from './lease-queue.ts'
 import type { WaitingClass } from './lease-queue.ts'
 
 export function reclaimForWaiting(tables: LeaseTables): void {
@@ -57,8 +59,10 @@ function wantIdle(tables: LeaseTables, classKey: string, head: WaitingRequest): 
 }
 
 /** How long leases of its priority are left alone when this one waits, and how long it waits before it asks for any. */
-export function turnBefore({ deps }: LeaseTables, { isFirst }: WaitingRequest): number {
-  return isFirst ? deps.options.reclaimForFirstAfterMs : deps.options.reclaimAfterMs
+export function turnBefore(tables: LeaseTables, request: WaitingRequest): number {
+  const { options } = tables.deps
+  if (!request.isFirst) return options.reclaimAfterMs
+  return isLight(tables, request) ? options.reclaimForLightAfterMs : options.reclaimForFirstAfterMs
 }
 
 export function reclaimAll(tables: LeaseTables): void {

@@ -17,6 +17,7 @@ import type {
   WaitingRequest,
   WorkerEntry,
 } from './lease-types.ts'
+import { LeaseUse } from './lease-use.ts'
 
 export class LeaseTables {
   readonly deps: LeaseDependencies
@@ -31,6 +32,7 @@ export class LeaseTables {
   readonly spawnClasses: Map<string, SpawnClass> = new Map()
   /** Leases and allocations by class that are not ending: how much of the node a class has. */
   readonly shares: Map<string, number> = new Map()
+  readonly #use = new LeaseUse()
   /** CPUs of the node, rounded up, at least one. */
   readonly cpus: number
   draining = false
@@ -60,7 +62,15 @@ export class LeaseTables {
     return this.shares.has(classKey) || this.#waitingByClass.has(classKey)
   }
 
+  /** Whether a class has lately had less than what would be its part if all that want something here had the same. */
+  hadLittle(classKey: string): boolean {
+    let classes = this.shares.size
+    for (const waiting of this.#waitingByClass.keys()) if (!this.shares.has(waiting)) classes++
+    return this.#use.average(classKey, this.share(classKey), this.now()) * classes < this.cpus
+  }
+
   #addShare(classKey: string, change: 1 | -1): void {
+    this.#use.held(classKey, this.share(classKey), this.now())
     const share = this.share(classKey) + change
     if (share === 0) this.shares.delete(classKey)
     else this.shares.set(classKey, share)

@@ -119,6 +119,8 @@ export interface LeaseOptions {
   readonly reclaimAfterMs: number
   /** The same for the first request of a class. */
   readonly reclaimForFirstAfterMs: number
+  /** The same for the first request of a class that has lately had less than its part of the node. */
+  readonly reclaimForLightAfterMs: number
   /** Waiting time after which a request that does not fit keeps what it needs from those behind it. */
   readonly reserveAfterMs: number
   /** Failed starts in a row after which requests are refused. */
@@ -141,6 +143,7 @@ export const defaultLeaseOptions: LeaseOptions = {
   infeasibleTimeoutMs: 30_000,
   reclaimAfterMs: 200,
   reclaimForFirstAfterMs: 50,
+  reclaimForLightAfterMs: 2,
   reserveAfterMs: 1_000,
   maxSpawnFailures: 3,
   maxKilledSpawns: 30,

@@ -5,7 +5,7 @@ import { defaultLeaseOptions, type Lease } from '../../../runtime/node/lease-typ
 import { defaultSubmitOptions } from '../../../runtime/owner/submit-types.ts'
 import { LeaseFixture, nodeId } from './lease-fixture.ts'
 
-const { reclaimAfterMs } = defaultLeaseOptions
+const { reclaimAfterMs, reclaimForLightAfterMs } = defaultLeaseOptions
 const { wantedLeaseMs } = defaultSubmitOptions
 const bootMs = 100
 const lastMs = 5_000
@@ -38,6 +38,8 @@ class Program {
   #waitsSinceMs: number | undefined = 0
   workMs = 0
   longestWaitMs = 0
+  /** How long each task that was alone in the queue waited. */
+  readonly waitsMs: number[] = []
 
   constructor(index: number, habit: Habit, node: LeaseFixture) {
     this.owner = `p${index}`
@@ -62,6 +64,7 @@ class Program {
     for (const held of this.#held.values()) this.#work(held, now)
     if (this.#queued === 0 && this.#running === 0) this.#pause(now)
     const waits = this.#queued > 0 && this.#running === 0
+    if (!waits && this.#waitsSinceMs !== undefined) this.waitsMs.push(now - this.#waitsSinceMs)
     if (!waits) this.#waitsSinceMs = undefined
     else this.longestWaitMs = Math.max(this.longestWaitMs, now - (this.#waitsSinceMs ??= now))
     this.#ask()
@@ -143,7 +146,32 @@ function mostWaitMs(numCpus: number, habits: readonly Habit[]): number {
   return rounds * (reclaimAfterMs + bootMs + Math.max(...habits.map(({ taskMs }) => taskMs)))
 }
 
+const mostSettlingMs = 2 * reclaimAfterMs + bootMs
+
 describe('programs that compete for the CPUs of a node', () => {
+  it('wait for a running task and little else with short calls now and then, beside any flood', function () {
+    this.timeout(60_000)
+    const flood = tasks.map((taskMs): Habit => ({ taskMs, burst: Number.POSITIVE_INFINITY, pauseMs: 0 }))
+    const calls = fc.record({
+      taskMs: fc.integer({ min: 1, max: 3 }),
+      burst: fc.constant(1),
+      pauseMs: fc.integer({ min: 100, max: 300 }),
+    })
+    fc.assert(
+      fc.property(cpus, fc.array(flood, { minLength: 1, maxLength: 4 }), calls, (numCpus, floods, light) => {
+        const { programs } = compete(numCpus, [...floods, light])
+        const waits = (programs.at(-1) as Program).waitsMs
+        const mostTaskMs = Math.max(...floods.map(({ taskMs }) => taskMs))
+        // A flood that has just begun fills the node before its turns do.
+        const settled = waits.slice(Math.ceil(mostSettlingMs / light.pauseMs))
+        expect(settled.length).to.be.at.least(5)
+        const soonMs = reclaimForLightAfterMs + mostTaskMs + 2
+        for (const waitMs of settled) expect(waitMs).to.be.at.most(soonMs)
+      }),
+      { numRuns: 20, seed: 1 },
+    )
+  })
+
   it('get equal shares of all that there is, when each has work for all of it', function () {
     this.timeout(60_000)
     const flood = tasks.map((taskMs): Habit => ({ taskMs, burst: Number.POSITIVE_INFINITY, pauseMs: 0 }))

@@ -3,7 +3,7 @@ import type { ProcessId } from '../../../runtime/base/ids.ts'
 import { defaultLeaseOptions } from '../../../runtime/node/lease-types.ts'
 import { jobA, jobB, LeaseFixture, nodeId } from './lease-fixture.ts'
 
-const { reclaimAfterMs, reclaimForFirstAfterMs } = defaultLeaseOptions
+const { reclaimAfterMs, reclaimForFirstAfterMs, reclaimForLightAfterMs } = defaultLeaseOptions
 const jobOf = (owner: string): ProcessId => nodeId(owner.charCodeAt(0))
 
 /** Owners with more work than they will ever have done: each has two requests waiting at any time. */
@@ -76,7 +76,7 @@ describe('turns of those who compete for too few CPUs', () => {
     node.ready()
     node.take()
     // It has waited for the process: that is no time that the other had.
-    node.advance(reclaimForFirstAfterMs - 1)
+    node.advance(reclaimForLightAfterMs - 1)
     expect(node.take()).to.deep.equal([])
     expect(node.grants.nextTickAtMs()).to.equal(node.clock.now() + 1)
     node.advance(1)
@@ -84,6 +84,29 @@ describe('turns of those who compete for too few CPUs', () => {
     node.giveBack(first)
     expect(node.take()).to.deep.equal([`grant b ${other}`])
   })
+
+  for (const { heldMs, awayMs, waitsMs, what } of [
+    { heldMs: 3, awayMs: 30, waitsMs: reclaimForLightAfterMs, what: 'has little to do each time' },
+    { heldMs: 900, awayMs: 1, waitsMs: reclaimForFirstAfterMs, what: 'has just had more than its part' },
+    { heldMs: 900, awayMs: 3_000, waitsMs: reclaimForLightAfterMs, what: 'had more than its part long ago' },
+  ])
+    it(`begin after ${waitsMs} ms for a class that comes again and ${what}`, () => {
+      const node = new LeaseFixture({ numCpus: 1 })
+      const first = node.ask('b', 1)
+      node.ready()
+      node.clock.nowMs += heldMs
+      node.giveBack(first)
+      const flood = node.ask('a', 1)
+      node.ready()
+      node.advance(awayMs)
+      node.take()
+      node.ask('b', 1)
+      node.advance(waitsMs - 1)
+      expect(node.take()).to.deep.equal([])
+      expect(node.grants.nextTickAtMs()).to.equal(node.clock.now() + 1)
+      node.advance(1)
+      expect(node.take()).to.deep.equal([`reclaim a ${flood}`])
+    })
 
   it('do not hold up what is more urgent', () => {
     const node = new LeaseFixture({ numCpus: 1 })
