@@ -31,7 +31,7 @@ export function failureError(failure: Failure, name: string, story: readonly str
       const worker = `the worker process (pid ${pid}, node ${failure.node})`
       const text = failure.unstarted
         ? `${worker} that task ${name} waited for ended with ${how}`
-        : `${worker} that ran task ${name} ended with ${how} before it answered; set \`maxRetries\` to run such tasks again`
+        : `${worker} that ran task ${name} ended with ${how} before it answered; ${nextStep(failure)}`
       return new WorkerCrashedError(`${text}${tail}`, {
         details: { ...details, code, signal, pid, ...placeOf(failure), stderrTail },
       })
@@ -39,7 +39,7 @@ export function failureError(failure: Failure, name: string, story: readonly str
     case 'node-died': {
       const text = failure.unstarted
         ? `node ${failure.node} died, on which task ${name} was to run: ${failure.reason}`
-        : `node ${failure.node} died while it ran task ${name}: ${failure.reason}; set \`maxRetries\` to run such tasks again`
+        : `node ${failure.node} died while it ran task ${name}: ${failure.reason}; ${nextStep(failure)}`
       return new NodeDiedError(text, { details: { ...details, ...placeOf(failure) } })
     }
     case 'unschedulable':
@@ -49,6 +49,13 @@ export function failureError(failure: Failure, name: string, story: readonly str
     case 'class-closed':
       return new ConnectionLostError(`task ${name} was not run to its end: ${failure.reason}`, { details })
   }
+}
+
+/** Pools and queues without that option start their tasks once: the words have to be true for these, too. */
+function nextStep({ attempt }: WorkerFailure): string {
+  return attempt === 0
+    ? 'only tasks with `maxRetries` above 0 run again'
+    : `it has run ${attempt + 1} times, and does not run again: see what ends its worker, or raise \`maxRetries\``
 }
 
 function placeOf({ node, attempt, unstarted }: WorkerFailure): Readonly<Record<string, unknown>> {

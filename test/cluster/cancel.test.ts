@@ -227,7 +227,7 @@ describe('a retry', () => {
     expect(await dies.options({ maxRetries: 2 }).run(trace.folder, 2)).to.equal(2)
     const error = await rejection(dies.options({ maxRetries: 1, name: 'fragile' }).run(trace.folder, 9))
     expect(error).to.have.property('code', 'ERR_OUTPOOL_WORKER_CRASHED')
-    expect(error.message).to.contain('fragile').and.contain('exit code 3')
+    expect(error.message).to.contain('fragile').and.contain('exit code 3').and.contain('it has run 2 times')
     const { details } = error as Error & { details: { attempt: number; story: string[] } }
     expect(details.attempt).to.equal(1)
     expect(details.story.join()).to.contain('retried')
