@@ -11,8 +11,8 @@ const noRefs = (): never => {
   throw new TypeError('nobody counts the refs of an error')
 }
 const codec: RefCodec = { ...objectRefCodec, describe: noRefs, revive: noRefs }
-/** So many causes of causes are looked at. */
-const maxCauses = 8
+/** So many errors are looked at: one, what caused it, those that it holds, and theirs. */
+const mostLookedAt = 64
 
 export function encodeFailure(error: unknown): EncodedValue {
   explainImport(error)
@@ -39,12 +39,18 @@ export function portable(error: unknown): unknown {
   return decodeValue(encodeFailure(error), codec)
 }
 
-/** Whether its class, or that of what caused it, is a copy of another process's. */
+/** Whether its class, or that of an error within it, is a copy of another process's. */
 function isOfACopy(error: unknown): boolean {
-  let at = error
-  for (let depth = 0; at instanceof Error && depth < maxCauses; depth++) {
+  const found = new Set([error])
+  for (const at of found) {
+    if (!(at instanceof Error)) continue
     if (typeof at.constructor === 'function' && isCopy(at.constructor)) return true
-    at = at.cause
+    for (const inner of within(at)) if (found.size < mostLookedAt) found.add(inner)
   }
   return false
+}
+
+function within(error: Error): readonly unknown[] {
+  const isMany = error instanceof AggregateError && Array.isArray(error.errors)
+  return isMany ? [error.cause, ...(error.errors as unknown[])] : [error.cause]
 }

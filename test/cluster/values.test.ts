@@ -157,7 +157,7 @@ describe('errors that a task throws', () => {
     expect(constructed).to.equal(0)
   })
 
-  it('of a class that went there with the function are instances of it, from pools too, and as a cause', async () => {
+  it('of a class that went there with the function are instances of it, from pools too, as a cause and among others', async () => {
     class Refused extends Error {
       readonly field: string
       constructor(message: string, field: string) {
@@ -171,6 +171,9 @@ describe('errors that a task throws', () => {
     const wrap = (field: string): never => {
       throw new TypeError('refused', { cause: new Refused('no', field) })
     }
+    const both = (field: string): never => {
+      throw new AggregateError([new TypeError('other'), new Refused('no', field)])
+    }
     const unsendable = (): never => {
       throw Object.assign(new Refused('no', 'x'), { timer: setTimeout(() => {}, 1) })
     }
@@ -180,6 +183,7 @@ describe('errors that a task throws', () => {
         await rejection(remote(refuse).run('age')),
         await rejection(pool.map(refuse, ['age'])),
         (await rejection(remote(wrap).run('age'))).cause as Error,
+        ((await rejection(remote(both).run('age'))) as AggregateError).errors[1] as Error,
       ]
       for (const error of thrown) {
         expect(error).to.be.instanceOf(Refused).with.property('field', 'age')
