@@ -31,12 +31,13 @@ type Limited = AnyFunction & { clearQueue: () => void }
 function shimOf(original: OriginalModule): OriginalModule {
   const makeLimit = original.default as unknown as (options: AnyOptions) => Limit
   const makeLimited = original.limitFunction as unknown as (fn: AnyFunction, options: AnyOptions) => Limited
+  function pLimit(options: AnyOptions): Limit {
+    const placement = placementOf(options, 'pLimit')
+    return placed(makeLimit(options), placement)
+  }
   const shim = {
     ...original,
-    default(options: AnyOptions): Limit {
-      const placement = placementOf(options, 'pLimit')
-      return placed(makeLimit(options), placement)
-    },
+    default: pLimit,
     limitFunction(fn: AnyFunction, options: AnyOptions): Limited {
       const placement = placementOf(options, 'limitFunction')
       const placer = new Placer(placement)
@@ -52,7 +53,7 @@ export function shimOver(file: string): OriginalModule {
 }
 
 function placementOf(options: AnyOptions, caller: string): Placement {
-  return checkPlacement(typeof options === 'object' ? options.placement : undefined, 'auto', caller)
+  return checkPlacement(typeof options === 'object' ? options?.placement : undefined, 'auto', caller)
 }
 
 function placed(original: Limit, placement: Placement): Limit {

@@ -22,7 +22,7 @@ export interface MapReport extends PlacerReport {
 
 type AnyOptions = { readonly signal?: AbortSignal | undefined } & PlacedMap
 type AnyMapper = (...args: unknown[]) => unknown
-type AnyMap = (input: unknown, mapper: AnyMapper, options?: AnyOptions) => unknown
+type AnyMap = (input: unknown, mapper: AnyMapper, options?: AnyOptions | null) => unknown
 
 /** The exports of p-map, with mappers that may run on workers. */
 function shimOf(original: OriginalModule): OriginalModule {
@@ -45,8 +45,8 @@ export function shimOver(file: string): OriginalModule {
 function placed(original: AnyMap): AnyMap {
   const placer = new Placer('auto')
   const map: AnyMap = (input, mapper, options) => {
-    // What is no function is the original's to complain of.
-    if (typeof mapper !== 'function') return original(input, mapper, options)
+    // What is no function, or no object, is the original's to complain of.
+    if (typeof mapper !== 'function' || options === null) return original(input, mapper, options)
     if (options === undefined || (options.placement === undefined && options.signal === undefined))
       return original(input, placer.placed(mapper), options)
     const placement = checkPlacement(options.placement, 'auto', original.name)

@@ -25,6 +25,7 @@ export function conformanceSuite(subject: { readonly name: string; load(): Promi
 
     it('has the exports of the original', () => {
       expect(Object.keys(module).filter((name) => name !== '__esModule')).to.have.members(['default', 'limitFunction'])
+      expect([module.default.name, module.limitFunction.name]).to.deep.equal(['pLimit', 'limitFunction'])
     })
 
     it('calls the function with its arguments, and gives what it gives', async () => {
@@ -104,6 +105,7 @@ export function conformanceSuite(subject: { readonly name: string; load(): Promi
     it("refuses what the original refuses, in the original's words", () => {
       expect(() => module.default(0)).to.throw(TypeError, 'Expected `concurrency` to be a number from 1 and up')
       expect(() => module.default({ concurrency: 1, rejectOnClear: 'yes' as never })).to.throw(TypeError, 'boolean')
+      expect(() => module.default(null as never)).to.throw(TypeError, "'concurrency'")
     })
   })
 }

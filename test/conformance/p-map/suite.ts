@@ -153,6 +153,9 @@ export function conformanceSuite(subject: { readonly name: string; load(): Promi
       expect((await rejection(module.default([1], 3 as never))).message).to.equal('Mapper function is required')
       const few = await rejection(module.default([1], (value) => value, { concurrency: 0 }))
       expect(few.message).to.match(/^Expected `concurrency` to be an integer from 1 and up or `Infinity`/)
+      expect((await rejection(module.default([1], (value) => value, null as never))).message).to.include(
+        "'concurrency'",
+      )
     })
   })
 }
