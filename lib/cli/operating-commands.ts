@@ -107,11 +107,11 @@ function addMemory(outpool: Command, after: string): void {
     .description('show what lies in the object stores, by node and by owner')
     .option('--node <id>', 'this node alone')
     .option('--owners <number>', 'of each node, so many of the largest owners', values.count, 10)
-    .option(
-      '--objects <number>',
-      'of each node, so many of the largest objects: where each is, and who uses it',
-      values.count,
-      0,
+    .addOption(
+      new Option('--objects [number]', 'of each node, so many of the largest objects: where each is, and who uses it')
+        .argParser(values.count)
+        .preset('10')
+        .default(0),
     )
     .option('--address <url>', addressHelp)
     .option('--json', 'print one JSON object')
@@ -125,6 +125,7 @@ OUTPOOL_SITES=1 also tells which line made each; that costs a stack for each cal
 
 Examples:
   outpool memory
+  outpool memory --objects
   outpool memory --objects 20
   outpool memory --node 3f9a --owners 3
 ${after}`,
