@@ -17,5 +17,35 @@ export function atAddress(error: unknown, where: string): Error {
   const cause = error as Error
   if (cause.message.includes('subprotocol') || cause.message.includes('Sec-WebSocket'))
     return new ProtocolError(`${where}: ${cause.message}; is that an Outpool node?`, { cause })
-  return new ConnectionLostError(`${where}: the handshake failed: ${cause.message}`, { cause })
+  const isCut = (cause as NodeJS.ErrnoException).code === 'ECONNRESET'
+  const hint = isCut ? '; is that an Outpool node, and is its address not wss://, as with TLS?' : ''
+  return new ConnectionLostError(`${where}: the handshake failed: ${cause.message}${hint}`, { cause })
+}
+
+/** Why there was no connection at all, and what to do about it. */
+export function connectHint(cause: Error): string {
+  const { code } = cause as NodeJS.ErrnoException
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'connection refused; nothing listens there. Is `outpool start` running, and is the address right?'
+    case 'ENOENT':
+      return 'there is no such socket; the process has ended'
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the host name is unknown (${code}); check the address`
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return `the machine cannot be reached from here (${code}); check address and network`
+    case 'CERT_HAS_EXPIRED':
+      return 'its certificate has expired; start the node with a new one'
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+      return `its certificate is not trusted (${cause.message}); name who signed it in OUTPOOL_TLS_CA, or for outpool start by --tls-ca`
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+      return 'what listens there speaks no TLS; use ws://, or start that node with --tls-cert and --tls-key'
+    default:
+      return cause.message
+  }
 }

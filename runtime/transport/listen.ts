@@ -115,13 +115,17 @@ function limitTlsHandshakes(server: NetServer, incoming: Incoming): void {
   })
 }
 
+const listenHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use; stop what listens there or choose another port',
+  EADDRNOTAVAIL: 'this machine has no such address; 0.0.0.0 is all that it has',
+  ENOTFOUND: 'the host name is unknown; name an address of this machine, or 0.0.0.0 for all of them',
+  EACCES: 'this user may not; it takes a port above 1023, or a folder that this user may write to',
+}
+
 function listening(server: NetServer, listen: () => void, where: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const hint =
-        cause.code === 'EADDRINUSE'
-          ? 'the address is in use; stop what listens there or choose another port'
-          : cause.message
+      const hint = listenHints[cause.code ?? ''] ?? cause.message
       reject(new ConnectionLostError(`cannot listen on ${where}: ${hint}`, { cause, details: { address: where } }))
     })
     server.once('listening', resolve)

@@ -4,6 +4,7 @@ import { connect as connectNet } from 'node:net'
 import type { Socket } from 'node:net'
 import { ConnectionLostError } from '../base/errors.ts'
 import { dialTimeoutMs, lastBytesMs } from '../base/limits.ts'
+import { connectHint } from './address-error.ts'
 import type { DialTarget, Refusal } from './hello.ts'
 import { ignore, setKeepAlive } from './sockets.ts'
 import { environmentTls } from './tls-environment.ts'
@@ -104,22 +105,4 @@ async function connectUrl(url: string, tls: ClientTls | undefined): Promise<Sock
   if (!isSecure(url)) return connectNet({ host, port, allowHalfOpen: true, noDelay: true })
   const { connect } = await import('node:tls')
   return connect({ host, port, ...trusted, ALPNProtocols: ['http/1.1'] })
-}
-
-function connectHint(cause: Error): string {
-  const { code } = cause as NodeJS.ErrnoException
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'connection refused; nothing listens there. Is `outpool start` running, and is the address right?'
-    case 'ENOENT':
-      return 'there is no such socket; the process has ended'
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `the host name is unknown (${code}); check the address`
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return `the machine cannot be reached from here (${code}); check address and network`
-    default:
-      return cause.message
-  }
 }

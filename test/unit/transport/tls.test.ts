@@ -61,7 +61,15 @@ describe('a port with TLS', () => {
     const node = await bench.port({ tls: { cert, key } })
     const error = await failure(dial({ address: { url: node.listener.url }, to: 'any', from: hello('driver'), token }))
     expect(error).to.be.instanceOf(ConnectionLostError)
-    expect(error.message).to.include('self-signed')
+    expect(error.message).to.include('self-signed').and.include('OUTPOOL_TLS_CA')
+  })
+
+  it('is told from one without, and says which address begins how', async () => {
+    const [secure, plain] = [await bench.port({ tls: { cert, key } }), await bench.port()]
+    const dialled = (url: string): Promise<Error> =>
+      failure(dial({ address: { url }, to: 'any', from: hello('driver'), token }))
+    expect((await dialled(secure.listener.url.replace('wss:', 'ws:'))).message).to.match(/handshake failed.*wss:/)
+    expect((await dialled(plain.listener.url.replace('ws:', 'wss:'))).message).to.match(/speaks no TLS; use ws:/)
   })
 
   it('relays to a node with TLS', async () => {
