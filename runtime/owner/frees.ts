@@ -81,14 +81,6 @@ export class Frees {
     else nodes.add(node)
   }
 
-  /** `holder` has a copy, or has one brought; `ahead`: it has one brought to that node, where it may never come. */
-  copied(number: ObjectNumber, isHeld: boolean, holder: Holder, ahead?: NodeId): void {
-    if (isHeld && ahead === undefined) this.#objects.addHolder(number, holder)
-    else if (isHeld) this.stray(ahead as NodeId, number)
-    // It was freed meanwhile.
-    else this.free(number, [ahead === undefined ? holder : [ahead, ahead]])
-  }
-
   /** An attempt of a task ended with its worker: results of it may lie in the store of that node, whatever comes after. */
   leftBehind(task: ObjectNumber, results: number, node: NodeId): void {
     for (let number = task; number < task + results; number++) this.untaken(number, node)

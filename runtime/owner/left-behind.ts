@@ -4,7 +4,7 @@ import type { RefTuple } from '../protocol/messages.ts'
 import type { Frees } from './frees.ts'
 import type { LatePins } from './late-pins.ts'
 import type { LeaseRecord } from './lease-record.ts'
-import { mayComeTo, type PrefetchParts } from './prefetch.ts'
+import { mayHaveCome, type PrefetchParts } from './prefetch.ts'
 
 export interface LeftParts extends Omit<PrefetchParts, 'nodes' | 'frees'> {
   readonly frees: Pick<Frees, 'leftBehind' | 'stray'>
@@ -21,5 +21,5 @@ export function leftBehind(parts: LeftParts, lease: LeaseRecord, node: NodeId): 
     parts.frees.leftBehind(number, lease.resultsAt(sequence), node)
     read.push(...(parts.pins.get(number) ?? []))
   }
-  for (const ref of read) mayComeTo(parts, ref, node)
+  for (const ref of read) mayHaveCome(parts, ref, node)
 }

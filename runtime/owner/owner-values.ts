@@ -8,9 +8,10 @@ import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
 import { type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { encodeValue, type EncodedValue } from '../objects/value.ts'
-import { type Holder, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import { MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import type { Borrowing } from './borrowing.ts'
+import { Copies } from './copies.ts'
 import type { OwnerHost } from './host.ts'
 import { Frees } from './frees.ts'
 import { gatherValues } from './gathered-values.ts'
@@ -39,6 +40,7 @@ export class OwnerValues {
   readonly #access: ObjectAccess
   /** What nodes are told of objects that are gone. */
   readonly frees: Frees
+  readonly #copies: Copies
   readonly #replication: Replication
   #borrowing!: Borrowing
   #lost!: LostObjects
@@ -53,7 +55,9 @@ export class OwnerValues {
     this.#access = parts.access
     this.frees = new Frees(parts)
     this.#replication = parts.replication
-    parts.access.ownCopied = (number, holder) => this.#copied(number, holder)
+    const isHeld = (number: ObjectNumber): boolean => this.#table.has(number) && this.isHeld(number)
+    this.#copies = new Copies({ ...parts, frees: this.frees, isHeld })
+    parts.access.ownCopied = (number, holder) => this.#copies.copied(number, holder)
   }
 
   /** They know each other; references are made with this as what frees. */
@@ -366,16 +370,10 @@ export class OwnerValues {
     this.#table.release(number)
   }
 
-  /** There is a copy of an object of this process, or will be in a moment. */
-  #copied(number: ObjectNumber, holder: Holder, ahead?: NodeId): void {
-    this.frees.copied(number, this.#table.has(number) && this.isHeld(number), holder, ahead)
-  }
-
   /** Another process asks for an object of this one, or could not read what it was told of. False for another message. */
   asked(link: Link, message: Message): boolean {
+    if (this.#copies.received(link, message)) return true
     if (message[0] === MessageType.objectGet) this.#tell(link, message[1], message[2])
-    else if (message[0] === MessageType.objectCopied)
-      this.#copied(message[1], [link.peer.node, link.peer.node], message[2])
     else if (message[0] !== MessageType.objectLost) return false
     else {
       const [, requestId, number, absent, unreached, why] = message

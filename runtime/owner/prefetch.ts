@@ -1,9 +1,10 @@
 /**
- * What a task needs is brought to the node of its lease while the link to its worker is made. The owner of each object
- * knows of the copy before it comes: it goes with the object, whether or not the task comes there.
+ * What a task needs is brought to the node of its lease while the link to its worker is made. Each object is brought by
+ * its owner, whoever needs it: who tells a node to get a copy knows what to tell it later, when the object is freed,
+ * whatever becomes of the process that needed it.
  */
-import { type NodeId, objectKey } from '../base/ids.ts'
-import { type Attachment, MessageType, type RefTuple } from '../protocol/messages.ts'
+import { type NodeId, objectKey, type ObjectNumber } from '../base/ids.ts'
+import { type Attachment, type Message, MessageType, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import type { Frees } from './frees.ts'
 import type { OwnerHost } from './host.ts'
 import type { NodeLinks } from './node-links.ts'
@@ -16,40 +17,48 @@ export interface PrefetchParts {
   readonly frees: Pick<Frees, 'stray'>
 }
 
-/** Stored arguments that are not on that node are brought there, those that this process borrows as well. */
+/** Stored arguments that are not on that node are brought there; the owners of those that are borrowed are asked to. */
 export function prefetch(parts: PrefetchParts, attachments: readonly Attachment[], to: NodeId): void {
   for (const [ref, value] of attachments) {
-    if (value[0] !== 'stored') continue
-    const [, sizeBytes, holders] = value
-    if (holders.some(([node, process]) => node === to && process === to)) continue
-    const { host, nodes } = parts
-    const key = objectKey({ owner: ref[0], number: ref[1] })
-    mayComeTo(parts, ref, to, () => nodes.send(to, [MessageType.prefetch, host.job, key, sizeBytes, holders], () => {}))
+    const [owner, number] = ref
+    if (owner === parts.host.self.process) bring(parts, number, value, to)
+    else if (isElsewhere(value, to)) tellOwner(parts.peers, ref, [MessageType.objectBring, number, to])
   }
 }
 
-/**
- * A copy of what is held here may come to that node, or may have come there: its owner, this process or another one, is
- * told, and then `then` is called.
- */
-export function mayComeTo(
-  { host, peers, frees }: Omit<PrefetchParts, 'nodes'>,
-  [owner, number, at]: RefTuple,
+/** A stored object of this process is brought to that node. It goes from there with the object, whether or not a task comes. */
+export function bring(
+  { host, nodes, frees }: Omit<PrefetchParts, 'peers'>,
+  number: ObjectNumber,
+  value: ObjectTuple,
   to: NodeId,
-  then: () => void = () => {},
 ): void {
-  if (owner === host.self.process) {
-    frees.stray(to, number)
-    return then()
-  }
-  // Its owner frees nothing as long as it is held here; what it hears now it has heard by then.
-  peers.reach({ node: at, process: owner }).then(
-    (link) => {
-      link.send([MessageType.objectCopied, number, to])
-      then()
-    },
+  if (!isElsewhere(value, to)) return
+  const [, sizeBytes, holders] = value
+  const key = objectKey({ owner: host.self.process, number })
+  frees.stray(to, number)
+  nodes.send(to, [MessageType.prefetch, host.job, key, sizeBytes, holders], () => {})
+}
+
+/** A copy of what is held here may have come to that node: its owner, this process or another one, is told. */
+export function mayHaveCome({ host, peers, frees }: Omit<PrefetchParts, 'nodes'>, ref: RefTuple, to: NodeId): void {
+  const [owner, number] = ref
+  if (owner === host.self.process) frees.stray(to, number)
+  else tellOwner(peers, ref, [MessageType.objectCopied, number, to])
+}
+
+/** Its owner frees nothing as long as it is held here; what is said to him now he has heard by then. */
+function tellOwner(peers: Pick<Peers, 'reach'>, [owner, , node]: RefTuple, message: Message): void {
+  peers.reach({ node, process: owner }).then(
+    (link) => link.send(message),
     () => {
       // An owner that is gone takes the object along.
     },
   )
+}
+
+/** Whether there are copies to bring to that node. */
+function isElsewhere(value: ObjectTuple, to: NodeId): value is Extract<ObjectTuple, readonly ['stored', ...unknown[]]> {
+  if (value[0] !== 'stored' || value[2].length === 0) return false
+  return !value[2].some(([node, process]) => node === to && process === to)
 }

@@ -87,4 +87,5 @@ export const MessageType = {
   nodeCall: 103,
   nodeCallFailed: 104,
   headAway: 105,
+  objectBring: 106,
 } as const

@@ -65,9 +65,9 @@ export type StoreCollect = readonly [type: T['storeCollect']]
 // Copies and their end.
 /**
  * Process -> owner: a copy of your object is about to be brought to my node, where it has to be freed with the others.
- * `ahead`: to that node instead, for a task that may run there.
+ * `elsewhere`: may have been brought to that node instead, by a process that is gone.
  */
-type ObjectCopied = readonly [type: T['objectCopied'], number: ObjectNumber, ahead?: NodeId]
+type ObjectCopied = readonly [type: T['objectCopied'], number: ObjectNumber, elsewhere?: NodeId]
 /** Owner -> node manager: these are wanted no more. */
 type Free = readonly [type: T['free'], keys: readonly string[]]
 /** As `pull`, where nobody waits for it yet: a task that needs it is on its way to this node. Not answered. */
@@ -78,4 +78,6 @@ export type Prefetch = readonly [
   sizeBytes: number,
   holders: readonly Holder[],
 ]
-export type CopyMessage = ObjectCopied | Free | Prefetch
+/** Process -> owner: a task of mine that needs your object may run on that node; have it brought there. Not answered. */
+type ObjectBring = readonly [type: T['objectBring'], number: ObjectNumber, to: NodeId]
+export type CopyMessage = ObjectCopied | Free | Prefetch | ObjectBring

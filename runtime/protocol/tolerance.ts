@@ -41,6 +41,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.objectGet, repeatable],
   [MessageType.objectLost, repeatable],
   [MessageType.objectCopied, repeatable],
+  [MessageType.objectBring, anything],
   [MessageType.pulled, answer],
   [MessageType.replicate, repeatable],
   [MessageType.replicated, answer],

@@ -1,10 +1,11 @@
 /**
  * Where the arguments of a simulated owner's tasks lie, told with each lease request, and how they are brought to the
- * node of a lease while the link to its worker is made: by `prefetch` of the runtime, over simulated links.
+ * node of a lease while the link to its worker is made: by `prefetch` and `Copies` of the runtime, over simulated links.
  */
 import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
 import { argumentBytesOf } from '../../runtime/owner/arguments.ts'
-import { mayComeTo, prefetch, type PrefetchParts } from '../../runtime/owner/prefetch.ts'
+import { Copies, type CopiesParts } from '../../runtime/owner/copies.ts'
+import { mayHaveCome, prefetch, type PrefetchParts } from '../../runtime/owner/prefetch.ts'
 import {
   type ArgumentBytes,
   type Attachment,
@@ -12,6 +13,7 @@ import {
   MessageType,
   type RefTuple,
 } from '../../runtime/protocol/messages.ts'
+import type { Link } from '../../runtime/transport/link.ts'
 import type { SimNode } from './node.ts'
 import type { OwnerEndpoint } from './owner-objects.ts'
 import type { SimOwner } from './owner.ts'
@@ -37,8 +39,29 @@ export class LocatedArguments {
     prefetch(this.#parts(), this.#attachments(number), to)
   }
 
-  mayComeTo(ref: RefTuple, to: NodeId): void {
-    mayComeTo(this.#parts(), ref, to)
+  mayHaveCome(ref: RefTuple, to: NodeId): void {
+    mayHaveCome(this.#parts(), ref, to)
+  }
+
+  /** What hears of copies that others have brought, or need. */
+  copies(): Copies {
+    const owner = this.#owner
+    const { table, refs, values } = owner
+    const parts: Omit<CopiesParts, 'host' | 'nodes'> = {
+      objects: {
+        outcome: (number) => {
+          const stored = owner.outcomes.get(number)?.stored
+          return stored === undefined ? undefined : ['stored', stored.sizeBytes, stored.holders]
+        },
+        addHolder: (number, holder) => owner.addHolder(number, holder),
+      },
+      frees: {
+        free: (number, holders) => values.free(number, holders),
+        stray: (node, number) => owner.strayed(number, 1, node),
+      },
+      isHeld: (number) => table.has(number) && refs.isLive(number),
+    }
+    return new Copies({ ...this.#parts(), ...parts })
   }
 
   #parts(): PrefetchParts {
@@ -46,7 +69,12 @@ export class LocatedArguments {
     const { world, process } = owner
     const self = { process: process.id, node: process.nodeId }
     const parts = {
-      host: { self, job: owner.job },
+      host: {
+        self,
+        get job(): ProcessId {
+          return owner.job
+        },
+      },
       nodes: {
         send(node: NodeId, message: Message): void {
           if (message[0] === MessageType.prefetch)
@@ -68,11 +96,11 @@ export class LocatedArguments {
 
   #link(owner: ProcessId): OwnerLink {
     const { world, process } = this.#owner
+    const from = { peer: { process: process.id, node: process.nodeId } } as Link
     return {
       send(message) {
-        if (message[0] !== MessageType.objectCopied || message[2] === undefined) return
-        const [, number, node] = message
-        world.network.send<OwnerEndpoint>(process, owner, 'copied ahead', (to) => to.objects.copiedAhead(number, node))
+        const what = message[0] === MessageType.objectBring ? 'objectBring' : 'copied elsewhere'
+        world.network.send<OwnerEndpoint>(process, owner, what, (to) => to.objects.copies.received(from, message))
       },
     }
   }

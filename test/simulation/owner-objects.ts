@@ -1,5 +1,6 @@
 /** The objects of a simulated process: outcomes, gets, and the reference protocol over simulated links. */
 import { objectKey, type NodeId, type ProcessId } from '../../runtime/base/ids.ts'
+import type { Copies } from '../../runtime/owner/copies.ts'
 import { ReferenceState } from '../../runtime/owner/reference-state.ts'
 import type { PullReport } from '../../runtime/objects/pull-failures.ts'
 import type { Peer, ReferenceEffects } from '../../runtime/owner/reference-types.ts'
@@ -44,6 +45,7 @@ export class OwnerObjects implements ReferenceEffects {
   /** Nodes on which attempts that came to nothing may have left their results. */
   readonly strays: Map<number, Set<NodeId>> = new Map<number, Set<NodeId>>()
   rebuilding!: Rebuilding
+  copies!: Copies
   readonly #sessions = new Map<ProcessId, number>()
   /** Announcements by those who have heard of the end of a link that this process has yet to hear of. */
   #early: Announced[] = []
@@ -105,7 +107,7 @@ export class OwnerObjects implements ReferenceEffects {
     this.world.network.send<OwnerEndpoint>(this.process, owner, what, (to) => {
       const answer = (outcome: Outcome): void => {
         // A machine that asks will have a copy of its own.
-        if (outcome.stored !== undefined) to.objects.copied(number, [this.process.nodeId, this.process.nodeId])
+        if (outcome.stored !== undefined) to.objects.addHolder(number, [this.process.nodeId, this.process.nodeId])
         this.world.network.send<OwnerEndpoint>(to, this.process.id, 'objectValue', (from) =>
           from.objects.questions.get(id)?.answer(outcome),
         )
@@ -156,24 +158,14 @@ export class OwnerObjects implements ReferenceEffects {
     this.outcomeOf(ref, take)
   }
 
-  /** A node has a copy of an object of this process. */
-  copied(number: number, holder: Holder): void {
+  /** As in `runtime/owner/object-table.ts`. */
+  addHolder(number: number, holder: Holder): void {
     const outcome = this.outcomes.get(number)
     const stored = outcome?.stored
-    if (outcome === undefined || stored === undefined || outcome.released === true) {
-      if (holder[1] === this.process.id) this.values.free(number, [holder])
-      else this.values.freeAt(holder[0], objectKey({ owner: this.process.id, number }))
-      return
-    }
+    if (outcome === undefined || stored === undefined || outcome.released === true) return
     if (stored.holders.some(([node, process]) => node === holder[0] && process === holder[1])) return
     const holders = [...stored.holders, this.#copyAt(holder)]
     this.outcomes.set(number, { ...outcome, stored: { ...stored, holders } })
-  }
-
-  /** A copy is about to be brought to that node, for a task of somebody who borrows the object. */
-  copiedAhead(number: number, node: NodeId): void {
-    if (this.table.has(number) && this.refs.isHeld(this.process.id, number)) this.strayed(number, 1, node)
-    else this.values.freeAt(node, objectKey({ owner: this.process.id, number }))
   }
 
   /** An attempt on that node came to nothing, and may have left results. */

@@ -71,6 +71,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     this.waits = new ArgumentWaits(this)
     this.streams = new OwnedStreams(this)
     this.#located = new LocatedArguments(this)
+    this.copies = this.#located.copies()
     const clock = {
       now: () => world.clock.now(),
       after: (delayMs: number, action: () => void) => world.network.after(process, delayMs, 'owner tick', action),
@@ -342,7 +343,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
       if (left !== undefined) this.strayed(...left, node)
       const pins = this.pins.get(this.submit.leases.get(index)?.task(sequence) ?? -1) ?? []
       for (const ref of [...pins, ...(this.latePins.get(`${index}.${sequence}`) ?? [])])
-        this.#located.mayComeTo(ref, node)
+        this.#located.mayHaveCome(ref, node)
     }
   }
 

@@ -30,7 +30,7 @@ const expected = [
   ],
   ...['rebuilt', 'story rebuilt', 'value lost', 'not rebuilt: retries disabled', 'not rebuilt: lineage evicted'],
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again', 'called back'],
-  ...['prefetch', 'copied ahead', 'brought ahead'],
+  ...['prefetch', 'objectBring', 'brought ahead'],
   ...[
     'nodeCall',
     'nodeCallFailed',

@@ -15,6 +15,7 @@ const names: Readonly<Record<string, keyof typeof MessageType>> = {
   reclaim: 'leaseReclaim',
   blocked: 'workerBlocked',
   resumed: 'workerResumed',
+  'copied elsewhere': 'objectCopied',
   'recall answered': 'recalled',
   'workerEnd answered': 'workerEnded',
 }

@@ -112,10 +112,10 @@ export class Values {
   #copied([owner, number]: RefTuple, isHere: boolean): void {
     const [node, holder] = this.store.holder
     if (isHere === (holder === node)) return
-    if (owner === this.#process.id) return this.#process.objects.copied(number, this.store.holder)
+    if (owner === this.#process.id) return this.#process.objects.copies.copied(number, this.store.holder)
     if (holder !== node) return
     this.#world.network.send<OwnerEndpoint>(this.#process, owner, 'objectCopied', (to) =>
-      to.objects.copied(number, [node, node]),
+      to.objects.copies.copied(number, [node, node]),
     )
   }
 }

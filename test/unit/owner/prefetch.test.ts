@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { NodeId, ProcessId } from '../../../runtime/base/ids.ts'
-import { mayComeTo, prefetch, type PrefetchParts } from '../../../runtime/owner/prefetch.ts'
+import { mayHaveCome, prefetch, type PrefetchParts } from '../../../runtime/owner/prefetch.ts'
 import { MessageType, type Attachment, type Holder, type RefTuple } from '../../../runtime/protocol/messages.ts'
 
 const own = '00000000000000aa' as ProcessId
@@ -34,7 +34,7 @@ const brought = (...attachments: Attachment[]): ReturnType<typeof saidBy> =>
   saidBy((parts) => prefetch(parts, attachments, far))
 
 describe('what a task needs, when its lease is granted', () => {
-  it('is brought to the node: what this process owns, and what it borrows, whose owner hears of that first', async () => {
+  it('is brought to the node: by this process what it owns, by its owner what is borrowed', async () => {
     expect(
       await brought(
         [
@@ -49,17 +49,20 @@ describe('what a task needs, when its lease is granted', () => {
     ).to.deep.equal([
       ['stray', far, 1],
       [far, MessageType.prefetch, job, `${own}:1`, 1_000, [at(near)]],
-      [other, MessageType.objectCopied, 2, far],
-      [far, MessageType.prefetch, job, `${other}:2`, 2_000, [at(near), at(own)]],
+      [other, MessageType.objectBring, 2, far],
     ])
   })
 
-  it('is left where it is there already, travels with the task, or went with its owner', async () => {
+  it('is left where it is there already or nowhere, travels with the task, or went with its owner', async () => {
     expect(
       await brought(
         [
           [own, 1, near],
           ['stored', 1_000, [at(near), at(far)]],
+        ],
+        [
+          [own, 2, near],
+          ['stored', 1_000, []],
         ],
         [
           [other, 2, near],
@@ -86,7 +89,7 @@ describe('what a process may have had brought to its node that is gone', () => {
       [gone, 3, near],
     ]
     const said = await saidBy((parts) => {
-      for (const ref of refs) mayComeTo(parts, ref, far)
+      for (const ref of refs) mayHaveCome(parts, ref, far)
     })
     expect(said).to.deep.equal([
       ['stray', far, 1],
