@@ -82,6 +82,7 @@ export class SimHead implements Endpoint {
       case 'registered':
         return this.#tell(instruction.link, 'registered', (node) => node.view(instruction.rows, true))
       case 'view':
+        for (const { id, state } of instruction.rows) if (state === 'dead') this.#toldDead(id)
         for (const link of instruction.links) this.#tell(link, 'view', (node) => node.view(instruction.rows, false))
         return
       case 'declaredDead':
@@ -104,6 +105,12 @@ export class SimHead implements Endpoint {
       default:
       // Heartbeats come from the faults; tables and jobs are not simulated.
     }
+  }
+
+  /** Others hear that a node is dead which may live: it has lost its link, and is stopped, or cannot make another. */
+  #toldDead(id: NodeId): void {
+    const { losses } = this.world
+    if (!losses.isDeclaredDead(id) && this.world.nodes().some((node) => node.id === id)) losses.declaredDead(id)
   }
 
   #tell(link: number, what: string, tell: (node: SimNode) => void): void {
