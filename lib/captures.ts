@@ -3,11 +3,11 @@
  * each a part of its own, so that a link is sent only what has changed.
  */
 import { createHash } from 'node:crypto'
+import { BoundedMap } from '../runtime/base/bounded-map.ts'
 import { FunctionCaptureError, SerializationError } from '../runtime/base/errors.ts'
 import { inlineBytes } from '../runtime/base/limits.ts'
 import { analyse } from '../runtime/code/analysis/verdict.ts'
 import type { Reason } from '../runtime/code/analysis/reasons.ts'
-import { BoundedCache } from '../runtime/code/bounded-cache.ts'
 import { describeModule, type NeededModule } from '../runtime/code/captures/loaded-modules.ts'
 import type { ModuleReference } from '../runtime/code/captures/module-references.ts'
 import { readingOnce } from '../runtime/code/captures/scopes.ts'
@@ -38,7 +38,11 @@ interface Captured {
 const last = new WeakMap<Function, Captured>()
 
 /** Texts of functions, each sent once per link for as long as it is in use. */
-const texts = new BoundedCache<Part>(4096, 16 * 1024 * 1024)
+const texts = new BoundedMap<string, Part>(4096, {
+  readingRenews: true,
+  maxWeight: 16 * 1024 * 1024,
+  weightOf: (_, { bytes }) => bytes.length,
+})
 
 export interface CaptureOptions {
   /** The call that an error message begins with. */
@@ -163,8 +167,7 @@ class CallSink implements TextSink {
     let number = this.#numbers.get(text)
     if (number !== undefined) return number
     const key = text.length < 1024 ? text : createHash('sha256').update(text).digest('base64')
-    let part = texts.get(key)
-    if (part === undefined) texts.set(key, (part = newPart(Buffer.from(text))), text.length)
+    const part = texts.getOrMake(key, () => newPart(Buffer.from(text)))
     number = this.parts.push(part) - 1
     this.#numbers.set(text, number)
     return number

@@ -2,6 +2,7 @@
  * Where a call of the user's function runs: on a worker when that is provably the same, else in the caller, exactly as
  * the original runs it. What was decided, and why, is kept for `explain`.
  */
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import { analyse, type FunctionVerdict } from '../../lib/explain.ts'
 import { isUnshippable, readingOnce, ship } from '../../lib/ship.ts'
 
@@ -76,13 +77,13 @@ const longMs = 1
 const lookedAtMask = 7
 const seldomMask = 31
 const oftenUntil = 1000
-/** Texts that are remembered, the oldest go first. */
+/** So many texts are remembered. */
 const maxKnown = 1000
 
 export class Placer {
   readonly #placement: Placement
   readonly #maxRetries: number
-  readonly #known = new Map<string, Known>()
+  readonly #known = new BoundedMap<string, Known>(maxKnown, { onForgotten: (_, known) => this.#forget(known) })
   /** Calls of texts that are not remembered any more. */
   readonly #forgotten = { worker: 0, caller: 0 }
   #lastFunction: AnyFunction | undefined
@@ -250,16 +251,12 @@ export class Placer {
     const counts = { worker: 0, caller: 0, stayed: 0, returned: 0 }
     const known: Known = { name, text, ...counts, reasons: [], isQuick: false, passMask: 0 }
     this.#known.set(text, known)
-    if (this.#known.size > maxKnown) this.#forgetOldest()
     return known
   }
 
-  #forgetOldest(): void {
-    const [oldest] = this.#known.values()
-    if (oldest === undefined) return
-    this.#known.delete(oldest.text)
-    this.#forgotten.worker += oldest.worker
-    this.#forgotten.caller += oldest.caller
+  #forget({ worker, caller }: Known): void {
+    this.#forgotten.worker += worker
+    this.#forgotten.caller += caller
   }
 }
 

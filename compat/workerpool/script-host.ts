@@ -5,6 +5,7 @@
 import { isAbsolute } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import { context } from '../../lib/context.ts'
 import { locateModule, taskTeller, type CarriedModule } from '../../lib/pinned.ts'
 import { provideModule } from '../shared/provide-module.ts'
@@ -178,20 +179,19 @@ function runCaptured(registry: WorkerRegistry, fn: Captured, params: readonly un
   )
 }
 
-const compiled = new Map<string, (...params: unknown[]) => unknown>()
+const maxCompiled = 500
+const compiled = new BoundedMap<string, (...params: unknown[]) => unknown>(maxCompiled)
 
 /**
  * `pool.exec(fn)`: the source is evaluated in the global scope, as the original does it, and called with an object that
  * carries the worker's API as `this`. Each call evaluates the function anew; the source is compiled once.
  */
 function runSource(registry: WorkerRegistry, source: string, params: readonly unknown[] | null): unknown {
-  let wrapper = compiled.get(source)
-  if (wrapper === undefined) {
-    // oxlint-disable-next-line typescript/no-implied-eval -- functions travel to this package's workers as source
-    wrapper = new Function(`return (${source}).apply(this, arguments);`) as (...params: unknown[]) => unknown
-    if (compiled.size >= 500) compiled.clear()
-    compiled.set(source, wrapper)
-  }
-  const self = Object.assign(wrapper, { worker: publicWorker(registry) })
+  const self = Object.assign(compiled.getOrMake(source, compile), { worker: publicWorker(registry) })
   return self.apply(self, [...(params ?? [])])
+}
+
+function compile(source: string): (...params: unknown[]) => unknown {
+  // oxlint-disable-next-line typescript/no-implied-eval -- functions travel to this package's workers as source
+  return new Function(`return (${source}).apply(this, arguments);`) as (...params: unknown[]) => unknown
 }

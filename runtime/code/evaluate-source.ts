@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import vm from 'node:vm'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
-import { BoundedCache } from './bounded-cache.ts'
+import { textCache } from './text-cache.ts'
 import { textLabel } from './text-label.ts'
 
 export type LoadedFunction = (...args: unknown[]) => unknown
@@ -60,14 +60,17 @@ export interface Evaluated {
   readonly make: () => unknown
 }
 
-const compiled = new BoundedCache<{ readonly script: vm.Script; readonly isMethod: boolean }>(1024, 8 * 1024 * 1024)
+interface Compiled {
+  readonly script: vm.Script
+  readonly isMethod: boolean
+}
+
+const compiled = textCache<Compiled>(1024, 8 * 1024 * 1024)
 
 /** Each call gives variables of their own. Throws RuntimeEnvSetupError where the text is no function or class here. */
 export function evaluateWithVariables(text: string, name: string, variables: readonly string[]): Evaluated {
   const key = `${name}\0${variables.join()}\0${text}`
-  let known = compiled.get(key)
-  if (known === undefined) compiled.set(key, (known = compileWithVariables(text, name, variables)), key.length)
-  const { script, isMethod } = known
+  const { script, isMethod } = compiled.getOrMake(key, () => compileWithVariables(text, name, variables))
   const { set, make } = (script.runInThisContext() as (nameFunction: NameFunction) => Evaluated)(nameFunction)
   return {
     set,
@@ -79,11 +82,7 @@ export function evaluateWithVariables(text: string, name: string, variables: rea
   }
 }
 
-function compileWithVariables(
-  text: string,
-  name: string,
-  variables: readonly string[],
-): { script: vm.Script; isMethod: boolean } {
+function compileWithVariables(text: string, name: string, variables: readonly string[]): Compiled {
   if (/\bimport\b/.test(text)) readyDynamicImport()
   const declared = variables.length === 0 ? '' : `let ${variables.join()};`
   const given = variables.map((variable, index) => `${variable}=__values[${index}]`).join(';')

@@ -3,10 +3,10 @@
  * The result is kept by text.
  */
 import type { Class } from 'acorn'
-import { BoundedCache } from './bounded-cache.ts'
 import { findClassUses, findOutsideUses, type NameUse, type OutsideSyntax, type OutsideUses } from './outside-uses.ts'
 import { lineStarts, parseFunction, position, type FunctionRoot } from './parse-function.ts'
 import { isStandardGlobal } from './standard-globals.ts'
+import { textCache } from './text-cache.ts'
 
 export interface FreeVariable {
   readonly name: string
@@ -50,15 +50,11 @@ export type FunctionAnalysis =
   | { readonly kind: 'accessor' | 'native' }
   | { readonly kind: 'unparsable'; readonly reason: string }
 
-const cache = new BoundedCache<FunctionAnalysis>(4096, 16 * 1024 * 1024)
+const cache = textCache<FunctionAnalysis>()
 
 /** Analyses what `Function.prototype.toString` gives. */
 export function analyseFunction(text: string): FunctionAnalysis {
-  const known = cache.get(text)
-  if (known !== undefined) return known
-  const analysis = analyse(text)
-  cache.set(text, analysis, text.length)
-  return analysis
+  return cache.getOrMake(text, analyse)
 }
 
 /**

@@ -4,7 +4,6 @@
  * that names what stands in the way.
  */
 import { FunctionCaptureError } from '../base/errors.ts'
-import { BoundedCache } from './bounded-cache.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
@@ -15,6 +14,7 @@ import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
 import { noteFunction } from './original-places.ts'
 import { injectedHelper, refusals, refusalText, standsInTheWay, type Refusal } from './refusal.ts'
+import { textCache } from './text-cache.ts'
 
 export { decodeDefinition, isClosure, moduleExport, withPack, type FunctionDefinition } from './definition.ts'
 
@@ -33,7 +33,7 @@ type Outcome =
 
 /** A function with a definition keeps it; refusals are kept by text only, as a module may yet come to export it. */
 const byIdentity = new WeakMap<Function, FunctionDefinition>()
-const byText = new BoundedCache<Outcome>(4096, 16 * 1024 * 1024)
+const byText = textCache<Outcome>()
 const maxNameLength = 200
 
 /**
@@ -100,7 +100,7 @@ function resolveText(fn: Function): Outcome {
   const found = refusals(analysis, name, shadowing(fn, analysis))
   const outcome = outcomeOf(fn, analysis, found, name)
   // The same text may stand where its variables are.
-  if (outcome.kind === 'shipped' || standsInTheWay(outcome.refusals).length > 0) byText.set(key, outcome, key.length)
+  if (outcome.kind === 'shipped' || standsInTheWay(outcome.refusals).length > 0) byText.set(key, outcome)
   return outcome
 }
 

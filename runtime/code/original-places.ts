@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { BoundedMap } from '../base/bounded-map.ts'
 import { readScopes, type FunctionScopes } from './captures/scopes.ts'
 import { scriptOf, scriptText } from './captures/scripts.ts'
 import { lineStarts, position } from './parse-function.ts'
@@ -23,8 +24,8 @@ interface Known {
   isAmbiguous: boolean
 }
 
-const byText = new Map<string, Known>()
 const maxTexts = 2000
+const byText = new BoundedMap<string, Known>(maxTexts)
 
 /** `text` is what is sent of `fn`. */
 export function noteFunction(text: string, fn: Function, location?: Location): void {
@@ -33,7 +34,6 @@ export function noteFunction(text: string, fn: Function, location?: Location): v
     known.isAmbiguous ||= isElsewhere(known.location, location)
     return
   }
-  if (byText.size >= maxTexts) for (const oldest of byText.keys()) if (byText.delete(oldest)) break
   byText.set(text, { fn: new WeakRef(fn), location, isAmbiguous: false })
 }
 
@@ -105,16 +105,12 @@ function placeText(url: string, isModule: boolean, { line, column }: Place): str
   return `${file}:${line}:${column}`
 }
 
-const maps = new Map<string, SourceMap | null>()
 const maxMaps = 64
+const maps = new BoundedMap<string, SourceMap | null>(maxMaps)
 
 function originalPlace(url: string, mapUrl: string, { line, column }: Place): string | undefined {
   if (mapUrl === '') return undefined
-  let map = maps.get(mapUrl)
-  if (map === undefined) {
-    if (maps.size >= maxMaps) maps.clear()
-    maps.set(mapUrl, (map = readMap(new URL(mapUrl, url)) ?? null))
-  }
+  const map = maps.getOrMake(mapUrl, () => readMap(new URL(mapUrl, url)))
   const entry = map?.findEntry(line - 1, column - 1)
   if (entry === undefined || !('originalSource' in entry)) return undefined
   const base = mapUrl.startsWith('data:') ? url : new URL(mapUrl, url)
@@ -122,12 +118,12 @@ function originalPlace(url: string, mapUrl: string, { line, column }: Place): st
   return `${source.protocol === 'file:' ? fileURLToPath(source) : source.href}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
 }
 
-function readMap(url: URL): SourceMap | undefined {
+function readMap(url: URL): SourceMap | null {
   try {
     const text = url.protocol === 'file:' ? readFileSync(url, 'utf8') : textOfData(url.href)
-    return text === undefined ? undefined : new SourceMap(JSON.parse(text) as SourceMapPayload)
+    return text === undefined ? null : new SourceMap(JSON.parse(text) as SourceMapPayload)
   } catch {
-    return undefined
+    return null
   }
 }
 

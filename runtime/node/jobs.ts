@@ -4,6 +4,7 @@
  *   1. linked --link lost--> 2. away --jobStart over a new link--> 1.
  *   1 --jobEnd, 2 --driverGraceMs over, head says so--> (ended: workers ended, objects deleted)
  */
+import { BoundedSet } from '../base/bounded-set.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import type { Link } from '../transport/link.ts'
@@ -20,7 +21,7 @@ export interface JobsOptions {
   readonly onEnd: (job: ProcessId, reason: string, owners: readonly ProcessId[], home: boolean) => void
 }
 
-/** Jobs that ended and whose late messages are refused; the oldest are forgotten first. */
+/** Jobs that ended and whose late messages are refused: so many are remembered. */
 const rememberedEnds = 1_000
 
 export class Jobs {
@@ -28,7 +29,7 @@ export class Jobs {
   readonly #home = new Map<ProcessId, HomeJob>()
   /** Owners by job: the driver, and the workers that own something here. */
   readonly #owners = new Map<ProcessId, Set<ProcessId>>()
-  readonly #ended = new Set<ProcessId>()
+  readonly #ended = new BoundedSet<ProcessId>(rememberedEnds)
 
   constructor(options: JobsOptions) {
     this.#options = options
@@ -93,10 +94,6 @@ export class Jobs {
   end(job: ProcessId, reason: string): void {
     if (this.#ended.has(job)) return
     this.#ended.add(job)
-    for (const oldest of this.#ended) {
-      if (this.#ended.size <= rememberedEnds) break
-      this.#ended.delete(oldest)
-    }
     const home = this.#home.get(job)
     home?.graceTimer?.cancel()
     const owners = [...(this.#owners.get(job) ?? [job])]

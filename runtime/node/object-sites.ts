@@ -1,11 +1,12 @@
 /** Which lines of programs made the objects that lie here, where their owners say so (see owner/sited-objects.ts). */
+import { BoundedMap } from '../base/bounded-map.ts'
 import type { StoreUsage } from '../objects/store-usage.ts'
 
-/** The oldest are forgotten first. */
+/** So many are remembered. */
 const mostSites = 100_000
 
 export class ObjectSites {
-  readonly #sites = new Map<string, string>()
+  readonly #sites = new BoundedMap<string, string>(mostSites)
 
   get size(): number {
     return this.#sites.size
@@ -13,10 +14,6 @@ export class ObjectSites {
 
   add(key: string, site: string): void {
     this.#sites.set(key, site)
-    for (const oldest of this.#sites.keys()) {
-      if (this.#sites.size <= mostSites) return
-      this.#sites.delete(oldest)
-    }
   }
 
   freed(keys: readonly string[]): void {

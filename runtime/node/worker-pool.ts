@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
@@ -74,8 +75,7 @@ const keptEpochs = 16
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #running = new Map<ProcessId, Running>()
-  /** Oldest first. */
-  readonly #ended = new Map<ProcessId, EndedWorker>()
+  readonly #ended: BoundedMap<ProcessId, EndedWorker>
   /** Ended workers whose output is still there, oldest first. */
   readonly #logged: ProcessId[] = []
   #emptyWaiters: (() => void)[] = []
@@ -84,6 +84,7 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options
     this.#early = options.early
+    this.#ended = new BoundedMap(options.rememberedExits ?? 1_000)
   }
 
   get size(): number {
@@ -215,7 +216,7 @@ export class WorkerPool {
     running?.page?.close()
     rmSync(join(runFolder, 'pages', worker), { force: true })
     rmSync(this.socketPath(worker), { force: true })
-    this.#remember(worker, ended)
+    this.#ended.set(worker, ended)
     onExit(worker, exit)
     this.#removeOldLogs(worker)
     for (const resolve of running?.waiting ?? []) resolve(ended)
@@ -230,15 +231,6 @@ export class WorkerPool {
         const path = this.logPath(oldest, stream)
         for (const part of [path, earlierLog(path)]) rmSync(part, { force: true })
       }
-    }
-  }
-
-  #remember(worker: ProcessId, ended: EndedWorker): void {
-    this.#ended.set(worker, ended)
-    const limit = this.#options.rememberedExits ?? 1_000
-    for (const oldest of this.#ended.keys()) {
-      if (this.#ended.size <= limit) return
-      this.#ended.delete(oldest)
     }
   }
 }

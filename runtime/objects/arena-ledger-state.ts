@@ -13,6 +13,8 @@
  *   may be what writers wait for. A request that cannot be served evicts, then asks holders to collect garbage, and fails
  *   when nothing has become free for `fullWaitMs`, and nothing is on its way to a disk that takes what it gets.
  */
+import { BoundedMap } from '../base/bounded-map.ts'
+import { BoundedSet } from '../base/bounded-set.ts'
 import { parseObjectKey, type ProcessId } from '../base/ids.ts'
 import { ArenaObjects, type Entry, type GetAnswer, type Reader } from './arena-objects.ts'
 import { ArenaSpace, roundUp, type Room } from './arena-space.ts'
@@ -44,7 +46,7 @@ const collectEveryMs = 50
 const askAgainMs = 250
 /** After a failed spill, in milliseconds. */
 const spillAgainMs = 500
-/** Remembered keys of objects that were evicted, or freed before they were sealed. */
+/** So many keys of objects are remembered that were evicted, or freed before they were sealed; and owners that are gone. */
 const mostRemembered = 100_000
 
 export class ArenaLedger {
@@ -60,9 +62,9 @@ export class ArenaLedger {
   /** Reads of keys that are not here yet. */
   readonly #expecting = new Map<string, { readonly untilMs: number; readers: Reader[] }>()
   /** Keys that were freed before they were sealed, with when that is forgotten. */
-  readonly #freedEarly = new Map<string, number>()
-  readonly #evicted = new Set<string>()
-  readonly #goneOwners = new Set<ProcessId>()
+  readonly #freedEarly = new BoundedMap<string, number>(mostRemembered)
+  readonly #evicted = new BoundedSet<string>(mostRemembered)
+  readonly #goneOwners = new BoundedSet<ProcessId>(mostRemembered)
   #isServing = false
   #nextAsk = 1
   #askedAtMs = -Infinity
@@ -77,7 +79,7 @@ export class ArenaLedger {
       space: this.space,
       onFree: () => (this.#progressAtMs = now()),
       dropDisk: (disk) => effects.dropDisk(disk),
-      onDropped: (key) => remember(this.#evicted, key),
+      onDropped: (key) => this.#evicted.add(key),
     })
     this.#effects = effects
     this.#now = now
@@ -164,7 +166,7 @@ export class ArenaLedger {
     this.#evicted.delete(key)
     const entry = this.objects.find(key)
     if (entry !== undefined) this.objects.unname(entry)
-    else if (early) remember(this.#freedEarly, key, this.#now() + sealWaitMs)
+    else if (early) this.#freedEarly.set(key, this.#now() + sealWaitMs)
     // Who removes it here is about to make it anew: that seal is wanted.
     if (!early) this.#freedEarly.delete(key)
     this.#serve()
@@ -172,7 +174,7 @@ export class ArenaLedger {
 
   /** `gone`: nothing of that owner is wanted here ever again. */
   deleteOwnedBy(owner: ProcessId, gone: boolean): void {
-    if (gone) remember(this.#goneOwners, owner)
+    if (gone) this.#goneOwners.add(owner)
     this.objects.unnameOwnedBy(owner)
     this.#serve()
   }
@@ -363,14 +365,4 @@ export class ArenaLedger {
     for (const process of processes) holders.asked(process, nowMs)
     if (processes.length > 0) this.#effects.collect(processes, this.#nextAsk++)
   }
-}
-
-function remember(keys: Set<string>, key: string): void
-function remember(keys: Map<string, number>, key: string, value: number): void
-function remember(keys: Set<string> | Map<string, number>, key: string, value = 0): void {
-  if (keys instanceof Map) keys.set(key, value)
-  else keys.add(key)
-  if (keys.size <= mostRemembered) return
-  const oldest = keys.keys().next().value
-  if (oldest !== undefined) keys.delete(oldest)
 }

@@ -1,18 +1,14 @@
 /** How copies were lost on the disk of this node: who did not hear the answer asks again, when they are gone already. */
+import { BoundedMap } from '../base/bounded-map.ts'
 
 /** So many are remembered. */
 const mostCopies = 1_000
 
 export class LostCopies {
-  readonly #why = new Map<string, string>()
+  readonly #why = new BoundedMap<string, string>(mostCopies)
 
   add(key: string, why: string): void {
-    this.#why.delete(key)
     this.#why.set(key, why)
-    for (const oldest of this.#why.keys()) {
-      if (this.#why.size <= mostCopies) break
-      this.#why.delete(oldest)
-    }
   }
 
   whyLost(key: string): string | undefined {

@@ -1,4 +1,5 @@
 /** What a process knows of the nodes: asked of its home on a miss, corrected by node events. */
+import { BoundedSet } from '../base/bounded-set.ts'
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { NodeRow } from '../protocol/messages.ts'
@@ -13,8 +14,7 @@ export class KnownNodes {
   readonly #clock: Clock
   readonly #ask: () => Promise<readonly NodeRow[]>
   readonly #nodes: Map<NodeId, KnownNode> = new Map()
-  /** In order of death. */
-  readonly #dead: Set<NodeId> = new Set()
+  readonly #dead = new BoundedSet<NodeId>(maxDead, (node) => this.#nodes.delete(node))
   #asking: Promise<unknown> | undefined
 
   /** `ask` must also `learn` what it answers. */
@@ -48,12 +48,6 @@ export class KnownNodes {
 
   down(node: NodeId, reason: string): void {
     this.#nodes.set(node, { url: '', dead: true, reason })
-    this.#dead.delete(node)
     this.#dead.add(node)
-    for (const oldest of this.#dead) {
-      if (this.#dead.size <= maxDead) return
-      this.#dead.delete(oldest)
-      this.#nodes.delete(oldest)
-    }
   }
 }

@@ -6,6 +6,7 @@
  *
  * Nothing is held for that: the value is there until it is collected, as it would be anyhow.
  */
+import { BoundedMap } from '../base/bounded-map.ts'
 import { onlyReads } from '../code/analysis/reads-only.ts'
 import type { LoadedFunction } from '../code/load.ts'
 import { objectKey } from '../base/ids.ts'
@@ -33,7 +34,7 @@ const plain: ReadonlySet<object> = new Set<object>(
 export class ReadAgain {
   readonly #access: () => ObjectAccess
   readonly #reads = new WeakMap<LoadedFunction, readonly boolean[]>()
-  readonly #values = new Map<string, WeakRef<object>>()
+  readonly #values = new BoundedMap<string, WeakRef<object>>(mostValues)
 
   constructor(access: () => ObjectAccess) {
     this.#access = access
@@ -51,14 +52,8 @@ export class ReadAgain {
 
   async #bring(key: string, [ref, outcome]: Attachment, register: RegisterRefs): Promise<unknown> {
     const value = await this.#access().decode(ref, outcome, register)
-    if (ArrayBuffer.isView(value) && plain.has(Object.getPrototypeOf(value) as object)) {
-      this.#values.delete(key)
+    if (ArrayBuffer.isView(value) && plain.has(Object.getPrototypeOf(value) as object))
       this.#values.set(key, new WeakRef(value))
-      for (const oldest of this.#values.keys()) {
-        if (this.#values.size <= mostValues) break
-        this.#values.delete(oldest)
-      }
-    }
     return value
   }
 

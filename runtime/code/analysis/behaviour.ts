@@ -1,7 +1,7 @@
 /** What a text does, with lines, kept by text. */
 import { analyseFunction, type FunctionAnalysis } from '../free-variables.ts'
-import { BoundedCache } from '../bounded-cache.ts'
 import { lineStarts, parseFunction, position } from '../parse-function.ts'
+import { textCache } from '../text-cache.ts'
 import { walkFunction } from './alias-walk.ts'
 import type { Source } from './sources.ts'
 import type { BehaviourEvent, Call } from './walker.ts'
@@ -18,12 +18,10 @@ export interface TextBehaviour {
   readonly shadowed: Map<string, boolean>
 }
 
-const cache = new BoundedCache<TextBehaviour>(4096, 16 * 1024 * 1024)
+const cache = textCache<TextBehaviour>()
 
 export function behaviourOf(text: string): TextBehaviour {
-  let known = cache.get(text)
-  if (known === undefined) cache.set(text, (known = look(text)), text.length)
-  return known
+  return cache.getOrMake(text, look)
 }
 
 function look(text: string): TextBehaviour {

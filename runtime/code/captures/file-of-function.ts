@@ -1,4 +1,5 @@
 /** The file that a function was written in, as far as it tells of the variables around the function. */
+import { BoundedMap } from '../../base/bounded-map.ts'
 import { FileBindings } from '../analysis/file-bindings.ts'
 import { variablesSetUntil } from '../evaluate-source.ts'
 import { lineStarts } from '../parse-function.ts'
@@ -23,8 +24,8 @@ interface KnownFile {
   readonly givenUntil: number
 }
 
-const files = new Map<string, KnownFile | null>()
 const maxFiles = 64
+const files = new BoundedMap<string, KnownFile | null>(maxFiles)
 /** Larger texts are not looked into: it would take as long as they are large. */
 const maxTextLength = 4 * 1024 * 1024
 
@@ -32,11 +33,7 @@ const maxTextLength = 4 * 1024 * 1024
 export function fileOf(location: FunctionScopes['location']): FileOfFunction | undefined {
   if (location === undefined) return undefined
   const { scriptId, line, column } = location
-  let known = files.get(scriptId)
-  if (known === undefined) {
-    if (files.size >= maxFiles) files.clear()
-    files.set(scriptId, (known = readFile(scriptId)))
-  }
+  const known = files.getOrMake(scriptId, readFile)
   if (known === null) return undefined
   const { url, bindings, starts, givenUntil } = known
   const offset = (starts[line] ?? 0) + column

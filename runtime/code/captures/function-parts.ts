@@ -3,6 +3,7 @@
  * now. Refusals say why there is no such thing.
  */
 import { types } from 'node:util'
+import { BoundedMap } from '../../base/bounded-map.ts'
 import { analyseFunction, type FreeVariable, type FunctionAnalysis } from '../free-variables.ts'
 import { injectedHelper, refusals, refusalText } from '../refusal.ts'
 import { commonJsRemedy, isStandardGlobal } from '../standard-globals.ts'
@@ -127,22 +128,17 @@ function noInspector(wanted: readonly FreeVariable[]): string {
   )
 }
 
-const shadowed = new Map<string, boolean>()
 const maxShadowed = 10_000
+const shadowed = new BoundedMap<string, boolean>(maxShadowed)
 
 /** Globals are looked for once a text: whether a variable of that name stands around it cannot change. */
 function needsLook(fn: Function, { name, standardGlobal }: FreeVariable): boolean {
   if (name === injectedHelper || name === 'undefined') return false
   if (!standardGlobal) return true
-  const key = `${name}\0${Function.prototype.toString.call(fn)}`
-  let known = shadowed.get(key)
-  if (known === undefined) {
+  return shadowed.getOrMake(`${name}\0${Function.prototype.toString.call(fn)}`, () => {
     const scopes = readScopes(fn)
-    known = scopes !== undefined && findVariable(scopes, name) !== undefined
-    if (shadowed.size >= maxShadowed) shadowed.clear()
-    shadowed.set(key, known)
-  }
-  return known
+    return scopes !== undefined && findVariable(scopes, name) !== undefined
+  })
 }
 
 /** Undefined where there is no such variable: using it is the same error there as here. */

@@ -3,6 +3,7 @@
  * is, whichever way it came to the program. (CommonJS shows all that it has loaded; ES modules do not.)
  */
 import type { Program } from 'acorn'
+import { BoundedMap } from '../../base/bounded-map.ts'
 import { parseProgram } from '../parse-function.ts'
 import { addPatternNames } from '../scope.ts'
 import { isShared, type ModuleReference } from './module-references.ts'
@@ -30,22 +31,18 @@ function find(fn: Function): ModuleReference | undefined {
   return undefined
 }
 
-const packageScripts = new Map<string, boolean>()
+const maxScripts = 1000
+const packageScripts = new BoundedMap<string, boolean>(maxScripts)
 
 /** Whether a script is an ES module of a package. */
 export function isPackageScript(scriptId: string): boolean {
-  let answer = packageScripts.get(scriptId)
-  if (answer === undefined) {
+  return packageScripts.getOrMake(scriptId, () => {
     const script = scriptOf(scriptId)
-    answer = script?.isModule === true && isNamed(script.url)
-    if (packageScripts.size >= maxScripts) packageScripts.clear()
-    packageScripts.set(scriptId, answer)
-  }
-  return answer
+    return script?.isModule === true && isNamed(script.url)
+  })
 }
 
-const byScript = new Map<string, ReadonlyMap<string, string>>()
-const maxScripts = 1000
+const byScript = new BoundedMap<string, ReadonlyMap<string, string>>(maxScripts)
 
 /** Our own chunks are shared, and have no name that holds for another machine. */
 function isNamed(url: string): boolean {
@@ -54,12 +51,7 @@ function isNamed(url: string): boolean {
 }
 
 function exportsOfScript(scriptId: string): ReadonlyMap<string, string> {
-  let found = byScript.get(scriptId)
-  if (found === undefined) {
-    if (byScript.size >= maxScripts) byScript.clear()
-    byScript.set(scriptId, (found = exportsOf(scriptText(scriptId) ?? '')))
-  }
-  return found
+  return byScript.getOrMake(scriptId, () => exportsOf(scriptText(scriptId) ?? ''))
 }
 
 /** The variables of an ES module that it exports, by the names that they have outside. */

@@ -6,7 +6,7 @@
  * milliseconds, when a function of a file that is not known yet comes by.
  */
 import type * as Inspector from 'node:inspector'
-import { BoundedCache } from '../bounded-cache.ts'
+import { BoundedMap } from '../../base/bounded-map.ts'
 import { ask, inspectorSession } from './scopes.ts'
 
 export interface Script {
@@ -18,7 +18,11 @@ export interface Script {
 }
 
 const scripts = new Map<string, Script>()
-const texts = new BoundedCache<string>(256, 32 * 1024 * 1024)
+const texts = new BoundedMap<string, string>(256, {
+  readingRenews: true,
+  maxWeight: 32 * 1024 * 1024,
+  weightOf: (_, text) => text.length,
+})
 
 /** Undefined where this Node cannot tell. */
 export function scriptOf(scriptId: string): Script | undefined {
@@ -34,7 +38,7 @@ export function scriptText(scriptId: string): string | undefined {
     (on) =>
       ask<Inspector.Debugger.GetScriptSourceReturnType>(on, 'Debugger.getScriptSource', { scriptId }).scriptSource,
   )
-  if (text !== undefined) texts.set(scriptId, text, text.length)
+  if (text !== undefined) texts.set(scriptId, text)
   return text
 }
 

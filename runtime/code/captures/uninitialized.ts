@@ -6,6 +6,7 @@
  * line was run, or in a file whose own code has run to its end. Anything else is refused.
  */
 import type { AnyNode, Program } from 'acorn'
+import { BoundedMap } from '../../base/bounded-map.ts'
 import { lineStarts, parseProgram } from '../parse-function.ts'
 import { addPatternNames, childNodes } from '../scope.ts'
 import type { FunctionScopes } from './scopes.ts'
@@ -30,17 +31,11 @@ export function whyUndefined({ location, scopes }: FunctionScopes, name: string)
   return isOfFile && hasRun(program, scriptOf(scriptId)?.url ?? '') ? undefined : unknownReason
 }
 
-const programs = new Map<string, Program | null>()
 const maxPrograms = 32
+const programs = new BoundedMap<string, Program | null>(maxPrograms)
 
 function programOf(scriptId: string, text: string): Program | undefined {
-  let known = programs.get(scriptId)
-  if (known === undefined) {
-    if (programs.size >= maxPrograms) programs.clear()
-    known = parseScript(scriptId, text)
-    programs.set(scriptId, known)
-  }
-  return known ?? undefined
+  return programs.getOrMake(scriptId, () => parseScript(scriptId, text)) ?? undefined
 }
 
 function parseScript(scriptId: string, text: string): Program | null {
