@@ -1,20 +1,10 @@
 /** Reads what `send-code.ts` wrote: functions with their variables, classes, instances. */
 import { Pending, type PartReader } from '../../protocol/code-values.ts'
 import { evaluateWithVariables, type Evaluated } from '../evaluate-source.ts'
+import { form } from './code-forms.ts'
 import { copyOf, noteCopy, ownFunction } from './origins.ts'
 import { readExtended } from './extended-objects.ts'
 import { loadedModule } from './loaded-modules.ts'
-
-/** As `form` of `send-code.ts`. */
-const intrinsicForm = 0
-const moduleForm = 1
-const functionForm = 2
-const classForm = 3
-const objectForm = 4
-const namespaceForm = 5
-const wrapperForm = 6
-const extendedForm = 7
-const madeForm = 8
 
 /** Texts that a value was sent without, by number. */
 export type TextSource = (number: number) => string
@@ -22,23 +12,23 @@ export type TextSource = (number: number) => string
 export function readCode(reader: PartReader, textOf: TextSource): unknown {
   const kind = reader.count()
   switch (kind) {
-    case intrinsicForm:
+    case form.intrinsic:
       return added(reader, followPath(globalThis, reader.text().split('.')))
-    case moduleForm:
+    case form.module:
       return added(reader, readReference(reader))
-    case functionForm:
+    case form.function:
       return readFunction(reader, textOf)
-    case classForm:
+    case form.class:
       return readClass(reader, textOf)
-    case objectForm:
+    case form.object:
       return readObject(reader)
-    case namespaceForm:
+    case form.namespace:
       return readNamespace(reader)
-    case wrapperForm:
+    case form.wrapper:
       return readWrapper(reader)
-    case extendedForm:
+    case form.extended:
       return readInstance(reader)
-    case madeForm:
+    case form.made:
       return readMade(reader)
     default:
       throw new TypeError(`code of the kind ${kind}, which this version does not know`)

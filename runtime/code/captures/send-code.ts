@@ -21,6 +21,7 @@ import {
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
 import { noteFunction } from '../original-places.ts'
+import { form } from './code-forms.ts'
 import { takeApart, type FunctionParts } from './function-parts.ts'
 import { extendedBrand } from './extended-objects.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
@@ -29,19 +30,6 @@ import { isPackageScript, referenceByFile } from './package-functions.ts'
 import { readCode, type TextSource } from './receive-code.ts'
 import { standInReference } from './stand-ins.ts'
 import { builtInBase, isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
-
-/** What begins the encoding of each. */
-export const form = {
-  intrinsic: 0,
-  module: 1,
-  function: 2,
-  class: 3,
-  object: 4,
-  namespace: 5,
-  wrapper: 6,
-  extended: 7,
-  made: 8,
-} as const
 
 /** Where a text goes: into the value itself, or out of it, to be named there by a number. */
 export interface TextSink {
