@@ -56,9 +56,7 @@ export class ArenaWriter implements ObjectWriter {
 
   async seal(): Promise<void> {
     this.#mustBeOpen()
-    const { missingBytes } = this.#coverage
-    if (missingBytes > 0)
-      throw new RangeError(`${missingBytes} of ${this.sizeBytes} bytes are not written; write them before seal()`)
+    this.#coverage.checkWhole()
     this.#isEnded = true
     await this.#parts.store.sealed(this)
   }

@@ -25,7 +25,10 @@ export class Coverage {
     this.#spans = apart
   }
 
-  get missingBytes(): number {
-    return this.#spans.reduce((missing, { from, to }) => missing - (to - from), this.#sizeBytes)
+  /** @throws RangeError where bytes are missing. */
+  checkWhole(): void {
+    const missingBytes = this.#spans.reduce((missing, { from, to }) => missing - (to - from), this.#sizeBytes)
+    if (missingBytes === 0) return
+    throw new RangeError(`${missingBytes} of ${this.#sizeBytes} bytes are not written; write them before seal()`)
   }
 }

@@ -208,9 +208,7 @@ class FileWriter implements ObjectWriter {
 
   async seal(): Promise<void> {
     this.#mustBeOpen()
-    const { missingBytes } = this.#coverage
-    if (missingBytes > 0)
-      throw new RangeError(`${missingBytes} of ${this.sizeBytes} bytes are not written; write them before seal()`)
+    this.#coverage.checkWhole()
     await this.sealWhole()
   }
 
