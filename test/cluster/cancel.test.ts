@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { cancel, explain, get, init, type ObjectRef, put, remote, shutdown } from 'outpool'
-import { ended, eventually, measure, rejection, Trace, usePlainWorkers } from './support.ts'
+import { ended, eventually, measure, Trace, usePlainWorkers } from './support.ts'
+import { rejection } from '../tools/rejection.ts'
 import { canShare } from '../tools/native.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)

@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { explain, init, type ObjectRef, remote, shutdown, type TaskOptions } from 'outpool'
 import { collectGarbage } from '../../runtime/base/garbage.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
-import { eventually, rejection, TestCluster, usePlainWorkers } from './support.ts'
+import { eventually, TestCluster, usePlainWorkers } from './support.ts'
+import { rejection } from '../tools/rejection.ts'
 
 const module = new URL('fixtures/generators.mjs', import.meta.url)
 const where: TaskOptions = { numReturns: 'streaming', numCpus: 0, resources: { here: 1 } }

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { cancel, explain, init, type ObjectRef, remote, shutdown, type TaskOptions } from 'outpool'
 import { collectGarbage } from '../../runtime/base/garbage.ts'
-import { eventually, rejection, Trace, usePlainWorkers } from './support.ts'
+import { eventually, Trace, usePlainWorkers } from './support.ts'
+import { rejection } from '../tools/rejection.ts'
 
 const module = new URL('fixtures/generators.mjs', import.meta.url)
 const streaming: TaskOptions = { numReturns: 'streaming' }

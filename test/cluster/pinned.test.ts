@@ -10,7 +10,8 @@ import {
   type PinnedWorkerOptions,
   type WorkerExit,
 } from '../../dist/lib/pinned.js'
-import { ended, eventually, rejection, Trace, usePlainWorkers } from './support.ts'
+import { ended, eventually, Trace, usePlainWorkers } from './support.ts'
+import { rejection } from '../tools/rejection.ts'
 
 const stateful = new URL('fixtures/stateful.mjs', import.meta.url)
 const setState = moduleFunction(stateful, 'setState')

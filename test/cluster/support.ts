@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { inspect } from 'node:util'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { startDetached } from '../../dist/runtime/cluster/detach.js'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
@@ -142,18 +141,6 @@ export function foldersIn(path: string): string[] {
 
 export function recordedIds(): string[] {
   return listRecords().map(({ id }) => id)
-}
-
-/** What a promise rejects with; one that resolves is an error. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  let value: unknown
-  try {
-    value = await promise
-  } catch (error) {
-    if (error instanceof Error) return error
-    throw new Error(`rejected with ${inspect(error)}, which is no error`, { cause: error })
-  }
-  throw new Error(`resolved to ${inspect(value)} instead of rejecting`)
 }
 
 /** Calls something short often enough to know its run time: only what was measured is sent ahead. */

@@ -17,7 +17,8 @@ import {
   shutdown,
   wait,
 } from 'outpool'
-import { rejection, Trace, usePlainWorkers } from './support.ts'
+import { Trace, usePlainWorkers } from './support.ts'
+import { rejection } from '../tools/rejection.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const add = remote((a: number, b: number) => a + b)

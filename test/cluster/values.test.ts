@@ -3,7 +3,8 @@ import { createServer } from 'node:net'
 import { init, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
 import { Pool } from 'outpool/multiprocessing'
 import { difference } from '../unit/objects/same-value.ts'
-import { rejection, usePlainWorkers } from './support.ts'
+import { usePlainWorkers } from './support.ts'
+import { rejection } from '../tools/rejection.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
 const identity = remote((value: unknown) => value)

@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { readFileSync } from 'node:fs'
 import { cancel, get, init, remote, shutdown } from 'outpool'
 import { descendantsOf, describeProcess } from '../tools/processes.mjs'
-import { ended, eventually, plainWorkers, rejection, Trace } from './support.ts'
+import { ended, eventually, plainWorkers, Trace } from './support.ts'
+import { rejection } from '../tools/rejection.ts'
 import { canShare, withoutStoreLine } from '../tools/native.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)

@@ -1,19 +1,11 @@
 /** What both p-limit and the shim do. Each row of the guide's table that says "same" has its test here. */
 import { expect } from 'chai'
 import type * as original from 'p-limit'
+import { rejection } from '../../tools/rejection.ts'
 
 export type PLimitModule = typeof original
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function rejection(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('it did not reject')
-}
 
 export function conformanceSuite(subject: { readonly name: string; load(): Promise<PLimitModule> }): void {
   describe(`p-limit: ${subject.name}`, () => {

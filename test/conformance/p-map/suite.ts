@@ -1,17 +1,9 @@
 /** What both p-map and the shim do. Each row of the guide's table that says "same" has its test here. */
 import { expect } from 'chai'
 import type * as original from 'p-map'
+import { rejection } from '../../tools/rejection.ts'
 
 export type PMapModule = typeof original
-
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('it did not reject')
-}
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 

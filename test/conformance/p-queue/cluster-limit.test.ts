@@ -10,7 +10,7 @@ import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import type { Home } from '../../../runtime/owner/home.ts'
 import { ended, eventually, TestCluster, usePlainWorkers } from '../../cluster/support.ts'
 import { steadyPort } from '../../tools/steady-port.ts'
-import { rejection } from './suite.ts'
+import { rejection } from '../../tools/rejection.ts'
 
 const program = fileURLToPath(new URL('programs/limited.mjs', import.meta.url))
 

@@ -9,7 +9,8 @@ import { root } from '../../tools/tree.ts'
 import { Gate, held } from '../gate.ts'
 import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { runProgram } from '../shim-programs.ts'
-import { conformanceSuite, rejection, type PQueueModule } from './suite.ts'
+import { rejection } from '../../tools/rejection.ts'
+import { conformanceSuite, type PQueueModule } from './suite.ts'
 
 const overTen = async (): Promise<PQueueModule> => {
   const built = pathToFileURL(join(root, 'dist/compat/p-queue/shim.js')).href

@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai'
 import type original from 'p-queue'
+import { rejection } from '../../tools/rejection.ts'
 
 type Queue = InstanceType<typeof original>
 type Options = ConstructorParameters<typeof original>[0]
@@ -21,15 +22,6 @@ export interface Subject {
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Error
-  }
-  throw new Error('it did not reject')
-}
 
 /** Listens as both majors let one listen: an EventEmitter, or an EventTarget. */
 function listen(queue: Queue, event: string, heard: (detail: unknown) => void): void {

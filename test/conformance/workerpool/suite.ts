@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type original from 'workerpool'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
 import { eventually } from '../../cluster/support.ts'
+import { rejection } from '../../tools/rejection.ts'
 
 export type Workerpool = typeof original
 
@@ -55,14 +56,6 @@ export function conformanceSuite(subject: Subject): void {
       const pool = file === undefined ? workerpool.pool(all) : workerpool.pool(file, all)
       pools.push(pool)
       return pool
-    }
-    const rejection = async (promise: AnyPromise): Promise<Error> => {
-      try {
-        await promise
-      } catch (error) {
-        return error as Error
-      }
-      throw new Error('it did not reject')
     }
 
     describe('exports', () => {
