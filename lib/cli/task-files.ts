@@ -1,7 +1,8 @@
 /** What processes with OUTPOOL_EVENTS wrote down about their tasks on this machine, read again. */
-import { createReadStream, readdirSync, statSync } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { namesIn } from '../../runtime/base/names-in.ts'
 import { defaultEventsFolder, eventsFolder } from '../../runtime/owner/task-events.ts'
 import type { EventsHeader, TaskEvent } from '../../runtime/owner/task-events.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
@@ -76,14 +77,6 @@ async function eachLine(path: string, use: (line: TaskEvent) => boolean): Promis
 /** As `context().task.id` has it. */
 export function taskId({ process: owner }: EventsHeader, number: number): string {
   return `${owner}:${number.toString(16)}`
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
-  }
 }
 
 function changedAtMs(folder: string): number {

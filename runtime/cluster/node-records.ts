@@ -4,10 +4,11 @@
  * is removed by whoever reads it; its log stays for a while, since it may say why.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import { namesIn } from '../base/names-in.ts'
 import { writeNew } from '../base/new-file.ts'
 import { earlierLog } from '../node/rotate-file.ts'
 import type { DaemonOptions } from './daemon-options.ts'
@@ -55,7 +56,7 @@ export function removeRecord(id: NodeId, home: string = outpoolHome()): void {
 export function listRecords(home: string = outpoolHome()): NodeRecord[] {
   const folder = recordsFolder(home)
   const alive: NodeRecord[] = []
-  for (const name of filesIn(folder)) {
+  for (const name of namesIn(folder)) {
     if (!name.endsWith('.json')) continue
     const record = readRecord(join(folder, name))
     if (record && stateOfProcess(record) !== 'dead') alive.push(record)
@@ -69,7 +70,7 @@ export function newLogFile(home: string = outpoolHome()): string {
   const folder = recordsFolder(home)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const used = new Set(listRecords(home).map((record) => record.logFile))
-  const old = filesIn(folder)
+  const old = namesIn(folder)
     .filter((name) => name.endsWith('.log') && !used.has(join(folder, name)))
     .map((name) => ({ path: join(folder, name), atMs: changedAtMs(join(folder, name)) }))
     .sort((a, b) => b.atMs - a.atMs)
@@ -89,14 +90,6 @@ function readRecord(path: string): NodeRecord | undefined {
     return { ...(value as NodeRecord), head: head === true }
   } catch {
     return undefined
-  }
-}
-
-function filesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
   }
 }
 

@@ -21,7 +21,6 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
@@ -32,6 +31,7 @@ import { dirname, join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import { namesIn } from '../base/names-in.ts'
 import { mustBeNew, writeNew } from '../base/new-file.ts'
 import { awakeFile, awakeFileBytes } from '../owner/wait-awake.ts'
 import type { TokenRing } from '../transport/tokens.ts'
@@ -177,7 +177,7 @@ const startingGraceMs = 60_000
 export function removeStaleRunFolders(): NodeId[] {
   const root = runFoldersRoot()
   const removed: NodeId[] = []
-  for (const name of foldersIn(root)) {
+  for (const name of namesIn(root)) {
     if (!isProcessId(name)) continue
     const folder = join(root, name)
     if (!isStale(folder)) continue
@@ -194,14 +194,6 @@ function isStale(folder: string): boolean {
     return Date.now() - lstatSync(folder).mtimeMs > startingGraceMs
   } catch {
     return false
-  }
-}
-
-function foldersIn(root: string): string[] {
-  try {
-    return readdirSync(root)
-  } catch {
-    return []
   }
 }
 

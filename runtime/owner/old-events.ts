@@ -1,6 +1,7 @@
 /** Bounds what processes with OUTPOOL_EVENTS leave on the disk: the oldest jobs go when there are too many. */
-import { openSync, closeSync, readSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { openSync, closeSync, readSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { namesIn } from '../base/names-in.ts'
 import type { EventsHeader } from './task-events.ts'
 
 export interface EventLimits {
@@ -64,13 +65,5 @@ function headerOf(path: string): EventsHeader {
     return JSON.parse(text.split('\n')[0] ?? '') as EventsHeader
   } finally {
     closeSync(file)
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
   }
 }

@@ -8,7 +8,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { eventually, foldersIn } from './support.ts'
+import { namesIn } from '../../runtime/base/names-in.ts'
+import { eventually } from './support.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const command = join(root, 'dist/lib/cli/main.js')
@@ -60,8 +61,8 @@ export class BareNode {
 
   /** Where its code cache is. */
   get code(): string {
-    const [user = ''] = foldersIn(join(this.folder, 'tmp'))
-    const [id = ''] = foldersIn(join(this.folder, 'tmp', user))
+    const [user = ''] = namesIn(join(this.folder, 'tmp'))
+    const [id = ''] = namesIn(join(this.folder, 'tmp', user))
     return join(this.folder, 'tmp', user, id, 'code')
   }
 

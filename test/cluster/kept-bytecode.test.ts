@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
+import { namesIn } from '../../runtime/base/names-in.ts'
 import { Project } from './bare-nodes.ts'
-import { eventually, foldersIn } from './support.ts'
+import { eventually } from './support.ts'
 import { canShare } from '../tools/native.ts'
 
 const run = promisify(execFile)
@@ -88,7 +89,7 @@ describe('an installed package', function () {
 
   /** What was kept, by name, without the tag of the flags: workers have others than their driver. */
   const names = (): readonly string[] =>
-    [...new Set(foldersIn(kept).map((name) => name.replace(/[-.].*$/, '')))].toSorted()
+    [...new Set(namesIn(kept).map((name) => name.replace(/[-.].*$/, '')))].toSorted()
 
   /** Without what was being written when its process was ended. */
   const keptFiles = (): readonly string[] => readdirSync(kept).filter((name) => !/\.\d+$/.test(name))

@@ -12,7 +12,8 @@ import { openHome } from '../../runtime/owner/home.ts'
 import type { Home } from '../../runtime/owner/home.ts'
 import { dial } from '../../runtime/transport/dial.ts'
 import type { Link } from '../../runtime/transport/link.ts'
-import { eventually, foldersIn } from './support.ts'
+import { namesIn } from '../../runtime/base/names-in.ts'
+import { eventually } from './support.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -36,7 +37,7 @@ describe('local mode', () => {
     home?.close()
     await local?.stop()
     home = local = undefined
-    expect(foldersIn(runFoldersRoot())).to.deep.equal([])
+    expect(namesIn(runFoldersRoot())).to.deep.equal([])
   })
 
   it('is a cluster of one node without a port, whose head answers', async () => {

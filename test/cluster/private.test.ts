@@ -4,7 +4,8 @@ import { join, relative } from 'node:path'
 import { expect } from 'chai'
 import { init, put, remote, shutdown } from 'outpool'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
-import { eventually, foldersIn, TestCluster } from './support.ts'
+import { namesIn } from '../../runtime/base/names-in.ts'
+import { eventually, TestCluster } from './support.ts'
 
 /** What workers get of the environment of their node, and what the tests put there to find them. */
 const passed = new Set([
@@ -73,7 +74,7 @@ describe('what a node puts on the disk and into the environment of its workers',
     expect(readFileSync(`/proc/${head.pid}/cmdline`, 'utf8')).to.not.contain(cluster.token)
 
     // Events are written down a little after they happen.
-    await eventually(() => foldersIn(join(folder, 'events')).length > 0 || undefined)
+    await eventually(() => namesIn(join(folder, 'events')).length > 0 || undefined)
     const places = [runFolderOf(head.id), process.env['OUTPOOL_HOME'] as string, join(folder, 'events')]
     const entries = [...places, join(folder, 'tables')].flatMap(entriesBelow)
     const open = entries.filter(({ kind, mode }) =>

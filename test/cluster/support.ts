@@ -4,12 +4,13 @@
  */
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { newProcessId } from '../../runtime/base/ids.ts'
+import { namesIn } from '../../runtime/base/names-in.ts'
 import { startDetached } from '../../dist/runtime/cluster/detach.js'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
 import { joinCluster } from '../../runtime/cluster/join.ts'
@@ -111,7 +112,7 @@ export class TestCluster {
     }
     for (const note of this.#daemons) await eventually(() => stateOfProcess(note) !== 'alive' || undefined)
     // A guardian of a killed node removes its folder a little later.
-    await eventually(() => foldersIn(runFoldersRoot()).length === 0 || undefined)
+    await eventually(() => namesIn(runFoldersRoot()).length === 0 || undefined)
     rmSync(runFoldersRoot(), { recursive: true, force: true })
     rmSync(this.folder, { recursive: true, force: true })
     for (const [name, value] of this.#before) {
@@ -128,14 +129,6 @@ function withoutLoader<T>(start: () => T): T {
     return start()
   } finally {
     restore()
-  }
-}
-
-export function foldersIn(path: string): string[] {
-  try {
-    return readdirSync(path)
-  } catch {
-    return []
   }
 }
 
@@ -171,14 +164,14 @@ export class Trace {
 
   /** The lines of all processes, or of one file. */
   lines(file?: string): string[] {
-    return foldersIn(this.folder)
+    return namesIn(this.folder)
       .filter((name) => file === undefined || name === file)
       .flatMap((name) => readFileSync(join(this.folder, name), 'utf8').split('\n').filter(Boolean))
   }
 
   /** The processes that wrote, or that wrote this line. */
   files(line?: string): string[] {
-    return foldersIn(this.folder).filter((name) => line === undefined || this.lines(name).includes(line))
+    return namesIn(this.folder).filter((name) => line === undefined || this.lines(name).includes(line))
   }
 
   /** Waits for a line, for as long as the test may take. */

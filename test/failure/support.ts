@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { namesIn } from '../../runtime/base/names-in.ts'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
 import type { DaemonAnswer } from '../../runtime/cluster/detach.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
@@ -281,11 +282,7 @@ export class FailureCluster {
 
   /** The folders of node managers that are there. */
   runFolders(): string[] {
-    try {
-      return readdirSync(this.runRoot)
-    } catch {
-      return []
-    }
+    return namesIn(this.runRoot)
   }
 
   /** How often each task began, by its id. */
