@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { namesIn } from '../../runtime/base/names-in.ts'
-import { eventually } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const command = join(root, 'dist/lib/cli/main.js')

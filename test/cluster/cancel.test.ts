@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { cancel, explain, get, init, type ObjectRef, put, remote, shutdown } from 'outpool'
-import { ended, eventually, measure, Trace, usePlainWorkers } from './support.ts'
+import { ended, measure, Trace, usePlainWorkers } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 import { canShare } from '../tools/native.ts'
 

@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
 import { run } from './command.ts'
-import { eventually, TestCluster } from './support.ts'
+import { TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 describe('outpool chaos', function () {
   this.timeout(120_000)

@@ -4,7 +4,8 @@ import type { ClusterStatus } from '../../runtime/cluster/status.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
 import { Command, run } from './command.ts'
-import { eventually, recordedIds, TestCluster } from './support.ts'
+import { recordedIds, TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
 describe('outpool', () => {

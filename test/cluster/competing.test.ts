@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { eventually, Program, TestCluster, Trace } from './support.ts'
+import { Program, TestCluster, Trace } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 const count = 5
 const numCpus = 2

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { readdirSync } from 'node:fs'
 import { describeProcess, processesMarked } from '../tools/processes.mjs'
-import { ended, eventually, Program, Trace } from './support.ts'
+import { ended, Program, Trace } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
 describe('a program that never calls shutdown', () => {

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { init, remote, shutdown } from 'outpool'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { run } from './command.ts'
-import { eventually, expectInOrder, missedSoon, TestCluster } from './support.ts'
+import { expectInOrder, TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
+import { missedSoon } from '../tools/heartbeats.ts'
 import { checkedSpans } from './trace-format.ts'
 
 interface Told {

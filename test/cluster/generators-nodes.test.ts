@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { explain, init, type ObjectRef, remote, shutdown, type TaskOptions } from 'outpool'
 import { collectGarbage } from '../../runtime/base/garbage.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
-import { eventually, TestCluster, usePlainWorkers } from './support.ts'
+import { TestCluster, usePlainWorkers } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const module = new URL('fixtures/generators.mjs', import.meta.url)

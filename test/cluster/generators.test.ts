@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { cancel, explain, init, type ObjectRef, remote, shutdown, type TaskOptions } from 'outpool'
 import { collectGarbage } from '../../runtime/base/garbage.ts'
-import { eventually, Trace, usePlainWorkers } from './support.ts'
+import { Trace, usePlainWorkers } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const module = new URL('fixtures/generators.mjs', import.meta.url)

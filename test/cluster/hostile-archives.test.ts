@@ -9,7 +9,7 @@ import type * as Current from '../../runtime/owner/current.ts'
 import { archiveId } from '../../runtime/code/modules/archive.ts'
 import type { PackedManifest } from '../../runtime/code/modules/manifest.ts'
 import { BareNode, joinOptions, Project } from './bare-nodes.ts'
-import { eventually } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { magic, rawEnd, rawEntry, type EntryFacts } from '../unit/code/modules/raw-archive.ts'
 
 /** The same instance of the built package as the import of it: the tests' loader requires both. */

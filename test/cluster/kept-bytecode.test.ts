@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { namesIn } from '../../runtime/base/names-in.ts'
 import { Project } from './bare-nodes.ts'
-import { eventually } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { canShare } from '../tools/native.ts'
 
 const run = promisify(execFile)

@@ -15,7 +15,7 @@ import {
 } from 'outpool'
 import { currentRuntime } from '../../runtime/owner/current.ts'
 import { run } from './command.ts'
-import { eventually } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const length = 20_000

@@ -13,7 +13,7 @@ import type { Home } from '../../runtime/owner/home.ts'
 import { dial } from '../../runtime/transport/dial.ts'
 import type { Link } from '../../runtime/transport/link.ts'
 import { namesIn } from '../../runtime/base/names-in.ts'
-import { eventually } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
 const root = new URL('../../', import.meta.url)

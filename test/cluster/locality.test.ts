@@ -4,7 +4,8 @@ import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { NodeSummary } from '../../runtime/cluster/status.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
-import { eventually, plainWorkers, TestCluster } from './support.ts'
+import { plainWorkers, TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { canShare } from '../tools/native.ts'
 
 const mebibyte = 1024 * 1024

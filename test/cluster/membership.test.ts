@@ -6,7 +6,9 @@ import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { Home } from '../../runtime/owner/home.ts'
 import { steadyPort } from '../tools/steady-port.ts'
-import { ended, eventually, missedSoon, recordedIds, TestCluster } from './support.ts'
+import { ended, recordedIds, TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
+import { missedSoon } from '../tools/heartbeats.ts'
 
 describe('the members of a cluster', () => {
   let cluster: TestCluster

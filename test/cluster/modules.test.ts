@@ -9,7 +9,8 @@ import { moduleExport, withPack } from '../../runtime/code/function-source.ts'
 import { currentRuntime, type ProcessRuntime } from '../../runtime/owner/current.ts'
 import { BareNode, joinOptions, Project } from './bare-nodes.ts'
 import { Registry } from './registry.ts'
-import { eventually, Program } from './support.ts'
+import { Program } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const manifest = JSON.stringify({ name: 'project', type: 'module' })

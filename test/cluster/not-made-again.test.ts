@@ -3,7 +3,8 @@ import { explain, init, type ObjectReconstructionFailedError, type ObjectRef, re
 import { acquireWorker } from '../../dist/lib/pinned.js'
 import { currentRuntime } from '../../runtime/owner/current.ts'
 import type { Owner } from '../../runtime/owner/owner.ts'
-import { ended, eventually, TestCluster, usePlainWorkers } from './support.ts'
+import { ended, TestCluster, usePlainWorkers } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const filled = (value: number): Float64Array => new Float64Array(100_000).fill(value)

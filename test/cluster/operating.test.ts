@@ -12,7 +12,8 @@ import type { NodeTables } from '../../runtime/node/counting.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { packageVersion } from '../../runtime/transport/hello.ts'
 import { Command, run } from './command.ts'
-import { ended, eventually, TestCluster } from './support.ts'
+import { ended, TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { canShare } from '../tools/native.ts'
 
 /** Told by the parent of its worker, which is the node manager. */

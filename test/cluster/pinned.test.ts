@@ -10,7 +10,8 @@ import {
   type PinnedWorkerOptions,
   type WorkerExit,
 } from '../../dist/lib/pinned.js'
-import { ended, eventually, Trace, usePlainWorkers } from './support.ts'
+import { ended, Trace, usePlainWorkers } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const stateful = new URL('fixtures/stateful.mjs', import.meta.url)

@@ -5,7 +5,8 @@ import { expect } from 'chai'
 import { init, put, remote, shutdown } from 'outpool'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import { namesIn } from '../../runtime/base/names-in.ts'
-import { eventually, TestCluster } from './support.ts'
+import { TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 /** What workers get of the environment of their node, and what the tests put there to find them. */
 const passed = new Set([

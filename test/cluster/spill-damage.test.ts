@@ -16,7 +16,8 @@ import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { canShare } from '../tools/native.ts'
-import { eventually, TestCluster } from './support.ts'
+import { TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const mebibyte = 1024 * 1024

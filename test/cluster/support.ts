@@ -7,7 +7,6 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { namesIn } from '../../runtime/base/names-in.ts'
@@ -22,21 +21,10 @@ import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
 import { processesMarked } from '../tools/processes.mjs'
+import { eventually } from '../tools/eventually.ts'
+import { neverMissed } from '../tools/heartbeats.ts'
 
 const changed = ['OUTPOOL_HOME', 'OUTPOOL_TOKEN', 'OUTPOOL_TOKEN_FILE', 'OUTPOOL_ADDRESS'] as const
-/** No node is held for dead because of its silence, whatever else the machine does. */
-const neverMissed = { heartbeatIntervalMs: 1_000, heartbeatMisses: 60 } as const
-/** For what happens when one is: soon for a test, and late for a machine with other things to do. */
-export const missedSoon = { heartbeatIntervalMs: 500, heartbeatMisses: 6 } as const
-
-/** Waits for as long as the test may take: what never comes is told by the timeout of the test. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const seen = await look()
-    if (seen !== undefined) return seen
-    await sleep(20)
-  }
-}
 
 export class TestCluster {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'c-'))

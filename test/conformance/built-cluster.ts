@@ -1,6 +1,7 @@
 /** Clusters of the built package: what the conformance suites of the shims run on, beside this machine. */
 import { expect } from 'chai'
-import { eventually, TestCluster } from '../cluster/support.ts'
+import { TestCluster } from '../cluster/support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 type Outpool = typeof import('outpool')
 

@@ -3,7 +3,8 @@ import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { nothingHeld } from './scenarios/scale.ts'
-import { eventually, FailureCluster, signal } from './support.ts'
+import { FailureCluster, signal } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { isAlive } from '../tools/processes.mjs'
 
 describe('a driver that is killed', function () {

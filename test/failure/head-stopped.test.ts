@@ -1,7 +1,9 @@
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { underLoad } from './scenarios/under-load.ts'
-import { eventually, FailureCluster, missedSoon, signal } from './support.ts'
+import { FailureCluster, signal } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
+import { missedSoon } from '../tools/heartbeats.ts'
 
 interface Joined {
   readonly waitedMs: number

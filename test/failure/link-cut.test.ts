@@ -4,7 +4,9 @@ import { elsewhere } from './apart.ts'
 import { Proxy } from './proxy.ts'
 import { Load } from './scenarios/under-load.ts'
 import { nothingHeld } from './scenarios/scale.ts'
-import { eventually, FailureCluster, missedSoon } from './support.ts'
+import { FailureCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
+import { missedSoon } from '../tools/heartbeats.ts'
 import { isAlive } from '../tools/processes.mjs'
 
 /** All that the driver has of its home goes through a proxy; workers of other nodes it reaches directly. */

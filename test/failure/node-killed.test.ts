@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { nothingHeld } from './scenarios/scale.ts'
 import { failures, underLoad } from './scenarios/under-load.ts'
-import { eventually, FailureCluster, signal } from './support.ts'
+import { FailureCluster, signal } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { isAlive } from '../tools/processes.mjs'
 
 describe('a node manager that is killed under load', function () {

@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { settledByTheDead, stopNode, unsettled } from './scenarios/node-stopped.ts'
 import { failures } from './scenarios/under-load.ts'
-import { FailureCluster, missedSoon } from './support.ts'
+import { FailureCluster } from './support.ts'
+import { missedSoon } from '../tools/heartbeats.ts'
 import { canShare } from '../tools/native.ts'
 
 describe('a node manager that is stopped for longer than the detection takes', function () {

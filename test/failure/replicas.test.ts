@@ -4,7 +4,8 @@ import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { StoreUsage } from '../../runtime/objects/store-usage.ts'
 import { elsewhere } from './apart.ts'
 import { nothingStored } from './scenarios/objects.ts'
-import { eventually, FailureCluster, signal, type Program } from './support.ts'
+import { FailureCluster, signal, type Program } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 const bytes = 4 * 1024 * 1024
 const names = ['first', 'second', 'third'] as const

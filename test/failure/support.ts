@@ -9,7 +9,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { namesIn } from '../../runtime/base/names-in.ts'
 import type { DaemonFacts, DaemonOptions } from '../../runtime/cluster/daemon-options.ts'
@@ -17,23 +16,11 @@ import type { DaemonAnswer } from '../../runtime/cluster/detach.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
+import { eventually } from '../tools/eventually.ts'
+import { neverMissed } from '../tools/heartbeats.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const daemonEntry = join(root, 'dist/runtime/cluster/daemon-entry.js')
-const pollMs = 10
-/** No node is held for dead because of its silence, whatever else the machine does. */
-const neverMissed = { heartbeatIntervalMs: 1_000, heartbeatMisses: 60 } as const
-/** For what happens when one is: soon for a test, and late for a machine with other things to do. */
-export const missedSoon = { heartbeatIntervalMs: 500, heartbeatMisses: 6 } as const
-
-/** Looks until there is something to see. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const seen = await look()
-    if (seen !== undefined) return seen
-    await sleep(pollMs)
-  }
-}
 
 /** Sends a signal; a process that has ended meanwhile is no error. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {

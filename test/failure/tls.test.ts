@@ -11,7 +11,8 @@ import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
 import { needTool } from '../tools/need.ts'
 import { failures, Load } from './scenarios/under-load.ts'
 import { residentBytes, sampleMemory, saySilently } from './scenarios/uninvited.ts'
-import { eventually, FailureCluster } from './support.ts'
+import { FailureCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 /** An authority in a folder, and what it has signed for this machine. */
 class Authority {

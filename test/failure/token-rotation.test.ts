@@ -9,7 +9,8 @@ import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { findNode } from '../../runtime/cluster/join.ts'
 import { fingerprint } from '../../runtime/cluster/token-requests.ts'
 import { failures, Load } from './scenarios/under-load.ts'
-import { eventually, FailureCluster, signal } from './support.ts'
+import { FailureCluster, signal } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 
 interface Joined {
   readonly name: string

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type original from 'workerpool'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
-import { eventually } from '../../cluster/support.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { rejection } from '../../tools/rejection.ts'
 
 export type Workerpool = typeof original

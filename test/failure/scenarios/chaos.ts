@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import { steadyPort } from '../../tools/steady-port.ts'
 import type { FailureCluster, Program } from '../support.ts'
-import { eventually } from '../support.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { ChaosCounts } from './chaos-counts.ts'
 
 export interface ChaosOptions {

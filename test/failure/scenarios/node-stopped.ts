@@ -1,6 +1,7 @@
 /** A node manager that is stopped for longer than the detection takes, while it has work, and goes on later. */
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { eventually, signal } from '../support.ts'
+import { signal } from '../support.ts'
+import { eventually } from '../../tools/eventually.ts'
 import type { FailureCluster } from '../support.ts'
 import { nothingHeld } from './scale.ts'
 import { failures, underLoad } from './under-load.ts'

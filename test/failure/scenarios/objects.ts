@@ -4,7 +4,8 @@ import { seededRandom } from '../../../runtime/base/random.ts'
 import { askNodeJson } from '../../../runtime/cluster/ask-node.ts'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import type { StoreUsage } from '../../../runtime/objects/store-usage.ts'
-import { eventually, signal } from '../support.ts'
+import { signal } from '../support.ts'
+import { eventually } from '../../tools/eventually.ts'
 import type { FailureCluster } from '../support.ts'
 
 interface Counts {

@@ -1,6 +1,6 @@
 /** Very many tasks at once on a cluster of three nodes, counted by themselves; afterwards nothing is held by anybody. */
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { eventually } from '../support.ts'
+import { eventually } from '../../tools/eventually.ts'
 import type { FailureCluster } from '../support.ts'
 
 export interface Round {

@@ -1,6 +1,6 @@
 /** A cluster with work on every node, for whatever then happens to one of them. */
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
-import { eventually } from '../support.ts'
+import { eventually } from '../../tools/eventually.ts'
 import type { FailureCluster, Program } from '../support.ts'
 
 export interface LoadOptions {
