@@ -134,7 +134,8 @@ async function main(args) {
   const cluster = new Cluster()
   process.on('exit', () => cluster.stopNow())
   const interrupted = new AbortController()
-  for (const signal of Object.keys(signals)) process.once(signal, () => interrupted.abort(signal))
+  // Ctrl-C comes twice, from the terminal and from npm: the second must not end what stops in order.
+  for (const signal of Object.keys(signals)) process.on(signal, () => interrupted.abort(signal))
   try {
     const outcome = await mainJob(options, cluster, interrupted.signal)
     if (outcome.difference !== undefined && options.json) console.error(`The results differ:\n${outcome.difference}`)

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -112,14 +112,19 @@ describe('the main job', () => {
     expect(stdout.trimEnd()).match(/All three results are identical\.$/)
   })
 
-  it('ends everything that it started, when it is interrupted', async function () {
+  it('ends everything that it started and leaves no file, when it is interrupted, twice as by npm', async function () {
     this.timeout(limitMs)
-    const child = npmStart(['--files', '500'])
+    const folder = mkdtempSync(join(tmpdir(), 'i-'))
+    const child = npmStart(['--files', '500'], { TMPDIR: folder })
     const end = ended(child)
     await progress(child)
     child.kill('SIGINT')
+    await sleep(20)
+    child.kill('SIGINT')
     const { code, stderr } = await end
     expect(code, stderr).to.equal(130)
+    expect(readdirSync(folder)).to.deep.equal([])
+    rmSync(folder, { recursive: true, force: true })
   })
 
   it('leaves no process when it is killed', async function () {
