@@ -4,7 +4,7 @@
  * is removed by whoever reads it; its log stays for a while, since it may say why.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
@@ -14,7 +14,7 @@ import { earlierLog } from '../node/rotate-file.ts'
 import type { DaemonOptions } from './daemon-options.ts'
 import { noteProcess, stateOfProcess } from './process-identity.ts'
 import type { ProcessNote } from './process-identity.ts'
-import { outpoolHome } from './token.ts'
+import { makeHomeFolder, outpoolHome } from './token.ts'
 
 export interface NodeRecord extends ProcessNote {
   readonly id: NodeId
@@ -39,7 +39,7 @@ export function recordsFolder(home: string = outpoolHome()): string {
 /** Records the calling process as this node. */
 export function writeRecord(record: Omit<NodeRecord, keyof ProcessNote>, home: string = outpoolHome()): void {
   const folder = recordsFolder(home)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeHomeFolder(folder)
   const path = join(folder, `${record.id}.json`)
   // Renamed into place: a reader sees all of it or nothing.
   const draft = `${path}.${process.pid}`
@@ -68,7 +68,7 @@ export function listRecords(home: string = outpoolHome()): NodeRecord[] {
 /** The path of a new log for a node that is about to start; the oldest logs go. */
 export function newLogFile(home: string = outpoolHome()): string {
   const folder = recordsFolder(home)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeHomeFolder(folder)
   const used = new Set(listRecords(home).map((record) => record.logFile))
   const old = namesIn(folder)
     .filter((name) => name.endsWith('.log') && !used.has(join(folder, name)))

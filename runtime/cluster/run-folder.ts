@@ -87,8 +87,13 @@ export function createRunFolder(node: NodeId): string {
     makeRoot(root)
     mkdirSync(folder, { mode: 0o700 })
   }
-  for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(folder, name), { mode: 0o700 })
-  writeNew(join(folder, awakeFile), new Uint8Array(awakeFileBytes))
+  try {
+    for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(folder, name), { mode: 0o700 })
+    writeNew(join(folder, awakeFile), new Uint8Array(awakeFileBytes))
+  } catch (cause) {
+    removeRunFolder(folder)
+    throw notMade(folder, cause as Error)
+  }
   return folder
 }
 
@@ -97,13 +102,17 @@ function makeRoot(root: string): void {
     mkdirSync(root, { recursive: true, mode: 0o700 })
   } catch (cause) {
     // Of a file system that is read-only, Node says that there is no such folder.
-    throw new OutpoolError(
-      `the folder for sockets and for the output of workers, ${root}, cannot be made: ${(cause as Error).message}; ` +
-        'set TMPDIR to a folder that you can write to',
-      { cause },
-    )
+    throw notMade(root, cause as Error)
   }
   assertOwn(root)
+}
+
+function notMade(folder: string, cause: Error): OutpoolError {
+  return new OutpoolError(
+    `the folder for sockets and for the output of workers, ${folder}, cannot be made: ${cause.message}; ` +
+      'set TMPDIR to a folder that you can write to and that has room',
+    { cause },
+  )
 }
 
 /** Everybody may write to the temporary folder: somebody else may have put a folder or a link of that name there. */

@@ -25,7 +25,7 @@ import {
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { AuthenticationError } from '../base/errors.ts'
+import { AuthenticationError, OutpoolError } from '../base/errors.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -52,6 +52,19 @@ export function outpoolHome(environment: Environment = process.env): string {
   if (own) return own
   const config = environment['XDG_CONFIG_HOME']
   return config ? join(config, 'outpool') : join(homedir(), '.outpool')
+}
+
+/** Makes it, or a folder in it, for this user alone. Throws OutpoolError where it cannot be made. */
+export function makeHomeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new OutpoolError(
+      `the folder for the token and for what is known of nodes, ${folder}, cannot be made: ${(cause as Error).message}; ` +
+        'set OUTPOOL_HOME to a folder that you can write to',
+      { cause },
+    )
+  }
 }
 
 export function defaultTokenFile(environment: Environment = process.env): string {
@@ -148,7 +161,7 @@ export function checkedToken(token: string, source: string): string {
 
 /** Written beside its place and linked there: of two heads that start at once both get the same, complete token. */
 function makeTokenFile(path: string): Token {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeHomeFolder(dirname(path))
   const token = newToken()
   const draft = writeDraft(path, [token])
   try {

@@ -1,8 +1,18 @@
 import { expect } from 'chai'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AuthenticationError } from '../../../runtime/base/errors.ts'
+import { AuthenticationError, OutpoolError } from '../../../runtime/base/errors.ts'
 import { defaultTokenFile, findToken, outpoolHome, readRing, writeTokenFile } from '../../../runtime/cluster/token.ts'
 
 describe('findToken', () => {
@@ -93,6 +103,11 @@ describe('findToken', () => {
         .with.property('message')
         .that.does.not.contain('xxxxx')
     })
+
+  it('says what to set where the folder of the default file cannot be made', () => {
+    symlinkSync(join(folder, 'nowhere'), home())
+    expect(() => findToken({ make: true, environment: environment() })).to.throw(OutpoolError, /set OUTPOOL_HOME/)
+  })
 
   it('looks for the default file in OUTPOOL_HOME, then in XDG_CONFIG_HOME, then in the home folder', () => {
     expect(outpoolHome({ OUTPOOL_HOME: '/o', XDG_CONFIG_HOME: '/x' })).to.equal('/o')
