@@ -1,5 +1,5 @@
 /** The script host in a worker process, as its pool speaks to it. */
-import { isAbsolute } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import {
   carryModule,
   moduleFunction,
@@ -37,9 +37,9 @@ export class HostedScript {
     this.#flattening = flattening
   }
 
-  /** What a worker that is to host `script` is acquired with. */
+  /** What a worker that is to host the script of this name is acquired with. */
   static setUp(
-    script: string | undefined,
+    named: string | undefined,
     forkArgs: readonly string[] | undefined,
     forkOpts: unknown,
     flattening: Flattening,
@@ -54,6 +54,8 @@ export class HostedScript {
       flags: 'refused' in flags ? noFlags : flags,
       names: mappedNames(),
     }
+    // Of the working folder of the program, wherever its worker is.
+    const script = named !== undefined && /^\.\.?\//.test(named) ? resolve(named) : named
     // What names no file is left to fail where the script would run, as in the original.
     const isFile = script !== undefined && (isAbsolute(script) || script.startsWith('file:'))
     return { initializer: loadScript, initargs: [script ?? null, settings, isFile ? carryModule(script) : null] }

@@ -5,7 +5,7 @@
 import { expect } from 'chai'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type original from 'workerpool'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
@@ -120,6 +120,11 @@ export function conformanceSuite(subject: Subject): void {
         it(`runs a worker script in CommonJS as the main module, of a ${workerType}`, async () => {
           expect(await create(scriptPath('methods.cjs'), { workerType }).exec('isMain')).to.equal(true)
         })
+
+      it('runs a script that is named from the working folder', async () => {
+        const pool = create(`./${relative(process.cwd(), scriptPath('methods.cjs'))}`)
+        expect(await pool.exec('add', [1, 2])).to.equal(3)
+      })
 
       it('waits for a script that registers its methods later', async () => {
         expect(await create(scriptPath('late.mjs')).exec('add', [3, 4])).to.equal(7)
