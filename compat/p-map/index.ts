@@ -4,18 +4,35 @@
  */
 import type * as original from 'p-map'
 import { originalFile } from '../shared/original-package.ts'
-import { shimOver, type OriginalModule } from './shim.ts'
+import { shimOver, type OriginalModule, type PlacedMap } from './shim.ts'
 
-export type { IterableOptions, KeyedMapper, Mapper, Options, SettledOptions } from 'p-map'
+export type { KeyedMapper, Mapper } from 'p-map'
 export type { PlacedFunction, Placement } from '../shared/placer.ts'
 export type { MapReport, PlacedMap } from './shim.ts'
+export type Options = original.Options & PlacedMap
+export type SettledOptions = original.SettledOptions & PlacedMap
+export type IterableOptions = original.IterableOptions & PlacedMap
 
 const shim: OriginalModule = shimOver(originalFile('p-map', import.meta.url))
+type Input<Element> = AsyncIterable<Element | Promise<Element>> | Iterable<Element | Promise<Element>>
 
-const pMap: typeof original.default = shim.default
+const pMap: <Element, NewElement>(
+  input: Input<Element>,
+  mapper: original.Mapper<Element, NewElement>,
+  options?: Options,
+) => ReturnType<typeof original.default<Element, NewElement>> = shim.default
 export default pMap
-export const pMapIterable: typeof original.pMapIterable = shim.pMapIterable
-export const pMapSettled: typeof original.pMapSettled = shim.pMapSettled
+export const pMapIterable: <Element, NewElement>(
+  input: Input<Element>,
+  mapper: original.Mapper<Element, NewElement>,
+  options?: IterableOptions,
+) => ReturnType<typeof original.pMapIterable<Element, NewElement>> = shim.pMapIterable
+export const pMapSettled: <Element, NewElement>(
+  input: Input<Element>,
+  mapper: original.Mapper<Element, NewElement>,
+  options?: SettledOptions,
+) => ReturnType<typeof original.pMapSettled<Element, NewElement>> = shim.pMapSettled
+// Their signatures need types that the original keeps to itself: a variable of type `Options` takes `placement` to them.
 export const pMapKeyed: typeof original.pMapKeyed = shim.pMapKeyed
 export const pMapSettledKeyed: typeof original.pMapSettledKeyed = shim.pMapSettledKeyed
 export const pMapSkip: typeof original.pMapSkip = shim.pMapSkip

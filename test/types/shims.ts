@@ -14,7 +14,7 @@ import shimWorkerpool from 'outpool/workerpool'
 import type * as workerpoolShim from 'outpool/workerpool'
 import ShimQueue from 'outpool/p-queue'
 import type * as pQueueShim from 'outpool/p-queue'
-import shimMap from 'outpool/p-map'
+import shimMap, { pMapIterable, pMapSettled } from 'outpool/p-map'
 import type * as pMapShim from 'outpool/p-map'
 import shimLimit from 'outpool/p-limit'
 import type * as pLimitShim from 'outpool/p-limit'
@@ -83,4 +83,7 @@ export const after: () => Promise<number> = () => program(ShimQueue, shimMap, sh
 export const placed: readonly unknown[] = [
   new ShimQueue({ placement: 'worker' }).add(() => 1, { placement: 'caller' }),
   shimLimit({ concurrency: 2, placement: 'auto' }),
+  shimMap([1], (n) => n + 1, { concurrency: 2, placement: 'worker' }) satisfies Promise<number[]>,
+  pMapIterable([1], async (n) => `${n}`, { backpressure: 2, placement: 'caller' }) satisfies AsyncIterable<string>,
+  pMapSettled([1], (n) => n, { placement: 'auto' }) satisfies Promise<PromiseSettledResult<number>[]>,
 ]

@@ -73,7 +73,7 @@ for (const place of places) {
       const { default: pMap } = await import('outpool/p-map')
       const before = explain(pMap)
       const slow = (ms: number): Promise<number> => new Promise((resolve) => setTimeout(() => resolve(ms), ms))
-      const options = { concurrency: 2, placement: 'worker' } as object
+      const options = { concurrency: 2, placement: 'worker' } as const
       expect(await pMap([60, 1, 30], slow, options)).to.deep.equal([60, 1, 30])
       const controller = new AbortController()
       using gate = new Gate()
@@ -89,9 +89,9 @@ for (const place of places) {
     it('runs a mapper where its placement says', async () => {
       const { default: pMap } = await import('outpool/p-map')
       const where = (_: number): number => process.pid
-      const there = await pMap([1, 2], where, { placement: 'worker' } as object)
+      const there = await pMap([1, 2], where, { placement: 'worker' })
       for (const pid of there) expect(pid).to.not.equal(process.pid)
-      expect(await pMap([1], where, { placement: 'caller' } as object)).to.deep.equal([process.pid])
+      expect(await pMap([1], where, { placement: 'caller' })).to.deep.equal([process.pid])
     })
   })
 }

@@ -38,7 +38,7 @@ describe('p-map: the shim, under disorder', () => {
       const inputs = items.map(([end, ms], i) => ({ file: notes.file(`task-${i}`), end, ms }))
       const mapper = ({ file, end, ms }: (typeof inputs)[number]): Promise<string> => work(file, ms, end)
       const failures = items.flatMap(([end]) => (end === 'well' ? [] : [names[end]]))
-      const options = { concurrency, placement: 'worker' } as object
+      const options = { concurrency, placement: 'worker' } as const
       if (how === 'settles') {
         const settled = await pMapSettled(inputs, mapper, options)
         const seen = settled.map((one) => (one.status === 'fulfilled' ? 'done' : (one.reason as Error).name))
