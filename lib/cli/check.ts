@@ -12,7 +12,7 @@ import { isStandardGlobal } from '../../runtime/code/standard-globals.ts'
 import { withEsbuild } from '../../runtime/code/modules/esbuild.ts'
 import { isFunction, isInertClass, SourceFile, type HandedFunction, type LineOf } from './check-source.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
-import { coloured } from './tables.ts'
+import { coloured, counted } from './tables.ts'
 
 export interface CheckFlags {
   readonly json?: true
@@ -39,7 +39,7 @@ export async function check(paths: readonly string[], flags: CheckFlags): Promis
   const count = (verdict: Checked['verdict']): number => all.filter((one) => one.verdict === verdict).length
   const [ships, may, stays, unknown] = [count('ships'), count('may stay'), count('stays'), count('unknown')]
   console.log(
-    `${all.length} calls in ${files.length} files: ${ships} ship, ${may} may stay, ${stays} stay, ${unknown} unknown`,
+    `${counted(all.length, 'call')} in ${counted(files.length, 'file')}: ${ships} ship, ${may} may stay, ${stays} stay, ${unknown} unknown`,
   )
 }
 

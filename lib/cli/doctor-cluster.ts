@@ -6,6 +6,7 @@ import { protocolVersion } from '../../runtime/protocol/version.ts'
 import { packageVersion } from '../../runtime/transport/hello.ts'
 import type { FoundCluster } from './cluster-address.ts'
 import type { Finding } from './doctor-machine.ts'
+import { counted } from './tables.ts'
 
 /** Outpool itself compares no wall clocks; logs, certificates and people do. */
 const skewMs = 1_000
@@ -20,7 +21,7 @@ export async function clusterFindings({ address, token, status }: FoundCluster):
       check: 'cluster',
       state: status.fromHead ? 'ok' : 'failure',
       found: status.fromHead
-        ? `${living.length} living nodes, asked at ${address}`
+        ? `${counted(living.length, 'living node')}, asked at ${address}`
         : `node ${status.answeredBy} answers, the head does not: ${status.problem}`,
       advice: status.fromHead
         ? ''

@@ -50,6 +50,11 @@ function paragraph(columns: readonly Column[], row: readonly string[]): string {
     .join('\n')
 }
 
+/** `1 node`, `2 nodes`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 export function byteText(bytes: number): string {

@@ -1,7 +1,7 @@
 /** `outpool tasks`: the tasks of a job, the newest last, and how each ended. */
 import { jobFiles, taskId } from './task-files.ts'
 import type { EventFlags } from './task-files.ts'
-import { coloured, renderTable } from './tables.ts'
+import { coloured, counted, renderTable } from './tables.ts'
 import type { Column } from './tables.ts'
 
 export interface TasksFlags extends EventFlags {
@@ -58,7 +58,7 @@ export async function tasks(flags: TasksFlags): Promise<void> {
   const counts = [...new Set(rows.map(({ state }) => state))].map(
     (state) => `${rows.filter((row) => row.state === state).length} ${state}`,
   )
-  console.log(`${rows.length} tasks: ${counts.join(', ')}. outpool why TASK tells the story of one.`)
+  console.log(`${counted(rows.length, 'task')}: ${counts.join(', ')}. outpool why TASK tells the story of one.`)
 }
 
 function follow(row: TaskRow, event: string, fields: Readonly<Record<string, unknown>>): void {

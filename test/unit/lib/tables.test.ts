@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { renderTable } from '../../../lib/cli/tables.ts'
+import { counted, renderTable } from '../../../lib/cli/tables.ts'
 
 describe('a table of the command line', () => {
   const columns = [{ name: 'task' }, { name: 'run ms', align: 'right' }] as const
@@ -21,5 +21,11 @@ describe('a table of the command line', () => {
   it('becomes a paragraph for each row, where the terminal is too narrow for it', () => {
     const text = renderTable(columns, [['a-rather-long-name', '1']], 12)
     expect(text).to.equal('task    a-rather-long-name\nrun ms  1')
+  })
+})
+
+describe('a number of things', () => {
+  it('is in the singular for one', () => {
+    expect([0, 1, 2].map((count) => counted(count, 'node'))).to.deep.equal(['0 nodes', '1 node', '2 nodes'])
   })
 })
