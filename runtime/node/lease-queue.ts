@@ -50,8 +50,8 @@ export function waitingClasses(tables: LeaseTables): WaitingClass[] {
 }
 
 /** It is the first of a class that had nothing here, and has lately had less than its part. */
-export function isLight(tables: LeaseTables, { isFirst, classKey }: WaitingRequest): boolean {
-  return isFirst && tables.hadLittle(classKey)
+export function isLight(tables: LeaseTables, request: WaitingRequest): boolean {
+  return request.isFirst && tables.hadLittle(request)
 }
 
 /** The class whose head is next by the order above; the walk ends with undefined. */

@@ -62,11 +62,16 @@ export class LeaseTables {
     return this.shares.has(classKey) || this.#waitingByClass.has(classKey)
   }
 
-  /** Whether a class has lately had less than what would be its part if all that want something here had the same. */
-  hadLittle(classKey: string): boolean {
+  /**
+   * Whether the class of a request has lately had less than its part, if all that want something here had equal ones. What
+   * it has of the node is what it has of the resource of which it has most (dominant resource fairness: Ghodsi et al.,
+   * NSDI 2011).
+   */
+  hadLittle({ classKey, resources }: WaitingRequest): boolean {
     let classes = this.shares.size
     for (const waiting of this.#waitingByClass.keys()) if (!this.shares.has(waiting)) classes++
-    return this.#use.average(classKey, this.share(classKey), this.now()) * classes < this.cpus
+    const leases = this.#use.average(classKey, this.share(classKey), this.now())
+    return resources.every(([name, units]) => leases * units * classes < unitsOf(this.ledger.total, name))
   }
 
   #addShare(classKey: string, change: 1 | -1): void {

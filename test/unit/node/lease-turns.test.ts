@@ -108,6 +108,33 @@ describe('turns of those who compete for too few CPUs', () => {
       expect(node.take()).to.deep.equal([`reclaim a ${flood}`])
     })
 
+  it('begin as late for a class whose few leases are large ones', () => {
+    const node = new LeaseFixture({ numCpus: 4, resources: { x: 1 } })
+    for (const { numCpus, resources } of [
+      { numCpus: 4, resources: [] },
+      { numCpus: 0, resources: [['x', 10_000]] as [string, number][] },
+    ]) {
+      const over = numCpus > 0 ? {} : { resources }
+      const first = node.ask('b', numCpus, over)
+      node.ready()
+      node.clock.nowMs += 900
+      node.giveBack(first)
+      const other = node.ask('a', numCpus, over)
+      node.ready()
+      node.advance(1)
+      node.take()
+      const again = node.ask('b', numCpus, over)
+      node.advance(reclaimForFirstAfterMs - 1)
+      expect(node.take()).to.deep.equal([])
+      node.advance(1)
+      expect(node.take()).to.deep.equal([`reclaim a ${other}`])
+      node.giveBack(other)
+      node.giveBack(again)
+      node.take()
+      node.advance(10_000)
+    }
+  })
+
   it('do not hold up what is more urgent', () => {
     const node = new LeaseFixture({ numCpus: 1 })
     const low = node.ask('a', 1)
