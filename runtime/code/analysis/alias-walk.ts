@@ -30,7 +30,7 @@ export function walkFunction(root: FunctionRoot | Class, strict: boolean): Behav
     do walk.round(root)
     while (walk.table.changed && ++rounds < maxRounds)
   } catch (error) {
-    if (error !== tooLarge) throw error
+    if (!(error instanceof TooLarge)) throw error
     return { events: [], returned: [], isWhole: false }
   }
   return { events: walk.events, returned: [...walk.returned], isWhole: true }
@@ -38,7 +38,8 @@ export function walkFunction(root: FunctionRoot | Class, strict: boolean): Behav
 
 /** Values that a walk gives to names, each counted with all that it may be: some tenths of a second. */
 const maxGiven = 200_000
-const tooLarge = new Error('the text is too large')
+/** Made when it is thrown: an error that stays holds the frames of its stack, and with them the arguments of a task. */
+class TooLarge extends Error {}
 
 class AliasWalk implements Walker {
   readonly sources: Sources = new Sources()
@@ -108,7 +109,7 @@ class AliasWalk implements Walker {
   callLocal(functions: ReadonlySet<Node>, args: readonly Value[], rest: Value): Value {
     const results: Value[] = []
     for (const node of functions) {
-      if (--this.#left < 0) throw tooLarge
+      if (--this.#left < 0) throw new TooLarge('the text is too large')
       this.#bindParameters(node as FunctionNode, args, rest)
       results.push(this.#returnsOf(node).value)
     }
@@ -232,7 +233,7 @@ class AliasWalk implements Walker {
 
   #assignName(node: Extract<AnyNode, { type: 'Identifier' }>, value: Value, { scope }: Frame): void {
     this.#left -= 1 + value.is.size + value.holds.size + value.functions.size
-    if (this.#left < 0) throw tooLarge
+    if (this.#left < 0) throw new TooLarge('the text is too large')
     const binding = findBinding(scope, node.name)
     if (binding === undefined) this.events.push({ kind: 'assign', name: node.name, start: node.start })
     else this.table.add(binding, value)
