@@ -1,5 +1,5 @@
 /**
- * `npm test`: makes the clone ready, then runs the suites, each in a mocha or two of its own, three at a time, and sums up.
+ * `npm test`: makes the clone ready, then runs the suites, each in a mocha or two of its own, four at a time, and sums up.
  *
  * Usage: npm test -- [suite or file ...] [--lanes=N] [mocha options]
  * Without suites or files all suites run. What each prints stays in one piece. A suite that dies, that does not end
@@ -23,7 +23,7 @@ const halved = ['cluster', 'failure', 'conformance', 'unit']
 /** Begun first, in this order, because they take longest: what is short fills the lanes behind them. */
 const longFirst = [...apart, 'cluster', 'failure', 'conformance', 'simulation', 'unit']
 /** Suites at the same time. Most of their time is waiting for processes to start, to end and to be missed. */
-const defaultLanes = 3
+const defaultLanes = 4
 
 function testFiles(suite) {
   const folder = join(root, 'test', suite)

@@ -9,9 +9,9 @@ const [lastWord] = process.argv.slice(2)
 const inFlight = 40
 const tellsEvery = 20
 
-const spin = remote((ms) => {
-  const endMs = performance.now() + ms
-  while (performance.now() < endMs);
+/** Holds its worker, as a computation does. */
+const hold = remote((ms) => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
   return process.pid
 })
 
@@ -21,7 +21,7 @@ let done = 0
 
 async function keepOneUnderWay() {
   while (!existsSync(lastWord)) {
-    pids.add(await spin.run(2))
+    pids.add(await hold.run(2))
     if (++done % tellsEvery === 0) console.log(JSON.stringify({ done, pids: [...pids] }))
   }
 }
