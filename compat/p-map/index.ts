@@ -32,8 +32,19 @@ export const pMapSettled: <Element, NewElement>(
   mapper: original.Mapper<Element, NewElement>,
   options?: SettledOptions,
 ) => ReturnType<typeof original.pMapSettled<Element, NewElement>> = shim.pMapSettled
-// Their signatures need types that the original keeps to itself: a variable of type `Options` takes `placement` to them.
-export const pMapKeyed: typeof original.pMapKeyed = shim.pMapKeyed
-export const pMapSettledKeyed: typeof original.pMapSettledKeyed = shim.pMapSettledKeyed
+// Their signatures need types that the original keeps to itself: they are taken out of its functions.
+type AnyResult = {} | null | undefined | typeof original.pMapSkip | typeof original.pMapStop
+type Keyed<Input extends object, NewValue extends AnyResult> = typeof original.pMapKeyed<Input, NewValue>
+type SettledKeyed<Input extends object, NewValue extends AnyResult> = typeof original.pMapSettledKeyed<Input, NewValue>
+export const pMapKeyed: <Input extends object, NewValue extends AnyResult>(
+  input: Parameters<Keyed<Input, NewValue>>[0],
+  mapper: Parameters<Keyed<Input, NewValue>>[1],
+  options?: Options,
+) => ReturnType<Keyed<Input, NewValue>> = shim.pMapKeyed
+export const pMapSettledKeyed: <Input extends object, NewValue extends AnyResult>(
+  input: Parameters<SettledKeyed<Input, NewValue>>[0],
+  mapper: Parameters<SettledKeyed<Input, NewValue>>[1],
+  options?: SettledOptions,
+) => ReturnType<SettledKeyed<Input, NewValue>> = shim.pMapSettledKeyed
 export const pMapSkip: typeof original.pMapSkip = shim.pMapSkip
 export const pMapStop: typeof original.pMapStop = shim.pMapStop

@@ -14,7 +14,7 @@ import shimWorkerpool from 'outpool/workerpool'
 import type * as workerpoolShim from 'outpool/workerpool'
 import ShimQueue from 'outpool/p-queue'
 import type * as pQueueShim from 'outpool/p-queue'
-import shimMap, { pMapIterable, pMapSettled } from 'outpool/p-map'
+import shimMap, { pMapIterable, pMapKeyed, pMapSettled, pMapSettledKeyed, pMapSkip } from 'outpool/p-map'
 import type * as pMapShim from 'outpool/p-map'
 import shimLimit from 'outpool/p-limit'
 import type * as pLimitShim from 'outpool/p-limit'
@@ -86,4 +86,27 @@ export const placed: readonly unknown[] = [
   shimMap([1], (n) => n + 1, { concurrency: 2, placement: 'worker' }) satisfies Promise<number[]>,
   pMapIterable([1], async (n) => `${n}`, { backpressure: 2, placement: 'caller' }) satisfies AsyncIterable<string>,
   pMapSettled([1], (n) => n, { placement: 'auto' }) satisfies Promise<PromiseSettledResult<number>[]>,
+  pMapKeyed({ a: 1, b: 2 }, (n) => `${n}`, { placement: 'worker' }) satisfies Promise<{ a: string; b: string }>,
+  pMapKeyed(new Map([['a', 1]]), (n, key) => n > key.length, { placement: 'auto' }) satisfies Promise<
+    Map<string, boolean>
+  >,
+  pMapSettledKeyed({ a: 1 }, async (n) => n, { concurrency: 2, placement: 'caller' }) satisfies Promise<{
+    a: PromiseSettledResult<number>
+  }>,
 ]
+
+/** What the types of a map with keys find out is found out by the shim's: which keys may be missing, what is refused. */
+export const keyed: (settledOf: typeof pMap.pMapSettledKeyed) => readonly unknown[] = (settledOf) => {
+  const skipped = pMapKeyed({ a: Promise.resolve(1) }, (n) => (n > 1 ? pMapSkip : n.toFixed()), { placement: 'auto' })
+  const before: typeof pMap.pMapKeyed = pMapKeyed
+  const after: typeof pMapSettledKeyed = settledOf
+  // @ts-expect-error Its key may be missing.
+  const whole: Promise<{ a: string }> = skipped
+  // @ts-expect-error A list has no keys.
+  const listed = pMapKeyed([1, 2], (n) => n, { placement: 'auto' })
+  // @ts-expect-error It never stops on errors.
+  const stopped = pMapSettledKeyed({ a: 1 }, (n) => n, { stopOnError: true })
+  // @ts-expect-error There is no such place.
+  const placedAt = pMapKeyed({ a: 1 }, (n) => n, { placement: 'elsewhere' })
+  return [skipped satisfies Promise<{ a?: string }>, before, after, whole, listed, stopped, placedAt]
+}

@@ -1,5 +1,6 @@
 /** The suite against the packages themselves: it proves that the suite tells what the originals do. */
-import { conformanceSuite, type PQueueModule } from './suite.ts'
+import type { PQueueModule } from './subject.ts'
+import { conformanceSuite } from './suite.ts'
 
 conformanceSuite({ name: 'the original, 9', major: 9, load: () => import('p-queue') })
 conformanceSuite({

@@ -10,7 +10,9 @@ import { Gate, held } from '../gate.ts'
 import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
 import { runProgram } from '../shim-programs.ts'
 import { rejection } from '../../tools/rejection.ts'
-import { conformanceSuite, type PQueueModule } from './suite.ts'
+import { expectedOf, heardOf } from './events.ts'
+import type { PQueueModule } from './subject.ts'
+import { conformanceSuite } from './suite.ts'
 
 const overTen = async (): Promise<PQueueModule> => {
   const built = pathToFileURL(join(root, 'dist/compat/p-queue/shim.js')).href
@@ -24,6 +26,10 @@ const here: readonly string[] = [
   'runs what changes what it captured, or reaches out, in the caller, and says why',
   'has the exports of the original',
   'lets a task change what it captured',
+  'emits its events in their order for tasks that throw at once',
+  'emits its events in their order for tasks that reject later',
+  'emits its events in their order for tasks that resolve at once',
+  'emits its events in their order for tasks that return a plain value',
   'runs as many at a time as its concurrency says, which may change',
   'runs by priority, which may change while a task waits',
   'tells when it is empty, small, idle',
@@ -108,6 +114,16 @@ for (const place of places) {
       expect(report.functions[0]?.reasons[0]).to.match(/count/)
       expect(report.functions[1]?.reasons[0]).to.match(/process/)
       expect(report.functions[2]?.reasons[0]).to.match(/setTimeout/)
+    })
+
+    it('tells of a task that throws at once on a worker when it is active, as of one that rejects later', async () => {
+      const throwing = (): never => {
+        throw new Error('at once')
+      }
+      const queue = new Queue({ concurrency: 1 })
+      const heard = await heardOf(queue, throwing)
+      expect(heard).to.equal(expectedOf('reject later', { major: 9, concurrency: 1, start: 'running' }))
+      expect([explain(queue).worker, explain(queue).caller]).to.deep.equal([3, 0])
     })
 
     it('runs a task where its placement says, or that of the queue', async () => {

@@ -3,35 +3,11 @@
  * test here. Some tasks only compute, and may run anywhere; others change what they captured, and are the caller's.
  */
 import { expect } from 'chai'
-import type original from 'p-queue'
 import { rejection } from '../../tools/rejection.ts'
-
-type Queue = InstanceType<typeof original>
-type Options = ConstructorParameters<typeof original>[0]
-type AddOptions = Parameters<Queue['add']>[1]
-export interface PQueueModule {
-  readonly default: typeof original
-  readonly PriorityQueue: unknown
-  readonly TimeoutError: new (message?: string) => Error
-}
-
-export interface Subject {
-  readonly name: string
-  readonly major: 9 | 10
-  load(): Promise<PQueueModule>
-}
+import { eventSuite } from './events.ts'
+import { listen, type AddOptions, type Options, type PQueueModule, type Queue, type Subject } from './subject.ts'
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-/** Listens as both majors let one listen: an EventEmitter, or an EventTarget. */
-function listen(queue: Queue, event: string, heard: (detail: unknown) => void): void {
-  const any = queue as unknown as {
-    on?(event: string, listener: (detail: unknown) => void): void
-    addEventListener?(event: string, listener: (event: { detail?: unknown }) => void): void
-  }
-  if (any.on !== undefined) any.on(event, heard)
-  else any.addEventListener?.(event, ({ detail }) => heard(detail))
-}
 
 export function conformanceSuite(subject: Subject): void {
   describe(`p-queue: ${subject.name}`, () => {
@@ -168,6 +144,8 @@ export function conformanceSuite(subject: Subject): void {
       expect(seen.find((entry) => (entry as [string])[0] === 'completed')).to.deep.equal(['completed', 'yes'])
       expect(seen.find((entry) => (entry as [string])[0] === 'error')).to.deep.equal(['error', 'no'])
     })
+
+    eventSuite(subject, create)
 
     it('adds all, and keeps their order', async () => {
       const queue = create({ concurrency: 2 })
