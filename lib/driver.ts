@@ -5,7 +5,7 @@
  *     startDriver --> owner (submissions wait) --> local node | join --> home --> leases
  */
 import { systemClock } from '../runtime/base/clock.ts'
-import { ConnectionLostError } from '../runtime/base/errors.ts'
+import { ConnectionLostError, OutpoolError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
 import { spareMemory } from '../runtime/base/spare-memory.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
@@ -172,8 +172,12 @@ class Driver implements DriverHandle {
 
   async #join(address: string): Promise<Home> {
     const { joinCluster } = await import('../runtime/cluster/join.ts')
-    const token = this.#options.token ?? new ClusterTokens()
-    return joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
+    try {
+      const token = this.#options.token ?? new ClusterTokens()
+      return await joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
+    } catch (error) {
+      throw saysWhere(error as Error, address)
+    }
   }
 
   #handlers(): HomeHandlers {
@@ -310,6 +314,14 @@ class Driver implements DriverHandle {
     clearInterval(this.#keepAlive)
     this.#memory.stop()
   }
+}
+
+/** Of the same class. Who has the address from its environment does not know that it goes there. */
+function saysWhere(error: Error, address: string): Error {
+  if (!(error instanceof OutpoolError) || error.message.includes(address)) return error
+  const Same = error.constructor as typeof OutpoolError
+  const { cause = error, details } = error
+  return new Same(`cannot join the cluster at ${address}: ${error.message}`, { cause, details })
 }
 
 /** A store that is not open yet; `now` is it, once it is. */

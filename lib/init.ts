@@ -20,10 +20,15 @@ export interface ClusterFacts {
  * AuthenticationError or ProtocolVersionError when the cluster cannot be joined, with OutpoolError when it runs already.
  */
 export async function init(options: InitOptions = {}): Promise<ClusterFacts> {
-  if (currentRuntime()?.kind === 'worker') throw new NotInitializedError('init: this is a worker of a cluster already')
+  if (currentRuntime()?.kind === 'worker') {
+    throw new NotInitializedError(
+      'init: this is a worker of a cluster, which has joined already; leave init() out of what tasks run',
+    )
+  }
   if (currentDriver() !== undefined && Object.keys(options).length > 0) {
     throw new NotInitializedError(
-      'init: outpool runs in this process already; call shutdown() before starting it with other options',
+      'init: Outpool runs in this process already, by an earlier init() or by the first call that needed it; ' +
+        'call init() before anything else, or await shutdown() first: these options cannot be taken later',
     )
   }
   if (currentDriver() === undefined) noteInit(options)

@@ -44,6 +44,8 @@ export interface PinnedWorkerOptions {
   readonly initializer?: Callable
   readonly initargs?: readonly unknown[]
   readonly name?: string
+  /** Whose worker it is, in words, for errors: `the Pool 'images'`. Default: `a pool`. */
+  readonly startOf?: string
   /** What the worker finds on its node. Default: that of `init`. */
   readonly runtimeEnv?: RuntimeEnv
 }
@@ -148,6 +150,11 @@ const whoAmI = (): { node: string; pid: number; process: string } => {
   return { ...runtime.owner.host.self, pid: process.pid }
 }
 
+interface DefineOptions {
+  readonly mode?: CallMode
+  readonly startOf?: string
+}
+
 class PinnedLease implements PinnedWorker {
   onExit: ((exit: WorkerExit) => void) | undefined
   readonly ready: Promise<WorkerFacts>
@@ -159,6 +166,7 @@ class PinnedLease implements PinnedWorker {
   #lastCall: readonly [fn: Callable, name: string | undefined, mode: CallMode, template: TaskTemplate] | undefined
   readonly #gone: Deferred<WorkerExit> = deferred()
   readonly #label: string
+  readonly #startOf: string
   readonly #runtimeEnv: RuntimeEnv | undefined
   readonly #environment: string
 
@@ -166,6 +174,7 @@ class PinnedLease implements PinnedWorker {
     const { numCpus = 1, resources, initializer, initargs = [] } = options
     this.#runtime = runtime
     this.#label = options.name ?? 'worker'
+    this.#startOf = options.startOf ?? 'a pool'
     this.#runtimeEnv = options.runtimeEnv
     this.#environment = environmentOf(runtime, options.runtimeEnv)
     const units = parseResources({ numCpus, ...(resources !== undefined && { resources }) })
@@ -236,13 +245,19 @@ class PinnedLease implements PinnedWorker {
   }
 
   async #setUp(initializer: Callable | undefined, initargs: readonly unknown[]): Promise<WorkerFacts> {
-    const asked = this.run<WorkerFacts>(whoAmI, [], { name: `${this.#label} start` })
+    const asked = this.#start<WorkerFacts>(whoAmI, [], `${this.#label} start`)
     const set =
-      initializer === undefined ? undefined : this.run(initializer, initargs, { name: `${this.#label} initializer` })
-    set?.promise.catch(() => {})
-    this.facts = await asked.promise
-    await set?.promise
+      initializer === undefined ? undefined : this.#start<unknown>(initializer, initargs, `${this.#label} initializer`)
+    set?.catch(() => {})
+    this.facts = await asked
+    await set
     return this.facts
+  }
+
+  /** A part of its start, which errors are to tell of. */
+  #start<R>(fn: Callable, args: readonly unknown[], name: string): Promise<R> {
+    const template = this.#define(definitionOf(fn), name, { startOf: this.#startOf })
+    return this.#runtime.owner.run(template, this.#argumentsOf(fn, args)) as Promise<R>
   }
 
   #ended(exit: WorkerExit): void {
@@ -260,21 +275,27 @@ class PinnedLease implements PinnedWorker {
   #templateFor(fn: Callable, { name, mode = 'call' }: PinnedCallOptions): TaskTemplate {
     const last = this.#lastCall
     if (last !== undefined && last[0] === fn && last[1] === name && last[2] === mode) return last[3]
-    const definition = typeof fn === 'function' ? defineFunction(fn, { caller: 'run' }) : fn.definition
+    const definition = definitionOf(fn)
     const key = `${definition.id} ${mode} ${name ?? ''}`
     let template = this.#templates.get(key)
-    if (template === undefined) {
-      const carried = carry(this.#runtime, definition, this.#runtimeEnv)
-      const body = { kind: 'task', mode, name: name ?? definition.name, definition: carried.definition.bytes } as const
-      template = this.#runtime.owner.defineTemplate(
-        { ...body, job: this.#runtime.job, environment: this.#environment, numReturns: 1, maxRetries: 0 },
-        { classIndex: this.#classIndex, retryExceptions: false, timeoutMs: 0 },
-      )
-      this.#templates.set(key, template)
-    }
+    if (template === undefined)
+      this.#templates.set(key, (template = this.#define(definition, name ?? definition.name, { mode })))
     this.#lastCall = [fn, name, mode, template]
     return template
   }
+
+  #define(definition: FunctionDefinition, name: string, { mode = 'call', startOf }: DefineOptions = {}): TaskTemplate {
+    const carried = carry(this.#runtime, definition, this.#runtimeEnv)
+    const body = { kind: 'task', mode, name, definition: carried.definition.bytes } as const
+    return this.#runtime.owner.defineTemplate(
+      { ...body, job: this.#runtime.job, environment: this.#environment, numReturns: 1, maxRetries: 0 },
+      { classIndex: this.#classIndex, retryExceptions: false, timeoutMs: 0, ...(startOf !== undefined && { startOf }) },
+    )
+  }
+}
+
+function definitionOf(fn: Callable): FunctionDefinition {
+  return typeof fn === 'function' ? defineFunction(fn, { caller: 'run' }) : fn.definition
 }
 
 const noExit: WorkerExit = { code: null, signal: null, stderrTail: '', nodeDied: false, left: false }

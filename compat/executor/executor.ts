@@ -206,6 +206,7 @@ function compileExecutorOptions(options: ExecutorOptions): PoolRunnerOptions {
   if (maxTasksPerChild !== undefined && maxTasksPerChild < 1) throw new ValueError('max_tasks_per_child must be >= 1')
   return {
     ...{ processes, initializer, initargs: [...(options.initargs ?? [])], maxTasksPerChild, numCpus, resources, name },
+    kind: 'the Executor',
     maxReruns: 0,
     terminated: (what) => new CancelledError(what),
   }

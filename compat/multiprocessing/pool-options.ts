@@ -47,6 +47,7 @@ export function compilePoolOptions(options: PoolOptions): CompiledPoolOptions {
     numCpus,
     resources,
     name,
+    kind: 'the Pool',
   }
 }
 

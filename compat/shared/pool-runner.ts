@@ -52,6 +52,8 @@ export interface PoolRunnerOptions {
   readonly numCpus: number | undefined
   readonly resources: Readonly<Record<string, number>> | undefined
   readonly name: string | undefined
+  /** What it is, in words, for errors: `the Pool`. */
+  readonly kind: string
   /** How often a chunk is run again when its worker or node died. Default 3. */
   readonly maxReruns?: number
   /** What chunks fail with that were still to come when the pool was terminated. */
@@ -249,12 +251,12 @@ export class PoolRunner {
   }
 
   #workerOptions(): PinnedWorkerOptions {
-    const { initializer, initargs, numCpus, resources, name, processes } = this.#options
+    const { initializer, initargs, kind, numCpus, resources, name, processes } = this.#options
     return {
       numCpus: numCpus ?? cpuShare(processes ?? 1, this.#cpus, isLocal()),
       ...(initializer === undefined ? {} : { initializer, initargs }),
       ...(resources === undefined ? {} : { resources }),
-      ...(name === undefined ? {} : { name }),
+      ...(name === undefined ? { startOf: kind } : { name, startOf: `${kind} '${name}'` }),
     }
   }
 

@@ -253,6 +253,7 @@ export class ClusterWorker implements WorkerHandler {
       ...HostedScript.setUp(this.script, forkArgs, forkOpts, this.#options.flattening),
       numCpus: numCpus(cpus),
       name: 'workerpool',
+      startOf: this.script === undefined ? 'the pool' : `the pool of ${this.script}`,
     })
     this.#pinned = pinned
     pinned.onExit = (exit) => {

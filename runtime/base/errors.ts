@@ -148,7 +148,7 @@ export class PendingCallsLimitExceededError extends OutpoolError {
 export class OutOfMemoryError extends OutpoolError {
   static override readonly code: string = 'ERR_OUTPOOL_OUT_OF_MEMORY'
 }
-/** `init` has not been called, or `shutdown` has. */
+/** `init` has not been called, or `shutdown` has; or `init` has, and is called again with options. */
 export class NotInitializedError extends OutpoolError {
   static override readonly code: string = 'ERR_OUTPOOL_NOT_INITIALIZED'
 }

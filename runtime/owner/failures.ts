@@ -11,10 +11,14 @@ import {
 } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Address } from '../transport/dial.ts'
-import type { Failure, WorkerFailure } from './submit-types.ts'
+import type { Failure, TaskTemplate, WorkerFailure } from './submit-types.ts'
 
-/** `name` is the task's, `story` what happened to it before, in words. */
-export function failureError(failure: Failure, name: string, story: readonly string[]): OutpoolError {
+/** `story` is what happened to the task before, in words. */
+export function failureError(
+  failure: Failure,
+  { name, startOf }: Pick<TaskTemplate, 'name' | 'startOf'>,
+  story: readonly string[],
+): OutpoolError {
   const details = { task: name, story }
   switch (failure.kind) {
     case 'cancelled':
@@ -29,26 +33,40 @@ export function failureError(failure: Failure, name: string, story: readonly str
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`
       const tail = stderrTail === '' ? '' : `\nIts last lines on stderr:\n${stderrTail}`
       const worker = `the worker process (pid ${pid}, node ${failure.node})`
-      const text = failure.unstarted
-        ? `${worker} that task ${name} waited for ended with ${how}`
-        : `${worker} that ran task ${name} ended with ${how} before it answered; ${nextStep(failure)}`
+      const text =
+        startOf !== undefined
+          ? `${worker} of ${startOf} ended with ${how} while it was set up`
+          : failure.unstarted
+            ? `${worker} that task ${name} waited for ended with ${how}`
+            : `${worker} that ran task ${name} ended with ${how} before it answered; ${nextStep(failure)}`
       return new WorkerCrashedError(`${text}${tail}`, {
         details: { ...details, code, signal, pid, ...placeOf(failure), stderrTail },
       })
     }
     case 'node-died': {
-      const text = failure.unstarted
-        ? `node ${failure.node} died, on which task ${name} was to run: ${failure.reason}`
-        : `node ${failure.node} died while it ran task ${name}: ${failure.reason}; ${nextStep(failure)}`
+      const text =
+        startOf !== undefined
+          ? `node ${failure.node} died, on which a worker of ${startOf} was set up: ${failure.reason}`
+          : failure.unstarted
+            ? `node ${failure.node} died, on which task ${name} was to run: ${failure.reason}`
+            : `node ${failure.node} died while it ran task ${name}: ${failure.reason}; ${nextStep(failure)}`
       return new NodeDiedError(text, { details: { ...details, ...placeOf(failure) } })
     }
     case 'unschedulable':
-      return new TaskUnschedulableError(`task ${name} cannot be placed: ${failure.text}`, { details })
+      return new TaskUnschedulableError(`${whatOf(name, startOf)} cannot be placed: ${failure.text}`, { details })
     case 'setup':
-      return new RuntimeEnvSetupError(`no worker could be started for task ${name}: ${failure.text}`, { details })
-    case 'class-closed':
-      return new ConnectionLostError(`task ${name} was not run to its end: ${failure.reason}`, { details })
+      return new RuntimeEnvSetupError(`no worker could be started for ${startOf ?? `task ${name}`}: ${failure.text}`, {
+        details,
+      })
+    case 'class-closed': {
+      const became = startOf === undefined ? 'was not run to its end' : 'was not started'
+      return new ConnectionLostError(`${whatOf(name, startOf)} ${became}: ${failure.reason}`, { details })
+    }
   }
+}
+
+function whatOf(name: string, startOf: string | undefined): string {
+  return startOf === undefined ? `task ${name}` : `a worker of ${startOf}`
 }
 
 /** Pools and queues without that option start their tasks once: the words have to be true for these, too. */

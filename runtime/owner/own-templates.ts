@@ -5,7 +5,7 @@
 import { encodeTemplate, type TemplateBody } from './template.ts'
 import type { TaskTemplate } from './submit-types.ts'
 
-export type DefinedOptions = Pick<TaskTemplate, 'classIndex' | 'retryExceptions' | 'timeoutMs'>
+export type DefinedOptions = Pick<TaskTemplate, 'classIndex' | 'retryExceptions' | 'timeoutMs' | 'startOf'>
 
 export class OwnTemplates {
   readonly #bytes: (Uint8Array | undefined)[] = []
@@ -15,7 +15,7 @@ export class OwnTemplates {
   /** `isShared`: any call of the same function may use it. One for a worker of one's own ends with that. */
   define(body: TemplateBody, options: DefinedOptions, isShared: boolean): TaskTemplate {
     const bytes = encodeTemplate(body)
-    const { classIndex, retryExceptions, timeoutMs } = options
+    const { classIndex, retryExceptions, timeoutMs, startOf } = options
     const text = isShared ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') : ''
     const key = `${classIndex} ${retryExceptions} ${timeoutMs} ${text}`
     const known = isShared ? this.#shared.get(key) : undefined
@@ -24,6 +24,7 @@ export class OwnTemplates {
     const template: TaskTemplate = {
       ...{ number: this.#bytes.length, name, maxRetries, numReturns, classIndex, retryExceptions, timeoutMs },
       ...{ generates: body.mode === 'generate', runMicros: -1 },
+      ...(startOf !== undefined && { startOf }),
     }
     this.#bytes.push(bytes)
     if (isShared) this.#shared.set(key, template)

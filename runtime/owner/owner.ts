@@ -48,7 +48,7 @@ import { TaskNotes } from './task-notes.ts'
 import type { TemplateBody } from './template.ts'
 
 /** Options of a template that the owner itself acts on. */
-export type TemplateOptions = Pick<TaskTemplate, 'classIndex' | 'retryExceptions' | 'timeoutMs'>
+export type TemplateOptions = Pick<TaskTemplate, 'classIndex' | 'retryExceptions' | 'timeoutMs' | 'startOf'>
 
 export interface OwnerOptions {
   readonly submit?: Partial<SubmitOptions>

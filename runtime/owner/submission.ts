@@ -205,7 +205,7 @@ export class Submission {
 
   fail(number: number, failure: Failure): void {
     const template = this.#state.templateOf(number)
-    const bytes = compactError(failureError(failure, template.name, this.#notes.of(number)))
+    const bytes = compactError(failureError(failure, template, this.#notes.of(number)))
     const outcome: Outcome = ['error', bytes]
     this.#keepPins(number)
     // Whoever cancels or leaves knows.

@@ -15,6 +15,8 @@ export interface SchedulingClass {
 export interface TaskTemplate {
   readonly number: number
   readonly name: string
+  /** Whose worker it starts, in words: errors tell of that, and not of a task that nobody wrote. */
+  readonly startOf?: string
   readonly classIndex: number
   /** System failures that are repaired by running again; -1 is without end. */
   readonly maxRetries: number
