@@ -12,6 +12,7 @@ import { NodeDiedError, TaskCancelledError, WorkerCrashedError } from '../runtim
 import { defineFunction, type FunctionDefinition, moduleExport } from '../runtime/code/function-source.ts'
 import { compact } from '../runtime/objects/compact.ts'
 import { encodeValue } from '../runtime/objects/value.ts'
+import { lastLinesOf } from '../runtime/owner/failures.ts'
 import { currentRuntime, type ProcessRuntime } from '../runtime/owner/current.ts'
 import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { CallListener } from '../runtime/owner/sole-reader.ts'
@@ -303,8 +304,8 @@ const noExit: WorkerExit = { code: null, signal: null, stderrTail: '', nodeDied:
 function exitOf(how: Failure): WorkerExit {
   if (how.kind !== 'worker-crashed')
     return { ...noExit, nodeDied: how.kind === 'node-died', left: how.kind === 'class-closed' && how.left === true }
-  const [code, signal, , stderrTail] = how.exit
-  return { ...noExit, code, signal, stderrTail }
+  const [code, signal] = how.exit
+  return { ...noExit, code, signal, stderrTail: lastLinesOf(how.exit) }
 }
 
 /**

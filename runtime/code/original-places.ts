@@ -42,24 +42,33 @@ function isElsewhere(a: Location | undefined, b: Location | undefined): boolean 
   return a.scriptId !== b.scriptId || a.line !== b.line || a.column !== b.column
 }
 
-const label = /outpool:fn\/[^@\s()]*@(\w+)\+(\d+):(\d+):(\d+)/g
+const prefix = 'outpool:fn/'
+/** Above the stack of an uncaught error Node names the line alone. */
+const label = /outpool:fn\/[^@\s()]*@(\w+)\+(\d+):(\d+)(?::(\d+))?/g
 const maxDepth = 16
 
 /** The same error; lines of functions of this process name where those were written. */
 export function nameOriginalPlaces(error: unknown, depth: number = 0): unknown {
   if (!(error instanceof Error) || depth > maxDepth) return error
   const { stack, cause } = error
-  if (typeof stack === 'string' && stack.includes('outpool:fn/')) {
-    const named = stack.replace(label, (whole, hash: string, ...numbers: string[]) => {
-      const [before = 0, line = 1, column = 1] = numbers.slice(0, 3).map(Number)
-      return placeOf(hash, line, line === 1 ? column - before : column) ?? whole
-    })
-    Object.defineProperty(error, 'stack', { value: named, writable: true, configurable: true, enumerable: false })
+  if (typeof stack === 'string' && stack.includes(prefix)) {
+    const value = withOriginalPlaces(stack)
+    Object.defineProperty(error, 'stack', { value, writable: true, configurable: true, enumerable: false })
   }
   nameOriginalPlaces(cause, depth + 1)
   const { errors } = error as { readonly errors?: unknown }
   if (Array.isArray(errors)) for (const one of errors) nameOriginalPlaces(one, depth + 1)
   return error
+}
+
+/** The same for any text: what a worker printed before it ended, say. */
+export function withOriginalPlaces(text: string): string {
+  if (!text.includes(prefix)) return text
+  return text.replace(label, (whole, hash: string, before: string, inLine: string, inColumn: string | undefined) => {
+    const line = Number(inLine)
+    if (inColumn === undefined) return placeOf(hash, line, 1)?.replace(/:\d+$/, '') ?? whole
+    return placeOf(hash, line, Number(inColumn) - (line === 1 ? Number(before) : 0)) ?? whole
+  })
 }
 
 /** `file:///program/score.ts:14:9`; undefined where that cannot be told. */

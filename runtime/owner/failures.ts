@@ -10,6 +10,8 @@ import {
   WorkerCrashedError,
 } from '../base/errors.ts'
 import type { NodeId } from '../base/ids.ts'
+import { withOriginalPlaces } from '../code/original-places.ts'
+import type { ExitReport } from '../protocol/messages.ts'
 import type { Address } from '../transport/dial.ts'
 import type { Failure, TaskTemplate, WorkerFailure } from './submit-types.ts'
 
@@ -29,7 +31,8 @@ export function failureError(
         { details: { ...details, timeoutMs: failure.timeoutMs } },
       )
     case 'worker-crashed': {
-      const [code, signal, pid, stderrTail] = failure.exit
+      const [code, signal, pid] = failure.exit
+      const stderrTail = lastLinesOf(failure.exit)
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`
       const tail = stderrTail === '' ? '' : `\nIts last lines on stderr:\n${stderrTail}`
       const worker = `the worker process (pid ${pid}, node ${failure.node})`
@@ -78,6 +81,15 @@ function nextStep({ attempt }: WorkerFailure): string {
 
 function placeOf({ node, attempt, unstarted }: WorkerFailure): Readonly<Record<string, unknown>> {
   return { node, attempt, ...(unstarted && { unstarted }) }
+}
+
+const lastLines = new WeakMap<ExitReport, string>()
+
+/** What a worker wrote last, with the places where its functions were written. All of its tasks end with these lines. */
+export function lastLinesOf(exit: ExitReport): string {
+  let lines = lastLines.get(exit)
+  if (lines === undefined) lastLines.set(exit, (lines = withOriginalPlaces(exit[3])))
+  return lines
 }
 
 /** What everything ends with that a process had under way. */

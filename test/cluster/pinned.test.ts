@@ -116,6 +116,22 @@ describe('a pinned worker', () => {
     ])
   })
 
+  it('names the file of a function whose uncaught error ended it, in its last words', async () => {
+    const { worker, exits } = acquire()
+    const dying = worker.run(() => {
+      setTimeout(() => {
+        throw new Error('nobody catches this')
+      }, 1)
+      return new Promise(() => {})
+    }, [])
+    const { message } = await rejection(dying.promise)
+    await eventually(() => exits[0])
+    for (const words of [message, exits[0]?.stderrTail ?? '']) {
+      expect(words).to.include('Error: nobody catches this').and.not.include('outpool:fn/')
+      expect(words).to.match(/at Timeout\.\S+ \(\S*pinned\.test\.ts:\d+:\d+\)/)
+    }
+  })
+
   it('that dies rejects its calls, tells once, and takes no more', async () => {
     const { worker, exits } = acquire()
     const { pid } = await worker.ready

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { evaluateSource, evaluateWithVariables } from '../../../runtime/code/evaluate-source.ts'
-import { nameOriginalPlaces, noteFunction } from '../../../runtime/code/original-places.ts'
+import { nameOriginalPlaces, noteFunction, withOriginalPlaces } from '../../../runtime/code/original-places.ts'
 
 function thrownBy(fn: () => unknown): Error {
   try {
@@ -42,6 +42,17 @@ describe('stacks of functions that ran elsewhere', () => {
     const [wanted, got] = [thrownBy(fail), nameOriginalPlaces(thrownBy(shipped(fail))) as Error]
     expect(firstFrame(got).replace('file://', '')).to.equal(firstFrame(wanted).replace('file://', ''))
     expect(got.message).to.equal('no')
+  })
+
+  it('are named in any text, as a worker prints it, where Node names the line alone above an uncaught error', async () => {
+    const { fall } = await load('printed.mjs', '// one\nexport const fall = () => {\n  throw new Error("p")\n}\n')
+    const { stack = '' } = thrownBy(shipped(fall as Function))
+    const place = /outpool:fn\/[^)\s]*:2:9/.exec(stack)?.[0] ?? ''
+    const file = pathToFileURL(join(folder, 'printed.mjs')).href
+    const printed = `${place.replace(/:9$/, '')}\n  throw new Error("p")\n  ^\n\nError: p\n    at fall (${place})\n`
+    const named = `${file}:3\n  throw new Error("p")\n  ^\n\nError: p\n    at fall (${file}:3:9)\n`
+    expect(withOriginalPlaces(printed)).to.equal(named)
+    expect(withOriginalPlaces('outpool:fn/stranger@1+0:2:9')).to.equal('outpool:fn/stranger@1+0:2:9')
   })
 
   it('follow a source map in a file of its own', async () => {
