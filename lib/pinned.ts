@@ -27,6 +27,8 @@ import type { RuntimeEnv } from './runtime-env.ts'
 export type { CallListener } from '../runtime/owner/sole-reader.ts'
 /** Stacks of errors that came as values name the lines of this process's functions. */
 export { nameOriginalPlaces } from '../runtime/code/original-places.ts'
+/** What was thrown as it would arrive elsewhere: without what in it cannot travel. */
+export { portable } from '../runtime/worker/thrown.ts'
 
 /** An export of a module that exists on every node. Made by `moduleFunction`. */
 export interface RemoteModuleFunction {

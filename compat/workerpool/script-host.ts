@@ -7,7 +7,7 @@ import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { BoundedMap } from '../../lib/bounded-map.ts'
 import { context } from '../../lib/context.ts'
-import { locateModule, taskTeller, type CarriedModule } from '../../lib/pinned.ts'
+import { canTravel, locateModule, portable, taskTeller, type CarriedModule } from '../../lib/pinned.ts'
 import { provideModule } from '../shared/provide-module.ts'
 import { travelling, type Flattening } from './flatten.ts'
 import { applyFlags, type WorkerFlags } from './exec-argv.ts'
@@ -100,11 +100,16 @@ export function callMethod(
     if (!isPromise(result)) result = outgoing(registry, result)
   } catch (error) {
     registry.tell = undefined
-    return [undefined, error]
+    return [undefined, thrown(error)]
   }
   if (isPromise(result)) return settled(registry, result)
   registry.tell = undefined
   return [result]
+}
+
+/** An error arrives in any case: what it holds that cannot travel (a socket, say) is left out, as in the original. */
+function thrown(error: unknown): unknown {
+  return canTravel(error) ? error : portable(error)
 }
 
 /** The original's measure. */
@@ -119,7 +124,7 @@ async function settled(registry: WorkerRegistry, result: PromiseLike<unknown>): 
   try {
     return [outgoing(registry, await Promise.race([result, abortOf(registry)]))]
   } catch (error) {
-    return [undefined, error]
+    return [undefined, thrown(error)]
   } finally {
     // Not that of a later one, which may have begun.
     if (registry.tell === tell) registry.tell = undefined

@@ -169,6 +169,53 @@ describe('workerpool: the shim, where it differs from the original', () => {
     expect(await pool.exec(() => 1)).to.equal(1)
   })
 
+  it('gives a worker the variables that forkOpts.env names; the original gives it all of the program', async () => {
+    process.env['SEEN_BY_WORKERS'] = 'yes'
+    try {
+      expect(await create(script).exec('variable', ['SEEN_BY_WORKERS'])).to.equal(undefined)
+      const told = create(script, { forkOpts: { env: process.env } })
+      expect(await told.exec('variable', ['SEEN_BY_WORKERS'])).to.equal('yes')
+    } finally {
+      delete process.env['SEEN_BY_WORKERS']
+    }
+  })
+
+  it('sends an instance with its class where that can go along, else a plain object, as the original always', async () => {
+    class Point {
+      x = 2
+      double(): number {
+        return 2 * this.x
+      }
+    }
+    class Secret {
+      readonly x = 1
+      readonly #hidden = 2
+      sum(): number {
+        return this.x + this.#hidden
+      }
+    }
+    const pool = create(undefined, { maxWorkers: 1 })
+    const nameOf = (value: { double?: () => number }): unknown => [value.constructor.name, value.double?.()]
+    expect(await pool.exec(nameOf, [new Point()])).to.deep.equal(['Point', 4])
+    expect(await pool.exec(nameOf, [new Secret() as never])).to.deep.equal(['Object', undefined])
+  })
+
+  it('rejects with what a task throws that is no error; the original makes an Error without a message of it', async () => {
+    const pool = create(undefined, { maxWorkers: 1 })
+    const thrownBy = (value: unknown): Promise<unknown> =>
+      reason(
+        pool.exec(
+          (thrown: unknown) => {
+            throw thrown
+          },
+          [value],
+        ) as never,
+      )
+    expect(await thrownBy('text')).to.equal('text')
+    expect(await thrownBy({ code: 7 })).to.deep.equal({ code: 7 })
+    expect(await pool.exec((a: number) => a, [1])).to.equal(1)
+  })
+
   it('tells where the tasks ran', async () => {
     const pool = create(script, { maxWorkers: 2 })
     await Promise.all([1, 2, 3, 4].map(async (n) => void (await pool.exec('sleep', [n]))))

@@ -194,6 +194,12 @@ export function conformanceSuite(subject: Subject): void {
         expect(error).to.have.property('status', 418)
       })
 
+      it('rejects with what a method throws that holds what cannot travel, as errors of requests do', async () => {
+        const error = await rejection(create(script).exec('failHolding', ['no tea']))
+        expect(error).to.be.instanceOf(Error).and.have.property('status', 418)
+        expect(error.message).to.equal('no tea')
+      })
+
       it('goes on after a task that failed, on the same worker', async () => {
         const pool = create(script, { maxWorkers: 1 })
         expect(await pool.exec('count')).to.equal(1)

@@ -1,5 +1,6 @@
 // A worker script as users of the original write it: it must run unchanged under both.
 import { existsSync, writeFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import workerpool, { isMainThread, worker } from 'workerpool'
 
 let calls = 0
@@ -36,10 +37,14 @@ worker(
     async failLater(message) {
       throw Object.assign(new Error(message), { status: 418 })
     },
+    async failHolding(message) {
+      throw Object.assign(new Error(message), { status: 418, socket: new Socket(), seen: new WeakMap() })
+    },
     exit: (code) => process.exit(code),
     kill: () => process.kill(process.pid, 'SIGKILL'),
     where: () => ({ isMainThread, alsoMainThread: workerpool.isMainThread, pid: process.pid }),
     argv: () => process.argv.slice(2),
+    variable: (name) => process.env[name],
     env: (name) => process.env[name],
     transfer: (size) => new workerpool.Transfer(new Uint8Array(size).fill(7), []),
     addShared: (shared, amount) => Atomics.add(shared, 0, amount),
