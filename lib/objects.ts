@@ -43,6 +43,10 @@ export async function put<T>(value: T, options: PutOptions = {}): Promise<Object
 
 /**
  * The value of a ref, or the values of an array of refs in their order. Rejects with the first error.
+ *
+ * Buffers of 64 KiB and more are views of shared memory, which a write changes for this process alone. Node 21 and later
+ * refuse them in a transfer list of `postMessage` (DataCloneError): send them without one, or a copy (`slice()`).
+ *
  * @param options `timeout` in milliseconds: GetTimeoutError when it is over; the tasks go on.
  */
 export async function get<T>(ref: ObjectRef<T>, options?: GetOptions): Promise<T>

@@ -7,7 +7,7 @@
  *   ArrayBuffer copies the large one.
  * - What is registered for finalization is the ArrayBuffer: a typed array may be gone while its memory is in use.
  * - An ArrayBuffer that is moved (`transfer`, on Node 21 and later) would leave its memory to another, unregistered one:
- *   those methods copy here. A list of things to transfer does not take these buffers: they are cloned.
+ *   those methods copy here. In a list of things to transfer Node 20 clones these buffers, and later ones refuse them.
  * - A process may have 65,530 maps; from 30,000 on buffers are copied.
  */
 import { pageBytes, type Room } from './arena-space.ts'

@@ -61,7 +61,8 @@ export class BareNode {
 
   /** Where its code cache is. */
   get code(): string {
-    const [user = ''] = namesIn(join(this.folder, 'tmp'))
+    // A package manager may keep something of its own there.
+    const [user = ''] = namesIn(join(this.folder, 'tmp')).filter((name) => name.startsWith('outpool-'))
     const [id = ''] = namesIn(join(this.folder, 'tmp', user))
     return join(this.folder, 'tmp', user, id, 'code')
   }

@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -169,7 +169,10 @@ export class Trace {
 
   remove(): void {
     this.#removed = true
-    rmSync(this.folder, { recursive: true, force: true })
+    // A task that was cancelled may begin a file while the folder is emptied: it finds none at this name any more.
+    const gone = `${this.folder}-gone`
+    renameSync(this.folder, gone)
+    rmSync(gone, { recursive: true, force: true })
   }
 }
 

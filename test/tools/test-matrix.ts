@@ -3,17 +3,18 @@
  * binaries come from the registry, once, into node_modules/.cache.
  *
  * Usage: npm run test:matrix -- [major ...]
+ *        npm run test:matrix -- --suites [major ...] [suite or file ...]   the tests themselves, on each release
  *        npm run test:matrix -- --without-native [suite or file ...]   the tests where koffi has no binary
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { endCompiler, play, variants } from '../cluster/captures/variants.ts'
 import { bootstrap } from './bootstrap.mjs'
 import { root } from './tree.ts'
 import { testWithoutNative } from './without-native.ts'
 
-const majors = [20, 22, 24]
+const majors = [20, 22, 24, 26]
 
 /** The executable of the last release of a major. */
 function nodeOf(major: number): string {
@@ -28,6 +29,24 @@ function nodeOf(major: number): string {
   return executable
 }
 
+/** Runs suites, or files, or all, on each of the majors; returns how many of those failed. */
+function testOn(releases: readonly number[], wanted: readonly string[]): number {
+  const ended = releases.map((major) => {
+    const node = nodeOf(major)
+    console.log(`\n==== Node ${versionOf(node)}`)
+    const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}` }
+    const { status } = spawnSync(node, [join(root, 'test/tools/run-tests.mjs'), ...wanted], { env, stdio: 'inherit' })
+    return { version: versionOf(node), passed: status === 0 }
+  })
+  console.log('\n==== all releases')
+  for (const { version, passed } of ended) console.log(`${version.padEnd(10)} ${passed ? 'passed' : 'FAILED'}`)
+  return ended.filter(({ passed }) => !passed).length
+}
+
+function versionOf(node: string): string {
+  return execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
+}
+
 async function main(): Promise<void> {
   await bootstrap()
   const args = process.argv.slice(2)
@@ -35,11 +54,17 @@ async function main(): Promise<void> {
     process.exitCode = testWithoutNative(args.slice(1))
     return
   }
-  const wanted = args.map(Number)
+  const named = args.filter((arg) => /^\d+$/.test(arg)).map(Number)
+  const releases = named.length > 0 ? named : majors
+  if (args[0] === '--suites') {
+    const wanted = args.slice(1).filter((arg) => !/^\d+$/.test(arg))
+    process.exitCode = testOn(releases, wanted) === 0 ? 0 : 1
+    return
+  }
   let failed = 0
-  for (const major of wanted.length > 0 ? wanted : majors) {
+  for (const major of releases) {
     const node = nodeOf(major)
-    const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
+    const version = versionOf(node)
     for (const [name, { from = 20 }] of Object.entries(variants)) {
       if (major < from) continue
       const { differs, whole, output } = await play(name, node)
