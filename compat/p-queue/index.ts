@@ -20,7 +20,10 @@ export type { PlacedQueue, PlacedTask, QueueReport } from './shim.ts'
 const shim: OriginalModule = shimOver(originalFile('p-queue', import.meta.url))
 
 export type QueueAddOptions = OriginalAddOptions & PlacedTask
-type RunFunction = () => Promise<unknown>
+// 10 exports these two; 9 has them, and keeps them to itself.
+export type RunFunction = () => Promise<unknown>
+/** What a task is given. */
+export type TaskOptions = Parameters<Parameters<OriginalQueue['add']>[0]>[0]
 export type Options<
   QueueType extends Queue<RunFunction, QueueOptions>,
   QueueOptions extends OriginalAddOptions,

@@ -79,6 +79,15 @@ export async function program(
 }
 export const after: () => Promise<number> = () => program(ShimQueue, shimMap, shimLimit, shimWorkerpool)
 
+/** Types that p-queue 10 exports are there over 9, too. */
+export const queued: (queue: ShimQueue, run: pQueueShim.RunFunction) => Promise<boolean | undefined> = async (
+  queue,
+  run,
+) => {
+  await (run satisfies () => Promise<unknown>)()
+  return queue.add(({ signal }: pQueueShim.TaskOptions) => signal?.aborted, { id: 'queued' })
+}
+
 /** What Outpool adds has types, too. */
 export const placed: readonly unknown[] = [
   new ShimQueue({ placement: 'worker' }).add(() => 1, { placement: 'caller' }),
