@@ -59,10 +59,10 @@ function placementOf(options: AnyOptions, caller: string): Placement {
 function placed(original: Limit, placement: Placement): Limit {
   const placer = new Placer(placement)
   const isAuto = placement === 'auto'
-  const limit = (fn: AnyFunction, ...args: unknown[]): Promise<unknown> => {
-    const stays = isAuto && typeof fn === 'function' && placer.stays(fn)
-    return original(stays ? fn : through(placer, placement, fn), ...args)
-  }
+  const functionFor = (fn: AnyFunction): AnyFunction =>
+    isAuto && typeof fn === 'function' && placer.stays(fn) ? fn : through(placer, placement, fn)
+  const limit = (fn: AnyFunction, ...args: unknown[]): Promise<unknown> =>
+    original(placer.again(fn) ?? functionFor(fn), ...args)
   Object.defineProperties(limit, {
     ...Object.getOwnPropertyDescriptors(original),
     map: {

@@ -45,6 +45,10 @@ export function shimOver(file: string): OriginalModule {
 function placed(original: AnyMap): AnyMap {
   const placer = new Placer('auto')
   const map: AnyMap = (input, mapper, options) => {
+    const again = options === undefined ? placer.again(mapper) : undefined
+    return again === undefined ? mapPlaced(input, mapper, options) : original(input, again)
+  }
+  const mapPlaced: AnyMap = (input, mapper, options) => {
     // What is no function, or no object, is the original's to complain of.
     if (typeof mapper !== 'function' || options === null) return original(input, mapper, options)
     if (options === undefined || (options.placement === undefined && options.signal === undefined))

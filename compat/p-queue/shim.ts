@@ -110,6 +110,11 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
     }
 
     override add(task: Task, options?: AnyOptions): Promise<unknown> {
+      const again = options === undefined ? this.#placer.again(task) : undefined
+      return again === undefined ? this.#addPlaced(task, options) : super.add(again)
+    }
+
+    #addPlaced(task: Task, options: AnyOptions | undefined): Promise<unknown> {
       if (typeof task !== 'function') return super.add(task, options)
       if (this.#isPlain && (options === undefined || options?.['placement'] === undefined))
         return super.add(this.#placer.stays(task) ? task : this.#placer.placedTask(task), options)

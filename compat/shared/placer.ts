@@ -77,6 +77,8 @@ const longMs = 1
 const lookedAtMask = 7
 const seldomMask = 31
 const oftenUntil = 1000
+/** The global is behind a getter, which costs as much as to read the clock. */
+const clock: typeof performance = performance
 /** So many texts are remembered. */
 const maxKnown = 1000
 
@@ -88,13 +90,21 @@ export class Placer {
   readonly #forgotten = { worker: 0, caller: 0 }
   #lastFunction: AnyFunction | undefined
   #lastKnown: Known | undefined
-  /** What the original is given for it. */
-  #lastPlaced: ((...args: unknown[]) => unknown) | undefined
-  #lastTask: AnyTask | undefined
+  /** What the original is given for it; undefined, too, since it stays. */
+  #lastPlaced: AnyFunction | undefined
 
   constructor(placement: Placement, maxRetries: number = 0) {
     this.#placement = placement
     this.#maxRetries = maxRetries
+  }
+
+  /**
+   * What `placed` or `placedTask`, whichever the shim asks, gave for `fn` in the call before, if that still holds. V8
+   * inlines only so many bytes of code into a call, and leaves out the original's behind a longer way to here: a shim
+   * asks this first, and has the rest in a function of its own.
+   */
+  again<T extends AnyFunction>(fn: T): T | undefined {
+    return fn === this.#lastFunction ? (this.#lastPlaced as T | undefined) : undefined
   }
 
   /**
@@ -114,8 +124,8 @@ export class Placer {
    */
   placed(fn: AnyFunction): (...args: unknown[]) => unknown {
     const known = this.#knownOf(fn)
-    return (this.#lastPlaced ??= (...args) => {
-      if (!passes(known)) return this.#run(fn, args, known, auto)
+    return this.#keep(known, (...args) => {
+      if (!passes(known)) return this.#lookAt(fn, known, ...args)
       known.caller++
       return fn(...(args as never[]))
     })
@@ -124,8 +134,11 @@ export class Placer {
   /** The same of a task, which is given `{ signal }`: on a worker one of its own. */
   placedTask(task: AnyTask): AnyTask {
     const known = this.#knownOf(task)
-    return (this.#lastTask ??= (given) => {
-      if (!passes(known)) return this.#run(task, [given], known, { ...autoTask, signal: given.signal })
+    return this.#keep(known, (given) => {
+      if (!passes(known)) {
+        if (known.isQuick) return this.#timed(task, [given], known)
+        return this.#run(task, [given], known, { ...autoTask, signal: given.signal })
+      }
       known.caller++
       return task(given)
     })
@@ -141,6 +154,17 @@ export class Placer {
   task(task: AnyTask, given: Parameters<AnyTask>[0], placement: Placement): unknown {
     const known = this.#knownOf(task)
     return this.#run(task, [given], known, { placement, signal: given.signal, givesSignal: true })
+  }
+
+  /** `placed`, of the last function: what was made of it before, if that still holds. */
+  #keep<T extends AnyFunction>(known: Known, placed: T): T {
+    if (known.stayed >= sureAfter) return placed
+    return (this.#lastPlaced ??= placed) as T
+  }
+
+  /** For a caller that only hands its arguments on, so that V8 makes no array of them. */
+  #lookAt(fn: AnyFunction, known: Known, ...args: readonly unknown[]): unknown {
+    return this.#run(fn, args, known, auto)
   }
 
   #run(fn: AnyFunction, args: readonly unknown[], known: Known, options: PlaceOptions): unknown {
@@ -175,7 +199,7 @@ export class Placer {
       running = readingOnce(() => {
         const { verdict, reasons }: FunctionVerdict = analyse(fn, { args: givesSignal ? [] : args })
         if (verdict === 'ship') return this.#send(fn, args, known, options, true)
-        if (++known.stayed >= sureAfter) known.passMask = -1
+        if (++known.stayed >= sureAfter) this.#surelyStays(known)
         return reasons.map(({ message }) => message)
       })
     } catch (error) {
@@ -190,9 +214,14 @@ export class Placer {
       // It only computes: that it ran there already, and its result could not come back, nobody has noticed.
       known.worker--
       known.stayed = sureAfter
-      known.passMask = -1
+      this.#surelyStays(known)
       return this.#here(fn, args, known, [`its result cannot travel: ${(error as Error).message}`])
     })
+  }
+
+  #surelyStays(known: Known): void {
+    known.passMask = -1
+    this.#lastPlaced = undefined
   }
 
   #send(
@@ -213,12 +242,12 @@ export class Placer {
   }
 
   #timed(fn: AnyFunction, args: readonly unknown[], known: Known): unknown {
-    const startedAt = performance.now()
+    const startedAt = clock.now()
     try {
       known.caller++
       return fn(...(args as never[]))
     } finally {
-      if (performance.now() - startedAt > longMs) {
+      if (clock.now() - startedAt > longMs) {
         known.isQuick = false
         known.passMask = 0
         known.returned = 0
@@ -242,7 +271,6 @@ export class Placer {
     this.#lastFunction = fn
     this.#lastKnown = known
     this.#lastPlaced = undefined
-    this.#lastTask = undefined
     return known
   }
 

@@ -11,10 +11,17 @@ describe('the placer', () => {
     const note = (n: number): number => seen.push(n)
     for (let i = 0; i < 3; i++) {
       expect(placer.stays(note)).to.equal(false)
-      placer.placed(note)(i)
+      expect(placer.again(note)).to.equal(undefined)
+      const placed = placer.placed(note)
+      expect(placer.again(note)).to.equal(placed)
+      placed(i)
+      // What was given for it does not hold any more when it is sure to stay.
+      expect(placer.again(note)).to.equal(i < 2 ? placed : undefined)
+      placer.stays(() => undefined)
     }
     expect(placer.stays(note)).to.equal(true)
     placer.placed(note)(3)
+    expect(placer.again(note)).to.equal(undefined)
     expect(seen).to.deep.equal([0, 1, 2, 3])
     const [known] = placer.report().functions
     expect(known).to.include({ name: 'note', caller: 5, worker: 0 })
@@ -29,6 +36,7 @@ describe('the placer', () => {
     const [placed, task] = [placer.placed(note), placer.placedTask(() => seen.push('task'))]
     expect(placer.placed(note)).to.not.equal(placed)
     expect(placer.placed(note)).to.equal(placer.placed(note))
+    expect(placer.again(other)).to.equal(undefined)
     placer.placed(other)('1')
     placer.placed(note)('2')
     placed('3')
