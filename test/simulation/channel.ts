@@ -40,7 +40,7 @@ export class SimChannel implements ChunkChannel {
     this.#lastAtMs = Math.max(this.#lastAtMs, now + world.network.latencyMs()) + chunk.length / bytesPerMs
     return new Promise((resolve, reject) => {
       this.#sending.add(reject)
-      world.clock.after(this.#lastAtMs - now, () => {
+      world.clock.at(this.#lastAtMs, () => {
         if (!this.#sending.delete(reject)) return
         resolve()
         const { other } = this

@@ -97,7 +97,7 @@ export class Network {
     const atMs = Math.max(earliest, now + this.latencyMs() + lateMs)
     // What comes behind it does not wait for it.
     if (fate !== 'overtaken') link.lastAt.set(from.id, atMs)
-    this.#clock.after(atMs - now, () => {
+    this.#clock.at(atMs, () => {
       if (link.broken) return
       const receiver = this.processes.get(to)
       if (receiver?.alive !== true) return this.#break(link)

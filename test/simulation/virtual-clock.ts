@@ -19,7 +19,12 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, action: () => void): Timer {
-    const event: Event = { atMs: this.#now + Math.max(0, delayMs), order: this.#order++, action }
+    return this.at(this.#now + Math.max(0, delayMs), action)
+  }
+
+  /** At that time, not before now. What is to keep an order says when: a sum of delays may round below another one. */
+  at(atMs: number, action: () => void): Timer {
+    const event: Event = { atMs: Math.max(this.#now, atMs), order: this.#order++, action }
     this.#heap.push(event)
     this.#up(this.#heap.length - 1)
     return { cancel: () => void (event.action = undefined) }
