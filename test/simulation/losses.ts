@@ -3,6 +3,7 @@
  * somebody must be gone, by something that happened.
  */
 import { type NodeId, parseObjectKey, type ProcessId } from '../../runtime/base/ids.ts'
+import type { Holder } from '../../runtime/protocol/messages.ts'
 import { demand } from './checks.ts'
 import type { Endpoint } from './network.ts'
 import type { World } from './world.ts'
@@ -19,6 +20,8 @@ export class Losses {
   /** Processes that were cut off from somebody, or stopped: what they have may not be reached. */
   readonly #cutOff = new Set<ProcessId>()
   readonly #declaredDead = new Set<NodeId>()
+  /** By value and process: since when its owner knows of that copy. */
+  readonly #knownSinceMs = new Map<string, number>()
 
   constructor(world: World) {
     this.#world = world
@@ -59,6 +62,19 @@ export class Losses {
 
   wasCutOff(process: ProcessId): boolean {
     return this.#cutOff.has(process)
+  }
+
+  /** Its owner takes the value to be there too. */
+  known(key: string, [, process]: Holder): void {
+    this.#knownSinceMs.set(`${key} ${process}`, this.#world.clock.now())
+  }
+
+  /** By a report its owner takes that copy for lost. Somebody must have missed it since he knows of this one. */
+  dropped(key: string, [, process]: Holder): void {
+    const node = this.#world.nodes().find(({ id }) => id === process)
+    if (node?.store.has(key) !== true || this.#declaredDead.has(node.id)) return
+    const isOf = node.store.missedAtMs(key) >= (this.#knownSinceMs.get(`${key} ${process}`) ?? 0)
+    demand(isOf, 'report-of-this-copy', () => `${key} is on node ${process}, and was missed there before it came`)
   }
 
   /**

@@ -93,7 +93,7 @@ export class Network {
     const now = this.#clock.now()
     const cutUntil = this.#cutUntil.get(`${from.id}>${to}`) ?? 0
     const earliest = Math.max(link.lastAt.get(from.id) ?? 0, link.stalledUntil.get(from.id) ?? 0, cutUntil)
-    const lateMs = fate === 'late' || fate === 'overtaken' ? this.#trouble.lateMs() : 0
+    const lateMs = fate === 'late' || fate === 'overtaken' ? this.#trouble.lateMs(what) : 0
     const atMs = Math.max(earliest, now + this.latencyMs() + lateMs)
     // What comes behind it does not wait for it.
     if (fate !== 'overtaken') link.lastAt.set(from.id, atMs)

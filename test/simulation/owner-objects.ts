@@ -12,7 +12,7 @@ import type { SimNode } from './node.ts'
 import { NodeStore, OwnMemory } from './process-store.ts'
 import type { Rebuilding } from './rebuilding.ts'
 import { isLost, type Outcome, type Stored } from './tasks.ts'
-import { Values } from './values.ts'
+import { keyOf, Values } from './values.ts'
 import type { World } from './world.ts'
 
 /** Removals gather for this long, in milliseconds, as they do in the runtime. */
@@ -165,6 +165,7 @@ export class OwnerObjects implements ReferenceEffects {
     if (outcome === undefined || stored === undefined || outcome.released === true) return
     if (stored.holders.some(([node, process]) => node === holder[0] && process === holder[1])) return
     const holders = [...stored.holders, this.#copyAt(holder)]
+    this.world.losses.known(keyOf(this.refOf(number)), holder)
     this.outcomes.set(number, { ...outcome, stored: { ...stored, holders } })
   }
 
@@ -206,6 +207,7 @@ export class OwnerObjects implements ReferenceEffects {
     const isAgain = stored !== undefined && this.table.at(task).attempt[slotOf(task)] !== 0
     const holders = isAgain ? stored.holders.map((holder) => this.#copyAt(holder)) : []
     const outcome = isAgain ? { ...became, stored: { ...stored, holders } } : became
+    for (const holder of stored?.holders ?? []) this.world.losses.known(keyOf(this.refOf(number)), holder)
     const held = this.refs.isLive(number)
     const waiters = this.waiters.get(number) ?? []
     this.waiters.delete(number)

@@ -47,8 +47,11 @@ export class NodeStore implements ProcessStore {
     this.#world.note(this.#process, `stores ${key}`)
     this.#world.losses.made(key, this.#process.nodeId)
     const { id } = this.#process
-    // An earlier attempt may have left something here.
-    this.#toNode('storeNotes', ({ store }) => store.change((ledger) => ledger.delete(key)))
+    // An earlier attempt may have left something here, or made this one when another of its results was lost.
+    this.#toNode('storeNotes', ({ store }) => {
+      if (store.has(key)) this.#world.losses.lost(key, 'it is made again')
+      store.change((ledger) => ledger.delete(key))
+    })
     this.#toNode('storeRequest', ({ store }) =>
       store.change((ledger) => {
         let answered = false
@@ -70,7 +73,8 @@ export class NodeStore implements ProcessStore {
     const { id } = this.#process
     this.#toNode('storeRequest', ({ store }) =>
       store.change((ledger) =>
-        ledger.get(id, key, { expected }, (place, error) =>
+        ledger.get(id, key, { expected }, (place, error) => {
+          if (place === undefined) store.missed(key)
           this.#answer('storeReply', () => {
             if (place === undefined) return then(undefined, error)
             const content = store.contentAt(place, key)
@@ -79,8 +83,8 @@ export class NodeStore implements ProcessStore {
               this.#toNode('storeNotes', (to) => to.store.change(() => to.store.ledger.released(id, [place.entry])))
             }
             then({ content, release })
-          }),
-        ),
+          })
+        }),
       ),
     )
   }

@@ -7,7 +7,7 @@ import type { PullReport } from '../../runtime/objects/pull-failures.ts'
 import { LineageState } from '../../runtime/owner/lineage-state.ts'
 import { type LossReason, RecoveryState } from '../../runtime/owner/recovery-state.ts'
 import { slotOf } from '../../runtime/owner/task-table.ts'
-import type { RefTuple } from '../../runtime/protocol/messages.ts'
+import type { Holder, RefTuple } from '../../runtime/protocol/messages.ts'
 import type { SimOwner } from './owner.ts'
 import { type Call, isLost, type Outcome, refKey } from './tasks.ts'
 import { keyOf } from './values.ts'
@@ -100,6 +100,10 @@ export class Rebuilding {
     const isDead = (node: NodeId): boolean => owner.deadNodes.has(node)
     const { holders, answer } = this.state.reported(number, stored.holders, report, isDead)
     const gone = stored.holders.filter((holder) => !holders.includes(holder))
+    const said = ({ 1: process }: Holder): boolean => report.absent.some(([, absent]) => absent === process)
+    if (stored.holders.some((holder) => said(holder) && !report.absent.some(({ 2: copy }) => copy === holder[2])))
+      owner.world.count('late report')
+    for (const holder of gone) if (said(holder)) owner.world.losses.dropped(keyOf(owner.refOf(number)), holder)
     if (gone.length > 0) owner.outcomes.set(number, { ...outcome, stored: { ...stored, holders } })
     for (const [node] of gone) if (!isDead(node)) owner.strayed(number, 1, node)
     if (answer === 'now') then()

@@ -27,6 +27,7 @@ const expected = [
     'objectCopied',
     'objectLost',
     'look again',
+    'late report',
   ],
   ...['rebuilt', 'story rebuilt', 'value lost', 'not rebuilt: retries disabled', 'not rebuilt: lineage evicted'],
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again', 'called back'],

@@ -2,7 +2,7 @@
  * The store of a simulated node: `ArenaLedger`, with a memory and a disk that know what lies where. Whoever reads what
  * was not put there, or what was overwritten while he had it mapped, has found a bug.
  */
-import { ObjectLostError } from '../../runtime/base/errors.ts'
+import { ObjectLostError, ObjectStoreFullError } from '../../runtime/base/errors.ts'
 import { ArenaLedger } from '../../runtime/objects/arena-ledger-state.ts'
 import type { Room } from '../../runtime/objects/arena-space.ts'
 import type { DiskPlace, NoRoom, Place, SpillItem } from '../../runtime/objects/arena-types.ts'
@@ -21,6 +21,7 @@ export class SimStore extends PullStore {
   /** By the offset at which it begins. */
   readonly #memory = new Map<number, Content>()
   readonly disk: Map<number, Content> = new Map<number, Content>()
+  readonly #missedAtMs = new Map<string, number>()
   #nextDisk = 1
   #ticking = false
   #changed = false
@@ -86,7 +87,7 @@ export class SimStore extends PullStore {
     return new Promise((resolve, reject) => {
       this.change((ledger) =>
         ledger.room(id, sizeBytes, sizeBytes, (room) => {
-          if (!('segment' in room)) return reject(new Error(whyFull(room)))
+          if (!('segment' in room)) return reject(new ObjectStoreFullError(whyFull(room)))
           this.write(room, { key: 'unfinished', making: 0, sizeBytes })
           const seal = (content: Content): void => {
             this.write(room, content)
@@ -103,12 +104,17 @@ export class SimStore extends PullStore {
     return new Promise((resolve, reject) => {
       this.change((ledger) =>
         ledger.get(node, key, { anywhere: true }, (place) => {
-          if (place === undefined) return reject(new ObjectLostError(`object ${key} is not here`))
+          if (place === undefined) {
+            this.missed(key)
+            return reject(new ObjectLostError(`object ${key} is not here`))
+          }
           const content = this.contentAt(place, key)
+          const damaged = place.kind === 'file' ? this.#damage(key) : undefined
           let isOpen = true
           resolve({
             sizeBytes: place.sizeBytes,
-            read: (offset, length) => Promise.resolve(chunkOf(content, offset, length)),
+            read: (offset, length) =>
+              damaged === undefined ? Promise.resolve(chunkOf(content, offset, length)) : Promise.reject(damaged),
             close: () => {
               if (!isOpen) return
               isOpen = false
@@ -127,17 +133,33 @@ export class SimStore extends PullStore {
       this.change((ledger) =>
         ledger.get(node, key, { expected, anywhere: true }, (place) => {
           if (place !== undefined) this.change(() => ledger.released(node, [place.entry]))
+          else this.missed(key)
           resolve(place?.sizeBytes)
         }),
       )
     })
   }
 
+  override contains(key: string): Promise<boolean> {
+    if (!this.has(key)) this.missed(key)
+    return super.contains(key)
+  }
+
   sizeOf(key: string): number | undefined {
     return this.ledger.sizeOf(key)
   }
 
+  /** Somebody is told that there is no such value here. */
+  missed(key: string): void {
+    this.#missedAtMs.set(key, this.#node.world.clock.now())
+  }
+
+  missedAtMs(key: string): number {
+    return this.#missedAtMs.get(key) ?? -1
+  }
+
   delete(key: string): Promise<void> {
+    this.missed(key)
     this.change((ledger) => ledger.delete(key))
     return Promise.resolve()
   }
@@ -184,13 +206,18 @@ export class SimStore extends PullStore {
   #restore(entry: number, disk: DiskPlace, room: Room): void {
     const content = this.disk.get(disk.offset)
     demand(content !== undefined, 'right-bytes', () => `what is restored from ${disk.offset} is gone`)
-    if (this.#node.world.random.next() < this.#node.world.options.damages) {
-      const { key } = content as Content
-      this.#node.world.losses.lost(key, 'its copy on disk was damaged')
-      return this.change((ledger) => ledger.restored(entry, new ObjectLostError(`object ${key} is damaged`)))
-    }
+    const damage = this.#damage((content as Content).key)
+    if (damage !== undefined) return this.change((ledger) => ledger.restored(entry, damage))
     this.write(room, content as Content)
     this.change((ledger) => ledger.restored(entry))
+  }
+
+  /** A copy on disk is read: what is found where it is damaged. */
+  #damage(key: string): ObjectLostError | undefined {
+    const { random, options, losses } = this.#node.world
+    if (random.next() >= options.damages) return undefined
+    losses.lost(key, 'its copy on disk was damaged')
+    return new ObjectLostError(`object ${key} is damaged`)
   }
 
   #later(what: string, mostMs: number, act: () => void): void {

@@ -20,18 +20,25 @@ const names: Readonly<Record<string, keyof typeof MessageType>> = {
   'workerEnd answered': 'workerEnded',
 }
 
+/** Reports of copies that could not be read: as late as these are, there may be others in their place. */
+const reports: ReadonlySet<string> = new Set(['objectLost', 'unread'])
+
 export class Trouble {
   readonly #random: Random
   /** Of each message, by fate; 0 in histories without. */
   readonly #chance: number
+  readonly #lateReports: number
 
-  constructor(seed: number) {
+  /** `lateReports`: how likely a report is late beside all that. */
+  constructor(seed: number, lateReports: number) {
+    this.#lateReports = lateReports
     this.#random = seededRandom(seed ^ 0x5eed)
     this.#chance = this.#random.next() < 0.5 ? this.#random.next() * 0.1 : 0
   }
 
   /** `tearable`: the link may break. */
   fateOf(what: string, tearable: boolean): Fate {
+    if (reports.has(what) && this.#lateReports > 0 && this.#random.next() < this.#lateReports) return 'late'
     if (this.#chance === 0) return undefined
     const type = MessageType[(names[what] ?? what) as keyof typeof MessageType] as number | undefined
     const { lost, twice, late } = type === undefined ? {} : toleranceOf(type)
@@ -42,8 +49,8 @@ export class Trouble {
     return tearable && this.#random.next() < this.#chance / 200 ? 'torn' : undefined
   }
 
-  lateMs(): number {
-    return this.#random.next() * 50
+  lateMs(what: string): number {
+    return this.#random.next() * (reports.has(what) ? 200 : 50)
   }
 
   #strikes(): boolean {

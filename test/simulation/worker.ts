@@ -334,7 +334,8 @@ export class SimWorker implements Endpoint {
       const { epoch, sequence, attempt } = task
       const worker = { process: this.id, node: this.nodeId }
       const runMicros = Math.round(task.call.behaviour.durationMs * 1000)
-      this.world.network.send<OwnerProcess>(this, to.owner.process, 'answer', (owner, link) =>
+      const what = origin === 'arguments' ? 'unread' : 'answer'
+      this.world.network.send<OwnerProcess>(this, to.owner.process, what, (owner, link) =>
         owner.objects.answered(
           { worker, epoch, sequence, attempt, runMicros, origin, results, borrowed, ackId, reports: task.reports },
           link,

@@ -20,16 +20,21 @@ const sizes: readonly ResourceUnits[] = [
 
 export class Workload {
   readonly #random: Random
+  readonly #mostBytes: number
   /** By owner: templates are shared by calls, so that run times are learned. */
   readonly #templates = new WeakMap<SimOwner, TaskTemplate[]>()
 
-  constructor(random: Random) {
+  /** `mostBytes`: of a large value, beside the 200,000 that each of them has. */
+  constructor(random: Random, mostBytes: number) {
     this.#random = random
+    this.#mostBytes = mostBytes
   }
 
   /** A driver does one thing. */
   step(driver: SimDriver): void {
     const { objects, handles } = driver
+    const { loses } = objects.world.options
+    if (loses && this.#random.next() < 0.3 && this.#crowd(driver)) return
     const roll = this.#random.next()
     if (roll < 0.45) this.#burst(driver)
     else if (roll < 0.55) driver.keep(objects.put(this.#some(handles, 2), this.#bytes(0.5)))
@@ -58,6 +63,18 @@ export class Workload {
       const call = this.#call(objects, template, 0, this.#some(handles, 2), this.#some(handles, 2))
       for (const ref of objects.start(call)) driver.keep(ref)
     }
+  }
+
+  /** Many read one value at once, the oldest: that one is on disk before others. False where there is none. */
+  #crowd(driver: SimDriver): boolean {
+    const { objects, handles } = driver
+    const isStored = ([, number]: RefTuple): boolean => objects.outcomes.get(number)?.stored !== undefined
+    const ref = handles.find((one) => one[0] === driver.id && isStored(one))
+    if (ref === undefined) return false
+    const template = this.#template(objects)
+    for (let left = 4 + randomInteger(this.#random, 6); left > 0; left--)
+      for (const result of objects.start(this.#call(objects, template, 0, [ref], []))) driver.keep(result)
+    return true
   }
 
   #pinned(driver: SimDriver): void {
@@ -102,7 +119,7 @@ export class Workload {
   /** Of a value: 0 for one that needs no store. */
   #bytes(large: number): number {
     if (this.#random.next() >= large) return 0
-    return 200_000 + Math.floor(this.#random.next() ** 2 * 3_000_000)
+    return 200_000 + Math.floor(this.#random.next() ** 2 * this.#mostBytes)
   }
 
   #template(owner: SimOwner): TaskTemplate {

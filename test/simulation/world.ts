@@ -46,6 +46,8 @@ export interface WorldOptions {
   readonly specs: number
   /** Whether owners tell where the arguments of tasks lie, and have them brought to where those go. */
   readonly locates: boolean
+  /** Whether values are lost often that many read at once: memory is short, disks are bad, and reports come late. */
+  readonly loses: boolean
 }
 
 /** How likely a bulk channel breaks at a chunk, where they break at all: seldom, and in one history of five often. */
@@ -85,6 +87,9 @@ export class World {
     this.seed = seed
     this.random = seededRandom(seed)
     const { random } = this
+    // By a draw of its own, as `locates`.
+    const loses = seededRandom(seed ^ 0xd15c).next() < 0.1
+    const bad = { arenaBytes: 6 * 1024 * 1024, damages: 0.5 }
     this.options = {
       // What time takes back is to be taken back often, however long the queue is.
       submit: { requestsPerClass: 1 + randomInteger(random, 8), cancelGraceMs: 50, overdueInQueueMicros: 10_000 },
@@ -104,15 +109,18 @@ export class World {
       specs: random.next() < 0.3 ? 3 : 1_000,
       // By a draw of its own, so that the other histories are as they were without.
       locates: seededRandom(seed ^ 0x10ca7e).next() < 0.4,
+      ...(loses ? bad : {}),
+      loses,
     }
     this.network = new Network({
-      ...{ clock: this.clock, random, trouble: new Trouble(seed) },
+      ...{ clock: this.clock, random, trouble: new Trouble(seed, loses ? 0.5 : 0) },
       happened: (where, what) => this.#happened(where, what),
       troubled: (fate) => this.count(`message ${fate}`),
       mayBreak: (a, b) => this.mayBeCut(a, b),
       tear: (link) => this.cut(link),
     })
-    this.workload = new Workload(random)
+    // What a task needs at once has to fit.
+    this.workload = new Workload(random, loses ? 1_200_000 : 3_000_000)
     this.walls = new Walls(this, seed)
     this.head = new SimHead(this, this.newId())
     this.network.processes.set(this.head.id, this.head)
@@ -322,7 +330,7 @@ export class World {
   }
 
   #someResources(index: number): ResourceUnits {
-    const cpus = 1 + randomInteger(this.random, 3)
+    const cpus = (this.options.loses ? 4 : 1) + randomInteger(this.random, 3)
     const cpu = ['CPU', cpus * 10_000] as const
     return index > 0 && this.random.next() < 0.5 ? [cpu, ['gpu', 10_000]] : [cpu]
   }
