@@ -15,6 +15,11 @@ import { leasesPerPage } from '../objects/claim-page.ts'
 import type { LeaseTables } from './lease-tables.ts'
 import type { WaitingRequest, WorkerEntry } from './lease-types.ts'
 
+/** A look that comes later than this, in milliseconds, says that this node was held up itself. */
+const heldUpMs = 1_000
+/** For workers that were starting meanwhile, in milliseconds. */
+const readyGraceMs = 5_000
+
 /** Gives a process to each request that holds resources, as far as there are any. */
 export function assignWorkers(tables: LeaseTables): void {
   for (const request of tables.allocated()) {
@@ -179,11 +184,16 @@ function countFailedStart(tables: LeaseTables, environment: string, text: string
   }
 }
 
-/** Kills workers that hang before they are ready. */
+/**
+ * Kills workers that hang before they are ready. Where this node was held up itself (in local mode the program may keep its
+ * event loop busy), what they said meanwhile is still unread: they get some more time.
+ */
 export function killLate(tables: LeaseTables): void {
   for (const worker of tables.workers.values()) {
     if (worker.state !== 'starting' || worker.late) continue
-    if (tables.now() - worker.idleSinceMs < tables.deps.options.startTimeoutMs) continue
+    const overMs = tables.now() - worker.idleSinceMs - tables.deps.options.startTimeoutMs
+    if (overMs > heldUpMs) worker.idleSinceMs += overMs + readyGraceMs
+    if (overMs < 0 || overMs > heldUpMs) continue
     worker.late = true
     tables.deps.effects.endWorker(worker.id, 'it was not ready in time', false)
   }

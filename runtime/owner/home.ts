@@ -67,6 +67,8 @@ export interface HomeOptions extends HomeHandlers {
   readonly runFolder?: string
   /** Said in the hello: a few hundred bytes of plain data. */
   readonly info?: Readonly<Record<string, unknown>>
+  /** How long the home may take to be connected to, and then to answer the hello. Default 5,000 ms. */
+  readonly connectTimeoutMs?: number
   /** Default: dial `address`. */
   readonly connect?: () => Promise<Link>
   /** How long a lost link is dialled again before the home is gone, in milliseconds. 0: never. */
@@ -121,8 +123,7 @@ const answerTimeoutMs = 10_000
  * heads that come and go, and die before they answer, have this long.
  */
 const headAnswerTimeoutMs = 30_000
-/** For connecting to the home and for its handshake, each, in milliseconds. */
-const connectTimeoutMs = 5_000
+const usualConnectTimeoutMs = 5_000
 /** The longest pause between two attempts to reach a lost home, in milliseconds. */
 const mostBackoffMs = 1_000
 
@@ -131,12 +132,11 @@ const mostBackoffMs = 1_000
  * is in its own process listens on a socket in the home's run folder: its workers then need no relay to reach it.
  */
 export async function openHome(options: HomeOptions): Promise<Home> {
-  const { kind, process, node, info = {}, address } = options
+  const { kind, process, node, info = {}, address, connectTimeoutMs: timeoutMs = usualConnectTimeoutMs } = options
   const token = new LearnedTokens(options.token)
   const self: LocalHello = { kind, node, process, info }
   const connect =
-    options.connect ??
-    (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs: connectTimeoutMs }))
+    options.connect ?? (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs }))
   const first = await connect()
   const home = new HomeConnection({ ...options, token }, self, connect, first)
   if (first.kind === 'memory' && options.runFolder !== undefined) await home.listen(options.runFolder)

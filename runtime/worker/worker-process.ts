@@ -3,7 +3,7 @@
  * is an owner too, of what its tasks submit.
  */
 import { join } from 'node:path'
-import { systemClock } from '../base/clock.ts'
+import { longestTimerMs, systemClock } from '../base/clock.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { spareMemory } from '../base/spare-memory.ts'
@@ -31,6 +31,11 @@ import { WorkerCode } from './worker-code.ts'
 const holdsMs = 1_000
 /** How often a worker gives memory back at the most, in milliseconds. */
 const givesBackMs = 60_000
+/**
+ * How long the node may take to answer the hello, in milliseconds: as long as it likes. In local mode its program may keep it
+ * busy; when it is gone the connection is, too.
+ */
+const nodeTimeoutMs = longestTimerMs
 
 export interface WorkerStart {
   /** Whether the node lives in its one driver's process. */
@@ -101,7 +106,7 @@ class WorkerProcess {
     })
     this.#home = await openHome({
       ...{ kind: 'worker', process: worker, node, token, runFolder, info: self.info, reconnectMs: 0 },
-      address: { unix: nodeSocketOf(runFolder) },
+      ...{ address: { unix: nodeSocketOf(runFolder) }, connectTimeoutMs: nodeTimeoutMs },
       onMessage: (message) => this.#fromHome(message),
       onLink: (link) => this.#owner.adopt(link),
       onNodeEvent: (dead, state, reason) => {

@@ -1,5 +1,5 @@
 /** Programs that end in every way, by the first argument; the second is a folder where tasks tell what they did. */
-import { context, get, put, remote } from 'outpool'
+import { context, get, init, put, remote } from 'outpool'
 
 const [how, folder] = process.argv.slice(2)
 const work = remote(new URL('../fixtures/tasks.mjs', import.meta.url), 'work')
@@ -53,6 +53,15 @@ const programs = {
     await new Promise((resolve) =>
       new Worker(new URL(import.meta.url), { argv: ['awaits', folder] }).once('exit', resolve),
     )
+  },
+  /** Is busy by itself while its workers start, for longer than anybody waits for an answer. */
+  async blocks() {
+    await init({ numCpus: 4 })
+    const refs = Array.from({ length: 8 }, (_, i) => add.remote(i, 1))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const endMs = performance.now() + 8_000
+    while (performance.now() < endMs);
+    console.log((await get(refs)).length)
   },
   /** Forgets to end its pools, which Python and the exit of Node would end. */
   async pools() {

@@ -295,6 +295,17 @@ describe('runtime/node/lease-grants-state', () => {
     expect(node.granted).to.have.length(1)
   })
 
+  it('gives workers that were starting some more time when it was held up itself', () => {
+    const node = new LeaseFixture({ numCpus: 1 })
+    node.ask('a', 1)
+    const [starting] = node.started.splice(0)
+    node.advance(90_000)
+    expect(node.ended).to.deep.equal([])
+    node.advance(4_000)
+    node.grants.workerReady(starting ?? jobB)
+    expect(node.granted).to.have.length(1)
+  })
+
   it('does not go on starting workers ahead when they cannot start', () => {
     const node = new LeaseFixture({ numCpus: 4 }, { prestart: 4, maxStarting: 2 })
     node.grants.start()
