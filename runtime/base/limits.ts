@@ -20,6 +20,14 @@ export const linkHighWaterBytes: number = 4 * 1024 * 1024
 export const chunkBytes: number = 1024 * 1024
 /** Results and arguments up to this many bytes travel inline; larger ones go into the store. */
 export const inlineBytes: number = 100 * 1024
+/**
+ * Inline values of one call, or of its results, together: above it all of at least `leastStoredBytes` go into the store. With
+ * the most values that a call has, that is still less than a frame.
+ */
+export const inlineTotalBytes: number = 16 * 1024 * 1024
+export const leastStoredBytes: number = 512
+/** What a task threw, with all that hangs on it; of more than this, the beginning of its message travels. */
+export const maxErrorBytes: number = 16 * 1024 * 1024
 /** Tasks and argument bytes that a driver holds for submission before `.remote()` throws BackPressureError. */
 export const maxQueuedTasks: number = 2_000_000
 export const maxPendingArgumentBytes: number = 512 * 1024 * 1024

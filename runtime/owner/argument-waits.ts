@@ -2,14 +2,17 @@
  * Tasks that wait for the values of their arguments: before they are ready the first time, and again when copies of those
  * values are gone before a worker could read them.
  */
+import { SerializationError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
+import { maxFrameBytes } from '../base/limits.ts'
 import { decodeCompact } from '../objects/compact.ts'
 import type { PullReport } from '../objects/pull-failures.ts'
 import type { Attachment, Holder, RefTuple } from '../protocol/messages.ts'
 import { isLost, type ObjectTable, type Outcome } from './object-table.ts'
+import { compactError } from './outcomes.ts'
 import type { OwnerValues } from './owner-values.ts'
 import type { SubmitState } from './submit-state.ts'
-import type { TaskTable } from './task-table.ts'
+import { slotOf, type TaskTable } from './task-table.ts'
 
 /** An argument that a worker could not read, as it says in `details.lost` of its error. */
 export type LostArgument = readonly [
@@ -33,6 +36,10 @@ export interface ArgumentParts {
 
 type Known = readonly (Attachment | undefined)[]
 type Reports = ReadonlyMap<string, PullReport>
+
+/** Of a message, beside the values that are attached to it: a spec, and for each of them a ref. */
+const pushBytes = 1024 * 1024
+const refBytes = 64
 
 const nothing: Known = []
 const noReports: Reports = new Map<string, PullReport>()
@@ -94,10 +101,23 @@ export class ArgumentWaits {
   }
 
   #complete(number: number, found: readonly Attachment[]): void {
+    const tooLarge = this.#tooLarge(number, found)
+    if (tooLarge !== undefined) return this.#fail(number, compactError(tooLarge))
     this.#parts.attachments.set(number, found)
     // Copies may have gone while other values were waited for.
     if (found.some((value) => this.#isGone(value))) this.#beginAgain(number, noReports)
     else this.#parts.state().ready(number)
+  }
+
+  /** Small values travel with the call; those of very many refs together may be more than one message takes. */
+  #tooLarge(number: number, found: readonly Attachment[]): SerializationError | undefined {
+    let sizeBytes = pushBytes + (this.#parts.table.at(number).argsLength[slotOf(number)] ?? 0)
+    for (const [, value] of found) sizeBytes += refBytes + (value[0] === 'inline' ? value[1].length : 0)
+    if (sizeBytes <= maxFrameBytes) return undefined
+    return new SerializationError(
+      `the values of the ${found.length} refs among the arguments take ${sizeBytes} bytes, and one call takes ${maxFrameBytes}; ` +
+        'pass one list of these refs, and get them in the task',
+    )
   }
 
   #isGone([[owner, number], value]: Attachment): boolean {

@@ -3,11 +3,11 @@
  *
  *     u16 count | for each: u32 length, then a compact value        length 0: a ref, whose value is attached to the push
  *
- * An argument above `inlineBytes` does not stay among them: it goes into the store as an object of its own, and the
- * call gets a ref to it.
+ * An argument that is too large (`inline.ts`) does not stay among them: it goes into the store as an object of its own, and
+ * the call gets a ref to it.
  */
 import { ProtocolError } from '../base/errors.ts'
-import { inlineBytes } from '../base/limits.ts'
+import { goesToStore } from '../objects/inline.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { ArgumentBytes, Attachment, RefTuple } from '../protocol/messages.ts'
 import { compactBytes, compactInto, decodeSmallCompact } from '../objects/compact.ts'
@@ -51,7 +51,7 @@ export function encodeArguments(
     let value: EncodedValue | undefined
     if (ref === undefined) {
       value = encodeValue(argument, `args[${i}]`, refs)
-      if (compactBytes(value) > inlineBytes) {
+      if (goesToStore(compactBytes(value), total)) {
         ref = large(value)
         value = undefined
       }

@@ -1,7 +1,7 @@
 /** Results on their way to the owner of a task: small ones travel, large ones go into the store of this machine. */
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
-import { inlineBytes } from '../base/limits.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
+import { goesToStore } from '../objects/inline.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import type { EncodedValue } from '../objects/value.ts'
 import { refTupleOf } from '../owner/refs.ts'
@@ -23,7 +23,14 @@ export async function storeResults(
   values: readonly EncodedValue[],
 ): Promise<ResultTuple[]> {
   const keyOf = (i: number): string => objectKey({ owner, number: number + i })
-  const ends = await Promise.allSettled(values.map((value, i) => storeOne(store, keyOf(i), attempt, value)))
+  let inlineBytes = 0
+  const one = async (value: EncodedValue, i: number): Promise<ResultTuple> => {
+    const sizeBytes = compactBytes(value)
+    if (goesToStore(sizeBytes, inlineBytes)) return storeOne(store, keyOf(i), attempt, value)
+    inlineBytes += sizeBytes
+    return ['inline', compact(value), value.refs.map(refTupleOf)]
+  }
+  const ends = await Promise.allSettled(values.map(one))
   const failed = ends.find((end) => end.status === 'rejected')
   if (failed === undefined) return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
   ends.forEach((end, i) => {
@@ -34,9 +41,7 @@ export async function storeResults(
 }
 
 async function storeOne(store: ObjectStore, key: string, attempt: number, value: EncodedValue): Promise<ResultTuple> {
-  const refs = value.refs.map(refTupleOf)
-  if (compactBytes(value) <= inlineBytes) return ['inline', compact(value), refs]
-  return ['stored', await storeAnew(store, key, attempt, value), refs]
+  return ['stored', await storeAnew(store, key, attempt, value), value.refs.map(refTupleOf)]
 }
 
 /**

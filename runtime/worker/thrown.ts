@@ -3,7 +3,9 @@
  * is of the original there: who catches it by `instanceof` does so wherever it was thrown. Of any other class it is known
  * by its name (`value-errors.ts`).
  */
+import { maxErrorBytes } from '../base/limits.ts'
 import { isCopy } from '../code/captures/origins.ts'
+import { compactBytes } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
 
@@ -14,14 +16,33 @@ const codec: RefCodec = { ...objectRefCodec, describe: noRefs, revive: noRefs }
 /** So many errors are looked at: one, what caused it, those that it holds, and theirs. */
 const mostLookedAt = 64
 
+/** What is shown of the message, and of the stack, of an error that is too large to travel: so many characters. */
+const shownOfLarge = 10_000
+
 export function encodeFailure(error: unknown): EncodedValue {
-  explainImport(error)
+  const encoded = encodeWhole(error)
+  const sizeBytes = compactBytes(encoded)
+  return sizeBytes <= maxErrorBytes ? encoded : encodeThrown(shortened(error, sizeBytes), 'error')
+}
+
+function encodeWhole(error: unknown): EncodedValue {
   try {
+    explainImport(error)
     if (isOfACopy(error)) return encodeValue(error, 'error', codec)
   } catch {
     // Something in it cannot travel: it arrives without that, and as what is known by name.
   }
   return encodeThrown(error, 'error')
+}
+
+/** An error of the same class, with the beginning of its message and without what hangs on it. */
+function shortened(error: unknown, sizeBytes: number): Error {
+  const text = `what was thrown takes ${sizeBytes} bytes, of which at most ${maxErrorBytes} travel; return large data, or put it`
+  if (!(error instanceof Error)) return new Error(text)
+  const { message, stack } = error
+  const short = new Error(`${String(message).slice(0, shownOfLarge)} (${text})`)
+  short.stack = String(stack).slice(0, shownOfLarge)
+  return Object.setPrototypeOf(short, Object.getPrototypeOf(error) as object) as Error
 }
 
 /** Of an `import()` in the text of a function, whose place is not that of its module. */

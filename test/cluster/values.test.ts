@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { createServer } from 'node:net'
-import { init, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
+import { get, init, put, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
+import type { ObjectRef } from 'outpool'
 import { Pool } from 'outpool/multiprocessing'
 import { difference } from '../unit/objects/same-value.ts'
 import { usePlainWorkers } from './support.ts'
@@ -92,6 +93,27 @@ describe('values', () => {
       expect((await rejection(identity.run(value))).message).to.match(path)
     })
   }
+
+  it('that are many, and together more than one message takes, go and come back all the same', async () => {
+    const many = Array.from({ length: 800 }, (_, i) => String(i).repeat(90_000 / String(i).length))
+    const lengths = (all: readonly string[]): number[] => all.map(({ length }) => length)
+    expect(await remote((...all: string[]) => all.map(({ length }) => length)).run(...many)).to.deep.equal(
+      lengths(many),
+    )
+    const back = remote((count: number) => Array.from({ length: count }, () => 'x'.repeat(90_000)), { numReturns: 800 })
+    expect(lengths(await get(back.remoteMany(800) as ObjectRef<string>[]))).to.deep.equal(many.map(() => 90_000))
+  })
+
+  it('of refs that are together more than one message takes fail their task, and say what to do', async () => {
+    const refs = await Promise.all(Array.from({ length: 800 }, () => put('x'.repeat(90_000))))
+    const error = await rejection(remote((...all: string[]) => all.length).run(...(refs as unknown[] as string[])))
+    expect(error).to.have.property('code', 'ERR_OUTPOOL_SERIALIZATION')
+    expect(error.message).to.contain('800 refs').and.contain('pass one list of these refs')
+    const gets = remote(
+      async (list: readonly ObjectRef<string>[]) => (await Promise.all(list.map((ref) => ref.get()))).length,
+    )
+    expect(await gets.run(refs)).to.equal(800)
+  })
 
   it('that cannot come back fail their task, by path', async () => {
     const error = await rejection(remote(() => ({ a: { f: Promise.resolve(1) } })).run())
@@ -194,6 +216,42 @@ describe('errors that a task throws', () => {
     } finally {
       await pool.terminate()
     }
+  })
+
+  it('that are too large to travel arrive as their class with the beginning of their message; their worker goes on', async () => {
+    const pid = remote(() => process.pid)
+    const before = await pid.run()
+    const withData = remote(() => {
+      throw Object.assign(new RangeError('too far'), { data: new Uint8Array(80e6) })
+    })
+    const withText = remote(() => {
+      throw new TypeError('x'.repeat(40e6))
+    })
+    const bare = remote(() => {
+      // oxlint-disable-next-line typescript/only-throw-error -- what is thrown is anybody's
+      throw 'x'.repeat(40e6)
+    })
+    const errors = await Promise.all([withData, withText, bare].map((fails) => rejection(fails.run())))
+    expect(errors.map(({ name }) => name)).to.deep.equal(['RangeError', 'TypeError', 'Error'])
+    expect(errors[0]).to.not.have.property('data')
+    expect(errors[0]?.message).to.match(/^too far \(what was thrown takes 80\d+ bytes/)
+    for (const { message } of errors) expect(message.length).to.be.below(20_000)
+    expect(await pid.run()).to.equal(before)
+  })
+
+  it('that cannot even be looked at arrive as a text that says so; their worker goes on', async () => {
+    const pid = remote(() => process.pid)
+    const before = await pid.run()
+    const thrown = await remote(() => {
+      const trap = (): never => {
+        throw new Error('no')
+      }
+      throw new Proxy(new Error('x'), { get: trap, getPrototypeOf: () => Error.prototype })
+    })
+      .run()
+      .catch((error: unknown) => error)
+    expect(thrown).to.match(/^\[a Proxy;/)
+    expect(await pid.run()).to.equal(before)
   })
 
   it('that are no errors arrive as what they are', async () => {
