@@ -24,6 +24,23 @@ export function monotonicMs(): number {
   return (seconds - startSeconds) * 1000 + (nanoseconds - startNanoseconds) / 1e6
 }
 
+/** A timer that is later than this, in milliseconds, says that this process was held up itself. */
+const heldUpMs: number = 1_000
+
+/**
+ * A deadline for what another process does. Where the timer is late itself (a program kept its event loop busy, the process
+ * was stopped, the machine slept), what came meanwhile is still unread: then all of the time is given once more.
+ */
+export function afterFairly(clock: Clock, delayMs: number, action: () => void, keepAlive: boolean = false): Timer {
+  let timer: Timer
+  const begin = (): void => {
+    const dueMs = clock.now() + delayMs
+    timer = clock.after(delayMs, () => (clock.now() - dueMs > heldUpMs ? begin() : action()), keepAlive)
+  }
+  begin()
+  return { cancel: () => timer.cancel() }
+}
+
 export const systemClock: Clock = {
   now: monotonicMs,
   after(delayMs, action, keepAlive = false) {
