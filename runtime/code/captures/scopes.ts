@@ -2,8 +2,8 @@
  * The variables around a function, read through V8's own inspector: their values, not copies of them.
  *
  * One session is kept for the life of the process; of its domains none is ever enabled here, so it costs nothing
- * between reads (`script-sources.ts` enables the debugger for one moment). A read costs 80-150 microseconds. Where this
- * Node has no inspector, or may not use it, nothing can be read: `readScopes` says so.
+ * between reads (`scripts.ts` enables the debugger for one moment, and says what stays of that). A read costs 80-150
+ * microseconds. Where this Node has no inspector, or may not use it, nothing can be read: `readScopes` says so.
  */
 import type * as Inspector from 'node:inspector'
 import { createRequire } from 'node:module'

@@ -3,7 +3,9 @@
  * after TypeScript, bundlers and loaders have had their way.
  *
  * The debugger domain tells them, and slows down every `await` while it is on: it is enabled for one moment, a few
- * milliseconds, when a function of a file that is not known yet comes by.
+ * milliseconds, when a function of a file that is not known yet comes by. Something stays: once a debugger was there, V8
+ * (its PromiseHook protector) does not compile the making of promises into its callers any more, in all of the process; a
+ * program that does little but make promises is some 8 % slower from then on.
  */
 import type * as Inspector from 'node:inspector'
 import { BoundedMap } from '../../base/bounded-map.ts'
