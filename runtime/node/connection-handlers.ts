@@ -2,6 +2,7 @@
 import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { parseObjectKey } from '../base/ids.ts'
+import { recallUnstarted } from '../objects/claim-page.ts'
 import { type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { LeaseRequest, Pull, Recall, Replicate, WorkerEnd } from '../protocol/messages.ts'
@@ -104,7 +105,7 @@ function leaseHandlers(parts: () => NodeParts): LeaseHandlers {
     },
     recall({ link }, [, requestId, worker, epoch, sequences]: Recall) {
       const page = parts().pool.page(worker)
-      const recalled = page === undefined ? [] : sequences.filter((sequence) => page.recall(epoch, sequence))
+      const recalled = page === undefined ? [] : recallUnstarted(page, epoch, sequences)
       link.send([MessageType.recalled, requestId, recalled])
     },
     holds(worker, holds) {

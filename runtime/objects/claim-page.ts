@@ -40,6 +40,23 @@ export interface ClaimPage {
   close(): void
 }
 
+/**
+ * Takes back what has not started of these tasks, which are given and returned in their order. The last comes first: a
+ * worker that goes on meanwhile starts what is before those that are taken, and never one behind a task that comes back.
+ */
+export function recallUnstarted(
+  page: Pick<ClaimPage, 'recall'>,
+  epoch: number,
+  sequences: readonly number[],
+): readonly number[] {
+  const taken: number[] = []
+  for (let i = sequences.length - 1; i >= 0; i--) {
+    const sequence = sequences[i] as number
+    if (page.recall(epoch, sequence)) taken.push(sequence)
+  }
+  return taken.reverse()
+}
+
 /** Makes the file of a page, empty; throws where it exists. */
 export function createClaimPageFile(path: string): void {
   const descriptor = openNew(path)

@@ -4,7 +4,7 @@
  */
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { type ArgumentBytes, type Done, MessageType, type Attachment, type Message } from '../protocol/messages.ts'
-import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
+import { type ClaimPage, openClaimPage, recallUnstarted } from '../objects/claim-page.ts'
 import type { Link } from '../transport/link.ts'
 import type { OwnerHost } from './host.ts'
 import type { GeneratorPlace } from './generators.ts'
@@ -214,7 +214,7 @@ export class Leasing implements SubmitEffects {
     const { epoch, worker, node } = lease.grant
     // Where nobody has a page for this worker, what was pushed cannot be had back.
     if (lease.page !== undefined || lease.grant.pagePath === '') {
-      const taken = sequences.filter((sequence) => lease.page?.recall(epoch, sequence))
+      const taken = lease.page === undefined ? [] : recallUnstarted(lease.page, epoch, sequences)
       this.#latePins.drop(index, taken)
       return taken
     }

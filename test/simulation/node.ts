@@ -3,6 +3,7 @@ import { type NodeId, parseObjectKey, type ProcessId } from '../../runtime/base/
 import type { NodeReport } from '../../runtime/control/membership-state.ts'
 import { ObjectPuller } from '../../runtime/node/transfer.ts'
 import type { Room } from '../../runtime/objects/arena-space.ts'
+import { recallUnstarted } from '../../runtime/objects/claim-page.ts'
 import { Serving } from '../../runtime/objects/serving.ts'
 import { LeaseGrants } from '../../runtime/node/lease-grants-state.ts'
 import { defaultLeaseOptions, type Lease, type LeaseAsk, type LeaseEffects } from '../../runtime/node/lease-types.ts'
@@ -114,7 +115,7 @@ export class SimNode implements Endpoint, LeaseEffects {
 
   recall(worker: ProcessId, epoch: number, sequences: readonly number[]): readonly number[] {
     const page = this.workers.has(worker) ? this.world.pageOf(worker) : undefined
-    return page === undefined ? [] : sequences.filter((sequence) => page.recall(epoch, sequence))
+    return page === undefined ? [] : recallUnstarted(page, epoch, sequences)
   }
 
   /** Ends a worker for an owner that lost its link to it, and tells how far it had got. */

@@ -3,6 +3,7 @@
  * simulated links, as `runtime/owner/leasing.ts` and `answers.ts` do over real ones.
  */
 import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
+import { recallUnstarted } from '../../runtime/objects/claim-page.ts'
 import type { PullReport } from '../../runtime/objects/pull-failures.ts'
 import { SubmitState } from '../../runtime/owner/submit-state.ts'
 import {
@@ -164,7 +165,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     if (pagePath === '') return []
     const page = this.world.pages.get(worker)
     if (node === this.process.nodeId && page !== undefined) {
-      const taken = sequences.filter((sequence) => page.recall(epoch, sequence))
+      const taken = recallUnstarted(page, epoch, sequences)
       this.unpin(index, taken)
       this.world.note(this.process, `recalls ${taken.join()} of ${sequences.join()} of ${worker}, ${epoch}`)
       return taken

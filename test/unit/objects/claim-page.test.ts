@@ -8,10 +8,36 @@ import {
   createClaimPageFile,
   leasesPerPage,
   openClaimPage,
+  recallUnstarted,
   sequenceBefore,
 } from '../../../runtime/objects/claim-page.ts'
 
 describe('claim-page', () => {
+  it('takes the last ones back, whatever their worker starts meanwhile', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(3), { maxLength: 40 }), fc.integer({ min: 1, max: 40 }), (pace, count) => {
+        const page = claimWords()
+        const sequences = Array.from({ length: count }, (_, i) => i)
+        const started: number[] = []
+        let next = 0
+        /** The worker goes on while whoever takes tasks back is held up. */
+        const goOn = (steps: number): void => {
+          for (let i = 0; i < steps; i++) {
+            while (next < count && !page.start(1, next)) next++
+            if (next < count) started.push(next++)
+          }
+        }
+        let looks = 0
+        const recall = (epoch: number, sequence: number): boolean => {
+          goOn(pace[looks++ % Math.max(1, pace.length)] ?? 0)
+          return page.recall(epoch, sequence)
+        }
+        const taken = recallUnstarted({ recall }, 1, sequences)
+        expect([...started, ...taken]).to.deep.equal(sequences)
+      }),
+    )
+  })
+
   it('gives a task to whoever comes first, for good', () => {
     const page = claimWords()
     expect([page.start(1, 0), page.recall(1, 0), page.start(1, 0)]).to.deep.equal([true, false, true])
