@@ -30,6 +30,8 @@ export class LeaseRecord {
   count = 0
   first = 0
   next = 0
+  /** Everything before has been started by the worker, or passed over. */
+  passed = 0
   /** Since when the first task can have been running; monotonic milliseconds. */
   headSinceMs = 0
   /** Since when the first task, a generator, is held up by its consumer; undefined while it is not. */
@@ -70,8 +72,17 @@ export class LeaseRecord {
     return this.idleSinceMs + (this.isWanted ? wantedLeaseMs : idleLeaseMs)
   }
 
+  /**
+   * No further sequence may be used: it would have the place of one (here, and on the claim page) that the worker has not
+   * come to. Those that were taken back count, too: it has read of them, or will.
+   */
   get full(): boolean {
-    return this.next - this.first >= ringSize
+    return this.next - Math.min(this.first, this.passed) >= ringSize
+  }
+
+  /** The worker has come to this task: it starts what is here in its order. */
+  pass(sequence: number): void {
+    if (sequence >= this.passed && sequence < this.next) this.passed = sequence + 1
   }
 
   /** Adds a task with so many results; returns its sequence. */

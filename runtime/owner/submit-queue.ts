@@ -352,10 +352,10 @@ export class SubmitQueue {
 
   /** Whether a lease may get one more task of that function; an idle one may get any. */
   protected takes(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate | undefined): boolean {
-    if (lease.state !== 'open' || lease.blocked || lease.aborts.size > 0) return false
+    if (lease.state !== 'open' || lease.blocked || lease.aborts.size > 0 || lease.full) return false
     if (lease.count === 0) return true
     if (template === undefined || template.runMicros < 0 || template.timeoutMs > 0) return false
-    if (lease.grant.pagePath === '' || lease.count >= this.options.pipelineTasks || lease.full) return false
+    if (lease.grant.pagePath === '' || lease.count >= this.options.pipelineTasks) return false
     const expectedMicros = lease.expectedMicros + template.runMicros + overheadMicros
     if (expectedMicros > this.options.pipelineMicros && !this.#readsAhead(record, lease, template)) return false
     return !this.overdue(lease, this.clock.now())

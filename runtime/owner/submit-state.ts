@@ -122,15 +122,12 @@ export class SubmitState extends SubmitLeases {
     return lease !== undefined && number >= 0 && this.isAt(number, lease, sequence) ? number : -1
   }
 
-  /** The worker gives tasks back that it did not start. */
+  /** The worker gives tasks back that it did not start, or tells of one how far it has come (it was taken back before). */
   returned(index: number, sequences: readonly number[]): void {
     const lease = this.leases.get(index)
     if (lease === undefined) return
-    this.requeue(lease, sequences, 'returned')
-    const record = this.classAt(lease.classIndex)
-    record.saturated = false
-    this.pump(record)
-    this.afterAnswer(lease)
+    for (const sequence of sequences) lease.pass(sequence)
+    this.#cameBack(lease, sequences)
   }
 
   /** The node's answer to a recall that could not be done here: what it took of what was asked. */
@@ -138,7 +135,15 @@ export class SubmitState extends SubmitLeases {
     const lease = this.leases.get(index)
     if (lease === undefined) return
     for (const sequence of asked) lease.recalling.delete(sequence)
-    this.returned(index, taken)
+    this.#cameBack(lease, taken)
+  }
+
+  #cameBack(lease: LeaseRecord, sequences: readonly number[]): void {
+    this.requeue(lease, sequences, 'returned')
+    const record = this.classAt(lease.classIndex)
+    record.saturated = false
+    this.pump(record)
+    this.afterAnswer(lease)
   }
 
   blocked(index: number): void {
@@ -317,6 +322,7 @@ export class SubmitState extends SubmitLeases {
   #answered(index: number, sequence: number, runMicros: number): number {
     const lease = this.leases.get(index)
     if (lease === undefined) return -1
+    lease.pass(sequence)
     const number = lease.remove(sequence, this.clock.now())
     lease.recalling.delete(sequence)
     if (number < 0 || !this.isAt(number, lease, sequence)) {

@@ -32,6 +32,11 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   /** Whether the function of that task is loaded; if not, `loaded` is called when it can be started. */
   isLoaded(task: Task): boolean
   load(task: Task): void
+  /**
+   * Tasks up to this one were passed over, as their owner has taken them back. Told of each 256th since the last that was
+   * started: a line has a window of 1,024, and its owner has to know when it moves.
+   */
+  passedOver?(epoch: number, sequence: number): void
   /** Nothing more can start now, or in the next turn. Called at the end of whatever may have started something. */
   rest(): void
   /** Calls `start` in a moment: what arrives until then starts with it. Absent: each task starts as it arrives. */
@@ -39,6 +44,9 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   /** Whether nothing behind that task, which has ended, starts in this turn; if so, `turned` is called in a later one. Absent: no. */
   endsTurn?(task: Task): boolean
 }
+
+/** A quarter of the window of a line. */
+const tellsOfEach = 256
 
 interface Line<Task> {
   readonly epoch: number
@@ -48,6 +56,8 @@ interface Line<Task> {
   running: number
   blocked: number
   loading: boolean
+  /** Passed over since one was started. */
+  passed: number
   /** Waits for a later turn of the event loop. */
   turning: boolean
   closing: boolean
@@ -92,7 +102,7 @@ export class ExecutorState<Task extends QueuedTask> {
       if (over && line.running === 0 && line.waiting.length === 0) this.#lines.delete(line.epoch)
     }
     if (this.#lines.has(epoch)) return
-    const begun = { running: 0, blocked: 0, loading: false, turning: false, closing: false }
+    const begun = { running: 0, blocked: 0, passed: 0, loading: false, turning: false, closing: false }
     this.#lines.set(epoch, { epoch, concurrency, waiting: [], ...begun })
   }
 
@@ -222,8 +232,10 @@ export class ExecutorState<Task extends QueuedTask> {
         line.waiting.shift()
         if (!this.#claim(task.epoch, task.sequence)) {
           task.state = 'gone'
+          if (++line.passed % tellsOfEach === 0) this.#effects.passedOver?.(task.epoch, task.sequence)
           continue
         }
+        line.passed = 0
         task.state = 'running'
         line.running++
         this.#unblocked++

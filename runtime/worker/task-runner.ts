@@ -91,6 +91,7 @@ export class TaskRunner {
       {
         run: (task) => this.#run(task),
         giveBack: (epoch, sequences) => this.#giveBack(epoch, sequences),
+        passedOver: (epoch, sequence) => this.#giveBack(epoch, [sequence]),
         isLoaded: ({ template, held }) => this.templates.isLoaded(template) && held?.needed.isSettled !== false,
         load: ({ template, held, epoch }) =>
           void Promise.all([this.templates.load(template), held?.needed.whole]).then(() => this.executor.loaded(epoch)),

@@ -74,6 +74,9 @@ export class SimWorker implements Endpoint {
         giveBack: (epoch, sequences) => {
           this.#tell(epoch, 'returned', (owner, index) => owner.returned(index, sequences))
         },
+        passedOver: (epoch, sequence) => {
+          this.#tell(epoch, 'returned', (owner, index) => owner.returned(index, [sequence]))
+        },
         isLoaded: (task) => this.#loaded.has(this.#functionOf(task)),
         load: (task) =>
           this.after(this.world.random.next() * 5, 'loaded', () => {

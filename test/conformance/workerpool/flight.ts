@@ -62,6 +62,17 @@ export function flightSuite(subject: Subject): void {
       expect(counts).to.deep.equal(numbers.map((n) => first + 1 + n))
     })
 
+    it('runs none twice, however often those that were sent ahead are had back', async () => {
+      const pool = await warm('count', [], { maxWorkers: 1 })
+      let last = (await pool.exec('count')) as number
+      for (let round = 0; round < 60; round++) {
+        await Promise.all(numbers.map(() => pool.exec('count')))
+        const now = (await pool.exec('count')) as number
+        expect(now - last, `calls that ran in round ${round}`).to.equal(many + 1)
+        last = now
+      }
+    })
+
     it('runs the newest first with the strategy lifo', async () => {
       const pool = await warm('echo', [0], { maxWorkers: 1, queueStrategy: 'lifo' })
       const order: number[] = []

@@ -68,6 +68,13 @@ describe('lease-record', () => {
     // The window still begins at its first task.
     expect(lease.full).to.equal(true)
     lease.remove(0, 0)
+    // All were taken back, as it may be: their worker has not come to them, and would find later ones in their places.
+    expect([lease.count, lease.full]).to.deep.equal([0, true])
+    lease.pass(255)
     expect([lease.full, lease.add(2000, 1, 0)]).to.deep.equal([false, 1024])
+    lease.pass(100)
+    lease.pass(5000)
+    for (let i = 0; i < 255; i++) lease.add(i, 1, 0)
+    expect(lease.full).to.equal(true)
   })
 })

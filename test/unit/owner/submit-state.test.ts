@@ -73,7 +73,7 @@ class Fixture {
     const index = this.grant(1)
     this.state.done(index, 0, 1)
     const lease = this.state.leases.get(index)
-    if (lease !== undefined) lease.first = lease.next = count
+    if (lease !== undefined) lease.first = lease.next = lease.passed = count
     this.taken()
     return index
   }

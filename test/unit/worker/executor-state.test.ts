@@ -94,6 +94,28 @@ describe('executor-state', () => {
     expect(names(running)).to.deep.equal(['1.2'])
   })
 
+  it('tells how far it has come where it passes over many that were recalled', () => {
+    const told: string[] = []
+    const ran: number[] = []
+    const executor: ExecutorState<QueuedTask> = new ExecutorState<QueuedTask>(
+      {
+        run: (task) => {
+          ran.push(task.sequence)
+          executor.finished(task)
+        },
+        giveBack: () => undefined,
+        passedOver: (epoch, sequence) => void told.push(`${epoch}.${sequence}`),
+        isLoaded: () => true,
+        load: () => undefined,
+        rest: () => undefined,
+      },
+      (_epoch, sequence) => sequence % 700 === 0,
+    )
+    for (let sequence = 0; sequence < 1000; sequence++) executor.push({ epoch: 3, sequence, state: 'waiting' })
+    expect(ran).to.deep.equal([0, 700])
+    expect(told).to.deep.equal(['3.256', '3.512', '3.956'])
+  })
+
   it('gives back what waits behind a task that awaits, and takes no more until it resumes', () => {
     const { executor, running, given, push, finish } = recorded()
     push(1, 0)
