@@ -172,11 +172,12 @@ function report(error: unknown): number {
   return exitCodes.failure
 }
 
-// Whoever reads the output has had enough of it: `outpool nodes | head -1`.
+// Whoever reads the output has had enough of it: `outpool nodes | head -1`. Or it has no room: `> trace.json`.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
+    if (error.code === 'EPIPE') process.exit()
+    console.error(`outpool: the output cannot be written: ${error.message}`)
+    process.exit(exitCodes.failure)
   })
 }
 

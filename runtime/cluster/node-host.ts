@@ -228,6 +228,7 @@ function serving(manager: () => NodeManager | undefined, self: LocalHello, optio
     self,
     token: options.token,
     onRefused: refusals.note,
+    onFault: refusals.noteFault,
     onLink(link) {
       if (link.peer.info[registering] === true) {
         if (options.onRegistration) return options.onRegistration(link)

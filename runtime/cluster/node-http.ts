@@ -113,7 +113,8 @@ class NodeHttp {
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
-    const url = new URL(request.url ?? '/', 'http://node')
+    const url = requestedUrl(request.url ?? '/')
+    if (url === undefined) return json(400, { code: 'malformed', reason: 'what was asked for is no path and no URL' })
     const isTokenStep = request.method === 'POST' && url.pathname === '/token'
     if (request.method !== 'GET' && request.method !== 'HEAD' && !isTokenStep)
       return json(405, { error: `there is no ${request.method} here` }, { allow: 'GET, HEAD' })
@@ -235,6 +236,12 @@ class NodeHttp {
 
 function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
   return { status, type: 'application/json', body: `${JSON.stringify(value)}\n`, headers }
+}
+
+/** A path as it is, `//` and all: as a reference to a URL, what follows `//` would be a host. undefined: it is neither. */
+function requestedUrl(text: string): URL | undefined {
+  const href = text.startsWith('/') ? `http://node${text}` : text
+  return URL.canParse(href, 'http://node') ? new URL(href, 'http://node') : undefined
 }
 
 function countOf(text: string | null): number {

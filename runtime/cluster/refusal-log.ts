@@ -1,5 +1,5 @@
 /**
- * Connections that were turned away, as lines of the log. Whoever can reach the port decides how many there are: of each
+ * Connections that were turned away, or ended for what came by them, as lines of the log. Whoever can reach the port decides how many there are: of each
  * kind a few are told with their reason, the rest is counted and told once in a while.
  */
 import type { Clock } from '../base/clock.ts'
@@ -13,6 +13,7 @@ const mostCharacters = 300
 const everyday: ReadonlySet<string> = new Set(['gone', 'not-found'])
 
 interface Kind {
+  readonly done: string
   told: number
   untold: number
 }
@@ -20,7 +21,7 @@ interface Kind {
 export class RefusalLog {
   readonly #clock: Clock
   readonly #write: (line: string) => void
-  /** The codes of refusals, which are few. */
+  /** By the code of the refusal, which are few. */
   readonly #kinds = new Map<string, Kind>()
   #isWaiting = false
 
@@ -30,13 +31,19 @@ export class RefusalLog {
   }
 
   readonly note = ({ code, reason }: Refusal, from: string): void => {
-    if (everyday.has(code)) return
+    if (!everyday.has(code)) this.#tell('refused', code, reason, from)
+  }
+
+  /** One that had been let in. */
+  readonly noteFault = (error: Error, from: string): void => this.#tell('ended', 'protocol', error.message, from)
+
+  #tell(done: string, code: string, reason: string, from: string): void {
     let kind = this.#kinds.get(code)
-    if (kind === undefined) this.#kinds.set(code, (kind = { told: 0, untold: 0 }))
+    if (kind === undefined) this.#kinds.set(code, (kind = { done, told: 0, untold: 0 }))
     if (kind.told < toldPerPeriod) {
       kind.told++
       const who = from === '' ? 'a connection' : `a connection from ${from}`
-      this.#write(printable(`refused ${who} (${code}): ${reason}`))
+      this.#write(printable(`${done} ${who} (${code}): ${reason}`))
     } else kind.untold++
     if (this.#isWaiting) return
     this.#isWaiting = true
@@ -45,8 +52,8 @@ export class RefusalLog {
 
   #endPeriod(): void {
     this.#isWaiting = false
-    for (const [code, { untold }] of this.#kinds)
-      if (untold > 0) this.#write(`refused ${untold} more connections (${code}) within ${periodMs / 1000} s`)
+    for (const [code, { done, untold }] of this.#kinds)
+      if (untold > 0) this.#write(`${done} ${untold} more connections (${code}) within ${periodMs / 1000} s`)
     this.#kinds.clear()
   }
 }

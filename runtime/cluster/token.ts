@@ -21,7 +21,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -187,16 +187,29 @@ export function writeTokenFile(path: string, { shown, accepted }: TokenRing): vo
   }
 }
 
-/** A new file, made exclusively and for this user alone, whose bytes are on the disk. */
+/**
+ * A new file, made exclusively and for this user alone, whose bytes are on the disk. Throws OutpoolError where that
+ * cannot be done, as on a full disk, and then leaves nothing.
+ */
 function writeDraft(path: string, tokens: readonly string[]): string {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
-  const file = openSync(draft, 'wx', 0o600)
   try {
-    fchmodSync(file, 0o600)
-    writeSync(file, tokens.map((token) => `${token}\n`).join(''))
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
+    const file = openSync(draft, 'wx', 0o600)
+    try {
+      fchmodSync(file, 0o600)
+      // writeFileSync writes all of it or throws: a disk may take half a token.
+      writeFileSync(file, tokens.map((token) => `${token}\n`).join(''))
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    return draft
+  } catch (cause) {
+    rmSync(draft, { force: true })
+    throw new OutpoolError(
+      `the token file ${path} cannot be written: ${(cause as Error).message}; make room in ${dirname(path)}, or set ` +
+        'OUTPOOL_HOME to a folder that you can write to and that has room',
+      { cause },
+    )
   }
-  return draft
 }

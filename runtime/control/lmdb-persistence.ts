@@ -2,8 +2,8 @@
  * What the control store keeps, in a memory-mapped B-tree on disk (lmdb): for a head that survives its own end. A write
  * resolves when it is on the disk, so what was acknowledged is there after a kill, and after a power cut.
  */
-import { createHash } from 'node:crypto'
-import { chmod, mkdir } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { OutOfDiskError, OutpoolError } from '../base/errors.ts'
@@ -22,6 +22,8 @@ interface Databases {
 
 /** lmdb refuses keys of 1,978 bytes and more. */
 const maxKeyBytes = 1_900
+/** What its files take when they are new, and a few writes more. */
+const newTablesBytes = 128 * 1024
 
 export class LmdbPersistence implements Persistence {
   readonly #databases: Databases
@@ -34,10 +36,11 @@ export class LmdbPersistence implements Persistence {
 
   /**
    * Opens, or makes, the tables in `folder` (0700).
-   * @throws OutpoolError where lmdb has no binary for this platform, or the folder cannot be used.
+   * @throws OutpoolError where lmdb has no binary for this platform, or the folder cannot be used; OutOfDiskError where
+   * its disk is full.
    */
   static async open(folder: string): Promise<LmdbPersistence> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeWithRoom(folder)
     const [{ open }, { Packr }] = await Promise.all([loadLmdb(), import('msgpackr')])
     // Plain arrays of texts, numbers and bytes: what it keeps exactly, in a form that every version reads.
     const packed = { encoder: new Packr({ useRecords: false }) }
@@ -103,6 +106,28 @@ export class LmdbPersistence implements Persistence {
       }
       throw new OutpoolError(text, { cause })
     }
+  }
+}
+
+/**
+ * lmdb maps files that have no blocks on the disk yet: where that is full, the process would end by SIGBUS with the
+ * first touch. So as much as a new one takes is written before.
+ */
+async function makeWithRoom(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const path = join(folder, `room.${process.pid}.${randomBytes(4).toString('hex')}`)
+    try {
+      await writeFile(path, Buffer.alloc(newTablesBytes), { flag: 'wx', mode: 0o600, flush: true })
+    } finally {
+      await rm(path, { force: true })
+    }
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    const text = `the head's tables in ${folder} cannot be written: ${message}`
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw new OutOfDiskError(`${text}; make room on that disk, or name a folder on another with --storage`, { cause })
+    throw new OutpoolError(`${text}; name a folder that you can write to with --storage`, { cause })
   }
 }
 

@@ -47,6 +47,8 @@ type CloseHandler = (reason: Error | null) => void
 
 export abstract class BulkCore implements BulkChannel {
   readonly peer: PeerHello
+  /** Called when this side ends the channel because what came by it is no chunk, before `onClose`. */
+  onFault: ((error: Error) => void) | undefined
   protected readonly socket: Duplex
   #onChunk: ChunkHandler | undefined
   #onClose: CloseHandler | undefined
@@ -128,8 +130,14 @@ export abstract class BulkCore implements BulkChannel {
   }
 
   protected fail(error: unknown): void {
+    if (error instanceof ProtocolError) this.tellFault(error)
     if (error instanceof OutpoolError) this.finish(error, false)
     else this.finish(this.#lost(error), false)
+  }
+
+  protected tellFault(cause: Error): void {
+    if (this.#end === undefined)
+      this.onFault?.(new ProtocolError(`${describePeer(this.peer)}: ${cause.message}`, { cause }))
   }
 
   async #pump(): Promise<void> {
@@ -226,7 +234,10 @@ export class WebSocketBulk extends BulkCore {
       if (isBinary && data.length <= maxBulkFrameBytes) this.receive(data)
       else this.fail(new ProtocolError(`a bulk message of ${data.length} bytes is not a chunk`))
     })
-    webSocket.on('error', (error: Error) => this.fail(error))
+    webSocket.on('error', (error: Error) => {
+      this.tellFault(error)
+      this.fail(error)
+    })
     webSocket.on('close', (code: number) => {
       if (code === 1000) this.finish(null, true)
       else this.fail(new Error(`the connection broke (${code})`))

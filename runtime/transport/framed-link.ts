@@ -85,7 +85,7 @@ abstract class FramedLink extends LinkCore {
 
   protected broken(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error)
-    this.finish(new ProtocolError(`${describePeer(this.peer)}: ${text}`, { cause: error }), false)
+    this.fault(new ProtocolError(`${describePeer(this.peer)}: ${text}`, { cause: error }))
   }
 
   protected lost(cause: Error | undefined): void {

@@ -29,7 +29,6 @@ import {
 } from './hello.ts'
 import type { DialTarget, Hello, Refusal } from './hello.ts'
 import type { HttpRules, Incoming } from './incoming.ts'
-import { madeLink } from './link-wrap.ts'
 import { endGently, ignore } from './sockets.ts'
 import { connectTo } from './splice.ts'
 import { httpStatus } from './upgrade.ts'
@@ -211,11 +210,11 @@ class Upgrades {
     const hello = parseHeader(request.headers[helloHeader], this.#incoming.limits.maxHelloBytes)
     if (hello.channel === 'back') throw new RefusedError('malformed', 'a WebSocket cannot call back')
     this.#incoming.judge(hello)
-    const { onLink, onBulk } = this.#incoming.options
     const server = await (this.#webSockets ??= this.#makeWebSocketServer())
     server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      if (hello.channel === 'bulk') onBulk?.(new WebSocketBulk(webSocket, socket, hello.from))
-      else onLink(madeLink(new WebSocketLink(webSocket, socket, hello.from)))
+      const { from, channel } = hello
+      const Made = channel === 'bulk' ? WebSocketBulk : WebSocketLink
+      this.#incoming.take(new Made(webSocket, socket, from), socket)
     })
   }
 

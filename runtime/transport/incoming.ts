@@ -15,7 +15,7 @@ import {
   maxUnauthenticated,
 } from '../base/limits.ts'
 import { Admission } from './admission.ts'
-import { StreamBulk } from './bulk.ts'
+import { BulkCore, StreamBulk } from './bulk.ts'
 import type { BulkChannel } from './bulk.ts'
 import type { DialBackTable } from './dial-back.ts'
 import { StreamLink } from './framed-link.ts'
@@ -23,7 +23,7 @@ import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, isRefusal, Refu
 import type { DialTarget, Hello, LocalHello, Refusal } from './hello.ts'
 import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import type { HttpIncoming } from './http-incoming.ts'
-import type { Link } from './link.ts'
+import type { Link, LinkCore } from './link.ts'
 import { madeLink } from './link-wrap.ts'
 import { readHead } from './read-head.ts'
 import { endGently, ignore, peerAddress } from './sockets.ts'
@@ -49,6 +49,8 @@ export interface IncomingOptions {
   readonly onBulk?: (channel: BulkChannel) => void
   /** Told of every connection that was turned away; `from` is its address, '' where it has none. */
   readonly onRefused?: (refusal: Refusal, from: string) => void
+  /** Told of every link and bulk channel that is ended here for what came by it; `from` as above. */
+  readonly onFault?: (error: Error, from: string) => void
   /** Turns a peer away after its token was right: another job, a version that cannot work with this one. */
   readonly admit?: (hello: Hello) => Refusal | undefined
   /** The way to another process (node managers only). */
@@ -118,6 +120,14 @@ export class Incoming {
     this.options.onRefused?.(refusal, peerAddress(socket))
   }
 
+  /** Hands a link or a bulk channel to its user. */
+  take(made: LinkCore | BulkCore, socket: Duplex): void {
+    const { onLink, onBulk, onFault } = this.options
+    if (onFault !== undefined) made.onFault = (error) => onFault(error, peerAddress(socket))
+    if (made instanceof BulkCore) onBulk?.(made)
+    else onLink(madeLink(made))
+  }
+
   isSelf(to: DialTarget): boolean {
     return to === 'any' || to.process === this.options.self.process
   }
@@ -183,7 +193,7 @@ export class Incoming {
   }
 
   async #route(socket: Duplex, hello: Hello, bytes: Buffer): Promise<void> {
-    const { dialBack, self, onLink, onBulk } = this.options
+    const { dialBack, self } = this.options
     if (hello.channel === 'back') {
       socket.write(encodeWelcome(self))
       if (dialBack?.complete(hello.ticket ?? '', socket) !== true) socket.destroy()
@@ -192,8 +202,11 @@ export class Incoming {
     if (!this.isSelf(hello.to)) return this.forward(socket, hello.to, bytes, (url) => this.#relay(url, hello))
     this.judge(hello)
     socket.write(encodeWelcome(self))
-    if (hello.channel === 'bulk') onBulk?.(new StreamBulk(socket, hello.from))
-    else onLink(madeLink(new StreamLink(socket, hello.from, this.limits.maxFrameBytes)))
+    const { from, channel } = hello
+    this.take(
+      channel === 'bulk' ? new StreamBulk(socket, from) : new StreamLink(socket, from, this.limits.maxFrameBytes),
+      socket,
+    )
     socket.resume()
   }
 

@@ -41,6 +41,8 @@ export abstract class LinkCore implements Link {
   abstract readonly kind: Link['kind']
   abstract readonly bufferedBytes: number
   readonly peer: PeerHello
+  /** Called when this side ends the link for what came by it, before `onClose`. */
+  onFault: ((error: Error) => void) | undefined
   #onMessage: MessageHandler | undefined
   #onClose: CloseHandler | undefined
   /** Messages that came before there was a handler; undefined once they are delivered. */
@@ -113,6 +115,13 @@ export abstract class LinkCore implements Link {
     queueMicrotask(() => this.#tellClose())
   }
 
+  /** The other side may not say what it said, or it could not be taken: the link is over at once. */
+  protected fault(reason: Error): void {
+    if (this.#reason !== undefined) return
+    this.onFault?.(reason)
+    this.finish(reason, false)
+  }
+
   #dispatch(messages: readonly WireMessage[]): void {
     const handler = this.#onMessage as MessageHandler
     const reasonBefore = this.#reason
@@ -123,7 +132,7 @@ export abstract class LinkCore implements Link {
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error)
         const what = `the handler of message ${message[0]} from ${describePeer(this.peer)} failed: ${text}`
-        this.finish(new ConnectionLostError(what, { cause: error }), false)
+        this.fault(new ConnectionLostError(what, { cause: error }))
       }
     }
   }

@@ -1,9 +1,11 @@
 import { expect } from 'chai'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ClusterStatus } from '../../runtime/cluster/status.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
-import { Command, run } from './command.ts'
+import { Command, main, run } from './command.ts'
 import { recordedIds, TestCluster } from './support.ts'
 import { eventually } from '../tools/eventually.ts'
 import { withoutStoreLine } from '../tools/native.ts'
@@ -159,6 +161,15 @@ describe('outpool', () => {
       const { code, err } = await command.ended()
       expect([code, err]).to.deep.equal([0, ''])
     }
+  })
+
+  it('says it in one line when there is no room for its output', async () => {
+    // No file that it writes to may have a byte.
+    const line = 'ulimit -f 0; exec "$0" "$1" --help > "$2"'
+    const { status, stderr } = spawnSync('sh', ['-c', line, process.execPath, main, join(cluster.folder, 'help.txt')], {
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).to.deep.equal([1, 'outpool: the output cannot be written: EFBIG: file too large, write\n'])
   })
 
   it('explains each command with examples, and exits with 0', async () => {

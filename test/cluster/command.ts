@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url))
+export const main: string = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url))
 
 export interface Ended {
   readonly code: number | null

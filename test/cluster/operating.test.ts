@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
 import { join } from 'node:path'
 import { init, put, remote, shutdown, wait } from 'outpool'
 import type { ObjectRef } from 'outpool'
@@ -34,6 +35,18 @@ const untilFile = remote(
 )
 
 const http = (node: DaemonFacts, path: string): string => `${node.url.replace(/^ws/, 'http')}${path}`
+
+/** The status with which a node answers; `path` goes out as it is. */
+function asked(node: DaemonFacts, path: string, token?: string): Promise<number | undefined> {
+  const { port } = new URL(node.url)
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path, headers, agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    }).on('error', reject)
+  })
+}
 
 /** The samples of a scrape, by name and labels. */
 async function scrape(node: DaemonFacts): Promise<Map<string, number>> {
@@ -75,6 +88,10 @@ describe('operating a cluster', function () {
     const headers = { authorization: `Bearer ${cluster.token}` }
     expect((await fetch(http(head, '/memory'), { headers })).status).to.equal(200)
     expect((await fetch(http(head, '/nothing'), { headers })).status).to.equal(404)
+    for (const path of ['//', '//[', '//elsewhere/healthz', '/%', 'http://node/nothing'])
+      expect(await asked(head, path, cluster.token), path).to.equal(404)
+    expect(await asked(head, '//elsewhere/healthz')).to.equal(401)
+    expect(await asked(head, 'http://[', cluster.token)).to.equal(400)
     for (const name of ['../node.json', '..%2fnode.json', 'ffff', '%00'])
       expect((await fetch(http(head, `/logs?worker=${name}&stream=out`), { headers })).status, name).to.equal(404)
   })

@@ -37,6 +37,16 @@ describe('RefusalLog', () => {
     expect(lines.at(-1)).equal('refused a connection (busy): too many')
   })
 
+  it('tells of connections that had been let in and were ended, and counts them apart', () => {
+    const { lines, log, pass } = make()
+    for (let i = 0; i < 7; i++) log.noteFault(new Error('driver a: a text message came'), '10.0.0.7:99')
+    log.note({ code: 'origin', reason: 'a browser' }, '')
+    expect(lines).to.have.length(6)
+    expect(lines[0]).equal('ended a connection from 10.0.0.7:99 (protocol): driver a: a text message came')
+    pass()
+    expect(lines.at(-1)).equal('ended 2 more connections (protocol) within 10 s')
+  })
+
   it('prints nothing of the peer that is more than a line of text', () => {
     const { lines, log } = make()
     log.note({ code: 'origin', reason: `an Origin \u001b[2J\nand a line that lies${'x'.repeat(1_000)}` }, '')

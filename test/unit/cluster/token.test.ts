@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   mkdirSync,
@@ -107,6 +108,22 @@ describe('findToken', () => {
   it('says what to set where the folder of the default file cannot be made', () => {
     symlinkSync(join(folder, 'nowhere'), home())
     expect(() => findToken({ make: true, environment: environment() })).to.throw(OutpoolError, /set OUTPOOL_HOME/)
+  })
+
+  it('says what to do where the file cannot be written, as on a full disk, and leaves nothing', () => {
+    // No file of this process may have a byte.
+    const program = `
+      import { findToken } from ${JSON.stringify(new URL('../../../runtime/cluster/token.ts', import.meta.url).href)}
+      try { findToken({ make: true }) } catch (error) { console.log(error.name + ': ' + error.message) }`
+    const { stdout, stderr } = spawnSync(
+      'sh',
+      ['-c', 'ulimit -f 0; exec "$0" "$@"', process.execPath, '--import=tsx', '--input-type=module', '-e', program],
+      { env: { ...process.env, OUTPOOL_HOME: home(), TSX_DISABLE_CACHE: '1' }, encoding: 'utf8' },
+    )
+    expect(stdout, stderr).to.match(
+      /^OutpoolError: the token file \S+home\/token cannot be written: EFBIG.*; make room in/,
+    )
+    expect(readdirSync(home())).to.deep.equal([])
   })
 
   it('looks for the default file in OUTPOOL_HOME, then in XDG_CONFIG_HOME, then in the home folder', () => {

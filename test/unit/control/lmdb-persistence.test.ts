@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,25 @@ import { MemoryPersistence, type Persistence, type SavedTables } from '../../../
 import type { TableWrite } from '../../../runtime/control/tables-state.ts'
 
 const writer = fileURLToPath(new URL('./fixtures/lmdb-writer.ts', import.meta.url))
+
+/** Takes the next epoch and prints it, or what came instead. */
+const openOnce = `
+  import { LmdbPersistence } from ${JSON.stringify(new URL('../../../runtime/control/lmdb-persistence.ts', import.meta.url).href)}
+  LmdbPersistence.open(process.argv[1]).then(async (persistence) => {
+    const { epoch } = await persistence.load()
+    await persistence.saveEpoch(epoch + 1)
+    await persistence.close()
+    console.log('epoch ' + (epoch + 1))
+  }).catch((error) => console.log(error.name + ': ' + error.message))`
+
+/** What goes before a command that mounts a disk of its own; undefined where that is forbidden. */
+function mountNamespace(): readonly string[] | undefined {
+  for (const unshare of [['unshare', '-m'] as const, ['unshare', '-rm'] as const]) {
+    const [command, ...args] = [...unshare, 'mount', '-t', 'tmpfs', 'none', '/mnt']
+    if (spawnSync(command, args, { stdio: 'ignore' }).status === 0) return unshare
+  }
+  return undefined
+}
 
 function row(key: string, version: number, text: string | undefined): TableWrite {
   return { table: 'kv', key, version, value: text === undefined ? undefined : new TextEncoder().encode(text) }
@@ -60,6 +79,30 @@ describe('runtime/control/lmdb-persistence', () => {
     const persistence = await LmdbPersistence.open(own)
     expect((await stat(own)).mode & 0o777).to.equal(0o700)
     await persistence.close()
+  })
+
+  it('says that its disk is full when it is, new or not, and has all when there is room again', async function () {
+    const unshare = mountNamespace()
+    if (unshare === undefined) return this.skip()
+    // A disk of 256 KiB: full, with room, full again.
+    const script = `
+      mount -t tmpfs -o size=256k none "$1" || exit 9; folder="$1"; shift
+      fill() { head -c 300000 /dev/zero > "$folder/filler" 2> /dev/null; }
+      fill; "$@"; rm "$folder/filler"; "$@"; fill; "$@"; rm "$folder/filler"; "$@"; ls "$folder/tables"`
+    const opener = ['--import', 'tsx', '--input-type=module', '-e', openOnce, join(folder, 'tables')]
+    const [command, ...args] = [...unshare, 'sh', '-c', script, 'sh', folder, process.execPath, ...opener]
+    const child = spawn(command as string, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let out = ''
+    child.stdout.on('data', (chunk) => (out += String(chunk)))
+    child.stderr.on('data', (chunk) => (out += String(chunk)))
+    await once(child, 'close')
+    const full = /^OutOfDiskError: the head's tables in .* cannot be written: ENOSPC.* make room on that disk/
+    const [first, second, third, fourth, ...names] = out.trim().split('\n')
+    expect(
+      [first, third].every((line) => full.test(line ?? '')),
+      out,
+    ).to.equal(true)
+    expect([second, fourth, ...names]).to.deep.equal(['epoch 1', 'epoch 2', 'data.mdb', 'lock.mdb'])
   })
 
   it('has everything that was acknowledged after each of five kills in the middle of writing', async () => {

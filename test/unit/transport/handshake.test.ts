@@ -15,7 +15,7 @@ import { dial, openBulk } from '../../../runtime/transport/dial.ts'
 import { decodeAnswer, encodeHello, packageVersion, peerHello } from '../../../runtime/transport/hello.ts'
 import type { Hello } from '../../../runtime/transport/hello.ts'
 import { readHead } from '../../../runtime/transport/read-head.ts'
-import { Bench, Ear, failure, hello, token } from './support.ts'
+import { Bench, Ear, failure, hello, Inbox, token } from './support.ts'
 
 const from = hello('driver')
 const goodHello: Hello = { from: peerHello(from), to: 'any', channel: 'control' }
@@ -249,13 +249,31 @@ describe('the handshake on a unix socket', () => {
   })
 
   it('closes a link with ProtocolError, when a frame is malformed or over the limit', async () => {
-    const { listener, links } = await bench.unix({ limits: { maxFrameBytes: 1000 } })
+    const faults = new Inbox<Error>()
+    const { listener, links } = await bench.unix({ limits: { maxFrameBytes: 1000 }, onFault: faults.put })
     for (const frame of ['00000004deadbeef', '000003e9', '00000007dd0000000192a0ff', '00000007dd0000000191a0ff']) {
       const socket = open(listener.path)
       socket.write(Buffer.concat([encodeHello(goodHello, token), Buffer.from(frame, 'hex')]))
       const ear = new Ear(await links.take())
-      expect(await ear.closed.take(), frame).to.be.instanceOf(ProtocolError)
+      const reason = await ear.closed.take()
+      expect(reason, frame).to.be.instanceOf(ProtocolError)
       expect(ear.messages.items).to.deep.equal([])
+      // Once, whatever else comes.
+      expect(faults.items.splice(0)).to.deep.equal([reason])
     }
+  })
+
+  it('tells of a bulk channel by which came what is no chunk, and of no link that only ended', async () => {
+    const faults = new Inbox<Error>()
+    const { listener, links } = await bench.unix({ onFault: faults.put })
+    const ended = open(listener.path)
+    ended.end(encodeHello(goodHello, token))
+    await new Ear(await links.take()).closed.take()
+    open(listener.path).write(
+      Buffer.concat([encodeHello({ ...goodHello, channel: 'bulk' }, token), Buffer.from('ffffffff', 'hex')]),
+    )
+    await faults.has(1)
+    expect(faults.items).to.have.length(1)
+    expect(faults.items[0]?.message).to.match(/^driver \w+ of node \w+: a frame of 4294967295 bytes was announced/)
   })
 })

@@ -11,7 +11,7 @@ import {
 } from '../../../runtime/base/errors.ts'
 import { dial, openBulk } from '../../../runtime/transport/dial.ts'
 import { peerHello } from '../../../runtime/transport/hello.ts'
-import { Bench, failure, hello, token } from './support.ts'
+import { Bench, Ear, failure, hello, Inbox, token } from './support.ts'
 import type { Site } from './support.ts'
 import type { WebSocketListener } from '../../../runtime/transport/listen.ts'
 
@@ -108,6 +108,28 @@ describe("the handshake on a node's port", () => {
     expect((await ask({ headers: { host: '127.0.0.1' } })).status).to.equal(101)
     expect((await ask({ headers: { host: 'node-2.example' } })).status).to.equal(421)
   })
+
+  for (const [what, frame, said] of [
+    ['a text message', '81820000000068693a', /a text message came on a binary protocol/],
+    ['a message that is not masked', '820100', /MASK must be set/],
+    ['a message that is no frame of ours', '828400000000deadbeef', /./],
+  ] as const)
+    it(`ends a link by which ${what} comes, and tells who it was`, async () => {
+      const faults = new Inbox<[Error, string]>()
+      site = await bench.port({ onFault: (error, address) => faults.put([error, address]) })
+      const socket = connect(site.listener.port, '127.0.0.1')
+      bench.later(() => socket.destroy())
+      const headers = { host: 'localhost', ...goodHeaders }
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+      socket.write(`GET /v1/process/any HTTP/1.1\r\n${lines.join('')}\r\n`)
+      const ear = new Ear(await site.links.take())
+      socket.write(Buffer.from(frame, 'hex'))
+      const [error, address] = await faults.take()
+      expect(error).to.be.instanceOf(ProtocolError)
+      expect(error.message).to.match(said).and.contain(from.process)
+      expect(address).to.match(/^(::ffff:)?127\.0\.0\.1/)
+      expect(await ear.closed.take()).to.equal(error)
+    })
 
   it('answers a plain request with 404, and lets a callback serve it', async () => {
     const plain = { upgrade: undefined, connection: undefined }
