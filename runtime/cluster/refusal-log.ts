@@ -1,6 +1,6 @@
 /**
- * Connections that were turned away, or ended for what came by them, as lines of the log. Whoever can reach the port decides how many there are: of each
- * kind a few are told with their reason, the rest is counted and told once in a while.
+ * Connections that were turned away, or ended for what came by them, as lines of the log. Whoever can reach the port
+ * decides how many there are: of each kind a few are told with their reason, the rest is counted and told once in a while.
  */
 import type { Clock } from '../base/clock.ts'
 import type { Refusal } from '../transport/hello.ts'

@@ -15,15 +15,16 @@ import {
   maxUnauthenticated,
 } from '../base/limits.ts'
 import { Admission } from './admission.ts'
-import { BulkCore, StreamBulk } from './bulk.ts'
-import type { BulkChannel } from './bulk.ts'
+import { StreamBulk } from './bulk.ts'
+import type { BulkChannel, BulkCore } from './bulk.ts'
 import type { DialBackTable } from './dial-back.ts'
 import { StreamLink } from './framed-link.ts'
 import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, isRefusal, RefusedError } from './hello.ts'
 import type { DialTarget, Hello, LocalHello, Refusal } from './hello.ts'
 import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import type { HttpIncoming } from './http-incoming.ts'
-import type { Link, LinkCore } from './link.ts'
+import { LinkCore } from './link.ts'
+import type { Link } from './link.ts'
 import { madeLink } from './link-wrap.ts'
 import { readHead } from './read-head.ts'
 import { endGently, ignore, peerAddress } from './sockets.ts'
@@ -124,8 +125,9 @@ export class Incoming {
   take(made: LinkCore | BulkCore, socket: Duplex): void {
     const { onLink, onBulk, onFault } = this.options
     if (onFault !== undefined) made.onFault = (error) => onFault(error, peerAddress(socket))
-    if (made instanceof BulkCore) onBulk?.(made)
-    else onLink(madeLink(made))
+    // Asked this way round, what bulk channels take is not loaded for links.
+    if (made instanceof LinkCore) onLink(madeLink(made))
+    else onBulk?.(made)
   }
 
   isSelf(to: DialTarget): boolean {
