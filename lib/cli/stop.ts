@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listRecords, removeRecord } from '../../runtime/cluster/node-records.ts'
 import type { NodeRecord } from '../../runtime/cluster/node-records.ts'
-import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
+import { stateOfProcess } from '../../runtime/base/process-identity.ts'
 import { removeStaleRunFolders } from '../../runtime/cluster/run-folder.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 

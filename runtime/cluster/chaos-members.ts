@@ -9,7 +9,7 @@ import { orderChaos } from './chaos-order.ts'
 import { startDetached } from './detach.ts'
 import { listRecords } from './node-records.ts'
 import type { NodeRecord } from './node-records.ts'
-import { stateOfProcess } from './process-identity.ts'
+import { stateOfProcess } from '../base/process-identity.ts'
 import { clusterStatus } from './status.ts'
 
 export interface ChaosMember {

@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
-import { noteProcess, stateOfProcess, type ProcessNote } from './process-identity.ts'
+import { noteProcess, stateOfProcess, type ProcessNote } from '../base/process-identity.ts'
 
 /** Node managers of one machine that share such a folder. */
 const maxParts = 64

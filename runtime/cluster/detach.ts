@@ -45,7 +45,7 @@ export async function startDetached(
   } catch (error) {
     child.kill('SIGKILL')
     const { message } = error as Error
-    const tail = lastLines(logFile).filter((line) => !message.includes(line))
+    const tail = lastLines(logFile).filter((line) => !message.includes(line.replace(/^outpool: /, '')))
     const said = tail.length === 0 ? '' : `\nits last lines (${logFile}):\n  ${tail.join('\n  ')}`
     throw new OutpoolError(`the node did not start: ${message}${said}`, {
       cause: error,

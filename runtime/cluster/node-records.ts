@@ -12,8 +12,8 @@ import { namesIn } from '../base/names-in.ts'
 import { writeNew } from '../base/new-file.ts'
 import { earlierLog } from '../node/rotate-file.ts'
 import type { DaemonOptions } from './daemon-options.ts'
-import { noteProcess, stateOfProcess } from './process-identity.ts'
-import type { ProcessNote } from './process-identity.ts'
+import { noteProcess, stateOfProcess } from '../base/process-identity.ts'
+import type { ProcessNote } from '../base/process-identity.ts'
 import { makeHomeFolder, outpoolHome } from './token.ts'
 
 export interface NodeRecord extends ProcessNote {

@@ -35,8 +35,8 @@ import { namesIn } from '../base/names-in.ts'
 import { mustBeNew, writeNew } from '../base/new-file.ts'
 import { awakeFile, awakeFileBytes } from '../owner/wait-awake.ts'
 import type { TokenRing } from '../transport/tokens.ts'
-import { noteProcess, stateOfProcess } from './process-identity.ts'
-import type { ProcessNote } from './process-identity.ts'
+import { noteProcess, stateOfProcess } from '../base/process-identity.ts'
+import type { ProcessNote } from '../base/process-identity.ts'
 
 /** What node.json says. */
 export interface NodeFile extends ProcessNote {

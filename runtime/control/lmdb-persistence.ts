@@ -7,6 +7,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { OutOfDiskError, OutpoolError } from '../base/errors.ts'
+import { lockFolder } from './folder-lock.ts'
 import type { Persistence, SavedTables } from './persistence.ts'
 import type { TableName, TableWrite } from './tables-state.ts'
 
@@ -28,19 +29,30 @@ const newTablesBytes = 128 * 1024
 export class LmdbPersistence implements Persistence {
   readonly #databases: Databases
   readonly #folder: string
+  readonly #unlock: () => void
 
-  private constructor(databases: Databases, folder: string) {
+  private constructor(databases: Databases, folder: string, unlock: () => void) {
     this.#databases = databases
     this.#folder = folder
+    this.#unlock = unlock
   }
 
   /**
-   * Opens, or makes, the tables in `folder` (0700).
-   * @throws OutpoolError where lmdb has no binary for this platform, or the folder cannot be used; OutOfDiskError where
-   * its disk is full.
+   * Opens, or makes, the tables in `folder` (0700), which are this process's alone until `close`.
+   * @throws OutpoolError where lmdb has no binary for this platform, the folder cannot be used, or another process has
+   * it; OutOfDiskError where its disk is full.
    */
   static async open(folder: string): Promise<LmdbPersistence> {
-    await makeWithRoom(folder)
+    const unlock = await makeAndLock(folder)
+    try {
+      return await LmdbPersistence.#open(folder, unlock)
+    } catch (error) {
+      unlock()
+      throw error
+    }
+  }
+
+  static async #open(folder: string, unlock: () => void): Promise<LmdbPersistence> {
     const [{ open }, { Packr }] = await Promise.all([loadLmdb(), import('msgpackr')])
     // Plain arrays of texts, numbers and bytes: what it keeps exactly, in a form that every version reads.
     const packed = { encoder: new Packr({ useRecords: false }) }
@@ -54,7 +66,7 @@ export class LmdbPersistence implements Persistence {
       }
       // lmdb makes them readable for a group; the folder may be one that was there before.
       for (const name of ['data.mdb', 'lock.mdb']) await chmod(join(folder, name), 0o600)
-      return new LmdbPersistence(databases, folder)
+      return new LmdbPersistence(databases, folder, unlock)
     } catch (cause) {
       throw new OutpoolError(`the head's tables in ${folder} cannot be opened: ${(cause as Error).message}`, { cause })
     }
@@ -90,6 +102,7 @@ export class LmdbPersistence implements Persistence {
 
   async close(): Promise<void> {
     await this.#databases.root.close()
+    this.#unlock()
   }
 
   /** All or nothing; resolves when it is on the disk. */
@@ -109,25 +122,31 @@ export class LmdbPersistence implements Persistence {
   }
 }
 
-/**
- * lmdb maps files that have no blocks on the disk yet: where that is full, the process would end by SIGBUS with the
- * first touch. So as much as a new one takes is written before.
- */
-async function makeWithRoom(folder: string): Promise<void> {
+async function makeAndLock(folder: string): Promise<() => void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const path = join(folder, `room.${process.pid}.${randomBytes(4).toString('hex')}`)
-    try {
-      await writeFile(path, Buffer.alloc(newTablesBytes), { flag: 'wx', mode: 0o600, flush: true })
-    } finally {
-      await rm(path, { force: true })
-    }
+    await tryRoom(folder)
+    return await lockFolder(folder)
   } catch (cause) {
+    if (cause instanceof OutpoolError) throw cause
     const { code, message } = cause as NodeJS.ErrnoException
     const text = `the head's tables in ${folder} cannot be written: ${message}`
     if (code === 'ENOSPC' || code === 'EDQUOT')
       throw new OutOfDiskError(`${text}; make room on that disk, or name a folder on another with --storage`, { cause })
     throw new OutpoolError(`${text}; name a folder that you can write to with --storage`, { cause })
+  }
+}
+
+/**
+ * lmdb maps files that have no blocks on the disk yet: where that is full, the process would end by SIGBUS with the
+ * first touch. So as much as a new one takes is written before.
+ */
+async function tryRoom(folder: string): Promise<void> {
+  const path = join(folder, `room.${process.pid}.${randomBytes(4).toString('hex')}`)
+  try {
+    await writeFile(path, Buffer.alloc(newTablesBytes), { flag: 'wx', mode: 0o600, flush: true })
+  } finally {
+    await rm(path, { force: true })
   }
 }
 

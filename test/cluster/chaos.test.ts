@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
-import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
+import { stateOfProcess } from '../../runtime/base/process-identity.ts'
 import { run } from './command.ts'
 import { TestCluster } from './support.ts'
 import { eventually } from '../tools/eventually.ts'

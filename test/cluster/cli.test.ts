@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClusterStatus } from '../../runtime/cluster/status.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
-import { stateOfProcess } from '../../runtime/cluster/process-identity.ts'
+import { stateOfProcess } from '../../runtime/base/process-identity.ts'
 import { Command, main, run } from './command.ts'
 import { recordedIds, TestCluster } from './support.ts'
 import { eventually } from '../tools/eventually.ts'
@@ -111,6 +112,28 @@ describe('outpool', () => {
     expect(second.code).to.equal(1)
     expect(second.err).to.contain(`127.0.0.1:${port}`).and.contain('in use')
     expect(recordedIds()).to.have.length(1)
+  })
+
+  it('does not start a second head on the tables of one that runs, and the next one at once when that was killed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tables-'))
+    try {
+      const command = `start --head --port 0 --storage ${folder}`
+      expect((await run(command)).code).to.equal(0)
+      const [first] = listRecords()
+      for (const way of [command, `${command} --block`]) {
+        const second = await run(way)
+        expect(second.code).to.equal(1)
+        expect(second.err).to.contain(`${folder} are in use by process ${first?.pid} on `)
+        expect(second.err.split('are in use by')).to.have.length(2)
+        expect(recordedIds()).to.deep.equal([first?.id])
+      }
+      process.kill(first?.pid as number, 'SIGKILL')
+      expect(await run(command)).to.include({ code: 0, err: '' })
+      expect(recordedIds()).to.have.length(1).and.not.include(first?.id)
+      await run('stop')
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   const failures: [string, string, Record<string, string>, number, RegExp][] = [

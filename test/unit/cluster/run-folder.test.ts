@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newProcessId } from '../../../runtime/base/ids.ts'
-import { noteProcess, stateOfProcess } from '../../../runtime/cluster/process-identity.ts'
+import { noteProcess, stateOfProcess } from '../../../runtime/base/process-identity.ts'
 import {
   createRunFolder,
   probeMatches,

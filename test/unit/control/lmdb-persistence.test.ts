@@ -1,13 +1,14 @@
 import { expect } from 'chai'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LmdbPersistence } from '../../../runtime/control/lmdb-persistence.ts'
 import { MemoryPersistence, type Persistence, type SavedTables } from '../../../runtime/control/persistence.ts'
 import type { TableWrite } from '../../../runtime/control/tables-state.ts'
+import { rejection } from '../../tools/rejection.ts'
 
 const writer = fileURLToPath(new URL('./fixtures/lmdb-writer.ts', import.meta.url))
 
@@ -20,6 +21,21 @@ const openOnce = `
     await persistence.close()
     console.log('epoch ' + (epoch + 1))
   }).catch((error) => console.log(error.name + ': ' + error.message))`
+
+/** Prints that it has the tables, or why not; who has them goes on until it is killed. */
+const holder = `
+  import { LmdbPersistence } from ${JSON.stringify(new URL('../../../runtime/control/lmdb-persistence.ts', import.meta.url).href)}
+  LmdbPersistence.open(process.argv[1]).then(() => {
+    setInterval(() => {}, 60_000)
+    console.log('has it')
+  }).catch((error) => console.log(error.message))`
+
+/** How a process may be able to lock a file. */
+const waysToLock = {
+  'the C library': {},
+  'the command flock': { OUTPOOL_NO_NATIVE: '1' },
+  'no lock': { OUTPOOL_NO_NATIVE: '1', PATH: '/nowhere' },
+}
 
 /** What goes before a command that mounts a disk of its own; undefined where that is forbidden. */
 function mountNamespace(): readonly string[] | undefined {
@@ -81,6 +97,42 @@ describe('runtime/control/lmdb-persistence', () => {
     await persistence.close()
   })
 
+  for (const [way, environment] of Object.entries(waysToLock))
+    it(`belongs to one process until that is killed or gives it up, with ${way}`, async () => {
+      const args = ['--import', 'tsx', '--input-type=module', '-e', holder, folder]
+      const children: ChildProcess[] = []
+      const open = async (): Promise<[answer: string, pid: number]> => {
+        const child = spawn(process.execPath, args, {
+          stdio: ['ignore', 'pipe', 'inherit'],
+          env: { ...process.env, ...environment },
+        })
+        children.push(child)
+        const [text] = (await once(child.stdout, 'data')) as [Buffer]
+        return [text.toString().trim(), child.pid as number]
+      }
+      try {
+        const [has, pid] = await open()
+        expect(has).to.equal('has it')
+        const [refusal] = await open()
+        expect(refusal).to.contain(
+          `the head's tables in ${folder} are in use by process ${pid} on ${hostname()}: a head`,
+        )
+        expect(refusal).to.contain('outpool stop').and.to.contain('--storage')
+        // Whoever starts it anew does not wait for the end of the one that was killed.
+        process.kill(pid, 'SIGKILL')
+        expect((await open())[0]).to.equal('has it')
+      } finally {
+        for (const child of children) child.kill('SIGKILL')
+      }
+    })
+
+  it('is free for this process again when it was closed, and not before', async () => {
+    const first = await LmdbPersistence.open(folder)
+    expect((await rejection(LmdbPersistence.open(folder))).message).to.contain(`in use by process ${process.pid} on`)
+    await first.close()
+    await (await LmdbPersistence.open(folder)).close()
+  })
+
   it('says that its disk is full when it is, new or not, and has all when there is room again', async function () {
     const unshare = mountNamespace()
     if (unshare === undefined) return this.skip()
@@ -102,7 +154,7 @@ describe('runtime/control/lmdb-persistence', () => {
       [first, third].every((line) => full.test(line ?? '')),
       out,
     ).to.equal(true)
-    expect([second, fourth, ...names]).to.deep.equal(['epoch 1', 'epoch 2', 'data.mdb', 'lock.mdb'])
+    expect([second, fourth, ...names]).to.deep.equal(['epoch 1', 'epoch 2', 'data.mdb', 'head.lock', 'lock.mdb'])
   })
 
   it('has everything that was acknowledged after each of five kills in the middle of writing', async () => {
