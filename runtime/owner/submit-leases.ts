@@ -76,7 +76,7 @@ export class SubmitLeases extends SubmitQueue {
     lease.state = 'open'
     lease.idleSinceMs = this.clock.now()
     const record = this.classAt(lease.classIndex)
-    this.refill(record, lease)
+    this.refill(record, lease, lease.idleSinceMs)
     if (lease.count === 0) this.dueBy(this.leaseDueMs(lease))
   }
 
@@ -126,7 +126,7 @@ export class SubmitLeases extends SubmitQueue {
     }
   }
 
-  protected afterAnswer(lease: LeaseRecord): void {
+  protected afterAnswer(lease: LeaseRecord, nowMs: number = this.clock.now()): void {
     const record = this.classAt(lease.classIndex)
     if (lease.state === 'closing' && lease.count === 0) {
       this.leave(lease)
@@ -135,7 +135,7 @@ export class SubmitLeases extends SubmitQueue {
     }
     if (lease.state !== 'open') return
     if (lease.blocked) return
-    this.refill(record, lease)
+    this.refill(record, lease, nowMs)
     this.#restOrWake(record, lease)
     if (lease.count === 0) this.dueBy(this.leaseDueMs(lease))
   }

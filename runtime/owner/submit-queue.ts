@@ -106,14 +106,15 @@ export class SubmitQueue {
     this.request(record)
   }
 
-  /** Fills one lease, whose worker has just answered. */
-  protected refill(record: ClassRecord, lease: LeaseRecord): void {
+  /** Fills one lease, whose worker has just answered: at that time, which is not asked for again at each task. */
+  protected refill(record: ClassRecord, lease: LeaseRecord, now: number): void {
     record.saturated = false
     if (hasLittle(record, lease, this.options)) {
       if (record.queued === 0 && lease.count === 0) this.#takeOver(record, lease)
       if (record.located.size > 0) this.#pumpLocated(record)
       else
-        while (record.queued > 0 && this.takes(record, lease, this.#headTemplate(record))) this.#pushNext(record, lease)
+        while (record.queued > 0 && this.takes(record, lease, this.#headTemplate(record), now))
+          this.#pushNext(record, lease, now)
     }
     if (lease.count === 0 && lease.state === 'open') {
       record.idle.add(lease)
@@ -292,7 +293,7 @@ export class SubmitQueue {
       if (lease === undefined) continue
       record.queued--
       // Its number stays in the queue until it is the first, and is skipped like that of a cancelled one.
-      this.#pushTo(record, lease, number)
+      this.#pushTo(record, lease, number, now)
     }
     this.#peek(record)
     record.saturated = true
@@ -309,17 +310,17 @@ export class SubmitQueue {
     if (number !== undefined) this.effects.prefetch?.(number, node)
   }
 
-  #pushNext(record: ClassRecord, lease: LeaseRecord): void {
-    this.#pushTo(record, lease, this.#dequeue(record))
+  #pushNext(record: ClassRecord, lease: LeaseRecord, now: number = this.clock.now()): void {
+    this.#pushTo(record, lease, this.#dequeue(record), now)
   }
 
-  #pushTo(record: ClassRecord, lease: LeaseRecord, number: number): void {
+  #pushTo(record: ClassRecord, lease: LeaseRecord, number: number, now: number): void {
     if (record.located.size > 0) record.located.delete(number)
     const template = this.templateOf(number)
     const page = this.table.at(number)
     const slot = slotOf(number)
     const runMicros = template.runMicros < 0 ? this.options.pipelineMicros : template.runMicros
-    const sequence = lease.add(number, runMicros + overheadMicros, this.clock.now(), template.numReturns)
+    const sequence = lease.add(number, runMicros + overheadMicros, now, template.numReturns)
     page.state[slot] = TaskState.pushed
     page.lease[slot] = lease.index
     page.sequence[slot] = sequence
@@ -351,14 +352,14 @@ export class SubmitQueue {
   }
 
   /** Whether a lease may get one more task of that function; an idle one may get any. */
-  protected takes(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate | undefined): boolean {
+  protected takes(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate | undefined, now?: number): boolean {
     if (lease.state !== 'open' || lease.blocked || lease.aborts.size > 0 || lease.full) return false
     if (lease.count === 0) return true
     if (template === undefined || template.runMicros < 0 || template.timeoutMs > 0) return false
     if (lease.grant.pagePath === '' || lease.count >= this.options.pipelineTasks) return false
     const expectedMicros = lease.expectedMicros + template.runMicros + overheadMicros
     if (expectedMicros > this.options.pipelineMicros && !this.#readsAhead(record, lease, template)) return false
-    return !this.overdue(lease, this.clock.now())
+    return !this.overdue(lease, now ?? this.clock.now())
   }
 
   #readsAhead(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate): boolean {

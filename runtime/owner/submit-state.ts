@@ -91,16 +91,18 @@ export class SubmitState extends SubmitLeases {
 
   /** A worker's answer. Returns the task that it settles, or -1 when the answer is stale. */
   done(index: number, sequence: number, runMicros: number): number {
-    const number = this.#answered(index, sequence, runMicros)
+    const nowMs = this.clock.now()
+    const number = this.#answered(index, sequence, runMicros, nowMs)
     if (number >= 0) this.settled(number)
     const lease = this.leases.get(index)
-    if (lease !== undefined) this.afterAnswer(lease)
+    if (lease !== undefined) this.afterAnswer(lease, nowMs)
     return number
   }
 
   /** A worker's answer that is an error: retried when its kind and the options allow it. */
   failed(index: number, sequence: number, runMicros: number, origin: Failed[5]): Verdict {
-    const number = this.#answered(index, sequence, runMicros)
+    const nowMs = this.clock.now()
+    const number = this.#answered(index, sequence, runMicros, nowMs)
     let settle = false
     if (number >= 0 && origin === 'arguments') this.#awaitAgain(number, index)
     else if (number >= 0) {
@@ -109,7 +111,7 @@ export class SubmitState extends SubmitLeases {
       if (settle) this.settled(number)
     }
     const lease = this.leases.get(index)
-    if (lease !== undefined) this.afterAnswer(lease)
+    if (lease !== undefined) this.afterAnswer(lease, nowMs)
     // A lease that is on its way back does not take it again.
     if (number >= 0 && !settle && origin !== 'arguments') this.pump(this.classAt(this.templateOf(number).classIndex))
     return number < 0 ? undefined : { number, settle }
@@ -319,11 +321,11 @@ export class SubmitState extends SubmitLeases {
     this.effects.story(number, 'returned', index)
   }
 
-  #answered(index: number, sequence: number, runMicros: number): number {
+  #answered(index: number, sequence: number, runMicros: number, nowMs: number): number {
     const lease = this.leases.get(index)
     if (lease === undefined) return -1
     lease.pass(sequence)
-    const number = lease.remove(sequence, this.clock.now())
+    const number = lease.remove(sequence, nowMs)
     lease.recalling.delete(sequence)
     if (number < 0 || !this.isAt(number, lease, sequence)) {
       if (number >= 0) this.effects.story(number, 'fenced', index)
