@@ -5,7 +5,6 @@ import { defaultArchiveLimits, type ArchiveFile } from './archive.ts'
 import { folderFiles } from './folder-files.ts'
 import { findLockfile, installCommand, needsDevelopment } from './lockfile.ts'
 import type { ArchivePart, NamedVersion, PackagesPart, PackOptions } from './manifest.ts'
-import { provided } from './manifest.ts'
 import { packageRootOf } from './module-format.ts'
 import { findPackage, type NpmPackage } from './npm-package.ts'
 import { layOut, type PackageTree } from './package-tree.ts'
@@ -32,7 +31,9 @@ export async function packPackages(
     const folder = relative(lockfile.folder, root).split(sep).join('/')
     return { how: 'install', archive: await archives.add(lockfile.files), ...command, folder, names }
   }
-  const tree = layOut(needed, (name, folder) => (provided.includes(name) ? undefined : findPackage(name, folder)))
+  // What a package needs goes with it, in the version that it finds here: `workerpool`, too, which code of one's own has
+  // from the shim. Only this package is everywhere.
+  const tree = layOut(needed, findPackage, ['outpool'])
   checkTree(tree)
   const native = tree.placed.some((placed) => placed.npm.native)
   const archive = await archives.add(await filesOf(tree))

@@ -27,8 +27,8 @@ const maxPackages = 20_000
 
 type Find = (name: string, from: string) => NpmPackage | undefined
 
-/** `roots`: the packages that code names itself. */
-export function layOut(roots: readonly NpmPackage[], find: Find): PackageTree {
+/** `roots`: the packages that code names itself. `present`: names that every node has without being sent them. */
+export function layOut(roots: readonly NpmPackage[], find: Find, present: readonly string[] = []): PackageTree {
   const at = new Map<string, NpmPackage>()
   const missing = new Set<string>()
   const twice = new Set<string>()
@@ -50,6 +50,7 @@ export function layOut(roots: readonly NpmPackage[], find: Find): PackageTree {
     placed.push(next)
     const { npm, path } = next
     for (const name of [...npm.dependencies, ...npm.optional]) {
+      if (present.includes(name)) continue
       const found = find(name, npm.folder)
       if (found !== undefined) place({ ...found, name }, path)
       else if (npm.dependencies.includes(name)) missing.add(`${name} (needed by ${npm.name})`)

@@ -93,6 +93,24 @@ describe('a packed module', () => {
       .and.include('node_modules/binary/package.json')
   })
 
+  it('sends a package that itself needs workerpool or outpool: the one goes with it, the other is everywhere', async () => {
+    write({
+      'a.js': "import { runner } from 'runner'\nexport const a = runner\n",
+      'node_modules/runner/package.json': plain('runner', { dependencies: { workerpool: '^10.0.0', outpool: '*' } }),
+      'node_modules/runner/index.js': 'exports.runner = () => require("fs").existsSync(__dirname + "/x")',
+      'node_modules/workerpool/package.json': plain('workerpool'),
+      'node_modules/workerpool/index.js': '',
+    })
+    const { manifest, archives } = await pack('a.js')
+    const packages = manifest.packages as NonNullable<Manifest['packages']> & { how: 'vendor' }
+    expect(Object.keys(await contents({ manifest, archives }, packages.archive.id)).sort()).to.deep.equal([
+      'node_modules/runner/index.js',
+      'node_modules/runner/package.json',
+      'node_modules/workerpool/index.js',
+      'node_modules/workerpool/package.json',
+    ])
+  })
+
   it('names no kind of machine where no package has a binary', async () => {
     write({ 'a.js': "import { places } from 'places'\nexport const a = places\n" })
     expect((await pack('a.js')).manifest.packages).to.include({ how: 'vendor', platform: undefined })

@@ -70,6 +70,13 @@ describe('the layout of shipped packages', () => {
     expect(tree.missing).to.deep.equal(['gone (needed by b)'])
   })
 
+  it('leaves out what every node has, and misses it nowhere', () => {
+    const graph: Graph = { 'a@1': { b: '1', here: '1' }, 'b@1': {}, 'here@1': {} }
+    const tree = layOut([packageOf(graph, 'a@1')], (name) => packageOf(graph, `${name}@1`), ['here'])
+    expect(tree.placed.map(({ path }) => path)).to.deep.equal(['node_modules/a', 'node_modules/b'])
+    expect(tree.missing).to.deep.equal([])
+  })
+
   it('gives every package the versions that it had, for any graph with circles', () => {
     const names = ['a', 'b', 'c']
     const ids = names.flatMap((name) => ['1', '2'].map((version) => `${name}@${version}`))
