@@ -5,6 +5,7 @@
 import { deferred } from '../runtime/base/deferred.ts'
 import { OutpoolError, RequestTimeoutError } from '../runtime/base/errors.ts'
 import { onAbort } from '../runtime/base/on-abort.ts'
+import { clearInterval, clearTimeout, setInterval, setTimeout } from '../runtime/base/timers.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
 import type { Home } from '../runtime/owner/home.ts'
 import type { TableAnswer } from '../runtime/owner/table-watches.ts'

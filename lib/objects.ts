@@ -1,5 +1,6 @@
 /** Values and refs: put, get, wait, cancel, drained. */
 import { longestTimerMs } from '../runtime/base/clock.ts'
+import { clearTimeout, setTimeout } from '../runtime/base/timers.ts'
 import { endsEarly, getAll, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
 import { watchNear } from '../runtime/owner/watch-near.ts'

@@ -1,3 +1,4 @@
+import { queueMicrotask } from '../../lib/timers.ts'
 import { TimeoutError, ValueError } from '../shared/python-errors.ts'
 import { withTimeout } from '../shared/with-timeout.ts'
 

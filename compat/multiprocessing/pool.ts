@@ -1,4 +1,5 @@
 import { explainSymbol, takeCaptures, type Callable } from '../../lib/pinned.ts'
+import { queueMicrotask } from '../../lib/timers.ts'
 import { isCallable, type FunctionOf } from '../shared/callable.ts'
 import { checkInput, chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
 import { AsyncResult, type Callback, type ErrorCallback, type ResultSettler } from './async-result.ts'

@@ -141,11 +141,22 @@ export function requireQuietly(file: string): unknown {
   try {
     return own(file)
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'ERR_REQUIRE_ESM' ? cannotRequire(file, error) : error
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_REQUIRE_ESM') throw error
+    return requireOutside(file, error)
   } finally {
     if (heard === undefined) Reflect.deleteProperty(process, 'emitWarning')
     else Object.defineProperty(process, 'emitWarning', heard)
   }
+}
+
+/**
+ * Jest gives the modules that it runs a `require` of its own, which takes no ES modules; this code, which is a script of
+ * the process, finds Node's.
+ */
+function requireOutside(file: string, cause: unknown): unknown {
+  const { createRequire: nodes } = process.getBuiltinModule('node:module')
+  if (nodes === createRequire) throw cannotRequire(file, cause)
+  return nodes(import.meta.url)(file)
 }
 
 /** Nodes 21 and 22.0 to 22.11 are older than 20.19 in this; and it can be switched off. */

@@ -5,6 +5,7 @@
 import { BoundedMap } from '../../lib/bounded-map.ts'
 import { analyse, type FunctionVerdict } from '../../lib/explain.ts'
 import { isUnshippable, readingOnce, ship } from '../../lib/ship.ts'
+import { isTimeReplaced } from '../../lib/timers.ts'
 
 /** `auto`: a worker when the call is provably the same there. `worker`, `caller`: there, in any case. */
 export type Placement = 'auto' | 'worker' | 'caller'
@@ -194,6 +195,8 @@ export class Placer {
 
   #look(fn: AnyFunction, args: readonly unknown[], known: Known, options: PlaceOptions): unknown {
     const { signal, givesSignal = false } = options
+    const apart = whyApart(fn)
+    if (apart !== undefined) return this.#here(fn, args, known, [apart])
     let running: Promise<unknown> | readonly string[]
     try {
       running = readingOnce(() => {
@@ -286,6 +289,14 @@ export class Placer {
     this.#forgotten.worker += worker
     this.#forgotten.caller += caller
   }
+}
+
+/** What makes this process, or the function, unlike any worker: under test. */
+function whyApart(fn: AnyFunction): string | undefined {
+  if (isTimeReplaced()) return 'the timers of this process are replaced, as tests do: on a worker time is the real one'
+  if (!(fn instanceof Function))
+    return 'it is of another realm (`node:vm`, a sandbox of Jest), and what a worker gives would be of this one'
+  return undefined
 }
 
 /** A call that runs here without another look. */

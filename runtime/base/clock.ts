@@ -2,6 +2,8 @@
  * Time as the runtime sees it. Everything that decides takes a `Clock`, so that the simulation can run the same
  * modules on virtual time. Only monotonic local time is used; durations travel between processes, deadlines never do.
  */
+import { clearTimeout, hrtime, setTimeout } from './timers.ts'
+
 export interface Timer {
   cancel(): void
 }
@@ -16,11 +18,11 @@ export interface Clock {
 /** Node fires timers that are set for longer than this at once: 24.8 days. */
 export const longestTimerMs: number = 2 ** 31 - 1
 
-const [startSeconds, startNanoseconds] = process.hrtime()
+const [startSeconds, startNanoseconds] = hrtime()
 
 /** Monotonic milliseconds since this was loaded: as precise as `performance`, which takes 0.1 MB of a process. */
 export function monotonicMs(): number {
-  const [seconds, nanoseconds] = process.hrtime()
+  const [seconds, nanoseconds] = hrtime()
   return (seconds - startSeconds) * 1000 + (nanoseconds - startNanoseconds) / 1e6
 }
 

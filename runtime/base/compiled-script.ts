@@ -190,5 +190,20 @@ export function requireCompiled(specifier: string): unknown {
   return module.exports
 }
 
+/**
+ * The classes of errors that the program has. This module is of the program's own realm, which scripts are not in a sandbox
+ * (`node:vm`, Jest): they run in that of the process, whose errors are no `Error` to the program.
+ */
+export const programErrors: readonly (abstract new (...parameters: never[]) => Error)[] = [
+  Error,
+  TypeError,
+  RangeError,
+  SyntaxError,
+  ReferenceError,
+  EvalError,
+  URIError,
+  AggregateError,
+]
+
 // Scripts import it by its name, too.
-loaded.set(import.meta.url, { keepCompiled, requireCompiled })
+loaded.set(import.meta.url, { keepCompiled, programErrors, requireCompiled })

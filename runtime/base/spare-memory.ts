@@ -4,6 +4,7 @@ import { systemClock } from './clock.ts'
 import { keepCompiled } from './compiled-script.ts'
 import { systemRandom } from './random.ts'
 import { SpareMemoryState } from './spare-memory-state.ts'
+import { setImmediate } from './timers.ts'
 
 /** At most once in `pauseMs`. `isBusy`: whether something is under way of which `work` and `rest` are not told. */
 export function spareMemory(pauseMs: number, isBusy: () => boolean = () => false): SpareMemoryState {

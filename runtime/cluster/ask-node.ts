@@ -1,5 +1,6 @@
 /** Plain requests to the one port of a node: the other side is node-http.ts. */
 import { AuthenticationError, ConnectionLostError, OutpoolError, RequestTimeoutError } from '../base/errors.ts'
+import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { environmentTls } from '../transport/tls-environment.ts'
 import { shownToken } from '../transport/tokens.ts'
 import type { TokenSource } from '../transport/tokens.ts'

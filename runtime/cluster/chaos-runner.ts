@@ -1,6 +1,7 @@
 /** Carries a plan of chaos out, against a running cluster. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OutpoolError } from '../base/errors.ts'
+import { clearInterval, setInterval } from '../base/timers.ts'
 import type { ChaosRule } from '../transport/chaos-rules.ts'
 import { ChaosMembers } from './chaos-members.ts'
 import type { ChaosMember } from './chaos-members.ts'

@@ -10,6 +10,7 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OutpoolError } from '../base/errors.ts'
 import { openNew } from '../base/new-file.ts'
+import { clearTimeout, setTimeout } from '../base/timers.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { newLogFile } from './node-records.ts'
 

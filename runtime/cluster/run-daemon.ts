@@ -1,5 +1,6 @@
 /** A daemon as a process: its record, its signals, its end. The daemon itself, without a process around it, is `daemon.ts`. */
 import { spareMemory } from '../base/spare-memory.ts'
+import { setInterval } from '../base/timers.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
 import { startDaemon } from './daemon.ts'
 import type { Daemon } from './daemon.ts'

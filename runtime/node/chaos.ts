@@ -12,6 +12,7 @@
 import { spawn } from 'node:child_process'
 import type { Clock } from '../base/clock.ts'
 import { OutpoolError } from '../base/errors.ts'
+import { setImmediate } from '../base/timers.ts'
 import { MessageType } from '../protocol/messages.ts'
 import { duration } from '../transport/chaos-rules.ts'
 import type { Link } from '../transport/link.ts'

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import { newProcessId } from '../base/ids.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { setImmediate } from '../base/timers.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 import { childEnvironment, childExecArgv } from './child-settings.ts'
 import { WorkerProcess } from './worker-process.ts'

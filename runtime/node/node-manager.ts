@@ -10,8 +10,8 @@
  */
 import type { Timer } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
-import { newProcessId } from '../base/ids.ts'
-import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
+import { newProcessId, type NodeId, type ProcessAddress, type ProcessId } from '../base/ids.ts'
+import { nextTick, setImmediate } from '../base/timers.ts'
 import { createClaimPageFile, openClaimPage } from '../objects/claim-page.ts'
 import { Serving } from '../objects/serving.ts'
 import { serveObjects } from '../objects/transfer.ts'
@@ -300,7 +300,7 @@ export class NodeManager {
     if (this.#mode !== 'new' && this.#mode !== 'running') return
     event()
     // Owners ask for many leases at once, and return many: one look ahead is enough for all of them.
-    if (!this.#tickStale) process.nextTick(() => this.#setTick())
+    if (!this.#tickStale) nextTick(() => this.#setTick())
     this.#tickStale = true
     this.#parts.cluster.loadChanged()
     for (const check of this.#drainWaiters) check()

@@ -8,6 +8,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { ObjectLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { setImmediate } from '../base/timers.ts'
 import type { StoreAnswer } from '../protocol/messages.ts'
 import type { ArenaMemory } from './arena-memory.ts'
 import type { ArenaPort } from './arena-port.ts'

@@ -4,20 +4,12 @@
  */
 import type Assert from 'node:assert'
 import { createRequire } from 'node:module'
+import { programErrors } from '../base/compiled-script.ts'
 import { errorClasses } from '../base/errors.ts'
 
 type ErrorClass = abstract new (...parameters: never[]) => Error
 
-export const builtInClasses: readonly ErrorClass[] = [
-  Error,
-  TypeError,
-  RangeError,
-  SyntaxError,
-  ReferenceError,
-  EvalError,
-  URIError,
-  AggregateError,
-]
+export const builtInClasses: readonly ErrorClass[] = programErrors
 
 const knownClasses = new Map<string, ErrorClass>()
 for (const type of builtInClasses) knownClasses.set(type.name, type)

@@ -2,6 +2,7 @@
  * Questions over the link to the home. A link that breaks says nothing about what was asked over it: whatever was not
  * answered is asked again over the next.
  */
+import { setImmediate } from '../base/timers.ts'
 import type { Link } from '../transport/link.ts'
 import type { Home } from './home.ts'
 

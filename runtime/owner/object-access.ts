@@ -1,6 +1,7 @@
 /** From a ref to its value: asks the owner, brings stored bytes here, decodes. */
 import { ConnectionLostError, ObjectLostError, OwnerDiedError } from '../base/errors.ts'
 import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
+import { setImmediate } from '../base/timers.ts'
 import { decodeCompact, expand, isPlainBytes } from '../objects/compact.ts'
 import { lostError, type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'

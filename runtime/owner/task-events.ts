@@ -15,6 +15,7 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { writeNew } from '../base/new-file.ts'
+import { clearTimeout, setTimeout } from '../base/timers.ts'
 import type { OwnerHost } from './host.ts'
 import { removeOldEvents } from './old-events.ts'
 

@@ -12,6 +12,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from '../base/timers.ts'
 import { mapFile } from '../objects/shared-memory.ts'
 
 /** Of the words: who looks. */

@@ -6,6 +6,7 @@
 import type { Duplex } from 'node:stream'
 import { ConnectionLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
 import { bulkHeaderBytes, chunkBytes } from '../base/limits.ts'
+import { queueMicrotask } from '../base/timers.ts'
 import { FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer } from './link.ts'

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { linkHighWaterBytes, maxFrameBytes } from '../base/limits.ts'
+import { nextTick } from '../base/timers.ts'
 import { decodeFrame, FrameBuilder, FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
@@ -40,7 +41,7 @@ abstract class FramedLink extends LinkCore {
     if (this.#builder.append(message)) this.flush()
     else if (!this.#flushScheduled) {
       this.#flushScheduled = true
-      process.nextTick(this.#flushSoon)
+      nextTick(this.#flushSoon)
     }
   }
 

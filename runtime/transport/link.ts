@@ -4,6 +4,7 @@
  */
 import { ConnectionLostError } from '../base/errors.ts'
 import { linkBacklogMessages } from '../base/limits.ts'
+import { queueMicrotask } from '../base/timers.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 

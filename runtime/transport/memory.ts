@@ -1,6 +1,7 @@
 /** A pair of links within one process: nothing is encoded, order is kept, delivery is never inside `send`. */
 import { ConnectionLostError } from '../base/errors.ts'
 import { linkHighWaterBytes } from '../base/limits.ts'
+import { setImmediate } from '../base/timers.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer, LinkCore } from './link.ts'

@@ -8,6 +8,7 @@
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
+import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { prefixBytes } from '../protocol/frames.ts'
 import { atAddress, silent } from './address-error.ts'
 import { FramedBulk, maxBulkFrameBytes } from './bulk.ts'

@@ -3,6 +3,7 @@
  * there is to do waits no longer. Bytes alone would not say it: to memory that was never written the kernel reads at a
  * tenth of the speed.
  */
+import { setImmediate } from '../base/timers.ts'
 
 /** What one read takes comes on top: a chunk at the most. */
 const mostTurnMs = 4

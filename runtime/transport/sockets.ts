@@ -1,6 +1,7 @@
 /** What every connection needs of its socket, TCP or unix or TLS, without asking which it is. */
 import type { Duplex } from 'node:stream'
 import { lastBytesMs, lingerMs } from '../base/limits.ts'
+import { clearTimeout, setTimeout } from '../base/timers.ts'
 
 /** Idle time before the kernel probes a silent TCP peer. */
 const keepAliveDelayMs = 10_000

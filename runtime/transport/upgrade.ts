@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { ProtocolError } from '../base/errors.ts'
 import { dialTimeoutMs } from '../base/limits.ts'
+import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { parseRefusal, refusalError } from './hello.ts'
 import type { RefusalCode } from './hello.ts'
 import { readHead } from './read-head.ts'

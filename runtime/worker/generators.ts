@@ -9,6 +9,7 @@ import { ObjectStoreFullError, OutOfDiskError, OutpoolError, TaskCancelledError 
 import { objectKey } from '../base/ids.ts'
 import { isThenable } from '../base/is-thenable.ts'
 import { generatorBytes, inlineBytes } from '../base/limits.ts'
+import { clearTimeout, setImmediate, setTimeout } from '../base/timers.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
 import { encodeValue, type EncodedValue } from '../objects/value.ts'
 import type { Owner } from '../owner/owner.ts'

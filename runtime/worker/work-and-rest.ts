@@ -3,6 +3,8 @@
  * is done at a rest costs 0.3 ms after a long task, when nothing of it is in the caches. Nor before what has come during
  * a long task has been read.
  */
+import { queueMicrotask, setImmediate } from '../base/timers.ts'
+
 export interface RunnerEvents {
   /** A task is about to run, after a rest. */
   working(): void

@@ -72,8 +72,8 @@ export const defaultPackOptions: PackOptions = {
 }
 
 /**
- * Packages that are on every node, because this package is: never shipped. A shim that stands for a package in a worker
- * provides that as well.
+ * Packages that code of one's own finds on every node, because this package is there: not shipped for it. A shim that
+ * stands for a package in a worker provides that as well.
  */
 export const provided: readonly string[] = ['outpool', 'workerpool']
 
