@@ -164,11 +164,17 @@ function runOnce(url: string): Exports {
   if (loaded.has(url)) throw new Error(`${url} is needed before it has been loaded`)
   const path = fileURLToPath(url)
   loaded.set(url, undefined)
-  // The build writes nothing but ASCII, so a character takes one byte in memory too; its hash is in the name.
-  const body = run(readFileSync(path, 'latin1'), url, basename(path, '.js')) as Body
-  const exports = body(dist, scriptsOf(url))
-  loaded.set(url, exports)
-  return exports
+  try {
+    // The build writes nothing but ASCII, so a character takes one byte in memory too; its hash is in the name.
+    const body = run(readFileSync(path, 'latin1'), url, basename(path, '.js')) as Body
+    const exports = body(dist, scriptsOf(url))
+    loaded.set(url, exports)
+    return exports
+  } catch (error) {
+    // What was in the way, too many open files say, may be over when it is needed again.
+    loaded.delete(url)
+    throw error
+  }
 }
 
 /** `require` for a CommonJS package of one file that itself requires nothing. */

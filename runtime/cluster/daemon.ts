@@ -7,8 +7,8 @@
  *                     └── a new incarnation: new id, empty, same port ◀─┘
  *      any ── stop ──▶ stopped
  *
- * The link to the head is dialled again whenever it is lost, for as long as the daemon lives; what runs goes on
- * meanwhile. A head's node manager has its control store in the same process.
+ * The link to the head is dialled again whenever it is lost, for as long as the daemon lives, also where who answers there
+ * refuses this node (a head that was started with another token or version); what runs goes on meanwhile. A head's node manager has its control store in the same process.
  */
 import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
@@ -23,7 +23,7 @@ import { dial } from '../transport/dial.ts'
 import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
 import type { HeartbeatOptions } from '../transport/heartbeat-state.ts'
 import type { Link } from '../transport/link.ts'
-import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
+import { defaultBackoff, isRefusedForGood, Reconnect } from '../transport/reconnect.ts'
 import type { TokenRing, TokenSource } from '../transport/tokens.ts'
 import { ClusterTokens, sameRing } from './cluster-tokens.ts'
 import { claimCodeFolder, type CodeFolder } from './code-folder.ts'
@@ -53,6 +53,8 @@ const registrationTimeoutMs = 15_000
 const registrationPollMs = 5
 /** How often the file of the token is looked at. */
 const tokenPollMs = 1_000
+/** What keeps the head away is logged this often, in milliseconds, while it stays the same. */
+const sayAgainMs = 60_000
 
 /** Resolves when the node is a member of the cluster. Rejects with why it cannot be; nothing is then left behind. */
 export async function startDaemon(options: DaemonOptions, events: DaemonEvents): Promise<Daemon> {
@@ -248,23 +250,28 @@ export class Daemon {
 
   /** Resolves with the first link; later ones are made behind it. Rejects when the head refuses for good. */
   #joinHead(host: NodeHost): Promise<void> {
-    const { headUrl, tokens: token, events } = this.#parts
+    const { headUrl, tokens: token } = this.#parts
     const { hello } = host.manager
     const from = { ...hello, info: { [registering]: true } }
+    const isUp = (): boolean => this.#host === host && this.#mode === 'up'
+    const say = sayOnce()
     return new Promise((resolve, reject) => {
       const reconnect = new Reconnect({
         dial: () => dial({ address: { url: headUrl }, to: 'any', from, token, timeoutMs: dialTimeoutMs }),
         onLink: (link) => {
           host.attachHead(link, (reason) => {
-            if (this.#host === host && this.#mode === 'up') log(`the link to the head is lost: ${reason.message}`)
+            if (isUp()) say(`the link to the head is lost: ${reason.message}`)
             reconnect.lost()
           })
           resolve()
         },
-        onGiveUp: (error) => {
-          reject(error)
-          if (this.#host === host && this.#mode === 'up') events.onEnd(error)
+        isFinal(error) {
+          if (!isRefusedForGood(error)) return false
+          if (!isUp()) return true
+          say(`${error.message}; what runs here goes on, and the head is asked again until this node is stopped`)
+          return false
         },
+        onGiveUp: reject,
         clock: systemClock,
         random: systemRandom,
         backoff: { ...defaultBackoff, mostMs: mostBackoffMs },
@@ -350,6 +357,19 @@ async function isMember({ manager, headUrl }: NodeHost): Promise<void> {
 
 function isPortTaken({ cause }: Error): boolean {
   return (cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE'
+}
+
+/** Logs what is new; what was said last only once more in a while. */
+function sayOnce(): (text: string) => void {
+  let last = ''
+  let saidAtMs = 0
+  return (text) => {
+    const nowMs = systemClock.now()
+    if (text === last && nowMs - saidAtMs < sayAgainMs) return
+    last = text
+    saidAtMs = nowMs
+    log(text)
+  }
 }
 
 function log(text: string): void {

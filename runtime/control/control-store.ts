@@ -37,6 +37,8 @@ export interface ControlStoreOptions {
   readonly heartbeatMisses?: number
   readonly membership?: Partial<MembershipOptions>
   readonly tables?: Partial<TableLimits>
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly wallNow?: () => number
   /** Persistence failed: nothing can be acknowledged any more, and all links were closed. The head must be started again. */
   readonly onFailure?: (error: Error) => void
 }
@@ -44,6 +46,11 @@ export interface ControlStoreOptions {
 /** A node and how long ago the head last heard of it. Null for a node that is not linked now. */
 export interface NodeStatus extends NodeRow {
   readonly heartbeatAgeMs: number | null
+}
+
+interface DoubtfulJobs {
+  readonly askers: (readonly [asker: Attached, jobs: readonly ProcessId[]])[]
+  readonly timer: Timer
 }
 
 interface Attached {
@@ -61,8 +68,12 @@ interface Batch {
 const decoder = new TextDecoder()
 
 export class ControlStore {
-  /** Rises with every start of a head on the same persistence. */
+  /** Rises with every start of a head. */
   readonly epoch: number
+  /** Of the head whose tables these are. */
+  readonly #epochBefore: number
+  /** Jobs of which nodes ask whether they are over, in the time in which homes that a head has forgotten come back. */
+  #doubtful: DoubtfulJobs | undefined
   readonly #options: ControlStoreOptions
   readonly #clock: Clock
   readonly #membership: MembershipState
@@ -77,15 +88,24 @@ export class ControlStore {
   #writing: Promise<void> | undefined
   #stopped = false
 
-  /** Loads what was persisted and takes the next epoch. Rejects when persistence does. */
+  /**
+   * Loads what was persisted and takes the next epoch. Rejects when persistence does. The epoch follows the wall clock:
+   * a head whose tables were lost, or replaced by older ones, is newer than the one before all the same.
+   */
   static async open(options: ControlStoreOptions): Promise<ControlStore> {
-    const { epoch, writes } = await options.persistence.load()
-    await options.persistence.saveEpoch(epoch + 1)
-    return new ControlStore(options, epoch + 1, writes)
+    const { epoch: before, writes } = await options.persistence.load()
+    const epoch = Math.max(before + 1, Math.floor((options.wallNow ?? Date.now)() / 1000))
+    await options.persistence.saveEpoch(epoch)
+    return new ControlStore(options, { before, epoch }, writes)
   }
 
-  private constructor(options: ControlStoreOptions, epoch: number, saved: readonly TableWrite[]) {
+  private constructor(
+    options: ControlStoreOptions,
+    { before, epoch }: { readonly before: number; readonly epoch: number },
+    saved: readonly TableWrite[],
+  ) {
     this.epoch = epoch
+    this.#epochBefore = before
     this.#options = options
     this.#clock = options.clock
     this.#tables = new TablesState(saved, options.tables)
@@ -142,6 +162,7 @@ export class ControlStore {
     this.#heartbeats.stop()
     for (const timer of this.#timers.values()) timer.cancel()
     this.#timers.clear()
+    this.#doubtful?.timer.cancel()
   }
 
   #onMessage(attached: Attached, message: Message): void {
@@ -167,6 +188,8 @@ export class ControlStore {
         return this.#followJobs(this.#jobs.end(message[1], message[2], this.#membership.nodeOf(id)))
       case MessageType.jobsHeld:
         return this.#jobsHeld(attached, message[1], message[2])
+      case MessageType.nodesHeld:
+        return this.#nodesHeld(attached, message[1], message[2])
       case MessageType.nodeCall:
       case MessageType.nodeCallFailed:
         return this.#passCall(attached, message)
@@ -193,11 +216,34 @@ export class ControlStore {
     this.#say(() => link.send([MessageType.jobStarted, requestId]))
   }
 
-  #jobsHeld({ id, link }: Attached, homes: readonly ProcessId[], others: readonly ProcessId[]): void {
-    const node = this.#membership.nodeOf(id)
+  #nodesHeld({ id }: Attached, headEpoch: number, rows: readonly NodeRow[]): void {
+    if (this.#membership.nodeOf(id) === undefined) return
+    if (headEpoch > this.#epochBefore && headEpoch !== this.epoch) this.#doubtJobs()
+    this.#follow(this.#membership.handle({ kind: 'remembered', link: id, rows }))
+  }
+
+  /** These tables are older than what the nodes have seen: jobs that are not in them may be running. */
+  #doubtJobs(): void {
+    this.#doubtful ??= {
+      askers: [],
+      timer: this.#clock.after(this.#membership.options.unconfirmedMs, () => {
+        const askers = this.#doubtful?.askers ?? []
+        this.#doubtful = undefined
+        for (const [asker, jobs] of askers) this.#tellOver(asker, jobs)
+      }),
+    }
+  }
+
+  #jobsHeld(attached: Attached, homes: readonly ProcessId[], others: readonly ProcessId[]): void {
+    const node = this.#membership.nodeOf(attached.id)
     if (node === undefined) return
     this.#followJobs(this.#jobs.homesHeld(node, homes))
-    for (const job of this.#jobs.overOf(others))
+    if (this.#doubtful === undefined) this.#tellOver(attached, others)
+    else this.#doubtful.askers.push([attached, others])
+  }
+
+  #tellOver({ link }: Attached, jobs: readonly ProcessId[]): void {
+    for (const job of this.#jobs.overOf(jobs))
       this.#say(() => link.send([MessageType.jobEnd, job, 'it ended while this node was not linked to the head']))
   }
 

@@ -43,11 +43,18 @@ export class JobsState {
     return known ? [{ kind: 'forget', job }, tell] : [tell]
   }
 
-  /** A node has registered, and is the home of these: other jobs of which it was the home ended unheard. */
+  /**
+   * A node has registered, and is the home of these: other jobs of which it was the home ended unheard, and those that
+   * are not known began on a head whose tables were lost.
+   */
   homesHeld(node: NodeId, homes: readonly ProcessId[]): JobsInstruction[] {
     const held = new Set(homes)
     const over = [...this.#jobs.values()].filter((row) => row.node === node && !held.has(row.job))
-    return over.flatMap((row) => this.end(row.job, 'its home does not know it any more', node))
+    const begun = homes.filter((job) => !this.#jobs.has(job))
+    return [
+      ...over.flatMap((row) => this.end(row.job, 'its home does not know it any more', node)),
+      ...begun.flatMap((job) => this.start({ job, node, info: {} })),
+    ]
   }
 
   /** Those that are over: a job is known here before its driver does anything. */

@@ -16,6 +16,8 @@
  * - [2] A broken link alone kills nobody: the node has `linkLostGraceMs` to come back (`unconfirmedMs` after a restart
  *   of the head, when nobody has a link yet).
  * - [5] is decided by the heartbeat detector; here it is an event.
+ * - A head that has lost its tables hears from its nodes whom they knew: the living have `unconfirmedMs` as after a restart,
+ *   the dead stay dead.
  * - Whatever a dead incarnation still says is answered with `declaredDead` and its link is closed.
  *
  * Changes of rows are gathered for at most `viewBatchMs` (`newsBatchMs` for a node that comes or goes) and then told to
@@ -57,6 +59,8 @@ export interface NodeReport {
 
 export type MembershipEvent =
   | { readonly kind: 'register'; readonly link: LinkId; readonly requestId: number; readonly row: NodeRow }
+  /** What a registered node knew of others before. */
+  | { readonly kind: 'remembered'; readonly link: LinkId; readonly rows: readonly NodeRow[] }
   | { readonly kind: 'load'; readonly link: LinkId; readonly report: NodeReport }
   | { readonly kind: 'linkLost'; readonly link: LinkId; readonly reason: string }
   | { readonly kind: 'silent'; readonly node: NodeId; readonly silentMs: number }
@@ -99,7 +103,7 @@ interface Member {
 }
 
 export class MembershipState {
-  readonly #options: MembershipOptions
+  readonly options: MembershipOptions
   /** Members by id; dead ones too, in order of death among themselves. */
   readonly #members: Map<NodeId, Member> = new Map()
   readonly #dead: Set<NodeId> = new Set()
@@ -112,18 +116,20 @@ export class MembershipState {
   #out: MembershipInstruction[] = []
 
   constructor(options: Partial<MembershipOptions> = {}) {
-    this.#options = { ...defaultMembershipOptions, ...options }
+    this.options = { ...defaultMembershipOptions, ...options }
   }
 
   /** After a restart of the head: those who were alive have `unconfirmedMs` to register again. */
   restore(rows: readonly NodeRow[]): MembershipInstruction[] {
     return this.#collect(() => {
-      for (const row of rows) {
-        this.#members.set(row.id, { row, link: undefined, lostBecause: 'the head was started again' })
-        if (row.state === 'dead') this.#dead.add(row.id)
-        else this.#out.push({ kind: 'setTimer', timer: row.id, delayMs: this.#options.unconfirmedMs })
-      }
+      for (const row of rows) this.#restore(row)
     })
+  }
+
+  #restore(row: NodeRow): void {
+    this.#members.set(row.id, { row, link: undefined, lostBecause: 'the head was started again' })
+    if (row.state === 'dead') this.#dead.add(row.id)
+    else this.#out.push({ kind: 'setTimer', timer: row.id, delayMs: this.options.unconfirmedMs })
   }
 
   handle(event: MembershipEvent): MembershipInstruction[] {
@@ -131,6 +137,8 @@ export class MembershipState {
       switch (event.kind) {
         case 'register':
           return this.#register(event)
+        case 'remembered':
+          return this.#remembered(event.link, event.rows)
         case 'load':
           return this.#load(event.link, event.report)
         case 'linkLost':
@@ -170,7 +178,7 @@ export class MembershipState {
     }
     for (const [link, id] of this.#byLink)
       if (this.#members.get(id)?.link !== link) throw new Error(`link ${link} names node ${id}, which has another`)
-    if (this.#dead.size > this.#options.maxDead + this.#changed.size)
+    if (this.#dead.size > this.options.maxDead + this.#changed.size)
       throw new Error(`${this.#dead.size} dead nodes are remembered`)
   }
 
@@ -213,6 +221,22 @@ export class MembershipState {
     this.#replaced(row)
   }
 
+  /** Deaths are told by a head alone: one that a node knows of was decided by the head before this one. */
+  #remembered(link: LinkId, rows: readonly NodeRow[]): void {
+    if (!this.#linked(link)) return
+    for (const row of rows) {
+      const known = this.#members.get(row.id)
+      if (known === undefined) {
+        this.#restore(row)
+        this.#out.push({ kind: 'save', row })
+        this.#change(row.id, true)
+        const heir = [...this.#members.values()].find((other) => other.link !== undefined && other.row.url === row.url)
+        if (heir !== undefined) this.#replaced(heir.row)
+      } else if (row.state === 'dead' && known.row.state !== 'dead') this.#die(known, row.reason ?? 'declared dead')
+    }
+    this.#forgetOldest()
+  }
+
   /** A port belongs to one process: who is away, and whose address another node has now, does not come back. */
   #replaced({ id, url }: NodeRow): void {
     if (url === '') return
@@ -249,7 +273,7 @@ export class MembershipState {
     member.lostBecause = reason
     this.#out.push(
       { kind: 'unwatchHeartbeat', node: id },
-      { kind: 'setTimer', timer: id, delayMs: this.#options.linkLostGraceMs },
+      { kind: 'setTimer', timer: id, delayMs: this.options.linkLostGraceMs },
     )
   }
 
@@ -288,7 +312,7 @@ export class MembershipState {
 
   #forgetOldest(): void {
     for (const id of this.#dead) {
-      if (this.#dead.size <= this.#options.maxDead) return
+      if (this.#dead.size <= this.options.maxDead) return
       if (this.#changed.has(id)) continue
       this.#dead.delete(id)
       this.#members.delete(id)
@@ -298,7 +322,7 @@ export class MembershipState {
 
   /** At most two timers are set per view: the second, sooner one takes the place of the first. */
   #change(id: NodeId, news: boolean): void {
-    const { newsBatchMs, viewBatchMs } = this.#options
+    const { newsBatchMs, viewBatchMs } = this.options
     if (news ? !this.#news : this.#changed.size === 0)
       this.#out.push({ kind: 'setTimer', timer: 'view', delayMs: news ? newsBatchMs : viewBatchMs })
     this.#news ||= news

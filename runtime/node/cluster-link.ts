@@ -26,6 +26,8 @@ export interface ClusterLinkOptions extends HeadPatience {
   readonly tables: TableForwarding
   /** This node as it is now. */
   readonly ownRow: () => NodeRow
+  /** All nodes as they are known here. */
+  readonly knownRows: () => readonly NodeRow[]
   /** Rows that changed; with `all`, these are the only ones. */
   readonly onView: (rows: readonly NodeRow[], all: boolean) => void
   /** The jobs whose home this node is, and others that it knows. */
@@ -187,15 +189,21 @@ export class ClusterLink {
 
   #registered(link: Link, epoch: number, rows: readonly NodeRow[]): void {
     if (epoch < this.#headEpoch) {
-      const text = `the head has epoch ${epoch}, one with ${this.#headEpoch} was seen; it was replaced`
+      const text =
+        `the head has epoch ${epoch}, one with epoch ${this.#headEpoch} was seen: it is an older one that was replaced, ` +
+        'or one whose tables were lost and whose clock is behind; stop the older head, or start this node again'
       return link.close(new ConnectionLostError(text))
     }
+    const epochBefore = this.#headEpoch
     this.#headEpoch = epoch
     if (this.#state !== 'registering') return
     this.#state = 'member'
     this.#lastLoad = ''
-    this.#view(rows, true)
+    const held = epochBefore === 0 ? [] : heldRows(this.#options.knownRows(), rows)
+    // Whom the head does not know are as they were until it tells of them.
+    this.#view([...rows, ...held.filter(({ state }) => state !== 'dead')], true)
     if (this.#link !== link) return
+    if (epochBefore > 0) link.send([MessageType.nodesHeld, epochBefore, held])
     this.#jobStarts.connected(link)
     for (const [job, reason] of this.#jobsEnded) link.send([MessageType.jobEnd, job, reason])
     this.#jobsEnded.clear()
@@ -247,4 +255,13 @@ export class ClusterLink {
     }
     this.#heartbeatTimer = clock.after(heartbeat.intervalMs, tick)
   }
+}
+
+/** Of `known`, those that a head does not list; and the dead that it lists as alive. */
+function heldRows(known: readonly NodeRow[], listed: readonly NodeRow[]): NodeRow[] {
+  const states = new Map(listed.map(({ id, state }) => [id, state]))
+  return known.filter(({ id, state }) => {
+    const theirs = states.get(id)
+    return theirs === undefined || (state === 'dead' && theirs !== 'dead')
+  })
 }

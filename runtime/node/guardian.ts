@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import { childEnvironment } from './child-settings.ts'
 
 const script = `
@@ -87,7 +88,8 @@ export class Guardian {
   }
 
   #say(line: string): void {
-    const { stdin } = this.#child
-    if (stdin !== null && stdin.writable) stdin.write(line)
+    // Where the system had no descriptor for it, there is none, whatever its type says.
+    const stdin = this.#child.stdin as Writable | null | undefined
+    if (stdin?.writable === true) stdin.write(line)
   }
 }

@@ -122,7 +122,7 @@ export class NodeManager {
       ),
       cluster: new ClusterLink({
         ...{ clock, heartbeat, loadIntervalMs, tables, timeoutMs, headName, callBacks: ways.callBacks },
-        ownRow: () => this.row(),
+        ...{ ownRow: () => this.row(), knownRows: () => this.nodes() },
         onView: (rows, all) => this.#onView(rows, all),
         heldJobs: () => parts.jobs.held(),
         onJobEnd: (job, reason) => parts.jobs.end(job, reason),

@@ -81,6 +81,7 @@ export class ArenaMemory {
         segments.push({ sizeBytes, writable, readable, window: undefined, address: 0n })
         files.push({ descriptor: writable, device: dev, inode: ino, sizeBytes })
       }
+      tryWindows(native, segments)
       const file: ArenaFile = { pid: process.pid, slabBytes, segments: files }
       writeNew(arenaFileOf(folder), `${JSON.stringify(file)}\n`)
       return new ArenaMemory(native, slabBytes, segments)
@@ -109,6 +110,7 @@ export class ArenaMemory {
           if (dev !== device || ino !== inode || size !== sizeBytes) throw new Error('it is another file')
         return { sizeBytes, writable, readable, window: undefined, address: 0n }
       })
+      tryWindows(native, segments)
       return new ArenaMemory(native, file.slabBytes, segments)
     } catch {
       for (const descriptor of open) closeSync(descriptor)
@@ -168,6 +170,16 @@ export class ArenaMemory {
       windows.register(segment.window.buffer, { native, address, sizeBytes })
     }
     return segment as Segment & { readonly window: Uint8Array }
+  }
+}
+
+/** Throws where the address space of this process has no room for all windows (`ulimit -v`). */
+function tryWindows(native: NativeMemory, segments: readonly Segment[]): void {
+  const made: [Address, number][] = []
+  try {
+    for (const { writable, sizeBytes } of segments) made.push([native.map(writable, sizeBytes, 'shared', 0), sizeBytes])
+  } finally {
+    for (const [address, sizeBytes] of made) native.unmap(address, sizeBytes)
   }
 }
 

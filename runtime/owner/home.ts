@@ -26,7 +26,7 @@ import type { LocalHello } from '../transport/hello.ts'
 import { Incoming, type IncomingOptions } from '../transport/incoming.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix, type UnixListener } from '../transport/listen.ts'
-import { defaultBackoff, Reconnect } from '../transport/reconnect.ts'
+import { defaultBackoff, isRefusedForGood, Reconnect } from '../transport/reconnect.ts'
 import { Requests } from '../transport/rpc.ts'
 import { LearnedTokens, type TokenSource } from '../transport/tokens.ts'
 import { homeGone } from './failures.ts'
@@ -200,7 +200,7 @@ class HomeConnection implements Home {
       },
       onLink: (link) => void this.#linked(link),
       onGiveUp: (error) => this.#giveUp(error),
-      isFinal: (error) => 'unix' in options.address && nobodyListens(error),
+      isFinal: (error) => isRefusedForGood(error) || ('unix' in options.address && nobodyListens(error)),
       clock,
       random,
       backoff: { ...defaultBackoff, mostMs: mostBackoffMs },

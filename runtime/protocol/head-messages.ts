@@ -31,6 +31,13 @@ type NodeDeclaredDead = readonly [type: T['nodeDeclaredDead'], node: NodeId, rea
 type JobsHeld = readonly [type: T['jobsHeld'], homes: readonly ProcessId[], others: readonly ProcessId[]]
 
 /**
+ * What a node knew of the cluster before it registered again, said before `jobsHeld`: the epoch of the newest head that
+ * it has seen, and nodes that this head does not list, or lists as alive where they were dead. A head whose tables are
+ * those of another head, older ones or none, learns of them whom it has to watch.
+ */
+type NodesHeld = readonly [type: T['nodesHeld'], headEpoch: number, rows: readonly NodeRow[]]
+
+/**
  * A node whose port cannot be dialled is to dial instead: the one that is to call in what the asker says to the head, the
  * one that is to be called in what the head says to the other. The connection is known by the ticket.
  */
@@ -76,6 +83,7 @@ export type HeadMessage =
   | ClusterView
   | NodeDeclaredDead
   | JobsHeld
+  | NodesHeld
   | NodeCall
   | NodeCallFailed
   | TableRequest

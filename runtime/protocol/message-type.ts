@@ -88,4 +88,5 @@ export const MessageType = {
   nodeCallFailed: 104,
   headAway: 105,
   objectBring: 106,
+  nodesHeld: 107,
 } as const

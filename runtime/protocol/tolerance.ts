@@ -51,6 +51,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.processStatus, answer],
   [MessageType.tableReply, answer],
   [MessageType.jobsHeld, repeatable],
+  [MessageType.nodesHeld, repeatable],
   [MessageType.nodeCall, anything],
   [MessageType.nodeCallFailed, anything],
   [MessageType.countRequest, repeatable],

@@ -170,8 +170,9 @@ export function decodeHello(
 export const tokenText =
   'the token is missing or wrong; set OUTPOOL_TOKEN (or OUTPOOL_TOKEN_FILE) to the token of the cluster'
 
+/** Read on both sides. */
 export function versionText(seen: number | string, expected: number): string {
-  return `the other side speaks protocol ${seen}, this one ${expected} (outpool ${packageVersion}); use one version of outpool everywhere`
+  return `it came with protocol ${seen}, where protocol ${expected} is spoken (outpool ${packageVersion}); use one version of outpool everywhere`
 }
 
 /** Throws RefusedError for anything that is not exactly a hello. */
@@ -294,7 +295,7 @@ export function refusalError(refusal: Refusal): OutpoolError {
     case 'host':
       return new AuthenticationError(text, options)
     case 'protocol-version':
-      return new ProtocolVersionError(text, options)
+      return new ProtocolVersionError(`${text} (here is outpool ${packageVersion})`, options)
     case 'malformed':
     case 'too-large':
       return new ProtocolError(text, options)

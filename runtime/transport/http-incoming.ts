@@ -187,7 +187,10 @@ class Upgrades {
     if (protocol !== 'websocket') throw new RefusedError('malformed', `unknown upgrade ${JSON.stringify(protocol)}`)
     const offered = request.headers['sec-websocket-protocol'] ?? ''
     if (!offered.split(/\s*,\s*/).includes(subprotocol))
-      throw new RefusedError('protocol-version', versionText(JSON.stringify(offered), protocolVersion))
+      throw new RefusedError(
+        'protocol-version',
+        versionText(offered.replace(/^outpool\.v/, '') || 'none', protocolVersion),
+      )
     if (this.#incoming.isSelf(route.to)) return this.#takeWebSocket(request, socket, head)
     const first = Buffer.concat([replay(request), head])
     await this.#incoming.forward(socket, route.to, first, (url) => this.#relay(request, url, head))

@@ -38,10 +38,18 @@ export interface ReconnectOptions {
   readonly clock: Clock
   readonly random: Random
   readonly backoff?: Backoff
-  /** Whether no attempt can succeed after this error either, beside a wrong token and another version. */
+  /** Whether no attempt can succeed after this error either. Default `isRefusedForGood`. */
   readonly isFinal?: (error: Error) => boolean
   /** Time without a link until it gives up. Default Infinity. */
   readonly giveUpAfterMs?: number
+}
+
+/** A link that was lost within so many milliseconds counts as an attempt that failed: it is not made again and again. */
+const briefMs = 500
+
+/** Refused for a wrong token or another version: that does not change by itself. */
+export function isRefusedForGood(error: Error): boolean {
+  return error instanceof AuthenticationError || error instanceof ProtocolVersionError
 }
 
 export class Reconnect {
@@ -51,6 +59,7 @@ export class Reconnect {
   #timer: Timer | undefined
   /** Since when there has been no link. */
   #withoutSinceMs = 0
+  #linkedAtMs = 0
 
   constructor(options: ReconnectOptions) {
     this.#options = options
@@ -70,7 +79,7 @@ export class Reconnect {
   lost(): void {
     if (this.#mode !== 'connected') return
     this.#withoutSinceMs = this.#options.clock.now()
-    this.#attempt = 0
+    if (this.#withoutSinceMs - this.#linkedAtMs >= briefMs) this.#attempt = 0
     this.#wait()
   }
 
@@ -91,14 +100,14 @@ export class Reconnect {
   #made(link: Link): void {
     if (this.#mode !== 'dialling') return link.close()
     this.#mode = 'connected'
+    this.#linkedAtMs = this.#options.clock.now()
     this.#options.onLink(link)
   }
 
   #failed(error: Error): void {
     if (this.#mode !== 'dialling') return
-    const { clock, giveUpAfterMs = Infinity, onGiveUp, isFinal } = this.#options
-    const permanent =
-      error instanceof AuthenticationError || error instanceof ProtocolVersionError || isFinal?.(error) === true
+    const { clock, giveUpAfterMs = Infinity, onGiveUp, isFinal = isRefusedForGood } = this.#options
+    const permanent = isFinal(error)
     if (!permanent && clock.now() - this.#withoutSinceMs < giveUpAfterMs) return this.#wait()
     this.#mode = 'given-up'
     if (permanent) return onGiveUp(error)

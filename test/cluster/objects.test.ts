@@ -202,6 +202,17 @@ describe('objects where /dev/shm is small, as in a container', () => {
   })
 })
 
+describe('objects where the address space is limited (ulimit -v)', () => {
+  itShared('are kept in files, which is told, where it has no room for the store', function () {
+    const program = fileURLToPath(new URL('programs/objects.mjs', import.meta.url))
+    const limited = ['-c', 'ulimit -v 3000000 && exec "$0" "$@"', process.execPath]
+    if (spawnSync('sh', [...limited, '-e', '0']).status !== 0) this.skip()
+    const { status, stdout, stderr } = spawnSync('sh', [...limited, program], { encoding: 'utf8', timeout: 60_000 })
+    expect(stderr.split('\n').filter((line) => !line.includes('objects are kept in files'))).to.deep.equal([''])
+    expect([stdout, status]).to.deep.equal(['1 3 1000000\n', 0])
+  })
+})
+
 describe('objects without native code', () => {
   it('are kept in files, which is told once', async () => {
     const program = new Program('objects.mjs', [], { OUTPOOL_NO_NATIVE: '1' })

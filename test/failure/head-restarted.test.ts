@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
-import { headOptions, replaceHead, restartUnderLoad } from './scenarios/head-restarted.ts'
-import { FailureCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
+import { isAlive } from '../tools/processes.mjs'
+import { headOptions, replaceHead, restartHead, restartUnderLoad } from './scenarios/head-restarted.ts'
+import { Load } from './scenarios/under-load.ts'
+import { FailureCluster, signal } from './support.ts'
 
 describe('a head that is killed and started again on its tables', function () {
   this.timeout(300_000)
@@ -65,5 +68,59 @@ describe('a head that is killed and started again on its tables', function () {
       }
       expect(new Set(seen)).to.deep.equal(new Set([expected]))
     })
+  })
+
+  it('has its nodes and programs back when its tables are lost, and finds out who is dead', async () => {
+    const options = await headOptions(cluster)
+    // Its second start: what it says of itself is then higher than what a head without tables begins with.
+    const head = await restartHead(cluster, await cluster.startHead(options), options)
+    const [home, other, victim] = await Promise.all([1, 2, 3].map(() => cluster.startNode(head.url, { numCpus: 2 })))
+    const nodes = [home, other, victim] as [DaemonFacts, DaemonFacts, DaemonFacts]
+    await cluster.knowEachOther([head, ...nodes])
+    const work = { leastMs: 200, mostMs: 300, maxRetries: 3, inFlight: 24 }
+    const load = new Load(nodes, cluster.run('load', work, { address: nodes[0].url }))
+    await load.until(({ tasksByNode }) => nodes.every(({ id }) => (tasksByNode[id] ?? 0) > 0))
+    // Nobody is there to hear of its death.
+    for (const { pid } of [head, nodes[2]]) signal(pid, 'SIGKILL')
+    await eventually(() => !isAlive(head.pid) || undefined)
+    rmSync(options.storage as string, { recursive: true })
+    const next = await cluster.startHead(options)
+    for (const { id } of nodes.slice(0, 2)) await cluster.seen(next, (row) => row.id === id && row.state === 'alive')
+    await load.until(({ retried }) => retried > 0)
+    await load.more(20)
+    const result = await load.enough()
+    expect(result.errors).to.deep.equal([])
+    expect(result.tally).to.deep.equal({ succeeded: result.submitted, failed: {} })
+    expect(result.wrong).to.equal(0)
+    // Those that were in the middle of theirs on the node that died, and no others: no job was ended by mistake.
+    expect([...cluster.executions()].filter(([, times]) => times > 1)).to.have.length.within(1, 2)
+    expect(await load.leave()).to.deep.equal({})
+  })
+})
+
+describe('a head that is started again with another token', function () {
+  this.timeout(120_000)
+  let cluster: FailureCluster
+
+  beforeEach(() => (cluster = new FailureCluster()))
+  afterEach(() => cluster.close())
+
+  it('ends nothing of what runs: its nodes say that they are refused, and are back when it has the right one', async () => {
+    const options = await headOptions(cluster)
+    const head = await cluster.startHead(options)
+    const home = await cluster.startNode(head.url, { numCpus: 2 })
+    const work = { leastMs: 1, mostMs: 30, maxRetries: 0, inFlight: 8 }
+    const load = new Load([home], cluster.run('load', work, { address: home.url }))
+    await load.more(20)
+    const wrong = await restartHead(cluster, head, { ...options, environment: { OUTPOOL_TOKEN: 'x'.repeat(40) } })
+    await eventually(() => cluster.logOf(home).includes('the connection was refused: the token') || undefined)
+    await load.more(20)
+    await replaceHead(cluster, wrong, options, [home])
+    await load.more(20)
+    const result = await load.enough()
+    expect(result.errors).to.deep.equal([])
+    expect(result.tally).to.deep.equal({ succeeded: result.submitted, failed: {} })
+    expect(await load.leave()).to.deep.equal({})
+    expect(cluster.logOf(home).split('the connection was refused')).to.have.length(2)
   })
 })

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { readCompiled, requireCompiled, writeCompiled } from '../../../runtime/base/compiled-script.ts'
+import { pathToFileURL } from 'node:url'
+import { readCompiled, requireCompiled, scriptsOf, writeCompiled } from '../../../runtime/base/compiled-script.ts'
 
 describe('kept bytecode', () => {
   let folder: string
@@ -56,5 +57,24 @@ describe('kept bytecode', () => {
 
   it('is no matter of the sources: they require what they need as anybody does', () => {
     expect(requireCompiled('acorn')).to.have.property('parse')
+  })
+})
+
+describe('a script of the package', () => {
+  it('that could not be read, for want of descriptors say, is read when it is needed again', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'scripts-'))
+    const before = process.env['NODE_DISABLE_COMPILE_CACHE']
+    process.env['NODE_DISABLE_COMPILE_CACHE'] = '1'
+    try {
+      const scripts = scriptsOf(pathToFileURL(join(folder, 'any.js')).href)
+      expect(() => scripts.now('./late.js')).to.throw('ENOENT')
+      expect(() => scripts.now('./late.js')).to.throw('ENOENT')
+      writeFileSync(join(folder, 'late.js'), '(() => ({ answer: 42 }))')
+      expect(scripts.now('./late.js')['answer']).to.equal(42)
+    } finally {
+      if (before === undefined) delete process.env['NODE_DISABLE_COMPILE_CACHE']
+      else process.env['NODE_DISABLE_COMPILE_CACHE'] = before
+      rmSync(folder, { recursive: true })
+    }
   })
 })

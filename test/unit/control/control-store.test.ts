@@ -88,7 +88,7 @@ describe('ControlStore', () => {
   let clock: ManualClock
   let stores: ControlStore[]
   const open = async (options: Partial<ControlStoreOptions> = {}): Promise<ControlStore> => {
-    const store = await ControlStore.open({ clock, persistence: new MemoryPersistence(), ...options })
+    const store = await ControlStore.open({ clock, persistence: new MemoryPersistence(), wallNow: () => 0, ...options })
     stores.push(store)
     return store
   }
@@ -273,5 +273,29 @@ describe('ControlStore', () => {
       [a.id, 'dead'],
     ])
     expect(back.take(MessageType.jobEnd).map((message) => message[1])).to.deep.equal([a.id])
+  })
+
+  it('is newer than one before it whose tables are not there any more', async () => {
+    const [first, second] = [await open({ wallNow: () => 5_000 }), await open({ wallNow: () => 9_000 })]
+    expect(second.epoch).to.be.above(first.epoch)
+    const persistence = new MemoryPersistence()
+    await open({ persistence, wallNow: () => 9_000 })
+    expect((await open({ persistence, wallNow: () => 0 })).epoch).to.equal(10)
+  })
+
+  it('whose tables are older than what its nodes have seen waits for the homes of jobs before it says that they are over', async () => {
+    const store = await open()
+    const [a, b] = [await new Peer(store).register(), await new Peer(store).register()]
+    const [running, over] = [newProcessId(), newProcessId()]
+    await b.say([MessageType.nodesHeld, 7, []])
+    await b.say([MessageType.jobsHeld, [], [running, over]])
+    expect(b.take(MessageType.jobEnd)).to.deep.equal([])
+    await a.say([MessageType.nodesHeld, 7, []])
+    await a.say([MessageType.jobsHeld, [running], []])
+    await clock.pass(10_000, turns)
+    expect(b.take(MessageType.jobEnd).map((message) => message[1])).to.deep.equal([over])
+    // From then on it knows them all.
+    await b.say([MessageType.jobsHeld, [], [running, newProcessId()]])
+    expect(b.take(MessageType.jobEnd)).to.have.length(1)
   })
 })

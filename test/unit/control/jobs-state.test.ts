@@ -29,11 +29,11 @@ describe('JobsState', () => {
     expect(state.size).to.equal(1)
   })
 
-  it('ends the jobs that their home does not know any more, and tells which of others are over', () => {
+  it('ends the jobs that their home does not know any more, takes up those that it did not know, and tells which are over', () => {
     const state = new JobsState([job(1, 10), job(2, 10), job(3, 11)])
     const told = state.homesHeld(id(10), [id(2), id(4)])
-    expect(told.map((one) => (one.kind === 'save' ? one.row.job : one.job))).to.deep.equal([id(1), id(1)])
-    expect(told.map((one) => one.kind)).to.deep.equal(['forget', 'tellEnd'])
-    expect(state.overOf([id(1), id(2), id(3), id(4)])).to.deep.equal([id(1), id(4)])
+    expect(told.map((one) => (one.kind === 'save' ? one.row.job : one.job))).to.deep.equal([id(1), id(1), id(4)])
+    expect(told.map((one) => one.kind)).to.deep.equal(['forget', 'tellEnd', 'save'])
+    expect(state.overOf([id(1), id(2), id(3), id(4), id(5)])).to.deep.equal([id(1), id(5)])
   })
 })

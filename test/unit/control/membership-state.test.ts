@@ -213,4 +213,44 @@ describe('MembershipState', () => {
       { numRuns: 300 },
     )
   })
+
+  describe('whose tables were lost', () => {
+    const [c, d] = [idOf(3), idOf(4)]
+    const remembered = (link: number, ...rows: readonly NodeRow[]): MembershipEvent => ({
+      kind: 'remembered',
+      link,
+      rows,
+    })
+    const isDead = (state: MembershipState, id: NodeId): boolean =>
+      state.rows().some((one) => one.id === id && one.state === 'dead')
+
+    it('gives those that a node knew time to come back, as after a restart, and then tells that they are dead', () => {
+      const { state, feed } = member()
+      feed(register(a, 1))
+      const out = feed(remembered(1, row(b), row(c)))
+      for (const timer of [b, c]) expect(out).to.deep.include({ kind: 'setTimer', timer, delayMs: 10_000 })
+      feed(register(b, 2), timer('view'))
+      expect(kinds(feed(timer(c)))).to.deep.equal(['clearTimer', 'save', 'nodeDown', 'setTimer'])
+      expect([isDead(state, b), isDead(state, c)]).to.deep.equal([false, true])
+    })
+
+    it('holds for dead whom a node knew as dead, also one that has registered meanwhile', () => {
+      const { state, feed } = member()
+      const dead = (id: NodeId): NodeRow => row(id, { state: 'dead', reason: 'silent' })
+      feed(register(a, 1), register(b, 2))
+      const out = feed(remembered(1, dead(b), dead(c)))
+      expect(out).to.deep.include({ kind: 'declaredDead', link: 2, node: b, reason: 'silent' })
+      expect(kinds(feed(register(c, 3)))).to.deep.equal(['declaredDead'])
+      expect([isDead(state, b), isDead(state, c)]).to.deep.equal([true, true])
+    })
+
+    it('does not wait for one whose address another has, nor change what it knows, nor listen to strangers', () => {
+      const { state, feed } = member()
+      feed(register(a, 1))
+      feed(remembered(1, row(d, { url: row(a).url })))
+      expect(isDead(state, d)).to.equal(true)
+      expect(feed(remembered(1, row(d), row(a, { queued: 9 })))).to.deep.equal([])
+      expect(kinds(feed(remembered(9, row(c))))).to.deep.equal(['closeLink'])
+    })
+  })
 })

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,5 +86,23 @@ exit 1
     expect(told).to.deep.equal(['it ended by SIGKILL'])
     const second = new Guardian(runFolder, () => {})
     await second.close()
+  })
+
+  it('tells that it could not be started where there are too many open files, and ends nothing by that', () => {
+    const module = fileURLToPath(new URL('../../../runtime/node/guardian.ts', import.meta.url))
+    const program = `
+      import { openSync } from 'node:fs'
+      import { Guardian } from ${JSON.stringify(module)}
+      const open = () => { for (;;) openSync('/dev/null', 'r') }
+      try { open() } catch {}
+      const guardian = new Guardian('/nowhere', (error) => {
+        process._rawDebug(error.message)
+        guardian.close().then(() => process._rawDebug('closed'))
+      })
+      guardian.guard(1234567)
+      guardian.release(1234567)`
+    const node = [process.execPath, ...process.execArgv, '--input-type=module', '--eval', program]
+    const { stderr, status } = spawnSync('sh', ['-c', 'ulimit -n 128 && exec "$0" "$@"', ...node], { encoding: 'utf8' })
+    expect([stderr, status]).to.deep.equal(['spawn /bin/sh EMFILE\nclosed\n', 0])
   })
 })

@@ -81,12 +81,14 @@ class Head {
 /** A node manager as far as it speaks with the head. */
 class Node {
   readonly clock = new ManualClock()
-  readonly persistence = new MemoryPersistence()
+  persistence = new MemoryPersistence()
   readonly homes = new Set<ProcessId>()
   /** Job or request, and each answer to it. */
   readonly answers = new Map<number, string[]>()
   /** What watches saw, by their numbers; a watch has that of its request. */
   readonly events: [watch: number, keys: readonly string[]][] = []
+  /** All nodes as it knows them. */
+  rows: readonly NodeRow[] = []
   readonly #id = id(2)
   readonly tables = new TableForwarding({ clock: this.clock, timeoutMs, headName: 'ws://head' })
   readonly cluster: ClusterLink
@@ -98,7 +100,11 @@ class Node {
     this.cluster = new ClusterLink({
       ...{ clock: this.clock, heartbeat: defaultHeartbeat, loadIntervalMs: 50 },
       ...{ tables: this.tables, timeoutMs, headName: 'ws://head', ownRow },
-      onView: () => undefined,
+      knownRows: () => this.rows,
+      onView: (rows, all) => {
+        const kept = all ? [] : this.rows.filter((one) => rows.every((row) => row.id !== one.id))
+        this.rows = [...kept, ...rows]
+      },
       heldJobs: () => [[...this.homes], []],
       onJobEnd: () => undefined,
       onDeclaredDead: () => undefined,
@@ -260,5 +266,33 @@ describe('what a node asks of a head', () => {
     expect(node.answers.get(10)).to.deep.equal([])
     node.cluster.close('the test is over')
     expect([node.cluster.jobsStarting, node.clock.pending]).to.deep.equal([0, timers])
+  })
+
+  it('is told to one that has lost its tables: whom to watch, who is dead, and which jobs run', async () => {
+    const node = new Node()
+    const head = await node.head()
+    node.startJob(10)
+    await turns()
+    const [own] = node.rows as [NodeRow]
+    const gone: NodeRow = { ...own, id: id(3), url: 'ws://gone' }
+    const dead: NodeRow = { ...own, id: id(4), url: 'ws://dead', state: 'dead', reason: 'it was stopped' }
+    node.rows = [own, gone, dead]
+    head.kill()
+    await turns()
+    node.persistence = new MemoryPersistence()
+    await node.head()
+    expect(await node.jobs()).to.deep.equal([id(10)])
+    const states = async (): Promise<unknown> => {
+      const { writes } = await node.persistence.load()
+      const rows = writes.filter(({ table }) => table === 'nodes')
+      return rows.map(({ value }) => JSON.parse(Buffer.from(value ?? []).toString()) as NodeRow).map((row) => row.state)
+    }
+    expect(await states()).to.have.members(['alive', 'alive', 'dead'])
+    // Until the head has told of it, it is as it was.
+    expect(node.rows.find((row) => row.id === gone.id)?.state).to.equal('alive')
+    await node.clock.pass(10_000, turns)
+    expect(await states()).to.have.members(['alive', 'dead', 'dead'])
+    await node.clock.pass(100, turns)
+    expect(node.rows.find((row) => row.id === gone.id)?.state).to.equal('dead')
   })
 })

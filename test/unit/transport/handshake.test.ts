@@ -94,7 +94,7 @@ describe('the handshake on a unix socket', () => {
     bytes.writeUInt16BE(9, 8)
     const error = await answerTo(listener.path, bytes)
     expect(error).to.be.instanceOf(ProtocolVersionError)
-    expect(error.message).to.match(/protocol 9, this one 1/)
+    expect(error.message).to.match(/it came with protocol 9, where protocol 1 is spoken \(outpool .*\(here is outpool /)
     expect((await refusals.take()).code).to.equal('protocol-version')
   })
 

@@ -69,7 +69,7 @@ describe('Reconnect', () => {
     expect(made).to.have.length(2)
   })
 
-  it('waits longer after each failure, and begins anew after a success', async () => {
+  it('waits longer after each failure, and begins anew after a link that lasted', async () => {
     const reconnect = make()
     reconnect.start()
     for (let attempt = 0; attempt < 12; attempt++) {
@@ -83,9 +83,24 @@ describe('Reconnect', () => {
     }
     dials.at(-1)?.resolve(link())
     await turn()
+    clock.advance(1_000)
     reconnect.lost()
     clock.advance(defaultBackoff.firstMs)
     expect(dials).to.have.length(14)
+  })
+
+  it('waits longer and longer, too, where links are lost as soon as they are there', async () => {
+    const reconnect = make()
+    reconnect.start()
+    for (let second = 0; second < 60; second++) {
+      for (let tenth = 0; tenth < 10; tenth++) {
+        dials.at(-1)?.resolve(link())
+        await turn()
+        reconnect.lost()
+        clock.advance(100)
+      }
+    }
+    expect(dials).to.have.length.below(30)
   })
 
   it('gives up at once on a wrong token', async () => {
