@@ -16,6 +16,11 @@ export const frameMessages: number = 256
 export const frameBytes: number = 64 * 1024
 /** Bytes buffered towards one peer above which producers are asked to wait. */
 export const linkHighWaterBytes: number = 4 * 1024 * 1024
+/**
+ * A link to another machine by which nothing went for this long carries something that says nothing: proxies on the way
+ * end connections that are idle, after 20 seconds or more.
+ */
+export const linkQuietMs: number = 7_500
 /** One chunk of an object in transfer. */
 export const chunkBytes: number = 1024 * 1024
 /** Results and arguments up to this many bytes travel inline; larger ones go into the store. */

@@ -1,19 +1,23 @@
 /** Links that carry frames of bytes: over a byte stream (unix socket) and over a WebSocket. */
 import type { Duplex } from 'node:stream'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
-import { linkHighWaterBytes, maxFrameBytes } from '../base/limits.ts'
-import { nextTick } from '../base/timers.ts'
+import { frameBytes, linkHighWaterBytes, linkQuietMs, maxFrameBytes } from '../base/limits.ts'
+import { clearInterval, nextTick, setInterval } from '../base/timers.ts'
 import { decodeFrame, FrameBuilder, FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer, LinkCore } from './link.ts'
-import { cutOffLater, endGently, setKeepAlive, setReferenced, type MessageSocket } from './sockets.ts'
+import { cutOffLater, endGently, peerAddress, setKeepAlive, setReferenced, type MessageSocket } from './sockets.ts'
+
+/** A frame without messages. */
+const emptyFrame = new FrameBuilder(frameBytes).take()
 
 abstract class FramedLink extends LinkCore {
   protected readonly socket: Duplex
   readonly #builder: FrameBuilder
   readonly #flushSoon: () => void
   #flushScheduled = false
+  #isQuiet = true
 
   constructor(socket: Duplex, peer: PeerHello, frameLimitBytes: number) {
     super(peer)
@@ -26,8 +30,24 @@ abstract class FramedLink extends LinkCore {
     setKeepAlive(socket)
     socket.on('error', (error: Error) => this.lost(error))
     socket.on('close', () => this.lost(undefined))
+    if (peerAddress(socket) !== '') this.#stayAwake()
   }
 
+  /**
+   * What lies between two machines may end connections that are idle; a task that runs for long would end with them. The
+   * probes of the kernel are nothing to a proxy.
+   */
+  #stayAwake(): void {
+    const timer = setInterval(() => {
+      if (this.#isQuiet && !this.closed && this.queuedBytes === 0) this.beat()
+      this.#isQuiet = true
+    }, linkQuietMs)
+    timer.unref()
+    this.socket.once('close', () => clearInterval(timer))
+  }
+
+  /** Writes something that says nothing. */
+  protected abstract beat(): void
   /** Writes one frame, prefix included; true when every byte written so far has left this process. */
   protected abstract write(frame: Buffer): boolean
   protected abstract readonly queuedBytes: number
@@ -47,6 +67,7 @@ abstract class FramedLink extends LinkCore {
 
   flush(): void {
     if (this.#builder.count === 0 || this.closed) return
+    this.#isQuiet = false
     if (this.write(this.#builder.take())) this.#builder.recycle()
   }
 
@@ -124,6 +145,10 @@ export class StreamLink extends FramedLink {
     return this.socket.writableLength === 0
   }
 
+  protected beat(): void {
+    this.socket.write(emptyFrame)
+  }
+
   protected shut(graceful: boolean): void {
     if (graceful) endGently(this.socket)
     else this.socket.destroy()
@@ -161,6 +186,11 @@ export class WebSocketLink extends FramedLink {
   protected write(frame: Buffer): boolean {
     this.#webSocket.send(frame.subarray(prefixBytes), { binary: true, compress: false })
     return this.#webSocket.bufferedAmount === 0
+  }
+
+  /** Is answered by the other side as soon as it has time. */
+  protected beat(): void {
+    this.#webSocket.ping()
   }
 
   protected shut(graceful: boolean): void {

@@ -67,6 +67,7 @@ export interface MessageSocket {
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'close', listener: (code: number) => void): unknown
   send(data: Uint8Array, options: { binary: boolean; compress: boolean }, written?: (error?: Error) => void): void
+  ping(): void
   close(code: number): void
   terminate(): void
   pause(): void

@@ -62,6 +62,19 @@ describe('a connection between a driver and its home', function () {
       expect(await load.leave()).to.deep.equal({})
     })
 
+  it('is not idle for what lies between, while a task runs for longer than that bears', async function () {
+    proxy.cutIdle(18_000)
+    const options = { maxRetries: 0, inFlight: 4, leastMs: 30_000, mostMs: 30_000 }
+    const within = elsewhere(this, cluster)
+    const load = new Load(nodes, cluster.run('load', options, { address: proxy.url, within }))
+    await load.driver.next('submitted')
+    const result = await load.enough()
+    expect(result.errors).to.deep.equal([])
+    expect(result.tally).to.deep.equal({ succeeded: 4, failed: {} })
+    expect(proxy.idleCuts).to.equal(0)
+    expect(await load.leave()).to.deep.equal({})
+  })
+
   it('may break again and again: the driver comes back, and its tasks succeed', async function () {
     const load = await start(this, -1)
     for (let i = 0; i < 5; i++) {

@@ -5,6 +5,8 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 interface Pair {
   readonly near: Socket
   readonly far: Socket
+  /** Whether bytes came by it since the last look. */
+  busy: boolean
 }
 
 export type Direction = 'in' | 'out'
@@ -16,6 +18,9 @@ export class Proxy {
   #refuses = false
   /** Connections that were made through it so far. */
   connections = 0
+  /** Connections that were ended because they were idle. */
+  idleCuts = 0
+  #idleTimer: NodeJS.Timeout | undefined
 
   static async start(url: string): Promise<Proxy> {
     const { hostname, port } = new URL(url)
@@ -28,7 +33,7 @@ export class Proxy {
     this.#server = createServer((near) => {
       if (this.#refuses) return near.destroy()
       this.connections++
-      const pair = { near, far: connect(port, host) }
+      const pair = { near, far: connect(port, host), busy: true }
       this.#pairs.add(pair)
       this.#forward(pair, near, pair.far, 'in')
       this.#forward(pair, pair.far, near, 'out')
@@ -66,13 +71,33 @@ export class Proxy {
     }
   }
 
+  /** From now on it breaks connections by which nothing came for so long, in either direction, as many proxies do. */
+  cutIdle(idleMs: number): void {
+    const looks = 20
+    const idle = new WeakMap<Pair, number>()
+    // Looks are counted and not the time: while this process stands still, so do those that it stands between.
+    this.#idleTimer = setInterval(() => {
+      for (const pair of this.#pairs) {
+        const before = pair.busy ? 0 : (idle.get(pair) ?? 0) + 1
+        pair.busy = false
+        idle.set(pair, before)
+        if (before <= looks) continue
+        this.idleCuts++
+        pair.near.destroy()
+        pair.far.destroy()
+      }
+    }, idleMs / looks)
+  }
+
   async close(): Promise<void> {
+    clearInterval(this.#idleTimer)
     this.cut({ refuse: true })
     await new Promise<void>((resolve) => void this.#server.close(() => resolve()))
   }
 
   #forward(pair: Pair, from: Socket, to: Socket, direction: Direction): void {
     from.on('data', (bytes) => {
+      pair.busy = true
       if (!to.write(bytes)) from.pause()
     })
     to.on('drain', () => {
