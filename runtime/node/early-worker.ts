@@ -41,6 +41,6 @@ export class EarlyWorker {
 
   /** Nobody will adopt it. */
   discard(): void {
-    this.#process.kill()
+    this.#process.kill('nobody needs it')
   }
 }

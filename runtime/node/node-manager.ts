@@ -276,7 +276,7 @@ export class NodeManager {
     const { pool, connections, cluster, tables, jobs, logs, puller, ways } = this.#parts
     this.#tickTimer?.cancel()
     this.#tail.poll()
-    this.killNow()
+    this.killNow(reason)
     const killing = pool.empty()
     // The wait for processes is one that should keep this one alive.
     const patience = this.#ports.clock.after(60_000, () => {}, true)
@@ -292,8 +292,8 @@ export class NodeManager {
   }
 
   /** Kills every worker, synchronously: for an `exit` handler. The guardian does the rest. */
-  killNow(): void {
-    this.#parts.pool.killAll()
+  killNow(reason = 'its node ends'): void {
+    this.#parts.pool.killAll(reason)
   }
 
   #change(event: () => void): void {
@@ -390,7 +390,7 @@ export class NodeManager {
     // A node that leaves in order said so itself.
     if (this.#mode !== 'running') return
     this.#mode = 'dead'
-    this.killNow()
+    this.killNow(`the node was declared dead: ${reason}`)
     this.#parts.connections.close(`node ${this.id} was declared dead: ${reason}`)
     this.#ports.events.declaredDead(reason)
   }

@@ -181,15 +181,16 @@ export class WorkerPool {
   end(worker: ProcessId, reason: string, graceful: boolean): void {
     const running = this.#running.get(worker)
     if (running === undefined) return
-    if (!graceful || !this.#options.sayExit(worker, reason)) return running.process.kill()
-    running.killTimer ??= this.#options.clock.after(this.#options.gracefulMs ?? 2_000, () => running.process.kill())
+    if (!graceful || !this.#options.sayExit(worker, reason)) return running.process.kill(reason)
+    const { clock, gracefulMs = 2_000 } = this.#options
+    running.killTimer ??= clock.after(gracefulMs, () => running.process.kill(reason))
   }
 
   /** Kills a worker if it lives and resolves with how it ended; undefined for one that nobody remembers. */
-  ended(worker: ProcessId): Promise<EndedWorker> | undefined {
+  ended(worker: ProcessId, reason: string): Promise<EndedWorker> | undefined {
     const running = this.#running.get(worker)
     if (running !== undefined) {
-      running.process.kill()
+      running.process.kill(reason)
       return new Promise((resolve) => running.waiting.push(resolve))
     }
     const remembered = this.#ended.get(worker)
@@ -197,8 +198,8 @@ export class WorkerPool {
   }
 
   /** Kills everything; synchronous, so that it also serves in an `exit` handler. */
-  killAll(): void {
-    for (const { process } of this.#running.values()) process.kill()
+  killAll(reason: string): void {
+    for (const { process } of this.#running.values()) process.kill(reason)
   }
 
   /** Resolves when no process is left. */

@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ProcessId } from '../base/ids.ts'
 import { openNew } from '../base/new-file.ts'
 import type { ExitReport } from '../protocol/messages.ts'
@@ -40,6 +40,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess
   readonly #options: WorkerProcessOptions
   #over = false
+  #killedFor: string | undefined
 
   constructor(options: WorkerProcessOptions) {
     this.#options = options
@@ -67,9 +68,11 @@ export class WorkerProcess {
     return this.#over
   }
 
-  /** SIGKILL to the whole group. `onExit` tells when it has taken effect. */
-  kill(): void {
-    if (!this.#over) killGroup(this.pid)
+  /** SIGKILL to the whole group. `onExit` tells when it has taken effect, and the reason of the first. */
+  kill(reason: string): void {
+    if (this.#over) return
+    if (!isEnding(this.pid)) this.#killedFor ??= reason
+    killGroup(this.pid)
   }
 
   #exited(code: number | null, signal: string | null, error: string): void {
@@ -77,7 +80,25 @@ export class WorkerProcess {
     // What the worker started goes with it, however the worker ended.
     killGroup(this.pid)
     this.#over = true
-    this.#options.onExit([code, signal, this.pid, error === '' ? readTail(this.#options.errPath) : error])
+    const tail = error === '' ? readTail(this.#options.errPath) : error
+    const report = [code, signal, this.pid, tail] as const
+    const killedFor = signal === 'SIGKILL' ? this.#killedFor : undefined
+    this.#options.onExit(killedFor === undefined ? report : [...report, killedFor])
+  }
+}
+
+/** The flag of a process that is about to end, in `/proc/<pid>/stat` (PF_EXITING of the kernel). */
+const exiting = 0x4
+
+/** Whether something else has ended a process that is still there. Where nobody can know, it has not. */
+function isEnding(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    // Behind the name, which may hold anything: state, 5 numbers, flags.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' || (Number(fields[6]) & exiting) !== 0
+  } catch {
+    return false
   }
 }
 

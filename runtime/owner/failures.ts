@@ -33,7 +33,7 @@ export function failureError(
     case 'worker-crashed': {
       const [code, signal, pid] = failure.exit
       const stderrTail = lastLinesOf(failure.exit)
-      const how = signal === null ? `exit code ${code}` : `signal ${signal}`
+      const how = signal === null ? `exit code ${code}` : `signal ${signal}${whyOf(failure.exit)}`
       const tail = stderrTail === '' ? '' : `\nIts last lines on stderr:\n${stderrTail}`
       const worker = `the worker process (pid ${pid}, node ${failure.node})`
       const text =
@@ -70,6 +70,18 @@ export function failureError(
 
 function whatOf(name: string, startOf: string | undefined): string {
   return startOf === undefined ? `task ${name}` : `a worker of ${startOf}`
+}
+
+const fullHeap = 'JavaScript heap out of memory'
+
+/** Behind the signal that ended a worker: what it means, and what to do. */
+function whyOf([, signal, , tail, killedFor]: ExitReport): string {
+  if (killedFor !== undefined) return ` (its node ended it: ${killedFor})`
+  if (signal === 'SIGKILL')
+    return ' (not by its node: the system does that where memory runs out, see dmesg; say by `memory` what tasks need)'
+  if (tail.includes(fullHeap))
+    return ' (its heap was full: NODE_OPTIONS=--max-old-space-size=MiB where its node is started gives workers more)'
+  return ''
 }
 
 /** Pools and queues without that option start their tasks once: the words have to be true for these, too. */

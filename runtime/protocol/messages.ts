@@ -35,8 +35,17 @@ export type ResourceUnits = readonly (readonly [name: string, units: number])[]
 /** `task`: any worker of the job and environment. `pinned`: a worker of its own until the lease is returned. */
 export type LeaseKind = 'task' | 'pinned'
 
-/** How a process ended; `stderrTail` holds its last lines. */
-export type ExitReport = readonly [code: number | null, signal: string | null, pid: number, stderrTail: string]
+/**
+ * How a process ended; `stderrTail` holds its last lines. `killedFor` is why its node manager killed it, and absent where
+ * it did not.
+ */
+export type ExitReport = readonly [
+  code: number | null,
+  signal: string | null,
+  pid: number,
+  stderrTail: string,
+  killedFor?: string,
+]
 
 /** One node, as the cluster knows it. `url` is where its one port is reached. */
 export interface NodeRow {

@@ -83,7 +83,7 @@ describe('runtime/node/node-manager', () => {
       driver.say([MessageType.workerEnd, requestId, worker, epoch, 'the link broke'])
       const [, answered, exit, startedUpTo] = await driver.take(MessageType.workerEnded)
       expect(answered).to.equal(requestId)
-      expect(exit.slice(0, 3)).to.deep.equal([null, 'SIGKILL', pid])
+      expect(exit).to.deep.equal([null, 'SIGKILL', pid, '', 'the link broke'])
       expect(startedUpTo).to.equal(pagePath === '' ? null : 2)
     }
     expect(isAlive(pid)).to.equal(false)
@@ -91,6 +91,19 @@ describe('runtime/node/node-manager', () => {
     const [, , exit, startedUpTo] = await driver.take(MessageType.workerEnded)
     expect(exit[3]).to.include('never heard of it')
     expect(startedUpTo).to.equal(null)
+  })
+
+  it('does not say that it ended a worker which somebody else had killed before', async () => {
+    node = await startNode()
+    const driver = await node.driver()
+    driver.askLease(newProcessId())
+    const [, , , epoch, worker, , , pid] = await driver.take(MessageType.leaseGranted)
+    process.kill(pid, 'SIGKILL')
+    // This process has not heard of its end yet, and is asked to bring it about.
+    while (!/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));
+    driver.say([MessageType.workerEnd, 7, worker, epoch, 'the link broke'])
+    const [, , exit] = await driver.take(MessageType.workerEnded)
+    expect(exit).to.deep.equal([null, 'SIGKILL', pid, ''])
   })
 
   it('lets a worker live whose lease of that epoch is over', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { NodeId } from '../../../runtime/base/ids.ts'
+import type { ExitReport } from '../../../runtime/protocol/messages.ts'
 import { failureError } from '../../../runtime/owner/failures.ts'
 import type { Failure } from '../../../runtime/owner/submit-types.ts'
 
@@ -18,6 +19,20 @@ describe('what a task ends with whose worker or node died', () => {
       expect(first.message).to.match(/only tasks with `maxRetries` above 0 run again$/)
     })
   }
+})
+
+describe('what a task ends with whose worker was ended by a signal', () => {
+  const messageOf = (...exit: ExitReport): string =>
+    failureError({ kind: 'worker-crashed', exit, node, attempt: 0 }, { name: 'resize' }, []).message
+
+  it('says why its node ended it, or that memory may have run out', () => {
+    const killed = messageOf(null, 'SIGKILL', 4711, '', 'the link broke')
+    expect(killed).to.include('signal SIGKILL (its node ended it: the link broke) before').and.not.include('dmesg')
+    expect(messageOf(null, 'SIGKILL', 4711, '')).to.include('memory runs out, see dmesg')
+    const full = 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory'
+    expect(messageOf(null, 'SIGABRT', 4711, full)).to.include('--max-old-space-size')
+    expect(messageOf(null, 'SIGABRT', 4711, 'abort')).to.include('ended with signal SIGABRT before it answered')
+  })
 })
 
 describe('what the start of a worker ends with that a pool asked for', () => {
