@@ -23,8 +23,8 @@ ${Object.entries(soaks)
   .join('\n')}
   ${'all'.padEnd(16)}every one of them, one after the other
 
-  --seconds N     how long chaos lasts (default 1800)
-  --seed N        of its plan (default: a new one, which is printed)
+  --seconds N     how long chaos and mixed last (default 1800 and 600)
+  --seed N        of their plan (default: a new one, which is printed)
   --seeds N       so many histories of the simulation (default 10000)
 `
 

@@ -6,6 +6,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { cancel, explain, init, remote, shutdown } from 'outpool'
 import { Pool } from 'outpool/multiprocessing'
+import { numbers } from './numbers.mjs'
 import { end, leftInTables, options, say, told } from './report.mjs'
 
 const { addresses, seed, streams, leastMs, mostMs, folder } = options
@@ -15,17 +16,6 @@ const once = remote(url, 'sign', { maxRetries: 0 })
 const family = remote(url, 'family', { maxRetries: -1 })
 const fill = remote(url, 'fill', { maxRetries: -1 })
 const bytes = 200_000
-
-/** mulberry32: a stream of numbers for each stream of work. */
-function numbers(from) {
-  let state = from | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** What may be told of a call of each kind when it fails; whatever fails may do so because the home is gone. */
 const lost = ['WorkerCrashedError', 'NodeDiedError']

@@ -4,6 +4,7 @@ import * as chaos from './chaos.ts'
 import * as fuzz from './fuzz.ts'
 import * as headRestarted from './head-restarted.ts'
 import * as lineage from './lineage.ts'
+import * as mixed from './mixed.ts'
 import * as nodes from './nodes.ts'
 import * as objects from './objects.ts'
 import * as packageManagers from './package-managers.ts'
@@ -28,6 +29,7 @@ export const soaks: Readonly<Record<string, Soak>> = {
   'objects-full': objects.filled,
   'objects-shared': objects.shared,
   lineage: lineage.rebuilt,
+  mixed: mixed.drawn,
   chaos: chaos.everything,
   netns: apart.netns,
   fuzz: fuzz.decoded,

@@ -1,0 +1,4 @@
+import workerpool from 'workerpool'
+import { job } from './mixed-tasks.mjs'
+
+workerpool.worker({ job })
