@@ -4,10 +4,14 @@
  */
 import type {
   Pool,
+  Pool as OriginalPool,
   Promise as OriginalPromise,
+  Proxy as OriginalProxy,
   TerminateError as OriginalTerminateError,
   WorkerPoolOptions,
+  WorkerPoolOptions as OriginalPoolOptions,
   WorkerRegisterOptions,
+  WorkerRegisterOptions as OriginalRegisterOptions,
 } from 'workerpool'
 import { startedAsWorker } from '../../lib/started-as-worker.ts'
 import { original } from './original.ts'
@@ -91,5 +95,16 @@ const workerpool: Workerpool = {
   isMainThread,
   cpus: cpus as number,
   TerminateError,
+}
+
+/** `workerpool.Pool` and the like: programs name types by the default export, as the original lets them. */
+// oxlint-disable-next-line typescript/no-namespace -- types alone, which no object can have
+declare namespace workerpool {
+  type Pool = OriginalPool
+  type Proxy<T extends NonNullable<WorkerParameters[0]>> = OriginalProxy<T>
+  type WorkerPoolOptions = OriginalPoolOptions
+  type WorkerRegisterOptions = OriginalRegisterOptions
+  type Promise<T, E = Error> = OriginalPromise<T, E>
+  type TerminateError = OriginalTerminateError
 }
 export default workerpool

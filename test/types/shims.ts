@@ -79,6 +79,16 @@ export async function program(
 }
 export const after: () => Promise<number> = () => program(ShimQueue, shimMap, shimLimit, shimWorkerpool)
 
+/** Types are named by the default export of workerpool, too. */
+export const named: [
+  Mutual<originalWorkerpool.Pool, shimWorkerpool.Pool>,
+  Mutual<originalWorkerpool.Promise<number>, shimWorkerpool.Promise<number>>,
+  Mutual<originalWorkerpool.TerminateError, shimWorkerpool.TerminateError>,
+  Mutual<originalWorkerpool.WorkerPoolOptions, shimWorkerpool.WorkerPoolOptions>,
+  Mutual<originalWorkerpool.WorkerRegisterOptions, shimWorkerpool.WorkerRegisterOptions>,
+  Mutual<originalWorkerpool.Proxy<{ add(a: number): number }>, shimWorkerpool.Proxy<{ add(a: number): number }>>,
+] = [true, true, true, true, true, true]
+
 /** Types that p-queue 10 exports are there over 9, too. */
 export const queued: (queue: ShimQueue, run: pQueueShim.RunFunction) => Promise<boolean | undefined> = async (
   queue,
