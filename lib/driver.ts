@@ -11,6 +11,7 @@ import { spareMemory } from '../runtime/base/spare-memory.ts'
 import { clearInterval, setInterval, setTimeout } from '../runtime/base/timers.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { startLocal, type LocalNode } from '../runtime/cluster/local.ts'
+import { saysPermissions } from '../runtime/cluster/permissions.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
@@ -156,7 +157,9 @@ class Driver implements DriverHandle {
   }
 
   async #startLocal(): Promise<Home> {
-    const local = await startLocal(this.#options.node)
+    const local = await startLocal(this.#options.node).catch((error: unknown) => {
+      throw saysPermissions(error as Error)
+    })
     this.#local = local
     process.on('exit', this.#onExit)
     return openHome({

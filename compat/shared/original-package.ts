@@ -141,7 +141,9 @@ export function requireQuietly(file: string): unknown {
   try {
     return own(file)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_REQUIRE_ESM') throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ERR_MODULE_NOT_FOUND' && process.versions['pnp'] !== undefined) throw notByPnp(file, error)
+    if (code !== 'ERR_REQUIRE_ESM') throw error
     return requireOutside(file, error)
   } finally {
     if (heard === undefined) Reflect.deleteProperty(process, 'emitWarning')
@@ -157,6 +159,15 @@ function requireOutside(file: string, cause: unknown): unknown {
   const { createRequire: nodes } = process.getBuiltinModule('node:module')
   if (nodes === createRequire) throw cannotRequire(file, cause)
   return nodes(import.meta.url)(file)
+}
+
+/** Yarn's Plug'n'Play tells `import` where packages are, and not `require` of an ES module. */
+function notByPnp(file: string, cause: unknown): Error {
+  return new Error(
+    `Outpool has to load ${file} by \`require\`, and Plug'n'Play of Yarn does not find what that ES module imports: ` +
+      `${(cause as Error).message.split('\n', 1)[0]}. Install with \`nodeLinker: node-modules\` in .yarnrc.yml`,
+    { cause },
+  )
 }
 
 /** Nodes 21 and 22.0 to 22.11 are older than 20.19 in this; and it can be switched off. */

@@ -42,6 +42,24 @@ describe('a pool without workers', () => {
     expect(await told(workerpoolCall, env)).to.deep.equal([`TerminateError: Workerpool Worker error: ${why}`])
   })
 
+  it("says what to permit where Node's permission model is in the way", async () => {
+    const text = `
+      import PQueue from 'outpool/p-queue'
+      await new PQueue().add(() => 1).catch((error) => console.log(error.message))`
+    for (const [node, what] of [
+      [['--allow-fs-read=*', '--allow-worker'], 'FileSystemWrite'],
+      [['--allow-fs-read=*', '--allow-fs-write=*', '--allow-worker'], 'ChildProcess'],
+    ] as const) {
+      const { stdout } = await runProgram({
+        packages: { 'p-queue': 'p-queue' },
+        files: { 'main.mjs': text },
+        main: 'main.mjs',
+        node: ['--no-warnings', '--experimental-permission', ...node],
+      })
+      expect(stdout).to.include(`permission model is on, and refuses ${what}. Start the program with --allow-fs-read=*`)
+    }
+  })
+
   it('names the address also when it has no token for it', async () => {
     const env = { OUTPOOL_ADDRESS: address, OUTPOOL_TOKEN: 'short' }
     const said = [
