@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path'
 import vm from 'node:vm'
+import { BoundedMap } from '../base/bounded-map.ts'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import { textCache } from './text-cache.ts'
 import { textLabel } from './text-label.ts'
@@ -114,9 +115,25 @@ function compile(text: string, name: string, { directive, open, close }: Form): 
   return scriptOf(`(function(__name){${directive}return ${open}`, text, `${close}})`, name)
 }
 
+/** What was evaluated, by the URL of its script; null where different texts have the same. */
+const evaluated = new BoundedMap<string, string | null>(1024, {
+  readingRenews: true,
+  maxWeight: 8 * 1024 * 1024,
+  weightOf: (url, text) => url.length + (text?.length ?? 0),
+})
+
+/** The whole text of a script of ours, by its URL; undefined for any other, and where that cannot be told. */
+export function evaluatedText(url: string): string | undefined {
+  return evaluated.get(url) ?? undefined
+}
+
 function scriptOf(prefix: string, text: string, suffix: string, name: string): vm.Script {
+  const url = textLabel(name, text, prefix.length)
+  const whole = `${prefix}${text}${suffix}\n//# sourceURL=${url}`
+  const before = evaluated.get(url)
+  evaluated.set(url, before === undefined || before === whole ? whole : null)
   // Stack traces show the sourceURL; the file name is the base of `import()`, and needs to be in the working folder.
-  return new vm.Script(`${prefix}${text}${suffix}\n//# sourceURL=${textLabel(name, text, prefix.length)}`, {
+  return new vm.Script(whole, {
     filename: join(process.cwd(), '[outpool]'),
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })

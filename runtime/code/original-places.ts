@@ -10,7 +10,7 @@ import { SourceMap, type SourceMapPayload } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { BoundedMap } from '../base/bounded-map.ts'
 import { readScopes, type FunctionScopes } from './captures/scopes.ts'
-import { scriptOf, scriptText } from './captures/scripts.ts'
+import { scriptOf, scriptText, sourceMapUrlOf } from './captures/scripts.ts'
 import { lineStarts, position } from './parse-function.ts'
 import { hashOf } from './text-label.ts'
 
@@ -99,7 +99,7 @@ function placeIn(text: string, { fn, location }: Known, line: number, column: nu
   if (start < 0) return undefined
   const first = position(starts, start)
   const found = { line: first.line + line - 1, column: (line === 1 ? first.column : 1) + column - 1 }
-  return originalPlace(script.url, script.sourceMapUrl, found) ?? placeText(script.url, script.isModule, found)
+  return originalPlace(script.url, sourceMapUrlOf(at.scriptId), found) ?? placeText(script.url, script.isModule, found)
 }
 
 interface Place {

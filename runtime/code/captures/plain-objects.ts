@@ -3,6 +3,7 @@ import { types } from 'node:util'
 import { whyItStays } from '../../protocol/code-values.ts'
 import { builtInExport, intrinsicName } from '../analysis/known-values.ts'
 import { analyseFunction } from '../free-variables.ts'
+import { isCopy } from './origins.ts'
 import { readScopes } from './scopes.ts'
 import { scriptOf } from './scripts.ts'
 
@@ -65,7 +66,8 @@ function isOfNode(made: Function): boolean {
   let answer = ofNode.get(made)
   if (answer === undefined) {
     const isKnown = intrinsicName(made) !== undefined || builtInExport(made) !== undefined
-    answer = isKnown || Function.prototype.toString.call(made).endsWith('{ [native code] }') || isOfNodeScript(made)
+    const isNative = isKnown || Function.prototype.toString.call(made).endsWith('{ [native code] }')
+    answer = isNative || (!isCopy(made) && isOfNodeScript(made))
     ofNode.set(made, answer)
   }
   return answer

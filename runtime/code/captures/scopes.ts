@@ -2,18 +2,44 @@
  * The variables around a function, read through V8's own inspector: their values, not copies of them.
  *
  * One session is kept for the life of the process; of its domains none is ever enabled here, so it costs nothing
- * between reads (`scripts.ts` enables the debugger for one moment, and says what stays of that). A read costs 80-150
- * microseconds. Where this Node has no inspector, or may not use it, nothing can be read: `readScopes` says so.
+ * between reads (`scripts.ts` may have to enable the debugger for one moment, and says what stays of that). A read costs
+ * 80-150 microseconds. Where this Node has no inspector, or may not use it, nothing can be read: `readScopes` says so.
  */
 import type * as Inspector from 'node:inspector'
 import { createRequire } from 'node:module'
 import vm from 'node:vm'
+import { BoundedMap } from '../../base/bounded-map.ts'
 
 export interface FunctionScopes {
   /** From the innermost outwards, without the global object. `description`: 'Module', 'Closure (make)', 'Script' ... */
   readonly scopes: readonly { readonly description: string; readonly variables: Readonly<Record<string, unknown>> }[]
   /** Where the function begins; both count from 0. */
   readonly location: { readonly scriptId: string; readonly line: number; readonly column: number } | undefined
+}
+
+/** A function that was read, for what it tells of its script. */
+export interface Witness {
+  readonly fn: WeakRef<Function>
+  /** Whether the script is an ES module. */
+  readonly isModule: boolean
+  /** Where the function begins; both count from 0. */
+  readonly line: number
+  readonly column: number
+}
+
+const maxWitnesses = 2000
+const witnesses = new BoundedMap<string, Witness>(maxWitnesses)
+
+/** A function of that script. Undefined where none was read, or so many of other scripts since. */
+export function witnessOf(scriptId: string): Witness | undefined {
+  return witnesses.get(scriptId)
+}
+
+function noteWitness(fn: Function, { scopes, location }: FunctionScopes): void {
+  if (location === undefined || witnesses.get(location.scriptId)?.fn.deref() !== undefined) return
+  const { scriptId, line, column } = location
+  const isModule = scopes.some(({ description }) => description === 'Module')
+  witnesses.set(scriptId, { fn: new WeakRef(fn), isModule, line, column })
 }
 
 const probeKey = Symbol.for('outpool.scopes.probe')
@@ -91,7 +117,9 @@ function readNow(fn: Function): FunctionScopes | undefined {
     },
   }
   try {
-    return { scopes: found, location: readWith(on) }
+    const read = { scopes: found, location: readWith(on) }
+    noteWitness(fn, read)
+    return read
   } catch {
     return undefined
   } finally {
