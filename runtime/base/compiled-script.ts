@@ -6,11 +6,10 @@
  * when the package goes. Where it cannot be written, is damaged or is of another Node, the script is compiled from its
  * source. `NODE_DISABLE_COMPILE_CACHE=1` switches it off, as it does for Node's own.
  */
+import { isAscii } from 'node:buffer'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { cachedDataVersionTag } from 'node:v8'
 import { Script } from 'node:vm'
 
 /** By then the functions that a start needs have run, and are kept with the rest. */
@@ -116,24 +115,43 @@ export function keepCompiled(): void {
 }
 
 /** Keeps the bytecode once what runs at the start has been compiled: after a while, or when the process ends before. */
-function keepLater(script: Script, file: string, filename: string): void {
-  const keep = (): void => {
-    if (readCompiled(file, filename) === undefined || script.cachedDataRejected === true)
-      writeCompiled(file, filename, script.createCachedData())
-  }
+function keepLater(keep: () => void): void {
   if (toKeep.push(keep) > 1) return
   process.once('exit', keepCompiled)
   setTimeout(keepCompiled, keptAfterMs).unref()
 }
 
-/** `name` says which source it is: V8 itself compares nothing but its length. */
-function run(source: string, filename: string, name: string): unknown {
+/**
+ * Each version of V8, and each way to start it, keeps bytecode of its own; V8 refuses what is of another all the same.
+ * `v8.cachedDataVersionTag` tells more exactly, but to load that module takes a process more than a millisecond.
+ */
+function versionTag(): string {
+  const options = [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(' ')]
+  const flags = options.flatMap((option) => /^--(?:(?:max|min|stack)[\w-]*=\d+|[\w-]+)/.exec(option) ?? [])
+  return checksum([process.versions.v8, process.arch, ...flags].join(' '), none).toString('hex')
+}
+
+const none = new Uint8Array()
+let tag: string | undefined
+
+/**
+ * `name` says which source it is, or else `content` has all of its bytes, which are kept with the bytecode to be compared:
+ * V8 itself compares nothing but its length.
+ */
+function run(source: string, filename: string, name: string, content: Uint8Array = none): unknown {
   const off = process.env['NODE_DISABLE_COMPILE_CACHE'] === '1'
-  // The tag covers V8's version, its flags and the processor.
-  const file = join(keptFolder, `${name}-${cachedDataVersionTag()}`)
-  const cachedData = off ? undefined : readCompiled(file, filename)
+  const file = join(keptFolder, `${name}-${(tag ??= versionTag())}`)
+  const read = (): Buffer | undefined => {
+    const kept = readCompiled(file, filename)
+    return kept?.subarray(0, content.length).equals(content) === true ? kept.subarray(content.length) : undefined
+  }
+  const cachedData = off ? undefined : read()
   const script = new Script(source, { filename, ...(cachedData === undefined ? {} : { cachedData }) })
-  if (!off && (cachedData === undefined || script.cachedDataRejected === true)) keepLater(script, file, filename)
+  if (!off && (cachedData === undefined || script.cachedDataRejected === true))
+    keepLater(() => {
+      if (read() === undefined || script.cachedDataRejected === true)
+        writeCompiled(file, filename, Buffer.concat([content, script.createCachedData()]))
+    })
   return script.runInThisContext()
 }
 
@@ -179,16 +197,17 @@ function runOnce(url: string): Exports {
 
 /** `require` for a CommonJS package of one file that itself requires nothing. */
 export function requireCompiled(specifier: string): unknown {
-  const require = createRequire(import.meta.url)
+  // Not imported: few processes need it.
+  const require = process.getBuiltinModule('node:module').createRequire(import.meta.url)
   // The sources of this package run: where they stand nothing is written.
   if (dist === '') return require(specifier) as unknown
   const path = require.resolve(specifier)
+  const content = readFileSync(path)
   // One character beyond Latin-1 would make all of them take two bytes in memory.
-  const source = readFileSync(path, 'utf8').replace(beyondLatin1, escaped)
-  const hash = process.getBuiltinModule('node:crypto').createHash('sha256').update(path).update(source)
-  const name = `${basename(path, '.js')}-${hash.digest('hex').slice(0, 16)}`
+  const source = isAscii(content) ? content.toString('latin1') : content.toString().replace(beyondLatin1, escaped)
+  const name = `${basename(path, '.js')}-${checksum(path, none).toString('hex')}`
   const module = { exports: {} }
-  const body = run(`(function (exports, module) {${source}\n})`, path, name) as (
+  const body = run(`(function (exports, module) {${source}\n})`, path, name, content) as (
     exports: object,
     module: object,
   ) => void

@@ -4,7 +4,7 @@
  * 48-bit counter; the objects that a task returns take the numbers `task, task + 1, ...`, so an owner keys its tables
  * by plain numbers.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from './random-bytes.ts'
 
 /** One life of one process (driver, worker, node manager or control store): 16 hex digits. */
 export type ProcessId = string & { readonly __brand: 'ProcessId' }

@@ -20,11 +20,11 @@ import type { Address } from '../transport/dial.ts'
 import { peerHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
 import { memoryPair } from '../transport/memory.ts'
+import { newLocalToken } from '../transport/token-digest.ts'
 import { NodeHost } from './node-host.ts'
 import type { EarlyStart } from './node-host.ts'
 import { nodeResources, storeOptionsOf } from './node-resources.ts'
 import type { StoreSizeOptions } from './node-resources.ts'
-import { newToken } from './token.ts'
 import type { NodeManager } from '../node/node-manager.ts'
 
 export interface LocalOptions extends StoreSizeOptions {
@@ -61,7 +61,7 @@ export interface LocalNode {
 export async function startLocalNode(options: LocalOptions, early: EarlyStart): Promise<LocalNode> {
   const total = nodeResources(options)
   const store = await ControlStore.open({ clock: systemClock, persistence: new MemoryPersistence() })
-  const token = newToken()
+  const token = newLocalToken()
   const { infeasibleTimeoutMs } = options
   let host: NodeHost
   try {

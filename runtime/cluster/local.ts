@@ -6,7 +6,7 @@ import { newProcessId } from '../base/ids.ts'
 import { EarlyWorker } from '../node/early-worker.ts'
 import type { EarlyStart } from './node-host.ts'
 import type { LocalNode, LocalOptions } from './local-node.ts'
-import { createRunFolder, removeRunFolder } from './run-folder.ts'
+import { createRunFolder, removeRunFolder, removeStaleRunFolders } from './run-folder.ts'
 import { workerEntry } from './worker-entry.ts'
 
 export type { LocalNode, LocalOptions } from './local-node.ts'
@@ -24,6 +24,8 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalNode>
       worker.discard()
       removeRunFolder(runFolder)
     }
+    // What others left behind keeps nobody waiting while the worker boots.
+    removeStaleRunFolders()
     const early: EarlyStart = { id, runFolder, worker }
     const { startLocalNode } = await import('./local-node.ts')
     return await startLocalNode(options, early)

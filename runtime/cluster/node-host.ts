@@ -40,7 +40,14 @@ import type { ReplaceTokens } from './node-http.ts'
 import { nodeInfo } from './node-info.ts'
 import { RefusalLog } from './refusal-log.ts'
 import type { ServerTls } from './tls-files.ts'
-import { createRunFolder, removeRunFolder, replaceNodeTokens, writeNodeFile, writeProbe } from './run-folder.ts'
+import {
+  createRunFolder,
+  removeRunFolder,
+  removeStaleRunFolders,
+  replaceNodeTokens,
+  writeNodeFile,
+  writeProbe,
+} from './run-folder.ts'
 import { workerEntry } from './worker-entry.ts'
 
 export interface NodeHostOptions {
@@ -106,6 +113,7 @@ export class NodeHost {
   /** Rejects when a folder, a socket or the port cannot be had; nothing is then left behind. */
   static async start(options: NodeHostOptions): Promise<NodeHost> {
     const id = options.early?.id ?? newProcessId()
+    if (options.early === undefined) removeStaleRunFolders()
     const runFolder = options.early?.runFolder ?? createRunFolder(id)
     let port: WebSocketListener | undefined
     let manager: NodeManager | undefined

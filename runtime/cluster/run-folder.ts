@@ -11,7 +11,6 @@
  *
  * Everything in it is worthless once the node is dead; the next node of this user on this machine removes what is left.
  */
-import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -26,13 +25,14 @@ import {
   rmdirSync,
   rmSync,
 } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
 import { namesIn } from '../base/names-in.ts'
 import { mustBeNew, writeNew } from '../base/new-file.ts'
+import { randomBytes } from '../base/random-bytes.ts'
 import { awakeFile, awakeFileBytes } from '../owner/wait-awake.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 import { noteProcess, stateOfProcess } from '../base/process-identity.ts'
@@ -57,7 +57,12 @@ const workerSocketName = `${'0'.repeat(16)}.sock`
 
 /** `<tmpdir>/outpool-<uid>`: the run folders of this user. */
 export function runFoldersRoot(): string {
-  return join(tmpdir(), `outpool-${userInfo().uid}`)
+  return join(tmpdir(), `outpool-${ownUser()}`)
+}
+
+/** -1 where users have no numbers. */
+function ownUser(): number {
+  return process.getuid?.() ?? -1
 }
 
 export function runFolderOf(node: NodeId): string {
@@ -65,7 +70,7 @@ export function runFolderOf(node: NodeId): string {
 }
 
 /**
- * Makes the run folder of a node with its sub-folders, and removes those of nodes of this user that are dead. Throws
+ * Makes the run folder of a node with its sub-folders. Whoever calls removes those of nodes that are dead. Throws
  * OutpoolError when its parent belongs to somebody else or is open to others, or when its path is too long for sockets.
  */
 export function createRunFolder(node: NodeId): string {
@@ -78,7 +83,6 @@ export function createRunFolder(node: NodeId): string {
         `${maxSocketPathBytes}; set TMPDIR to a shorter path`,
     )
   makeRoot(root)
-  removeStaleRunFolders()
   try {
     mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
@@ -92,6 +96,8 @@ export function createRunFolder(node: NodeId): string {
     writeNew(join(folder, awakeFile), new Uint8Array(awakeFileBytes))
   } catch (cause) {
     removeRunFolder(folder)
+    // There may be no room because of what dead ones have left.
+    if (removeStaleRunFolders().length > 0) return createRunFolder(node)
     throw notMade(folder, cause as Error)
   }
   return folder
@@ -118,7 +124,7 @@ function notMade(folder: string, cause: Error): OutpoolError {
 /** Everybody may write to the temporary folder: somebody else may have put a folder or a link of that name there. */
 function assertOwn(folder: string): void {
   const facts = lstatSync(folder)
-  const user = userInfo().uid
+  const user = ownUser()
   if (!facts.isDirectory())
     throw new OutpoolError(`${folder} is not a folder; remove it, or set TMPDIR to another place`)
   if (user !== -1 && facts.uid !== user)

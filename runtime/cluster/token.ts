@@ -9,7 +9,6 @@
  * A file has one line, or two while the cluster moves to another token: the first is shown to others, the second is
  * accepted too. Processes read it again when it changes; see `ClusterTokens`.
  */
-import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   fchmodSync,
@@ -26,6 +25,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AuthenticationError, OutpoolError } from '../base/errors.ts'
+import { randomBytes } from '../base/random-bytes.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

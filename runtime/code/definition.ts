@@ -2,10 +2,10 @@
  * A function as it travels: where its code is (a tagged union), under an id
  * that is the hash of its content, so that a peer can be asked for it and an answer can be checked.
  */
-import { createHash } from 'node:crypto'
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { FunctionCaptureError, ProtocolError } from '../base/errors.ts'
+import { sha256 } from '../base/hash.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import { isRef } from './modules/environment.ts'
 import { isOwnModule, portableUrl } from './own-modules.ts'
@@ -35,7 +35,7 @@ const idBytes = 16
 
 /** A function whose text and variables come with each of its calls. */
 export function closureDefinition(text: string, name: string): FunctionDefinition {
-  return createDefinition({ kind: 'closure', text: createHash('sha256').update(text).digest('hex').slice(0, 32), name })
+  return createDefinition({ kind: 'closure', text: sha256(Buffer.from(text)).toString('hex', 0, idBytes), name })
 }
 
 const closureMark = Buffer.from('["closure",')
@@ -103,7 +103,7 @@ export function decodeDefinition(bytes: Uint8Array): FunctionDefinition {
 }
 
 function contentId(content: Uint8Array): Buffer {
-  return createHash('sha256').update(content).digest().subarray(0, idBytes)
+  return sha256(content).subarray(0, idBytes)
 }
 
 function canonical(source: FunctionSource): readonly unknown[] {

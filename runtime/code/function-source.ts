@@ -7,7 +7,7 @@ import { FunctionCaptureError } from '../base/errors.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
-import { referenceByValue, type ModuleReference } from './captures/module-references.ts'
+import { commonJsExport, referenceByValue, type ModuleReference } from './captures/module-references.ts'
 import { referenceByFile } from './captures/package-functions.ts'
 import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
@@ -78,7 +78,7 @@ function resolve(fn: Function): Outcome {
       refusals: [{ reason: `is no function but ${given}`, remedy: 'Pass a function.', everywhere: true }],
     }
   }
-  const outcome = resolvePackaged(fn) ?? resolveText(fn)
+  const outcome = resolvePackaged(fn)
   const isMoreThanText = outcome.kind === 'refused' || outcome.definition.source.kind === 'closure'
   // Of an ES module of a package all that it uses is there with it.
   const packaged = isMoreThanText ? referenceByFile(fn) : undefined
@@ -134,10 +134,16 @@ function sourceOf(fn: Function, text: string, name: string): FunctionDefinition 
   return createDefinition({ kind: 'source', text, name })
 }
 
-/** A function of a package or of Node is an export of it, whatever its text. */
-function resolvePackaged(fn: Function): Outcome | undefined {
+/**
+ * A function of a package is an export of it, whatever its text. So is one of Node, unless it needs nothing from outside
+ * its text: most functions of a program are so, and Node's exports are not read for their sake.
+ */
+function resolvePackaged(fn: Function): Outcome {
+  const isPackaged = commonJsExport(fn) !== undefined
+  const text = isPackaged ? undefined : resolveText(fn)
+  if (text?.kind === 'shipped' && text.definition.source.kind === 'source') return text
   const found = referenceByValue(fn)
-  return found && exportOf(found)
+  return found === undefined ? (text ?? resolveText(fn)) : exportOf(found)
 }
 
 function exportOf({ url, exportName }: ModuleReference): Outcome {

@@ -3,7 +3,6 @@
  * driver over its control link to call back with it, and hands the connection that comes to whoever waits. Nodes that
  * cannot be dialled call back as well (node/call-backs.ts).
  */
-import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { systemClock } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
@@ -11,6 +10,7 @@ import { deferred } from '../base/deferred.ts'
 import type { Deferred } from '../base/deferred.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import { dialBackTimeoutMs } from '../base/limits.ts'
+import { randomBytes } from '../base/random-bytes.ts'
 
 interface Waiting<Socket> {
   readonly socket: Deferred<Socket>

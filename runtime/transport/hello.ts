@@ -9,7 +9,6 @@
  *
  * Over HTTP the token is in `Authorization`, the same JSON in a header of the upgrade and of its answer.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import {
   AuthenticationError,
   ConnectionLostError,
@@ -21,7 +20,7 @@ import { isProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { maxHelloBytes } from '../base/limits.ts'
 import { protocolVersion } from '../protocol/version.ts'
-import { ringOf } from './tokens.ts'
+import { digestBytes, digestMatches, tokenDigest } from './token-digest.ts'
 import type { TokenSource } from './tokens.ts'
 
 /** The version of this package; a test compares it with package.json. */
@@ -90,7 +89,6 @@ export class RefusedError extends Error {
 }
 
 const magic = Buffer.from('outpool\0', 'latin1')
-const digestBytes = 32
 const headBytes = magic.length + 2 + digestBytes + 4
 const answerHeadBytes = magic.length + 2 + 1 + 4
 const nodeMajor = Number.parseInt(process.versions.node, 10)
@@ -101,23 +99,6 @@ export const welcomeHeader = 'outpool-welcome'
 
 export function toHeader(text: string): string {
   return Buffer.from(text).toString('base64url')
-}
-
-function tokenDigest(token: string): Buffer {
-  return createHmac('sha256', token).update('outpool hello').digest()
-}
-
-/** Compares without telling by its duration how much was right. An empty expected token fits nothing. */
-export function tokenMatches(shown: string, expected: TokenSource): boolean {
-  return digestMatches(tokenDigest(shown), expected)
-}
-
-/** With every accepted token, also after one that fits. */
-function digestMatches(digest: Buffer, expected: TokenSource): boolean {
-  let matches = false
-  for (const token of ringOf(expected).accepted)
-    if (timingSafeEqual(digest, tokenDigest(token)) && token !== '') matches = true
-  return matches
 }
 
 /** `local` with the facts that every hello carries. */

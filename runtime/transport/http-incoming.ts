@@ -23,7 +23,6 @@ import {
   parseHello,
   peerHello,
   RefusedError,
-  tokenMatches,
   tokenText,
   versionText,
 } from './hello.ts'
@@ -31,6 +30,7 @@ import type { DialTarget, Hello, Refusal } from './hello.ts'
 import type { HttpRules, Incoming } from './incoming.ts'
 import { endGently, ignore } from './sockets.ts'
 import { connectTo } from './splice.ts'
+import { tokenMatches } from './token-digest.ts'
 import { httpStatus } from './upgrade.ts'
 
 const hopsHeader = 'outpool-hops'

@@ -1,5 +1,5 @@
 /** Where connections come in: the unix socket of a process, and the one port of a node. */
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer as createNetServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -32,13 +32,34 @@ export async function listenUnix(options: IncomingOptions & { readonly path: str
       `the socket path ${path} is longer than ${maxSocketPathBytes} bytes; use a shorter folder`,
     )
   const folder = dirname(path)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await chmod(folder, 0o700)
-  await rm(path, { force: true })
+  // At once: `node:fs/promises` is more to load than all of this takes.
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  chmodSync(folder, 0o700)
+  rmSync(path, { force: true })
   const incoming = new Incoming(options)
   const server = createNetServer({ allowHalfOpen: true }, (socket) => incoming.accept(socket))
-  await listening(server, () => server.listen({ path }), path)
+  await listening(server, () => listenOn(server, path), path)
   return { path, incoming, unref: () => void server.unref(), close: () => closeServer(server, incoming) }
+}
+
+/** What `net.Server` calls in the end. Not documented; there since Node 0.8. */
+interface Listening {
+  _pipeName?: string
+  _listen2?(path: string, port: -1, addressType: -1, backlog: number): void
+}
+
+/** As Node's own. */
+const backlog = 511
+
+/**
+ * `listen` asks `node:cluster` whether a primary listens for this process, and to load that, with `node:child_process`
+ * and `node:dgram`, takes a worker 3 ms and half a MiB. A socket of ours is its process's own in any case.
+ */
+function listenOn(server: NetServer, path: string): void {
+  const inner = server as NetServer & Listening
+  if (inner._listen2 === undefined || process.platform === 'win32') return void server.listen({ path })
+  inner._pipeName = path
+  inner._listen2(path, -1, -1, backlog)
 }
 
 export interface WebSocketListenerOptions extends IncomingOptions {

@@ -1,7 +1,6 @@
 /** What a worker process runs: `node entry.js <run folder> <worker id>`. Everything else is in the folder's node.json. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonicMs } from '../base/clock.ts'
 import { isProcessId } from '../base/ids.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
@@ -43,7 +42,7 @@ async function whenWritten(): Promise<void> {
   while (!existsSync(nodeFile)) {
     if (process.ppid !== parent || !existsSync(runFolder)) process.exit(0)
     if (monotonicMs() > deadlineMs) throw new Error(`there is no ${nodeFile} after ${mostWaitMs / 1000} s`)
-    await sleep(pollMs)
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
 }
 

@@ -9,6 +9,7 @@ import type { NodeId, ProcessId } from '../base/ids.ts'
 import { spareMemory } from '../base/spare-memory.ts'
 import { setImmediate } from '../base/timers.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
+import { nativeMemory } from '../objects/native-memory.ts'
 import { setCurrentRuntime } from '../owner/current.ts'
 import { type Home, nodeSocketOf, openHome } from '../owner/home.ts'
 import type { OwnerHost } from '../owner/host.ts'
@@ -105,6 +106,8 @@ class WorkerProcess {
       token,
       onLink: (link) => this.#home.incoming.onLink(link),
     })
+    // Loading what maps the claim page takes some milliseconds: meanwhile the node, which has the hello by then, answers.
+    setImmediate(() => setImmediate(nativeMemory))
     this.#home = await openHome({
       ...{ kind: 'worker', process: worker, node, token, runFolder, info: self.info, reconnectMs: 0 },
       ...{ address: { unix: nodeSocketOf(runFolder) }, connectTimeoutMs: nodeTimeoutMs },
@@ -138,7 +141,6 @@ class WorkerProcess {
     this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
     this.#publish()
     this.#home.ref()
-    // Loading what maps the claim page takes some milliseconds, which nobody waits for now.
     setImmediate(() => this.#claimPage())
   }
 

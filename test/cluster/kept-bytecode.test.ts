@@ -50,12 +50,29 @@ const parts = process.moduleLoadList.filter((part) => !before.has(part))
 console.log(JSON.stringify(parts.map((part) => part.replace('NativeModule ', ''))))
 `
 
+/** What of Node is loaded in a worker when its first task runs, and in its driver then. */
+const showLoaded = `import { remote, shutdown } from 'outpool'
+const add = remote((a, b) => a + b)
+const list = remote(() => globalThis['process'].moduleLoadList)
+const first = list.run()
+await add.run(1, 2)
+const driver = process.moduleLoadList.slice()
+console.log(JSON.stringify({ driver, worker: await first }))
+await shutdown()
+`
+
 describe('an installed package', function () {
   this.timeout(120_000)
   let project: Project
   let kept: string
   before(() => {
-    const programs = { 'main.js': program, 'loaded.js': loadedChunks, 'show.js': showChunks, 'parts.js': showParts }
+    const programs = {
+      'main.js': program,
+      'loaded.js': loadedChunks,
+      'show.js': showChunks,
+      'parts.js': showParts,
+      'all.js': showLoaded,
+    }
     project = new Project({ 'package.json': '{"type": "module"}', ...programs }, false)
     const installed = project.path('node_modules/outpool')
     cpSync(join(root, 'dist'), join(installed, 'dist'), {
@@ -112,6 +129,19 @@ describe('an installed package', function () {
     })
     const needless = ['child_process', 'crypto', 'http', 'net', 'worker_threads']
     expect((JSON.parse(stdout) as string[]).filter((part) => needless.includes(part))).to.deep.equal([])
+  })
+
+  it('loads of Node, until the first result is there, nothing that takes a process long and is seldom used', async () => {
+    const { stdout } = await run(process.execPath, ['all.js'], {
+      cwd: project.folder,
+      env: { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' },
+    })
+    const loaded = JSON.parse(stdout) as { driver: string[]; worker: string[] }
+    const needless = ['cluster', 'crypto', 'http', 'tls', ...(canShare ? ['fs/promises'] : [])]
+    const among = (list: string[], names: string[]): string[] =>
+      list.map((part) => part.replace('NativeModule ', '')).filter((part) => names.includes(part))
+    expect(among(loaded.worker, [...needless, 'child_process', 'inspector'])).to.deep.equal([])
+    expect(among(loaded.driver, needless)).to.deep.equal([])
   })
 
   it('keeps nothing where Node is told to keep nothing', async () => {

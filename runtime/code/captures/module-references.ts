@@ -31,12 +31,15 @@ export function packageName(url: string): string {
 
 /** By what it is: an export of Node, or of a CommonJS package that is loaded. */
 export function referenceByValue(value: object): ModuleReference | undefined {
+  return nodesExport(value) ?? commonJsExport(value)
+}
+
+/** An export of Node. At the first time all of Node's that are loaded are read, which takes some milliseconds. */
+function nodesExport(value: object): ModuleReference | undefined {
   const builtIn = builtInExport(value)
-  if (builtIn !== undefined) {
-    const { module, exportName } = builtIn
-    return { url: module, exportName: exportName === '*' ? '=' : exportName }
-  }
-  return commonJsExport(value)
+  if (builtIn === undefined) return undefined
+  const { module, exportName } = builtIn
+  return { url: module, exportName: exportName === '*' ? '=' : exportName }
 }
 
 /** Whether the object was found to be (of) a module before: no module is looked at anew. */
@@ -76,7 +79,7 @@ const read = new Set<string>()
 let ownRequire: NodeJS.Require | undefined
 
 /** The export of a CommonJS package that the value is, by identity. */
-function commonJsExport(value: object): ModuleReference | undefined {
+export function commonJsExport(value: object): ModuleReference | undefined {
   const known = commonJs.get(value)
   if (known !== undefined) return known
   const { cache } = (ownRequire ??= createRequire(import.meta.url))

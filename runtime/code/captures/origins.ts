@@ -2,7 +2,7 @@
  * Which function of which process one is a copy of. What a process sent out and gets back is the thing itself again;
  * what it got from elsewhere twice is one class, so that `instanceof` holds between arguments, captures and results.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from '../../base/random-bytes.ts'
 
 const self = randomBytes(8).toString('hex')
 const names = new WeakMap<Function, string>()

@@ -1,8 +1,9 @@
+import { createHmac } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { tokenMatches } from '../../../runtime/transport/hello.ts'
+import { digestMatches, newLocalToken, tokenDigest, tokenMatches } from '../../../runtime/transport/token-digest.ts'
 import { TokenFile } from '../../../runtime/transport/token-file.ts'
 import { LearnedTokens, ringOf, shownToken } from '../../../runtime/transport/tokens.ts'
 import type { TokenRing } from '../../../runtime/transport/tokens.ts'
@@ -23,6 +24,21 @@ describe('tokens', () => {
     expect(tokenMatches('', { ring: ring('', 'x') })).equal(false)
     expect(shownToken(source)).equal('new')
     expect(ringOf('fixed')).deep.equal(ring('fixed'))
+  })
+
+  it('of a cluster are shown as their digest, local ones as the random bytes that they are', () => {
+    const digestOf = (token: string): Buffer => createHmac('sha256', token).update('outpool hello').digest()
+    for (const token of ['secret', 'k\u00e9y '.repeat(40), 'local.', 'local.c2hvcnQ', `local.${'A'.repeat(44)}`])
+      expect(tokenDigest(token), token).deep.equal(digestOf(token))
+    const [local, other] = [newLocalToken(), newLocalToken()]
+    expect(tokenDigest(local)).deep.equal(Buffer.from(local.slice('local.'.length), 'base64url'))
+    expect(digestMatches(tokenDigest(local), local)).equal(true)
+    expect(digestMatches(digestOf(local), local)).equal(false)
+    expect(digestMatches(tokenDigest(local), other)).equal(false)
+    expect(tokenMatches(local, local)).equal(true)
+    expect(tokenMatches(local, other)).equal(false)
+    expect(digestMatches(tokenDigest('old'), { ring: ring('new', 'old') })).equal(true)
+    expect(digestMatches(tokenDigest(''), '')).equal(false)
   })
 
   it('are those that were learned, until their source has others', () => {
