@@ -3,6 +3,7 @@
  * own text where that needs nothing from outside itself, else an export of a loaded CommonJS module, else a refusal
  * that names what stands in the way.
  */
+import { types } from 'node:util'
 import { FunctionCaptureError } from '../base/errors.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
@@ -135,15 +136,24 @@ function sourceOf(fn: Function, text: string, name: string): FunctionDefinition 
 }
 
 /**
- * A function of a package is an export of it, whatever its text. So is one of Node, unless it needs nothing from outside
- * its text: most functions of a program are so, and Node's exports are not read for their sake.
+ * A function of a package is an export of it, whatever its text. So is one of Node, unless it is no more than a text that
+ * needs nothing from outside: most functions of a program are so, and Node's exports are not read for their sake.
  */
 function resolvePackaged(fn: Function): Outcome {
-  const isPackaged = commonJsExport(fn) !== undefined
-  const text = isPackaged ? undefined : resolveText(fn)
+  const text = isBare(fn) && commonJsExport(fn) === undefined ? resolveText(fn) : undefined
   if (text?.kind === 'shipped' && text.definition.source.kind === 'source') return text
   const found = referenceByValue(fn)
   return found === undefined ? (text ?? resolveText(fn)) : exportOf(found)
+}
+
+const usualKeys: ReadonlySet<string | symbol> = new Set(['length', 'name', 'arguments', 'caller', 'prototype'])
+
+/** Without properties of its own, and methods for who makes instances: `EventEmitter` has both, and names only itself. */
+function isBare(fn: Function): boolean {
+  if (types.isProxy(fn)) return false
+  const { prototype } = fn as { readonly prototype?: unknown }
+  const inherited = typeof prototype === 'object' && prototype !== null ? Reflect.ownKeys(prototype) : []
+  return Reflect.ownKeys(fn).every((key) => usualKeys.has(key)) && inherited.every((key) => key === 'constructor')
 }
 
 function exportOf({ url, exportName }: ModuleReference): Outcome {

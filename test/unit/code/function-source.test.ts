@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
+import { EventEmitter } from 'node:events'
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
+import { basename } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
+import { format, promisify } from 'node:util'
 import vm from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
@@ -286,6 +288,25 @@ describe('describeFunction', () => {
     expect(description.reasons).to.have.length(2)
     expect(description.reasons[0]).to.match(/^it uses 'db'/)
     expect(describeFunction(null as unknown as Function).ships).to.equal(false)
+  })
+})
+
+describe("functions of Node's", () => {
+  it('are exports of it, also those that have nothing but a text of their own and what is put on them', () => {
+    const exports = [basename, format, EventEmitter, fileURLToPath].map(
+      (each) => defineFunction(each as unknown as Function).source,
+    )
+    expect(exports.map((source) => (source.kind === 'module' ? source.url : source.kind))).to.eql([
+      'node:path',
+      'node:util',
+      'node:events',
+      'node:url',
+    ])
+  })
+
+  it('are told from a proxy, which is not looked into', () => {
+    const proxy = new Proxy(basename, { ownKeys: () => expect.fail('looked into') })
+    expect(describeFunction(proxy).ships).to.equal(false)
   })
 })
 
