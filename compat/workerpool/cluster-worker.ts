@@ -12,7 +12,7 @@ import {
   type WorkerExit,
   type WorkerFacts,
 } from '../../lib/pinned.ts'
-import { exitErrorOf, startErrorOf, TerminateError } from './errors.ts'
+import { exitErrorOf, ownError, startErrorOf, TerminateError } from './errors.ts'
 import type { ClusterWorkerOptions } from './cluster-worker-options.ts'
 import { HostedScript } from './hosted-script.ts'
 import {
@@ -286,7 +286,7 @@ export class ClusterWorker implements WorkerHandler {
       this.#options.onRoom()
       if (this.terminating) this.terminate()
       if (kind === 'value') task.resolver.resolve(value)
-      else task.resolver.reject(value)
+      else task.resolver.reject(ownError(value))
     }
   }
 
@@ -323,7 +323,7 @@ export class ClusterWorker implements WorkerHandler {
     for (const { queued } of begun) if (queued !== undefined) this.#options.onDropped(queued)
     for (const { outcome, resolver } of begun) {
       if (outcome?.kind === 'value') resolver.resolve(outcome.value)
-      else if (outcome?.kind === 'error') resolver.reject(outcome.value)
+      else if (outcome?.kind === 'error') resolver.reject(ownError(outcome.value))
     }
     return begun.filter(({ resolver }) => resolver.promise.pending)
   }

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { WorkerExit, WorkerFacts } from '../../lib/pinned.ts'
 import { original } from './original.ts'
 
@@ -32,4 +33,27 @@ export function exitErrorOf(error: unknown, { exit, facts, script }: WorkerPlace
     `    stderr: \`${exit?.stderrTail ?? ''}\``,
   ]
   return new TerminateError(lines.join('\n'), error)
+}
+
+const builtIn: Readonly<Record<string, ErrorConstructor | typeof AggregateError>> = {
+  Error,
+  TypeError,
+  RangeError,
+  SyntaxError,
+  ReferenceError,
+  EvalError,
+  URIError,
+  AggregateError,
+}
+
+/**
+ * The error of a task, as one of this realm's. Sandboxes that share a process, as the test files of Jest do, share the
+ * runtime of the first of them, and errors arrive of its classes.
+ */
+export function ownError(error: unknown): unknown {
+  if (error instanceof Error || !types.isNativeError(error)) return error
+  const { name } = error.constructor
+  const own = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined
+  if (own !== undefined) Object.setPrototypeOf(error, own.prototype)
+  return error
 }

@@ -79,39 +79,41 @@ const sandbox = `
     return name.endsWith('module') ? { ...part, createRequire: refusing } : part
   }
   const inside = Object.create(process, { getBuiltinModule: { value: parts } })
-  const context = vm.createContext({ process: inside, console, URL, Buffer, AbortController, setTimeout, clearTimeout,
-    setImmediate, queueMicrotask, DOMException, performance })
-  const modules = new Map()
-  const synthetic = (url, exports) => {
-    const names = [...new Set(['default', ...Object.keys(exports)])]
-    return new vm.SyntheticModule(names, function () {
-      for (const name of names) this.setExport(name, name === 'default' ? (exports.default ?? exports) : exports[name])
-    }, { context, identifier: url })
-  }
-  const load = async (specifier, from) => {
-    const url = isBuiltin(specifier) ? specifier : import.meta.resolve(specifier, from)
-    if (!modules.has(url)) {
-      const isPart = isBuiltin(specifier)
-      const text = isPart ? '' : readFileSync(fileURLToPath(url), 'utf8')
-      modules.set(url, isPart ? synthetic(url, parts(specifier))
-        : /node_modules.workerpool/.test(url) ? synthetic(url, own(fileURLToPath(url)))
-        : new vm.SourceTextModule(text, { context, identifier: url,
-            initializeImportMeta: (meta) => { meta.url = url; meta.resolve = (name) => import.meta.resolve(name, url) },
-            importModuleDynamically: async (name) => evaluated(await load(name, url)) }))
+  const play = async (text) => {
+    const context = vm.createContext({ process: inside, console, URL, Buffer, AbortController, setTimeout, clearTimeout,
+      setImmediate, queueMicrotask, DOMException, performance })
+    const modules = new Map()
+    const synthetic = (url, exports) => {
+      const names = [...new Set(['default', ...Object.keys(exports)])]
+      return new vm.SyntheticModule(names, function () {
+        for (const name of names) this.setExport(name, name === 'default' ? (exports.default ?? exports) : exports[name])
+      }, { context, identifier: url })
     }
-    return modules.get(url)
-  }
-  const evaluated = async (module) => {
-    if (module.status === 'unlinked') await module.link((name, { identifier }) => load(name, identifier))
-    await module.evaluate()
-    return module
-  }
-  const play = (text) => evaluated(new vm.SourceTextModule(text, { context, identifier: import.meta.url }))`
+    const load = async (specifier, from) => {
+      const url = isBuiltin(specifier) ? specifier : import.meta.resolve(specifier, from)
+      if (!modules.has(url)) {
+        const isPart = isBuiltin(specifier)
+        const text = isPart ? '' : readFileSync(fileURLToPath(url), 'utf8')
+        modules.set(url, isPart ? synthetic(url, parts(specifier))
+          : /node_modules.workerpool/.test(url) ? synthetic(url, own(fileURLToPath(url)))
+          : new vm.SourceTextModule(text, { context, identifier: url,
+              initializeImportMeta: (meta) => { meta.url = url; meta.resolve = (name) => import.meta.resolve(name, url) },
+              importModuleDynamically: async (name) => evaluated(await load(name, url)) }))
+      }
+      return modules.get(url)
+    }
+    const evaluated = async (module) => {
+      if (module.status === 'unlinked') await module.link((name, { identifier }) => load(name, identifier))
+      await module.evaluate()
+      return module
+    }
+    return evaluated(new vm.SourceTextModule(text, { context, identifier: import.meta.url }))
+  }`
 
 describe('a program in a sandbox', () => {
-  const inSandbox = (text: string): Promise<string[]> =>
+  const inSandbox = (...texts: string[]): Promise<string[]> =>
     printed(
-      `${sandbox}\nawait play(${JSON.stringify(text)})\nprocess.exit(0)`,
+      [sandbox, ...texts.map((text) => `await play(${JSON.stringify(text)})`), 'process.exit(0)'].join('\n'),
       '--experimental-vm-modules',
       '--experimental-import-meta-resolve',
     )
@@ -122,6 +124,16 @@ describe('a program in a sandbox', () => {
       const error = await remote(() => { throw new RangeError('too far') }).run().catch((error) => error)
       console.log(error instanceof RangeError, error instanceof Error, error.message)`)
     expect(lines).to.deep.equal(['true true too far'])
+  })
+
+  it('has those of workerpool also where another sandbox of the process has made the first call', async () => {
+    const text = `
+      import workerpool from 'outpool/workerpool'
+      const pool = workerpool.pool({ maxWorkers: 1 })
+      const error = await pool.exec(() => { throw new RangeError('too far') }).catch((error) => error)
+      console.log(error instanceof RangeError, error instanceof Error, error.message)
+      await pool.terminate()`
+    expect(await inSandbox(text, text)).to.deep.equal(['true true too far', 'true true too far'])
   })
 
   it('has queues, over originals that it cannot require, whose tasks give what is of its realm', async () => {
