@@ -1,4 +1,5 @@
 /** Results on their way to the owner of a task: small ones travel, large ones go into the store of this machine. */
+import { ObjectStoreFullError, OutOfDiskError } from '../base/errors.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
 import { goesToStore } from '../objects/inline.ts'
@@ -16,7 +17,10 @@ export interface ResultsOf {
   readonly attempt: number
 }
 
-/** Stores all of them, or none: rejects with why one of them could not be. */
+/**
+ * Stores all of them, or none: rejects with why one of them could not be. What was there before, of an earlier attempt, is
+ * there in any case: it may be a value that was never lost.
+ */
 export async function storeResults(
   store: ObjectStore,
   { owner, number, attempt }: ResultsOf,
@@ -24,9 +28,13 @@ export async function storeResults(
 ): Promise<ResultTuple[]> {
   const keyOf = (i: number): string => objectKey({ owner, number: number + i })
   let inlineBytes = 0
+  const isNew = new Set<string>()
   const one = async (value: EncodedValue, i: number): Promise<ResultTuple> => {
     const sizeBytes = compactBytes(value)
-    if (goesToStore(sizeBytes, inlineBytes)) return storeOne(store, keyOf(i), attempt, value)
+    if (goesToStore(sizeBytes, inlineBytes)) {
+      if (attempt === 0 || !(await store.contains(keyOf(i)))) isNew.add(keyOf(i))
+      return ['stored', await storeAnew(store, keyOf(i), attempt, value), value.refs.map(refTupleOf)]
+    }
     inlineBytes += sizeBytes
     return ['inline', compact(value), value.refs.map(refTupleOf)]
   }
@@ -35,20 +43,16 @@ export async function storeResults(
   if (failed === undefined) return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
   ends.forEach((end, i) => {
     // A store that is gone has nothing to be removed.
-    if (end.status === 'fulfilled' && end.value[0] === 'stored') void store.delete(keyOf(i)).catch(() => {})
+    if (end.status === 'fulfilled' && isNew.has(keyOf(i))) void store.delete(keyOf(i)).catch(() => {})
   })
   throw failed.reason
 }
 
-async function storeOne(store: ObjectStore, key: string, attempt: number, value: EncodedValue): Promise<ResultTuple> {
-  return ['stored', await storeAnew(store, key, attempt, value), value.refs.map(refTupleOf)]
-}
-
 /**
- * Stores a value in the place of what an earlier attempt may have left under its key; returns its size in bytes. Its
- * owner may free it as soon as it is told of it, and that may reach the node before the value does. The node remembers
- * it, unless the value is removed meanwhile: so a first attempt removes nothing, and after others the node has it when
- * this resolves.
+ * Stores a value in the place of what an earlier attempt may have left under its key; returns its size in bytes. What is
+ * there stays until the new value is whole: this process may end at any moment. Its owner may free a value as soon as
+ * it is told of it, and that may reach the node before the value does. The node remembers that and lets the seal go by;
+ * so a first attempt asks nothing further, and after others it is asked whether it was the free of an earlier one.
  */
 export async function storeAnew(
   store: ObjectStore,
@@ -57,8 +61,19 @@ export async function storeAnew(
   value: EncodedValue,
 ): Promise<number> {
   if (attempt === 0) return store.put(key, value)
+  try {
+    const sizeBytes = await store.put(key, value)
+    if ((await store.size(key)) !== undefined) return sizeBytes
+  } catch (error) {
+    // Two of them may be too much for it, where one is not.
+    if (!isFull(error) || !(await store.contains(key))) throw error
+  }
   await store.delete(key)
   const sizeBytes = await store.put(key, value)
   await store.size(key)
   return sizeBytes
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof ObjectStoreFullError || error instanceof OutOfDiskError
 }

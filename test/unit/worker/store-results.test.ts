@@ -3,6 +3,9 @@ import { ObjectStoreFullError } from '../../../runtime/base/errors.ts'
 import { newProcessId, objectKey } from '../../../runtime/base/ids.ts'
 import { MemoryObjectStore } from '../../../runtime/objects/memory-store.ts'
 import { encodeValue, type EncodedValue } from '../../../runtime/objects/value.ts'
+import { openArena } from '../objects/arena-fixture.ts'
+import { canShare } from '../../tools/native.ts'
+import { rejection } from '../../tools/rejection.ts'
 import { storeResults } from '../../../runtime/worker/store-results.ts'
 
 const owner = newProcessId()
@@ -35,7 +38,51 @@ describe('runtime/worker/store-results', () => {
     await store.close()
   })
 
-  it('removes nothing at the first attempt, since that would undo a free that came first; later ones wait until it is there', async () => {
+  it('keeps a value that is there until the next attempt has stored its own, and when that cannot store all', async () => {
+    const store = new MemoryObjectStore({ capacityBytes: 900_000 })
+    const [old, next] = [encoded(new Uint8Array(200_000).fill(1)), encoded(new Uint8Array(200_000).fill(2))]
+    const contentOf = async (number: number): Promise<number | undefined> =>
+      (await store.get(keyOf(number)))?.encoded.buffers[0]?.[0]
+    await store.put(keyOf(20), old)
+    const sealing = storeResults(store, { owner, number: 20, attempt: 1 }, [next])
+    // This may be the end of the worker, or any later turn.
+    for (let turn = 0; turn < 20; turn++) {
+      expect(await store.contains(keyOf(20))).to.equal(true)
+      await Promise.resolve()
+    }
+    await sealing
+    expect(await contentOf(20)).to.equal(2)
+    // The third has no room.
+    const values = [next, next, encoded(new Uint8Array(800_000))]
+    expect(await rejection(storeResults(store, { owner, number: 20, attempt: 2 }, values))).to.be.instanceOf(
+      ObjectStoreFullError,
+    )
+    expect(await contentOf(20)).to.equal(2)
+    for (const number of [21, 22]) expect(await store.contains(keyOf(number))).to.equal(false)
+    await store.close()
+  })
+
+  it('takes the room of the value that is there where it has none for both', async () => {
+    const store = new MemoryObjectStore({ capacityBytes: 300_000 })
+    await store.put(keyOf(30), encoded(new Uint8Array(200_000).fill(1)))
+    await storeResults(store, { owner, number: 30, attempt: 1 }, [encoded(new Uint8Array(200_000).fill(2))])
+    expect((await store.get(keyOf(30)))?.encoded.buffers[0]?.[0]).to.equal(2)
+    await store.close()
+  })
+
+  it('stores once more what the free of an earlier attempt has swallowed', async function () {
+    if (!canShare) return this.skip()
+    const arena = await openArena()
+    const { store } = arena.join()
+    const value = encoded(new Uint8Array(200_000))
+    // The node was told to free what the attempt before had not stored yet.
+    arena.host.ledger.delete(keyOf(40), true)
+    await storeResults(store, { owner, number: 40, attempt: 1 }, [value])
+    expect(await store.size(keyOf(40))).to.be.above(200_000)
+    await arena.close()
+  })
+
+  it('asks for nothing at the first attempt; later ones wait until it is there', async () => {
     const asked: string[] = []
     const store = new Proxy(new MemoryObjectStore(), {
       get(target, name: keyof MemoryObjectStore) {
@@ -49,7 +96,7 @@ describe('runtime/worker/store-results', () => {
     })
     for (const attempt of [0, 1])
       await storeResults(store, { owner, number: 12, attempt }, [encoded(new Uint8Array(200_000))])
-    expect(asked).to.deep.equal(['put', 'delete', 'put', 'size'])
+    expect(asked).to.deep.equal(['put', 'contains', 'put', 'size'])
     await store.close()
   })
 })
