@@ -1,5 +1,6 @@
 /** Which cluster a command is about, and which of its nodes. */
-import { listRecords } from '../../runtime/cluster/node-records.ts'
+import { endedRecords, listRecords } from '../../runtime/cluster/node-records.ts'
+import type { EndedRecord } from '../../runtime/cluster/node-records.ts'
 import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
@@ -20,10 +21,18 @@ export interface FoundCluster {
 export function clusterAddress({ address }: ClusterFlags): string {
   const found = address ?? process.env['OUTPOOL_ADDRESS'] ?? localAddress()
   if (found) return found
+  const ended = endedRecords().map((record) => `\n${howItEnded(record)}`)
   throw new CommandError(
-    'no cluster is known here: start one with outpool start --head, or name a node with --address or OUTPOOL_ADDRESS',
+    'no cluster is known here: start one with outpool start --head, or name a node with --address or OUTPOOL_ADDRESS' +
+      ended.join(''),
     exitCodes.noCluster,
   )
+}
+
+/** A line about a node of this machine that ended by an error, for people. */
+export function howItEnded({ id, url, head, logFile, ended }: EndedRecord): string {
+  const log = logFile === '' ? '' : ` Its log: ${logFile}`
+  return `Your ${head ? 'head' : 'node'} ${id} at ${url} ended at ${new Date(ended.atMs).toISOString()}: ${ended.why}.${log}`
 }
 
 function localAddress(): string | undefined {
@@ -34,7 +43,13 @@ function localAddress(): string | undefined {
 export async function findCluster(flags: ClusterFlags): Promise<FoundCluster> {
   const address = clusterAddress(flags)
   const { token } = findToken()
-  return { address, token, status: await clusterStatus(address, token) }
+  try {
+    return { address, token, status: await clusterStatus(address, token) }
+  } catch (error) {
+    const ended = endedRecords().find(({ url }) => url === address)
+    if (ended !== undefined) console.error(howItEnded(ended))
+    throw error
+  }
 }
 
 /** The living node of that name, or whose id begins so. Throws CommandError when it is none, or several. */

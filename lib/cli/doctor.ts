@@ -1,5 +1,6 @@
 /** `outpool doctor`: looks for what keeps a machine or a cluster from working, and says what to do. */
-import { findCluster } from './cluster-address.ts'
+import { endedRecords } from '../../runtime/cluster/node-records.ts'
+import { findCluster, howItEnded } from './cluster-address.ts'
 import type { ClusterFlags } from './cluster-address.ts'
 import { clusterFindings } from './doctor-cluster.ts'
 import { machineFindings } from './doctor-machine.ts'
@@ -15,7 +16,7 @@ export interface DoctorFlags extends ClusterFlags {
 const tones = { ok: 'green', warning: 'yellow', failure: 'red' } as const
 
 export async function doctor(flags: DoctorFlags): Promise<void> {
-  const findings = [...machineFindings(), ...(flags.cluster ? await aboutCluster(flags) : [])]
+  const findings = [...machineFindings(), ...endedFindings(), ...(flags.cluster ? await aboutCluster(flags) : [])]
   const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length
   if (flags.json)
     console.log(JSON.stringify({ failures: count('failure'), warnings: count('warning'), findings }, undefined, 2))
@@ -29,11 +30,19 @@ export async function doctor(flags: DoctorFlags): Promise<void> {
   if (count('failure') > 0) process.exitCode = exitCodes.failure
 }
 
+/** Nodes of this machine whose end nobody was told of yet. */
+function endedFindings(): Finding[] {
+  const advice = 'When that is mended, start it again; outpool stop forgets it.'
+  return endedRecords().map((record) => {
+    return { check: 'node that ended', state: 'warning' as const, found: howItEnded(record), advice }
+  })
+}
+
 async function aboutCluster(flags: DoctorFlags): Promise<Finding[]> {
   try {
     return await clusterFindings(await findCluster(flags))
   } catch (error) {
-    const found = (error as Error).message
+    const [found = ''] = (error as Error).message.split('\n')
     const nothingToCheck = error instanceof CommandError && error.exitCode === exitCodes.noCluster
     return [{ check: 'cluster', state: nothingToCheck ? 'ok' : 'failure', found, advice: '' }]
   }

@@ -1,9 +1,10 @@
 /** `outpool stop`: ends the nodes that this user started on this machine. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { listRecords, removeRecord } from '../../runtime/cluster/node-records.ts'
+import { endedRecords, listRecords, removeRecord } from '../../runtime/cluster/node-records.ts'
 import type { NodeRecord } from '../../runtime/cluster/node-records.ts'
 import { stateOfProcess } from '../../runtime/base/process-identity.ts'
 import { removeStaleRunFolders } from '../../runtime/cluster/run-folder.ts'
+import { howItEnded } from './cluster-address.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 
 export interface StopFlags {
@@ -27,6 +28,7 @@ export async function stop(flags: StopFlags): Promise<void> {
         : `${flags.node} is not one node but ${chosen.length}: ${names(chosen)}`,
       chosen.length === 0 ? exitCodes.noCluster : exitCodes.usage,
     )
+  if (flags.node === undefined) tellEnded()
   if (chosen.length === 0 && !flags.json) return console.log('No node of yours runs on this machine.')
   // The head last: the others then leave it in order.
   const others = chosen.filter(({ head }) => !head)
@@ -39,6 +41,14 @@ export async function stop(flags: StopFlags): Promise<void> {
     throw new CommandError(
       `still there after ${patienceMs(left) / 1000} s: ${names(left)}; end ${left.length === 1 ? 'it' : 'them'} with outpool stop --force`,
     )
+}
+
+/** Nodes that ended by themselves are told of here for the last time. */
+function tellEnded(): void {
+  for (const record of endedRecords()) {
+    console.error(howItEnded(record))
+    removeRecord(record.id)
+  }
 }
 
 /** Returns those that are still there. */

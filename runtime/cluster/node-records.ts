@@ -2,9 +2,22 @@
  * The nodes that this user started on this machine, each in a file of Outpool's folder: `nodes/<id>.json`, beside its
  * log. This is how `outpool stop` finds them, and `outpool status` the local head. A record of a process that is gone
  * is removed by whoever reads it; its log stays for a while, since it may say why.
+ *
+ * A node that ends by an error says it in its record as well, over what is there: that takes no room, and the log may be on
+ * the very disk that is full. Such a record stays until somebody has read it (`outpool stop`), or a node starts again.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
@@ -27,7 +40,17 @@ export interface NodeRecord extends ProcessNote {
   readonly drainMs?: number
   /** What it was started with, so that it can be started again. */
   readonly options?: DaemonOptions
+  /** How it ended, where that was by an error. */
+  readonly ended?: { readonly atMs: number; readonly why: string }
 }
+
+export type EndedRecord = NodeRecord & Required<Pick<NodeRecord, 'ended'>>
+
+/** A record is blown up to a multiple of this, in bytes: what a file takes on most disks. */
+const recordUnitBytes = 4_096
+/** Kept free in a record for how its node ends, in bytes. */
+const lastWordsBytes = 2_048
+const mostWhyCharacters = 600
 
 /** Logs of dead nodes that are kept. */
 const keptLogs = 20
@@ -40,29 +63,67 @@ export function recordsFolder(home: string = outpoolHome()): string {
 export function writeRecord(record: Omit<NodeRecord, keyof ProcessNote>, home: string = outpoolHome()): void {
   const folder = recordsFolder(home)
   makeHomeFolder(folder)
-  const path = join(folder, `${record.id}.json`)
+  const path = recordPath(record.id, home)
   // Renamed into place: a reader sees all of it or nothing.
   const draft = `${path}.${process.pid}`
   rmSync(draft, { force: true })
-  writeNew(draft, `${JSON.stringify({ ...record, ...noteProcess(process.pid) })}\n`)
+  const text = JSON.stringify({ ...record, ...noteProcess(process.pid) })
+  const units = Math.ceil((Buffer.byteLength(text) + lastWordsBytes) / recordUnitBytes)
+  writeNew(draft, padded(text, units * recordUnitBytes))
   renameSync(draft, path)
+  for (const { id } of endedRecords(home)) removeRecord(id, home)
+}
+
+/** Says how the calling process ends, in the record that it has written. */
+export function recordEnd(id: NodeId, why: string, home: string = outpoolHome()): void {
+  const path = recordPath(id, home)
+  const record = readRecord(path)
+  if (record === undefined) return
+  const file = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  try {
+    const ended = { atMs: Date.now(), why: why.slice(0, mostWhyCharacters) }
+    writeSync(file, padded(JSON.stringify({ ...record, ended }), fstatSync(file).size), 0)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function padded(text: string, sizeBytes: number): string {
+  return `${text}${' '.repeat(Math.max(0, sizeBytes - Buffer.byteLength(text) - 1))}\n`
 }
 
 export function removeRecord(id: NodeId, home: string = outpoolHome()): void {
-  rmSync(join(recordsFolder(home), `${id}.json`), { force: true })
+  rmSync(recordPath(id, home), { force: true })
+}
+
+function recordPath(id: NodeId, home: string): string {
+  return join(recordsFolder(home), `${id}.json`)
 }
 
 /** The nodes that are alive. */
 export function listRecords(home: string = outpoolHome()): NodeRecord[] {
+  const { alive, dead } = allRecords(home)
+  for (const { id, ended } of dead) if (ended === undefined) removeRecord(id, home)
+  return alive
+}
+
+/** Nodes that ended by an error and that nobody was told of yet, the last one last. */
+export function endedRecords(home: string = outpoolHome()): EndedRecord[] {
+  const { dead } = allRecords(home)
+  return dead
+    .filter((record): record is EndedRecord => record.ended !== undefined)
+    .sort((a, b) => a.ended.atMs - b.ended.atMs)
+}
+
+function allRecords(home: string): { readonly alive: NodeRecord[]; readonly dead: NodeRecord[] } {
   const folder = recordsFolder(home)
   const alive: NodeRecord[] = []
+  const dead: NodeRecord[] = []
   for (const name of namesIn(folder)) {
-    if (!name.endsWith('.json')) continue
-    const record = readRecord(join(folder, name))
-    if (record && stateOfProcess(record) !== 'dead') alive.push(record)
-    else if (record) removeRecord(record.id, home)
+    const record = name.endsWith('.json') ? readRecord(join(folder, name)) : undefined
+    if (record !== undefined) (stateOfProcess(record) === 'dead' ? dead : alive).push(record)
   }
-  return alive
+  return { alive, dead }
 }
 
 /** The path of a new log for a node that is about to start; the oldest logs go. */
@@ -87,7 +148,9 @@ function readRecord(path: string): NodeRecord | undefined {
     const texts = [url, headUrl, logFile, pidStart, pidSpace]
     if (!isProcessId(id) || typeof pid !== 'number' || !texts.every((text) => typeof text === 'string'))
       return undefined
-    return { ...(value as NodeRecord), head: head === true }
+    const { ended, ...rest } = value as NodeRecord
+    const isEnded = typeof ended?.atMs === 'number' && typeof ended.why === 'string'
+    return { ...rest, head: head === true, ...(isEnded && { ended }) }
   } catch {
     return undefined
   }

@@ -8,7 +8,7 @@ import type { NodeId } from '../base/ids.ts'
 import { clearTextWarning } from './daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { rotateIfLarge } from '../node/rotate-file.ts'
-import { removeRecord, writeRecord } from './node-records.ts'
+import { recordEnd, removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
 
 /** Less than what a service manager waits for before it kills, and than `outpool stop` does. */
@@ -42,11 +42,23 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
     const { head, logFile } = options
     writeRecord({ id, url, headUrl, head, logFile, drainMs, options }, home)
   }
+  const endBy = (error: Error): void => {
+    if (recorded === undefined) return
+    try {
+      recordEnd(recorded, error.message, home)
+      recorded = undefined
+    } catch {
+      // What is printed has to do.
+    }
+  }
   let stopping = false
   const daemon = await startDaemon(options, {
     onIncarnation: record,
     onEnd: (error) => {
-      if (error) console.error(`outpool: ${error.message}`)
+      if (error) {
+        endBy(error)
+        console.error(`outpool: ${error.message}`)
+      }
       process.exitCode = error ? 1 : 0
       process.exit()
     },
@@ -55,6 +67,7 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   memory.rest()
   setInterval(() => memory.rest(), givesBackMs).unref()
   if (options.logFile !== '') setInterval(() => rotateIfLarge(options.logFile), rotationMs).unref()
+  process.on('uncaughtExceptionMonitor', (error) => endBy(error instanceof Error ? error : new Error(String(error))))
   process.on('exit', () => {
     daemon.stopNow()
     if (recorded) removeRecord(recorded, home)
