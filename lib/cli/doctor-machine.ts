@@ -1,12 +1,11 @@
 /** What `outpool doctor` checks of this machine and this user. */
-import { lstatSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import { defaultTokenFile, findToken } from '../../runtime/cluster/token.ts'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../../runtime/objects/claim-page.ts'
-import { byteText } from './tables.ts'
 
 export interface Finding {
   readonly check: string
@@ -21,23 +20,12 @@ const leastNode = [20, 19] as const
 const fewFiles = 1_024
 const enoughFiles = 4_096
 const enoughProcesses = 512
-const littleSpaceBytes = 100 * 1024 ** 2
-const enoughSpaceBytes = 1024 ** 3
 /** The longest path of a unix socket on every platform, and the name of a worker's. */
 const maxSocketPathBytes = 103
 const socketName = `/${'0'.repeat(16)}.sock`
 
 export function machineFindings(): Finding[] {
-  return [
-    nodeVersion(),
-    platform(),
-    sharedMemory(),
-    openFiles(),
-    processes(),
-    temporaryFolder(),
-    socketPaths(),
-    ...token(),
-  ]
+  return [nodeVersion(), platform(), sharedMemory(), openFiles(), processes(), socketPaths(), ...token()]
 }
 
 function finding(check: string, found: string, state: Finding['state'] = 'ok', advice = ''): Finding {
@@ -137,19 +125,6 @@ function processLimit(name: string): number | undefined {
     return soft === undefined ? undefined : soft === 'unlimited' ? Infinity : Number(soft)
   } catch {
     return undefined
-  }
-}
-
-function temporaryFolder(): Finding {
-  const check = 'temporary folder'
-  try {
-    const { bavail, bsize } = statfsSync(tmpdir())
-    const free = bavail * bsize
-    const state = free < littleSpaceBytes ? 'failure' : free < enoughSpaceBytes ? 'warning' : 'ok'
-    const advice = 'Large values lie there while they are used: free some space, or set TMPDIR to a larger disk.'
-    return finding(check, `${tmpdir()}, ${byteText(free)} free`, state, advice)
-  } catch (error) {
-    return finding(check, (error as Error).message, 'failure', 'Set TMPDIR to a folder that you can write to.')
   }
 }
 

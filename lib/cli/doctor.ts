@@ -5,6 +5,7 @@ import type { ClusterFlags } from './cluster-address.ts'
 import { clusterFindings } from './doctor-cluster.ts'
 import { machineFindings } from './doctor-machine.ts'
 import type { Finding } from './doctor-machine.ts'
+import { roomFindings } from './doctor-room.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { coloured } from './tables.ts'
 
@@ -16,7 +17,12 @@ export interface DoctorFlags extends ClusterFlags {
 const tones = { ok: 'green', warning: 'yellow', failure: 'red' } as const
 
 export async function doctor(flags: DoctorFlags): Promise<void> {
-  const findings = [...machineFindings(), ...endedFindings(), ...(flags.cluster ? await aboutCluster(flags) : [])]
+  const findings = [
+    ...machineFindings(),
+    ...roomFindings(),
+    ...endedFindings(),
+    ...(flags.cluster ? await aboutCluster(flags) : []),
+  ]
   const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length
   if (flags.json)
     console.log(JSON.stringify({ failures: count('failure'), warnings: count('warning'), findings }, undefined, 2))

@@ -1,0 +1,131 @@
+/** What `outpool doctor` checks of the room on this machine: disks, and memory. */
+import { accessSync, constants, readFileSync, statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
+import { outpoolHome } from '../../runtime/cluster/token.ts'
+import type { Finding } from './doctor-machine.ts'
+import { byteText } from './tables.ts'
+
+interface Needs {
+  /** In bytes: below the first nothing works, below the second it may not for long. */
+  readonly bytes: readonly [least: number, enough: number]
+  /** What it is for, and what to do. */
+  readonly advice: string
+}
+
+const mebibyte = 1024 ** 2
+/** Files and folders: a node has some dozens, and a few for each worker. */
+const inodes: readonly [least: number, enough: number] = [200, 5_000]
+const leastMemoryBytes = 128 * mebibyte
+const enoughMemoryBytes = 512 * mebibyte
+
+const temporary: Needs = {
+  bytes: [100 * mebibyte, 1024 * mebibyte],
+  advice: 'Large values lie there while they are used: free some space, or set TMPDIR to a larger disk.',
+}
+const home: Needs = {
+  bytes: [mebibyte, 100 * mebibyte],
+  advice:
+    'The token, logs and the tables of a head are kept there: free some space, or set OUTPOOL_HOME to another disk.',
+}
+
+export function roomFindings(): Finding[] {
+  return [diskFinding('temporary folder', tmpdir(), temporary), diskFinding('home', outpoolHome(), home), memory()]
+}
+
+function diskFinding(check: string, folder: string, { bytes, advice }: Needs): Finding {
+  try {
+    const place = existing(folder)
+    accessSync(place, constants.W_OK | constants.X_OK)
+    const { bavail, bsize, files, ffree } = statfsSync(place)
+    const free = bavail * bsize
+    // Some file systems do not count them.
+    const hasCount = files > 0
+    const states = [stateOf(free, bytes), hasCount ? stateOf(ffree, inodes) : 'ok'] as const
+    const state = states.find((one) => one === 'failure') ?? states.find((one) => one === 'warning') ?? 'ok'
+    const left = states[1] === 'ok' ? '' : `, ${ffree} more files`
+    return { check, state, found: `${folder}, ${byteText(free)}${left} free`, advice: state === 'ok' ? '' : advice }
+  } catch (error) {
+    return { check, state: 'failure', found: (error as Error).message, advice: `It must be writable. ${advice}` }
+  }
+}
+
+function stateOf(free: number, [least, enough]: readonly [number, number]): Finding['state'] {
+  return free < least ? 'failure' : free < enough ? 'warning' : 'ok'
+}
+
+/** The folder, or that in which it will be made. */
+function existing(folder: string): string {
+  for (let place = folder; ; place = dirname(place)) {
+    try {
+      accessSync(place)
+      return place
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT' || dirname(place) === place) throw error
+    }
+  }
+}
+
+function memory(): Finding {
+  const check = 'memory'
+  const free = freeMemory(readText('/proc/self/cgroup'), readText)
+  if (free === undefined) return { check, state: 'ok', found: 'the system does not tell how much is free', advice: '' }
+  const { bytes, limitBytes } = free
+  const of = limitBytes === undefined ? '' : `, of ${byteText(limitBytes)} that the control group may have`
+  const state = stateOf(bytes, [leastMemoryBytes, enoughMemoryBytes])
+  const advice =
+    'A node, a program and each worker take some 50 to 80 MiB, values come on top: give more (--memory of the container, ' +
+    'MemoryMax= of the service), or start the node with a smaller --num-cpus and --object-store-memory.'
+  return { check, state, found: `${byteText(bytes)} free${of}`, advice: state === 'ok' ? '' : advice }
+}
+
+interface FreeMemory {
+  readonly bytes: number
+  /** Of the control group that leaves the least, a container's or a service's; undefined where that is the machine. */
+  readonly limitBytes?: number
+}
+
+/** Of a version of control groups: the folder of its memory, its files, and what it counts but gives back when asked. */
+const versions = [
+  { of: '', folder: '/sys/fs/cgroup', most: 'memory.max', used: 'memory.current', cached: 'inactive_file' },
+  {
+    of: 'memory',
+    folder: '/sys/fs/cgroup/memory',
+    most: 'memory.limit_in_bytes',
+    used: 'memory.usage_in_bytes',
+    cached: 'total_inactive_file',
+  },
+] as const
+
+/**
+ * Memory that this process may still take: what the machine has, or what a control group around it leaves.
+ * @param groups what /proc/self/cgroup says: `id:controllers:path`, with no controllers for version 2.
+ */
+export function freeMemory(groups: string, read: (file: string) => string): FreeMemory | undefined {
+  const machine = /^MemAvailable: +(\d+) kB$/m.exec(read('/proc/meminfo'))?.[1]
+  let free: FreeMemory | undefined = machine === undefined ? undefined : { bytes: Number(machine) * 1024 }
+  for (const [, controllers = '', path = ''] of groups.matchAll(/^\d+:([^:]*):(.*)$/gm))
+    for (const { of, folder, most, used, cached } of versions) {
+      if (!controllers.split(',').includes(of)) continue
+      // Within a container the path may be that outside of it; the top is then its own group.
+      for (let place = path; ; place = dirname(place)) {
+        const at = `${folder}${place === '/' ? '' : place}`
+        const limitBytes = Number.parseInt(read(`${at}/${most}`), 10)
+        const usedBytes = Number.parseInt(read(`${at}/${used}`), 10)
+        const cachedBytes = Number(new RegExp(`^${cached} (\\d+)$`, 'm').exec(read(`${at}/memory.stat`))?.[1] ?? 0)
+        const bytes = Math.max(0, limitBytes - usedBytes + cachedBytes)
+        if (bytes < (free?.bytes ?? Infinity)) free = { bytes, limitBytes }
+        if (place === '/' || place === '.' || place === '') break
+      }
+    }
+  return free
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
