@@ -26,8 +26,8 @@ export function monotonicMs(): number {
   return (seconds - startSeconds) * 1000 + (nanoseconds - startNanoseconds) / 1e6
 }
 
-/** A timer that is later than this, in milliseconds, says that this process was held up itself. */
-const heldUpMs: number = 1_000
+/** A timer, or a look, that is later than this, in milliseconds, says that this process was held up itself. */
+export const heldUpMs: number = 1_000
 
 /**
  * A deadline for what another process does. Where the timer is late itself (a program kept its event loop busy, the process

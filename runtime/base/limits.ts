@@ -33,6 +33,12 @@ export const inlineTotalBytes: number = 16 * 1024 * 1024
 export const leastStoredBytes: number = 512
 /** What a task threw, with all that hangs on it; of more than this, the beginning of its message travels. */
 export const maxErrorBytes: number = 16 * 1024 * 1024
+/**
+ * Sequences that one lease has under way, those that were taken back or answered out of turn among them. Owner, claim page
+ * and worker must agree: with more of them than the page has words, two would share one, and a task that was taken back
+ * could start. The worker tells how far it has come often enough (of each quarter) for the window to move on in time.
+ */
+export const leaseWindow: number = 1024
 /** Tasks and argument bytes that a driver holds for submission before `.remote()` throws BackPressureError. */
 export const maxQueuedTasks: number = 2_000_000
 export const maxPendingArgumentBytes: number = 512 * 1024 * 1024

@@ -10,13 +10,12 @@
  * granted on one of them that serves the same job, instead of starting yet another process; a job that has none of
  * those still gets its own, since it could not go on otherwise.
  */
+import { heldUpMs } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { leasesPerPage } from '../objects/claim-page.ts'
 import type { LeaseTables } from './lease-tables.ts'
 import type { WaitingRequest, WorkerEntry } from './lease-types.ts'
 
-/** A look that comes later than this, in milliseconds, says that this node was held up itself. */
-const heldUpMs = 1_000
 /** For workers that were starting meanwhile, in milliseconds. */
 const readyGraceMs = 5_000
 

@@ -4,7 +4,7 @@
  * task, whether or not the other has read its socket.
  *
  *     word   =  epoch (12 bits) | sequence (18 bits) | state (2 bits)
- *     index  =  (epoch mod 16) * K  +  sequence mod K                         K = 1024 words; 64 KiB a worker
+ *     index  =  (epoch mod 16) * K  +  sequence mod K                         K = `leaseWindow`; 64 KiB a worker
  *
  * A worker whose tasks await something serves several leases at once. The node manager grants them epochs that differ
  * modulo 16 (`leasesPerPage`), so that they never use the same word. An owner keeps at most K tasks outstanding per
@@ -12,6 +12,7 @@
  * Behind the words the worker may leave answers (answer-ring.ts).
  */
 import { closeSync, writeSync } from 'node:fs'
+import { leaseWindow } from '../base/limits.ts'
 import { openNew } from '../base/new-file.ts'
 import { type AnswerRing, answerRing, answerRingBytes } from './answer-ring.ts'
 import { type Mapping, mapFile } from './shared-memory.ts'
@@ -19,7 +20,7 @@ import { type Mapping, mapFile } from './shared-memory.ts'
 /** Leases that one worker may serve at the same time; their epochs differ modulo this. */
 export const leasesPerPage: number = 16
 
-const words = 1024
+const words = leaseWindow
 const pageWords = leasesPerPage * words
 const wordBytes = pageWords * Int32Array.BYTES_PER_ELEMENT
 const pageBytes = wordBytes + answerRingBytes

@@ -3,7 +3,7 @@
  *
  *       first                    next
  *         v                        v
- *     [ running | waiting | gone | waiting ]      a window over a ring of 1024
+ *     [ running | waiting | gone | waiting ]      a window over a ring of `leaseWindow`
  *
  * `gone` slots were recalled, or answered out of order. The state:
  *
@@ -14,9 +14,10 @@
  * `closing` takes no further task; `ending` waits for the node's word that the worker is dead.
  */
 import { invariant } from '../base/invariant.ts'
+import { leaseWindow } from '../base/limits.ts'
 import type { Grant, SubmitOptions } from './submit-types.ts'
 
-const ringSize = 1024
+const ringSize = leaseWindow
 const nothing = -1
 
 export type LeaseState = 'opening' | 'open' | 'closing' | 'ending'

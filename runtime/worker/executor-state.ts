@@ -16,6 +16,7 @@
  * - A line knows its epoch; what carries an older one than the newest of its owner's leases here is refused.
  */
 import { invariant } from '../base/invariant.ts'
+import { leaseWindow } from '../base/limits.ts'
 
 export interface QueuedTask {
   readonly epoch: number
@@ -33,8 +34,8 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   isLoaded(task: Task): boolean
   load(task: Task): void
   /**
-   * Tasks up to this one were passed over, as their owner has taken them back. Told of each 256th since the last that was
-   * started: a line has a window of 1,024, and its owner has to know when it moves.
+   * Tasks up to this one were passed over, as their owner has taken them back. Told of each `tellsOfEach`th since the last
+   * that was started: a line has a window of `leaseWindow`, and its owner has to know when it moves.
    */
   passedOver?(epoch: number, sequence: number): void
   /** Nothing more can start now, or in the next turn. Called at the end of whatever may have started something. */
@@ -45,8 +46,7 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   endsTurn?(task: Task): boolean
 }
 
-/** A quarter of the window of a line. */
-const tellsOfEach = 256
+const tellsOfEach = leaseWindow / 4
 
 interface Line<Task> {
   readonly epoch: number

@@ -53,7 +53,7 @@ describe('a head whose disk fills while it runs', () => {
       ...process.env,
       ...{ NODE: process.execPath, MAIN: main, LIBRARY: library, OUTPOOL_HOME: home, OUT: join(folder, 'started') },
     }
-    const child = spawn(command as string, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     child.stdout.on('data', (text) => (out += String(text)))
     await once(child, 'close')
