@@ -1,6 +1,6 @@
 /** Plain requests to the one port of a node: the other side is node-http.ts. */
+import { afterFairly, systemClock } from '../base/clock.ts'
 import { AuthenticationError, ConnectionLostError, OutpoolError, RequestTimeoutError } from '../base/errors.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { environmentTls } from '../transport/tls-environment.ts'
 import { shownToken } from '../transport/tokens.ts'
 import type { TokenSource } from '../transport/tokens.ts'
@@ -53,10 +53,10 @@ export async function askNode(
         resolve({ status, headers, body: Buffer.concat(chunks) })
       })
     })
-    const timer = setTimeout(() => {
-      asking.destroy(new RequestTimeoutError(`${url} did not answer ${path} within ${timeoutMs} ms`))
-    }, timeoutMs)
-    asking.on('close', () => clearTimeout(timer))
+    const late = (): void =>
+      void asking.destroy(new RequestTimeoutError(`${url} did not answer ${path} within ${timeoutMs} ms`))
+    const timer = afterFairly(systemClock, timeoutMs, late, true)
+    asking.on('close', () => timer.cancel())
     asking.on('error', (cause) => {
       if (cause instanceof OutpoolError) return reject(cause)
       reject(new ConnectionLostError(`${url} cannot be asked for ${path}: ${cause.message}`, { cause }))

@@ -11,7 +11,7 @@
  * refuses this node (a head that was started with another token or version); what runs goes on meanwhile. A head's node manager has its control store in the same process.
  */
 import { join } from 'node:path'
-import { systemClock } from '../base/clock.ts'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import type { Timer } from '../base/clock.ts'
 import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
@@ -345,14 +345,15 @@ async function portOf(
 
 /** The node manager registers behind its link; it is of use to others when the head has answered. */
 async function isMember({ manager, headUrl }: NodeHost): Promise<void> {
-  const endsAtMs = systemClock.now() + registrationTimeoutMs
-  while (manager.stats().head !== 'member') {
-    if (systemClock.now() > endsAtMs)
-      throw new RequestTimeoutError(
-        `the head at ${headUrl} did not register this node within ${registrationTimeoutMs} ms`,
-      )
+  let isLate = false
+  const timer = afterFairly(systemClock, registrationTimeoutMs, () => (isLate = true))
+  while (manager.stats().head !== 'member' && !isLate)
     await new Promise<void>((resolve) => void systemClock.after(registrationPollMs, resolve, true))
-  }
+  timer.cancel()
+  if (isLate)
+    throw new RequestTimeoutError(
+      `the head at ${headUrl} did not register this node within ${registrationTimeoutMs} ms`,
+    )
 }
 
 function isPortTaken({ cause }: Error): boolean {

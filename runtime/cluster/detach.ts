@@ -8,9 +8,9 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync, constants, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import { OutpoolError } from '../base/errors.ts'
 import { openNew } from '../base/new-file.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { newLogFile } from './node-records.ts'
 
@@ -60,12 +60,10 @@ export async function startDetached(
 
 function firstAnswer(child: ChildProcess, options: DaemonOptions): Promise<DaemonAnswer> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new OutpoolError(`it was not ready within ${startTimeoutMs} ms`)),
-      startTimeoutMs,
-    )
+    const late = (): void => reject(new OutpoolError(`it was not ready within ${startTimeoutMs} ms`))
+    const timer = afterFairly(systemClock, startTimeoutMs, late, true)
     const settle = (act: () => void): void => {
-      clearTimeout(timer)
+      timer.cancel()
       act()
     }
     // They stay: a late error that nobody listens to would be thrown, and a promise settles once.

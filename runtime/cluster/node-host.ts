@@ -9,7 +9,7 @@
  */
 import { hostname } from 'node:os'
 import type { Clock } from '../base/clock.ts'
-import { ConnectionLostError } from '../base/errors.ts'
+import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { newProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
@@ -240,7 +240,7 @@ function serving(manager: () => NodeManager | undefined, self: LocalHello, optio
     onLink(link) {
       if (link.peer.info[registering] === true) {
         if (options.onRegistration) return options.onRegistration(link)
-        return link.close(new ConnectionLostError(`node ${self.node} is not the head; nodes register there`))
+        return link.close(new ProtocolError(`node ${self.node} is not the head; nodes register there`))
       }
       const serves = manager()
       if (serves) serves.attach(link)

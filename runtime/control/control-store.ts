@@ -12,8 +12,9 @@
  * A node manager, a driver's home or a tool attaches a link; which of them it is shows in what it says: a link that
  * registers a node is that node's until it ends.
  */
+import { afterFairly } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
-import { ConnectionLostError } from '../base/errors.ts'
+import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
@@ -203,7 +204,7 @@ export class ControlStore {
   #register({ id, link }: Attached, requestId: number, row: NodeRow): void {
     if (link.peer.kind !== 'node' || row.id !== link.peer.process || !Array.isArray(row.total)) {
       const who = `${link.peer.kind} ${link.peer.process}`
-      return link.close(new ConnectionLostError(`${who} cannot register node ${String(row.id)}`))
+      return link.close(new ProtocolError(`${who} cannot register node ${String(row.id)}`))
     }
     this.#follow(this.#membership.handle({ kind: 'register', link: id, requestId, row }))
   }
@@ -211,7 +212,7 @@ export class ControlStore {
   #startJob({ id, link }: Attached, requestId: number, job: unknown, info: JobRow['info']): void {
     const node = this.#membership.nodeOf(id)
     if (node === undefined || !isProcessId(job))
-      return link.close(new ConnectionLostError('a job is started over the link of a registered node'))
+      return link.close(new ProtocolError('a job is started over the link of a registered node'))
     this.#followJobs(this.#jobs.start({ job, node, info }))
     this.#say(() => link.send([MessageType.jobStarted, requestId]))
   }
@@ -305,7 +306,7 @@ export class ControlStore {
         this.#timers.get(one.timer)?.cancel()
         this.#timers.set(
           one.timer,
-          this.#clock.after(one.delayMs, () => this.#fire(one.timer)),
+          afterFairly(this.#clock, one.delayMs, () => this.#fire(one.timer)),
         )
         return
       case 'clearTimer':

@@ -1,5 +1,5 @@
 /** What the node manager answers to the processes that are linked to it. */
-import { ConnectionLostError } from '../base/errors.ts'
+import { ProtocolError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { parseObjectKey } from '../base/ids.ts'
 import { recallUnstarted } from '../objects/claim-page.ts'
@@ -240,7 +240,7 @@ function jobHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'jobStart
     jobStart({ link, process }, requestId, job, info) {
       const { jobs, cluster } = parts()
       if (job !== process || jobs.hasEnded(job))
-        return link.close(new ConnectionLostError(`job ${job} cannot be started (again) by process ${process}`))
+        return link.close(new ProtocolError(`job ${job} cannot be started (again) by process ${process}`))
       jobs.started(job, link)
       cluster.jobStart(job, info, {
         started: () => link.send([MessageType.jobStarted, requestId]),

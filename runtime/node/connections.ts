@@ -2,7 +2,7 @@
  * The links of processes to this node manager: its own workers, drivers, and owners from other nodes. Who they are is
  * told by their hello; what they say is handed to the parts of the node manager that answer it.
  */
-import { ConnectionLostError } from '../base/errors.ts'
+import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type {
@@ -206,8 +206,6 @@ export class Connections {
   }
 
   #refuse(connection: Connection, message: Message): void {
-    connection.link.close(
-      new ConnectionLostError(`${describePeer(connection.link.peer)} may not say ${message[0]} here`),
-    )
+    connection.link.close(new ProtocolError(`${describePeer(connection.link.peer)} may not say ${message[0]} here`))
   }
 }

@@ -2,6 +2,7 @@
  * How many entries the tables of a node manager and of its workers have: whoever looks for what is never let go sees it
  * here. Workers are asked when somebody wants to know; nothing is counted for it while tasks run.
  */
+import { afterFairly } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
@@ -36,7 +37,7 @@ export class Counting {
   /** The counts of a worker; null when they do not come in time. */
   ask(worker: ProcessId, link: Link): Promise<TableCounts | null> {
     return new Promise((resolve) => {
-      const timer = this.#clock.after(answerMs, () => this.counted(worker, null))
+      const timer = afterFairly(this.#clock, answerMs, () => this.counted(worker, null))
       const settle = (counts: TableCounts | null): void => {
         timer.cancel()
         resolve(counts)

@@ -9,6 +9,7 @@
  *
  * Owners ask their home in the same way (owner/home-questions.ts); they wait for as long as it may come back.
  */
+import { afterFairly } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Link } from '../transport/link.ts'
 
@@ -90,7 +91,7 @@ export class HeadQuestions<Question extends HeadQuestion> {
   #send(id: number, open: Open<Question>): void {
     const { clock, timeoutMs } = this.#patience
     open.timer?.cancel()
-    open.timer = clock.after(timeoutMs, () => this.take(id)?.unanswered(this.#silence()))
+    open.timer = afterFairly(clock, timeoutMs, () => this.take(id)?.unanswered(this.#silence()))
     if (this.#head !== undefined) open.question.send(this.#head, id)
   }
 

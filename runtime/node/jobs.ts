@@ -5,6 +5,7 @@
  *   1 --jobEnd, 2 --driverGraceMs over, head says so--> (ended: workers ended, objects deleted)
  */
 import { BoundedSet } from '../base/bounded-set.ts'
+import { afterFairly } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import type { Link } from '../transport/link.ts'
@@ -85,7 +86,7 @@ export class Jobs {
       if (entry.link !== link) continue
       const { clock, driverGraceMs } = this.#options
       entry.link = undefined
-      entry.graceTimer = clock.after(driverGraceMs, () => {
+      entry.graceTimer = afterFairly(clock, driverGraceMs, () => {
         this.end(job, `its driver has been gone for ${driverGraceMs} ms`)
       })
     }

@@ -1,5 +1,5 @@
 /** What processes of this machine say to the node's store in shared memory. */
-import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
+import { OutpoolError, ProtocolError } from '../base/errors.ts'
 import type { ArenaHost } from '../objects/arena-host.ts'
 import { compact } from '../objects/compact.ts'
 import { encodeThrown } from '../objects/value.ts'
@@ -26,7 +26,8 @@ export function storeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 
         for (const note of notes) arena?.note(process, note)
       } catch (error) {
         // It speaks of memory that it was not given: nothing that it says next can be relied on.
-        link.close(new ConnectionLostError(`what it says of the object store is wrong: ${(error as Error).message}`))
+        const text = `what ${process} says of the object store is wrong: ${(error as Error).message}`
+        link.close(new ProtocolError(text, { cause: error }))
       }
     },
   }

@@ -11,6 +11,7 @@
  * - Of one object a holder sends only so many copies at a time (serve-limit.ts). Who comes later is told who has got it
  *   since: many nodes that want one object get it from each other.
  */
+import { afterFairly } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import { ConnectionLostError, ObjectLostError, ProtocolError, RequestTimeoutError } from '../base/errors.ts'
 import { isProcessId, type NodeId } from '../base/ids.ts'
@@ -216,12 +217,12 @@ class Fetch {
     // It may reject while the request is still being written, before anybody waits.
     finished.catch(() => {})
     let heardOffset = -1
-    let timer = clock.after(silenceMs, () => check(), true)
+    let timer = afterFairly(clock, silenceMs, () => check(), true)
     const check = (): void => {
       if (heardOffset === arrival.offset && !this.#isStoring)
         return this.#fail(new RequestTimeoutError(`it sent nothing for ${silenceMs} ms`))
       heardOffset = arrival.offset
-      timer = clock.after(silenceMs, () => check(), true)
+      timer = afterFairly(clock, silenceMs, () => check(), true)
     }
     this.#channel.onChunk = (chunk) => {
       this.#storing = this.#take(chunk).catch((error: unknown) => this.#fail(error as Error))

@@ -4,7 +4,7 @@
  * cannot be dialled call back as well (node/call-backs.ts).
  */
 import type { Duplex } from 'node:stream'
-import { systemClock } from '../base/clock.ts'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { deferred } from '../base/deferred.ts'
 import type { Deferred } from '../base/deferred.ts'
@@ -36,7 +36,7 @@ export class DialBackTable<Socket = Duplex> {
   issue(timeoutMs: number = dialBackTimeoutMs): { readonly ticket: string; readonly socket: Promise<Socket> } {
     const ticket = this.#newTicket()
     const socket = deferred<Socket>()
-    const timer = this.#clock.after(timeoutMs, () => {
+    const timer = afterFairly(this.#clock, timeoutMs, () => {
       this.cancel(ticket, `it did not call back within ${timeoutMs} ms`)
     })
     this.#waiting.set(ticket, { socket, timer })

@@ -2,9 +2,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import { AuthenticationError } from '../base/errors.ts'
 import { dialTimeoutMs, maxFrameBytes, maxHelloBytes } from '../base/limits.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { subprotocol } from '../protocol/version.ts'
 import { atAddress, silent } from './address-error.ts'
 import { StreamBulk, WebSocketBulk } from './bulk.ts'
@@ -137,7 +137,7 @@ async function dialStream(
   const first = encodeHello(hello, token)
   const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs })
   const where = 'socket' in address ? 'the connection that it opened' : address.unix
-  const timer = setTimeout(() => socket.destroy(silent(where, timeoutMs)), timeoutMs)
+  const timer = afterFairly(systemClock, timeoutMs, () => socket.destroy(silent(where, timeoutMs)), true)
   try {
     socket.write(first)
     const { peer } = await readHead(socket, decodeAnswer)
@@ -146,7 +146,7 @@ async function dialStream(
     socket.destroy()
     throw atAddress(error, where)
   } finally {
-    clearTimeout(timer)
+    timer.cancel()
   }
 }
 
@@ -167,9 +167,9 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
       generateMask: (mask: Buffer) => mask.fill(0),
     })
     let peer: PeerHello | undefined
-    const timer = setTimeout(() => fail(silent(url, timeoutMs)), timeoutMs)
+    const timer = afterFairly(systemClock, timeoutMs, () => fail(silent(url, timeoutMs)), true)
     const fail = (error: unknown): void => {
-      clearTimeout(timer)
+      timer.cancel()
       socket.destroy()
       reject(atAddress(error, url))
     }
@@ -190,7 +190,7 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
     })
     webSocket.on('open', () => {
       if (peer === undefined) return
-      clearTimeout(timer)
+      timer.cancel()
       webSocket.off('error', fail)
       resolve(makers.onWebSocket(webSocket, socket, peer))
     })

@@ -2,7 +2,7 @@
  * A link: ordered, reliable messages both ways between two processes, whatever carries them. What all kinds share is
  * here: delivery to the user of the link, and an end that is told exactly once, after the last message.
  */
-import { ConnectionLostError } from '../base/errors.ts'
+import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { linkBacklogMessages } from '../base/limits.ts'
 import { queueMicrotask } from '../base/timers.ts'
 import type { WireMessage } from '../protocol/frames.ts'
@@ -28,7 +28,10 @@ export interface Link {
   onClose(reason: Error): void
   /** Resolves when `bufferedBytes` is low again, or the link closed. */
   drained(): Promise<void>
-  /** Writes what is queued and ends the link; with a reason, `onClose` here gets that reason. */
+  /**
+   * Writes what is queued and ends the link; with a reason, `onClose` here gets that reason. ProtocolError: the other side
+   * said what it may not say, and who keeps a log of that (`IncomingOptions.onFault`) is told.
+   */
   close(reason?: Error): void
   /** Whether the link alone keeps this process alive (it does, unless `unref` is called). */
   ref(): void
@@ -93,6 +96,7 @@ export abstract class LinkCore implements Link {
 
   close(reason?: Error): void {
     if (this.#reason !== undefined) return
+    if (reason instanceof ProtocolError) this.onFault?.(reason)
     this.flush()
     this.finish(reason ?? new ConnectionLostError(`the link to ${describePeer(this.peer)} was closed here`), true)
   }

@@ -7,8 +7,8 @@
  */
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { prefixBytes } from '../protocol/frames.ts'
 import { atAddress, silent } from './address-error.ts'
 import { FramedBulk, maxBulkFrameBytes } from './bulk.ts'
@@ -49,12 +49,12 @@ export async function openRawBulk({ url, hello, token, timeoutMs }: RawBulkOptio
   return new Promise<BulkChannel>((resolve, reject) => {
     const { host, port } = hostAndPort(url)
     const fail = (error: unknown): void => {
-      clearTimeout(timer)
+      timer.cancel()
       socket.destroy()
       reject(atAddress(error, url))
     }
     const welcomed = (peer: PeerHello, rest: Buffer): void => {
-      clearTimeout(timer)
+      timer.cancel()
       socket.off('error', broke).off('close', closed)
       const channel = new RawBulk(socket, peer)
       reader = channel
@@ -74,7 +74,7 @@ export async function openRawBulk({ url, hello, token, timeoutMs }: RawBulkOptio
       fail(new ConnectionLostError(`cannot connect to ${url}: ${cause.message}`, { cause, details: { address: url } }))
     }
     const closed = (): void => fail(new ConnectionLostError('the other side closed the connection in the handshake'))
-    const timer = setTimeout(() => fail(silent(url, timeoutMs)), timeoutMs)
+    const timer = afterFairly(systemClock, timeoutMs, () => fail(silent(url, timeoutMs)), true)
     socket.on('error', ignore).on('error', broke).on('close', closed)
     socket.write(upgradeRequest({ url, path: '/v1/process/any', protocol: 'outpool-raw', token }))
     socket.write(encodeHello(hello, token))

@@ -1,4 +1,5 @@
 /** Questions over links: ids, timeouts, and an answer or an error for each, whatever becomes of the link. */
+import { afterFairly } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { ConnectionLostError, RequestTimeoutError } from '../base/errors.ts'
 import type { WireMessage } from '../protocol/frames.ts'
@@ -53,7 +54,7 @@ export class Requests {
     return new Promise((resolve, reject) => {
       const { timeoutMs } = options
       const timer = Number.isFinite(timeoutMs)
-        ? this.#clock.after(timeoutMs, () => this.#expire(id, timeoutMs), true)
+        ? afterFairly(this.#clock, timeoutMs, () => this.#expire(id, timeoutMs), true)
         : undefined
       this.#pending.set(id, { link, what, timer, resolve, reject })
       try {

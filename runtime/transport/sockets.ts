@@ -1,7 +1,7 @@
 /** What every connection needs of its socket, TCP or unix or TLS, without asking which it is. */
 import type { Duplex } from 'node:stream'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import { lastBytesMs, lingerMs } from '../base/limits.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 
 /** Idle time before the kernel probes a silent TCP peer. */
 const keepAliveDelayMs = 10_000
@@ -41,15 +41,13 @@ export function endGently(socket: Duplex): void {
   if (socket.destroyed) return
   socket.removeAllListeners('data')
   socket.on('error', ignore)
-  let timer = setTimeout(() => socket.destroy(), lastBytesMs)
-  timer.unref()
-  socket.once('close', () => clearTimeout(timer))
+  let timer = afterFairly(systemClock, lastBytesMs, () => socket.destroy())
+  socket.once('close', () => timer.cancel())
   socket.once('end', () => socket.end(() => socket.destroy()))
   socket.once('finish', () => {
     if (socket.readableEnded) return socket.destroy()
-    clearTimeout(timer)
-    timer = setTimeout(() => socket.destroy(), lingerMs)
-    timer.unref()
+    timer.cancel()
+    timer = afterFairly(systemClock, lingerMs, () => socket.destroy())
   })
   socket.end()
   socket.resume()
@@ -77,7 +75,6 @@ export interface MessageSocket {
 /** The same for a WebSocket, whose close frame was sent: `socket` is the one below it. */
 export function cutOffLater(webSocket: Pick<MessageSocket, 'bufferedAmount' | 'terminate'>, socket: Duplex): void {
   const waitMs = webSocket.bufferedAmount === 0 ? lingerMs : lastBytesMs
-  const timer = setTimeout(() => webSocket.terminate(), waitMs)
-  timer.unref()
-  socket.once('close', () => clearTimeout(timer))
+  const timer = afterFairly(systemClock, waitMs, () => webSocket.terminate())
+  socket.once('close', () => timer.cancel())
 }

@@ -2,9 +2,9 @@
 import type { Duplex } from 'node:stream'
 import { connect as connectNet } from 'node:net'
 import type { Socket } from 'node:net'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import { dialTimeoutMs, lastBytesMs } from '../base/limits.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { connectHint } from './address-error.ts'
 import type { DialTarget, Refusal } from './hello.ts'
 import { ignore, setKeepAlive } from './sockets.ts'
@@ -45,10 +45,9 @@ function watch(socket: Duplex, other: Duplex): void {
   socket.on('close', () => {
     // After an end in order the other side may still be writing what came before; anything else is a break.
     if (!socket.readableEnded || !other.writableEnded) return broken()
-    const timer = setTimeout(broken, lastBytesMs)
-    timer.unref()
-    if (other.closed) clearTimeout(timer)
-    else other.once('close', () => clearTimeout(timer))
+    const timer = afterFairly(systemClock, lastBytesMs, broken)
+    if (other.closed) timer.cancel()
+    else other.once('close', () => timer.cancel())
   })
   if (socket.destroyed) broken()
 }
@@ -66,9 +65,10 @@ export async function connectTo(
   const timeoutMs = options.timeoutMs ?? dialTimeoutMs
   const readyEvent = 'unix' in address || !isSecure(address.url) ? 'connect' : 'secureConnect'
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
+    const late = (): void => void socket.destroy(new Error(`no connection within ${timeoutMs} ms`))
+    const timer = afterFairly(systemClock, timeoutMs, late, true)
     const failed = (cause: Error): void => {
-      clearTimeout(timer)
+      timer.cancel()
       reject(
         new ConnectionLostError(`cannot connect to ${where}: ${connectHint(cause)}`, {
           cause,
@@ -78,7 +78,7 @@ export async function connectTo(
     }
     socket.once('error', failed)
     socket.once(readyEvent, () => {
-      clearTimeout(timer)
+      timer.cancel()
       socket.off('error', failed)
       resolve()
     })

@@ -1,8 +1,8 @@
 /** Turning an HTTP connection to a node's port into a plain byte stream. */
 import type { Duplex } from 'node:stream'
+import { afterFairly, systemClock } from '../base/clock.ts'
 import { ProtocolError } from '../base/errors.ts'
 import { dialTimeoutMs } from '../base/limits.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { parseRefusal, refusalError } from './hello.ts'
 import type { RefusalCode } from './hello.ts'
 import { readHead } from './read-head.ts'
@@ -47,7 +47,8 @@ export async function upgradeRaw(options: RawUpgrade): Promise<Duplex> {
   const { url, tls, timeoutMs = dialTimeoutMs } = options
   const socket = await connectTo({ url }, { timeoutMs, ...(tls && { tls }) })
   socket.write(upgradeRequest(options))
-  const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  const late = (): void => void socket.destroy(new Error(`no answer within ${timeoutMs} ms`))
+  const timer = afterFairly(systemClock, timeoutMs, late, true)
   try {
     await readHead(socket, (bytes) => parseAnswer(bytes, url))
     return socket
@@ -55,7 +56,7 @@ export async function upgradeRaw(options: RawUpgrade): Promise<Duplex> {
     socket.destroy()
     throw error
   } finally {
-    clearTimeout(timer)
+    timer.cancel()
   }
 }
 

@@ -276,4 +276,14 @@ describe('the handshake on a unix socket', () => {
     expect(faults.items).to.have.length(1)
     expect(faults.items[0]?.message).to.match(/^driver \w+ of node \w+: a frame of 4294967295 bytes was announced/)
   })
+
+  it('tells of a link that its user ends for what came by it, and of none that is ended for anything else', async () => {
+    const faults = new Inbox<Error>()
+    const { listener, links } = await bench.unix({ onFault: faults.put })
+    for (const reason of [new ConnectionLostError('it is over'), new ProtocolError('it may not say that')]) {
+      open(listener.path).write(encodeHello(goodHello, token))
+      ;(await links.take()).close(reason)
+    }
+    expect(faults.items.map(({ message }) => message)).to.deep.equal(['it may not say that'])
+  })
 })
