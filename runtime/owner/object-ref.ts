@@ -1,7 +1,7 @@
 /** The handle of an object, as user code holds it. */
 import { inspect } from 'node:util'
 import { longestTimerMs } from '../base/clock.ts'
-import { GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
+import { ConnectionLostError, GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
 import { onAbort } from '../base/on-abort.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { clearTimeout, setTimeout } from '../base/timers.ts'
@@ -107,6 +107,8 @@ export class ObjectRef<T = unknown> {
     Object.defineProperty(this.prototype, passedOn, {
       get(this: ObjectRef): RefTuple {
         if (this.#held.released) throw this.#disposed()
+        const over = this.#held.runtime.owner.values.closed
+        if (over !== undefined) throw this.#left(over)
         return this.#tuple
       },
     })
@@ -170,6 +172,13 @@ export class ObjectRef<T = unknown> {
     return new ObjectFreedError(`${this.#text()} was disposed; keep the ref for as long as you need its value`, {
       details: { key: this.id },
     })
+  }
+
+  #left(cause: Error): ConnectionLostError {
+    return new ConnectionLostError(
+      `${this.#text()} is of a connection to the cluster that is over, and its value with it: make it again (${cause.message})`,
+      { cause, details: { key: this.id } },
+    )
   }
 
   #text(): string {

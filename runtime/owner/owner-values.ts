@@ -44,7 +44,8 @@ export class OwnerValues {
   readonly #replication: Replication
   #borrowing!: Borrowing
   #lost!: LostObjects
-  #closed: Error | undefined
+  /** Why nothing is to be had of this process any more; set by `close`. */
+  closed: Error | undefined
   /** Objects that are kept as long as this process lives. */
   kept = 0
 
@@ -79,7 +80,7 @@ export class OwnerValues {
 
   /** Nothing is released, stored or awaited any more. */
   close(error: Error): void {
-    this.#closed = error
+    this.closed = error
     this.frees.close()
   }
 
@@ -216,14 +217,14 @@ export class OwnerValues {
   }
 
   release(owner: ProcessId, number: ObjectNumber): void {
-    if (this.#closed !== undefined) return
+    if (this.closed !== undefined) return
     this.#borrowing.state.release(owner, number)
     if (owner !== this.#host.self.process) this.#borrowing.released()
   }
 
   /** What is known at once of an object: its outcome, or why there will be none. */
   known([owner, number, node]: RefTuple): Outcome | undefined {
-    if (this.#closed !== undefined) return ['error', compactError(this.#closed)]
+    if (this.closed !== undefined) return ['error', compactError(this.closed)]
     if (owner !== this.#host.self.process) return undefined
     if (!this.#table.has(number)) return ['error', compactError(freed([owner, number, node]))]
     let outcome = this.#objects.outcome(number)
@@ -313,7 +314,7 @@ export class OwnerValues {
 
   /** An object that was put has its value, or will have none: at the end of everything, too, whoever waits is told. */
   #made(number: ObjectNumber, outcome: Outcome): void {
-    const end = this.#closed
+    const end = this.closed
     this.#objects.settle(number, end === undefined ? outcome : ['error', compactError(end)])
     if (end === undefined) this.release(this.#host.self.process, number)
   }

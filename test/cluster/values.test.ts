@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { createServer } from 'node:net'
-import { get, init, put, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
+import { ConnectionLostError, get, init, put, registerErrorClass, remote, shutdown, TaskError } from 'outpool'
 import type { ObjectRef } from 'outpool'
 import { Pool } from 'outpool/multiprocessing'
 import { difference } from '../unit/objects/same-value.ts'
@@ -274,5 +274,36 @@ describe('errors that a task throws', () => {
       }).run(),
     )
     expect(error).to.be.instanceOf(TypeError).and.include({ message: 'with a function', code: 'E_KEPT' })
+  })
+})
+
+describe('refs of a connection that is over', () => {
+  usePlainWorkers()
+
+  it('are refused by name as arguments of the next one, also inside of others', async () => {
+    const length = remote((array: Float64Array) => array.length)
+    const start = (): Promise<unknown> => init({ numCpus: 1 })
+    await start()
+    const refs = [await put(new Float64Array(100_000)), await put(5)] as ObjectRef<Float64Array>[]
+    const made = length.remote(refs[0] as ObjectRef<Float64Array>)
+    expect(await made.get()).to.equal(100_000)
+    await shutdown()
+    await start()
+    try {
+      for (const ref of [...refs, made as unknown as ObjectRef<Float64Array>]) {
+        const failures = [rejection(length.run(ref)), rejection(put({ deep: [ref] })), rejection(ref.get())]
+        const [argument, inside, own] = await Promise.all(failures)
+        for (const error of [argument, inside])
+          expect(error)
+            .to.be.instanceOf(ConnectionLostError)
+            .with.property('message')
+            .that.contains(ref.id)
+            .and.contains('make it again')
+        expect(own).to.be.instanceOf(ConnectionLostError)
+      }
+      expect(await length.run(new Float64Array(3))).to.equal(3)
+    } finally {
+      await shutdown()
+    }
   })
 })
