@@ -15,6 +15,7 @@ import type { LeaseRecord } from './lease-record.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { Peers } from './peers.ts'
 import { prefetch } from './prefetch.ts'
+import { SilentNodes } from './silent-nodes.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { Failure, Grant, SchedulingClass, StoryEvent, SubmitEffects, TaskTemplate } from './submit-types.ts'
 import { emptyChunk, slotOf, type TaskTable } from './task-table.ts'
@@ -75,6 +76,7 @@ export class Leasing implements SubmitEffects {
   readonly #slab: ByteSlab
   readonly #latePins: LatePins
   readonly #frees: Frees
+  readonly #silent: SilentNodes
   readonly #leases = new Map<number, OpenLease>()
   readonly #links = new WeakMap<Link, WorkerLink>()
   /** Questions to node managers by request id: what to do with the answer. */
@@ -99,6 +101,7 @@ export class Leasing implements SubmitEffects {
     this.#slab = parts.slab
     this.#latePins = parts.latePins
     this.#frees = parts.frees
+    this.#silent = new SilentNodes(parts.host)
     this.#events = events
   }
 
@@ -320,6 +323,7 @@ export class Leasing implements SubmitEffects {
   }
 
   nodeDead(node: NodeId, reason: string): void {
+    this.#silent.dead(node)
     for (const [id, question] of this.#questions) if (question.node === node) this.#questions.delete(id)
     const dead = [...this.#leases].filter(([, lease]) => lease.grant.node === node)
     for (const [index] of dead) this.#looks.end(index)
@@ -364,9 +368,10 @@ export class Leasing implements SubmitEffects {
   /** Asks a node manager until it answers or is declared dead. */
   #ask(node: NodeId, answer: (message: Message) => void, build: (id: number) => Message): void {
     const id = this.#nextQuestion++
+    const failed = this.#silent.asked(node, () => this.#askAgain(ask))
     const ask = (): void => {
       if (this.#closed || !this.#questions.has(id)) return
-      this.#nodes.send(node, build(id), () => this.#askAgain(ask))
+      this.#nodes.send(node, build(id), failed)
     }
     this.#questions.set(id, { node, answer, ask })
     ask()
