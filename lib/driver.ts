@@ -9,6 +9,7 @@ import { ConnectionLostError, OutpoolError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
 import { spareMemory } from '../runtime/base/spare-memory.ts'
 import { clearInterval, setInterval, setTimeout } from '../runtime/base/timers.ts'
+import { workingFolder } from '../runtime/base/working-folder.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { startLocal, type LocalNode } from '../runtime/cluster/local.ts'
 import { saysPermissions } from '../runtime/cluster/permissions.ts'
@@ -146,7 +147,7 @@ class Driver implements DriverHandle {
     if (home.runFolder !== undefined) this.#awake = waitAwake('owner', home.runFolder)
     if (this.#stopped) return home.close()
     if (this.#waits > 0) home.ref()
-    await home.startJob({ pid: process.pid, cwd: process.cwd() })
+    await home.startJob({ pid: process.pid, cwd: workingFolder() })
   }
 
   async #openStore(home: Home): Promise<ObjectStore> {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import vm from 'node:vm'
 import { BoundedMap } from '../base/bounded-map.ts'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
+import { workingFolder } from '../base/working-folder.ts'
 import { textCache } from './text-cache.ts'
 import { textLabel } from './text-label.ts'
 
@@ -134,7 +135,7 @@ function scriptOf(prefix: string, text: string, suffix: string, name: string): v
   evaluated.set(url, before === undefined || before === whole ? whole : null)
   // Stack traces show the sourceURL; the file name is the base of `import()`, and needs to be in the working folder.
   return new vm.Script(whole, {
-    filename: join(process.cwd(), '[outpool]'),
+    filename: join(workingFolder(), '[outpool]'),
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
 }

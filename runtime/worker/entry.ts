@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { monotonicMs } from '../base/clock.ts'
 import { isProcessId } from '../base/ids.ts'
 import { setTimeout } from '../base/timers.ts'
+import { workingFolder } from '../base/working-folder.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
 import { TokenFile } from '../transport/token-file.ts'
@@ -11,6 +12,8 @@ import type { TokenRing } from '../transport/tokens.ts'
 import { startWorker } from './worker-process.ts'
 
 const [runFolder = '', worker = ''] = process.argv.slice(2)
+// Where the folder of its node has been removed, tasks are in one that is there.
+process.chdir(workingFolder())
 // User code sees the arguments of a program without any.
 process.argv.splice(2)
 

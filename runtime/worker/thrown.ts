@@ -4,6 +4,7 @@
  * by its name (`value-errors.ts`).
  */
 import { maxErrorBytes } from '../base/limits.ts'
+import { workingFolder } from '../base/working-folder.ts'
 import { isCopy } from '../code/captures/origins.ts'
 import { compactBytes } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
@@ -51,7 +52,7 @@ function explainImport(error: unknown): void {
   const [, what] = /^(Cannot find .*) imported from .*\[outpool\]$/.exec(error.message) ?? []
   if (what === undefined) return
   error.message =
-    `${what}: what the text of a function imports is looked for from the working folder of its worker, ${process.cwd()}. ` +
+    `${what}: what the text of a function imports is looked for from the working folder of its worker, ${workingFolder()}. ` +
     'Import it at the top of the module, and use that in the function: then it goes along; or install it on every node'
 }
 

@@ -62,3 +62,23 @@ describe('a worker file in TypeScript', () => {
     })
   }
 })
+
+describe('a program whose working folder has been removed, as that of an old release is', () => {
+  it('runs, and its tasks have one', async () => {
+    const program = new Project({
+      'main.mjs': `import { remote, shutdown } from '${library}'
+const where = remote(() => process.cwd())
+console.log(await where.run())
+await shutdown()
+`,
+    })
+    try {
+      const command = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$1"'
+      const args = ['-c', command, process.execPath, program.path('main.mjs')]
+      const { stdout } = await run('sh', args, { cwd: program.path('.') })
+      expect(stdout).to.equal('/\n')
+    } finally {
+      program.remove()
+    }
+  })
+})

@@ -6,9 +6,9 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
-import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RuntimeEnvSetupError } from '../../base/errors.ts'
+import { workingFolder } from '../../base/working-folder.ts'
 import type { LocateModule } from '../load.ts'
 import { installedPackageOf, readJson } from '../modules/npm-package.ts'
 import { localUrl } from '../own-modules.ts'
@@ -127,7 +127,7 @@ function namespaceNow(at: string): object {
 function findModule(url: string, npm: NeededModule['package']): string | undefined {
   if (!url.startsWith('file:') || existsSync(fileURLToPath(url))) return url
   if (npm === undefined) return undefined
-  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+  for (let folder = workingFolder(); ; folder = dirname(folder)) {
     const root = join(folder, 'node_modules', npm.name)
     if (readJson(join(root, 'package.json'))?.version === npm.version && existsSync(join(root, npm.path)))
       return pathToFileURL(join(root, npm.path)).href

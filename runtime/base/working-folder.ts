@@ -1,0 +1,10 @@
+import { parse } from 'node:path'
+
+/** Of this process; the root where that folder has been removed, as those of old releases are. */
+export function workingFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return parse(process.execPath).root
+  }
+}
