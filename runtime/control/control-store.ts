@@ -95,7 +95,7 @@ export class ControlStore {
    */
   static async open(options: ControlStoreOptions): Promise<ControlStore> {
     const { epoch: before, writes } = await options.persistence.load()
-    const epoch = Math.max(before + 1, Math.floor((options.wallNow ?? Date.now)() / 1000))
+    const epoch = Math.max(before + 1, (options.wallNow ?? Date.now)())
     await options.persistence.saveEpoch(epoch)
     return new ControlStore(options, { before, epoch }, writes)
   }
@@ -219,8 +219,11 @@ export class ControlStore {
 
   #nodesHeld({ id }: Attached, headEpoch: number, rows: readonly NodeRow[]): void {
     if (this.#membership.nodeOf(id) === undefined) return
-    if (headEpoch > this.#epochBefore && headEpoch !== this.epoch) this.#doubtJobs()
-    this.#follow(this.#membership.handle({ kind: 'remembered', link: id, rows }))
+    const areTablesOld = headEpoch > this.#epochBefore && headEpoch !== this.epoch
+    if (areTablesOld) this.#doubtJobs()
+    // Else this head knows better who is dead: it has forgotten those that a node remembers and it does not.
+    const news = areTablesOld ? rows : rows.filter(({ state }) => state !== 'dead')
+    this.#follow(this.#membership.handle({ kind: 'remembered', link: id, rows: news }))
   }
 
   /** These tables are older than what the nodes have seen: jobs that are not in them may be running. */

@@ -280,7 +280,7 @@ describe('ControlStore', () => {
     expect(second.epoch).to.be.above(first.epoch)
     const persistence = new MemoryPersistence()
     await open({ persistence, wallNow: () => 9_000 })
-    expect((await open({ persistence, wallNow: () => 0 })).epoch).to.equal(10)
+    expect((await open({ persistence, wallNow: () => 0 })).epoch).to.equal(9_001)
   })
 
   it('whose tables are older than what its nodes have seen waits for the homes of jobs before it says that they are over', async () => {
@@ -294,6 +294,11 @@ describe('ControlStore', () => {
     await a.say([MessageType.jobsHeld, [running], []])
     await clock.pass(10_000, turns)
     expect(b.take(MessageType.jobEnd).map((message) => message[1])).to.deep.equal([over])
+    const dead = b.row({ id: newProcessId(), state: 'dead' })
+    await b.say([MessageType.nodesHeld, 7, [dead]])
+    await b.say([MessageType.nodesHeld, store.epoch, [{ ...dead, id: newProcessId() }]])
+    expect(store.nodes().filter(({ state }) => state === 'dead')).to.have.length(1)
+    await clock.pass(10_000, turns)
     // From then on it knows them all.
     await b.say([MessageType.jobsHeld, [], [running, newProcessId()]])
     expect(b.take(MessageType.jobEnd)).to.have.length(1)

@@ -23,6 +23,7 @@ const turns = async (): Promise<void> => {
 class Head {
   /** What it was asked of the tables. */
   readonly operations: TableOperation[] = []
+  static #starts = 0
   readonly #persistence: MemoryPersistence
   #left: number
   #cut: () => void = () => undefined
@@ -44,7 +45,7 @@ class Head {
     const persistence = Object.assign(Object.create(kept) as MemoryPersistence, {
       ...{ write, load: () => kept.load(), saveEpoch: (epoch: number) => kept.saveEpoch(epoch) },
     })
-    const store = await ControlStore.open({ clock, persistence })
+    const store = await ControlStore.open({ clock, persistence, wallNow: () => ++Head.#starts })
     const hellos = [
       peerHello({ kind: 'node', node: nodeId, process: nodeId }),
       peerHello({ kind: 'head', node: id(1), process: id(1) }),
