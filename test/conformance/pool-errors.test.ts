@@ -46,6 +46,8 @@ describe('a pool without workers', () => {
     const text = `
       import PQueue from 'outpool/p-queue'
       await new PQueue().add(() => 1).catch((error) => console.log(error.message))`
+    // Node 20 knows it by its first name alone.
+    const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
     for (const [node, what] of [
       [['--allow-fs-read=*', '--allow-worker'], 'FileSystemWrite'],
       [['--allow-fs-read=*', '--allow-fs-write=*', '--allow-worker'], 'ChildProcess'],
@@ -54,7 +56,7 @@ describe('a pool without workers', () => {
         packages: { 'p-queue': 'p-queue' },
         files: { 'main.mjs': text },
         main: 'main.mjs',
-        node: ['--no-warnings', '--experimental-permission', ...node],
+        node: ['--no-warnings', flag, ...node],
       })
       expect(stdout).to.include(`permission model is on, and refuses ${what}. Start the program with --allow-fs-read=*`)
     }
