@@ -76,6 +76,8 @@ class Driver implements DriverHandle {
   readonly #logs: LogPrinter
   readonly #nodeListeners = new Set<() => void>()
   readonly #onExit = (): void => this.#local?.stopNow()
+  /** However the program ends. */
+  readonly #onLastExit = (): void => this.#owner.values.unread.end()
   /** The program has nothing left to do: what its workers printed last is still to be read. */
   readonly #onBeforeExit = (): void => void this.#leave()
   #home: Home | undefined
@@ -108,6 +110,7 @@ class Driver implements DriverHandle {
     setDefaultRuntimeEnv(this.runtime, options.runtimeEnv)
     setCurrentRuntime(this.runtime)
     process.once('beforeExit', this.#onBeforeExit)
+    process.once('exit', this.#onLastExit)
     this.ready = this.#connect()
     this.ready.catch((error: unknown) => this.#fail(error as Error))
   }
@@ -129,6 +132,7 @@ class Driver implements DriverHandle {
     this.#home?.close()
     process.off('exit', this.#onExit)
     process.off('beforeExit', this.#onBeforeExit)
+    process.off('exit', this.#onLastExit)
   }
 
   /** Nodes of a cluster look at the output of their workers every 100 ms. */
@@ -315,6 +319,7 @@ class Driver implements DriverHandle {
     this.#stopped = true
     if (current === this) current = undefined
     if (currentRuntime() === this.runtime) setCurrentRuntime(undefined)
+    this.#owner.values.unread.end()
     this.#owner.close(error, { kind: 'class-closed', reason: error.message, left })
     clearInterval(this.#keepAlive)
     this.#memory.stop()

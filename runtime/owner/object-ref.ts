@@ -107,8 +107,9 @@ export class ObjectRef<T = unknown> {
     Object.defineProperty(this.prototype, passedOn, {
       get(this: ObjectRef): RefTuple {
         if (this.#held.released) throw this.#disposed()
-        const over = this.#held.runtime.owner.values.closed
+        const { closed: over, unread } = this.#held.runtime.owner.values
         if (over !== undefined) throw this.#left(over)
+        unread.passedOn(this.#tuple)
         return this.#tuple
       },
     })

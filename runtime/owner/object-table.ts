@@ -17,6 +17,9 @@ import { itemChunk, slotOf, TaskState, type TaskTable } from './task-table.ts'
 export type Outcome = ObjectTuple & { unread?: boolean; lost?: string }
 type Waiter = ((outcome: Outcome) => void) | SlotReader
 
+/** In the place of a waiter: somebody has waited, or may yet. */
+const asked: Waiter = () => {}
+
 /** Of how copies were lost, so many characters at most before the next one. */
 const mostWords = 500
 /** How an object was lost that was freed, and whose number lineage keeps. */
@@ -29,6 +32,8 @@ export class ObjectTable {
   readonly #table: TaskTable
   /** Copies that were added, or made again: each is told from what was in the same place before. */
   #copies = 0
+  /** There may be errors that nobody has read. */
+  #mayBeUnread = false
 
   constructor(table: TaskTable) {
     this.#table = table
@@ -101,7 +106,8 @@ export class ObjectTable {
     const page = this.#table.page(number)
     if (page === undefined) return
     const held = page.slot[slotOf(number)]
-    if (held === waiter) page.slot[slotOf(number)] = undefined
+    // It was asked for, whatever becomes of it.
+    if (held === waiter) page.slot[slotOf(number)] = asked
     else if (Array.isArray(held) && !isOutcome(held)) {
       const at = held.indexOf(waiter)
       if (at >= 0) held.splice(at, 1)
@@ -119,7 +125,10 @@ export class ObjectTable {
         ? ['stored', became[1], became[2].map((holder) => this.#copyAt(holder))]
         : became
     // The results of one failed task share its outcome: one that was read is enough.
-    if (outcome[0] === 'error') outcome.unread = outcome.unread !== false && waiters.length === 0
+    if (outcome[0] === 'error') {
+      outcome.unread = outcome.unread !== false && (held === undefined || isOutcome(held))
+      this.#mayBeUnread ||= outcome.unread
+    }
     page.slot[slot] = outcome[0] === 'inline' ? owned(outcome[1]) : outcome
     if (page.state[slot] === TaskState.none) page.state[slot] = TaskState.settled
     for (const waiter of waiters) wake(waiter, outcome)
@@ -177,10 +186,34 @@ export class ObjectTable {
     for (const waiter of waitersIn(held)) wake(waiter, ['inline', bytes])
   }
 
+  /** Somebody else was given the ref: that may ask, or not. */
+  passedOn(number: ObjectNumber): void {
+    const page = this.#table.page(number)
+    if (page === undefined) return
+    const slot = slotOf(number)
+    const held = page.slot[slot]
+    if (held === undefined) page.slot[slot] = asked
+    else if (isOutcome(held) && held[0] === 'error') held.unread = false
+  }
+
+  /** Errors that nobody has read, each once for all results of its task; they count as read from now on. */
+  takeUnread(): Uint8Array[] {
+    const errors: Uint8Array[] = []
+    if (!this.#mayBeUnread) return errors
+    this.#mayBeUnread = false
+    for (const number of this.#table.numbers()) {
+      const held = this.#table.at(number).slot[slotOf(number)]
+      if (held instanceof Uint8Array || !isOutcome(held) || held[0] !== 'error' || held.unread !== true) continue
+      held.unread = false
+      errors.push(held[1])
+    }
+    return errors
+  }
+
   /** Whether anybody waits for it. */
   isAwaited(number: ObjectNumber): boolean {
     const held = this.#table.page(number)?.slot[slotOf(number)]
-    return !isOutcome(held) && waitersIn(held).length > 0
+    return !isOutcome(held) && waitersIn(held).some((waiter) => waiter !== asked)
   }
 
   /** Adds a place where a stored object lies too. */

@@ -23,6 +23,7 @@ import { isLost, type ObjectTable, type Outcome } from './object-table.ts'
 import { compactError } from './outcomes.ts'
 import type { Replication } from './replication.ts'
 import { noChunk, slotOf, type TaskTable } from './task-table.ts'
+import { UnreadFailures } from './unread-failures.ts'
 
 export interface ValueParts {
   readonly host: OwnerHost
@@ -40,6 +41,7 @@ export class OwnerValues {
   readonly #access: ObjectAccess
   /** What nodes are told of objects that are gone. */
   readonly frees: Frees
+  readonly unread: UnreadFailures
   readonly #copies: Copies
   readonly #replication: Replication
   #borrowing!: Borrowing
@@ -55,6 +57,7 @@ export class OwnerValues {
     this.#objects = parts.objects
     this.#access = parts.access
     this.frees = new Frees(parts)
+    this.unread = new UnreadFailures(parts)
     this.#replication = parts.replication
     const isHeld = (number: ObjectNumber): boolean => this.#table.has(number) && this.isHeld(number)
     this.#copies = new Copies({ ...parts, frees: this.frees, isHeld })
@@ -355,10 +358,7 @@ export class OwnerValues {
       if (this.#replication.size > 0) this.#replication.drop(number)
       this.frees.free(number, outcome[2])
     }
-    if (outcome?.[0] === 'error' && outcome.unread === true) {
-      outcome.unread = false
-      this.#host.warn(`a task failed and nobody read its result: ${this.#access.textOf(outcome[1])}`)
-    }
+    if (outcome?.[0] === 'error') this.unread.dropped(outcome)
     if (this.frees.size > 0) this.frees.dropped(number)
     this.#lost.recovery.dropped(number)
     if (!this.#lost.lineage.unheld(number)) this.#table.release(number)

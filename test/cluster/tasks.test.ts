@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +19,7 @@ import {
   wait,
 } from 'outpool'
 import { Trace, usePlainWorkers } from './support.ts'
+import { withoutStoreLine } from '../tools/native.ts'
 import { rejection } from '../tools/rejection.ts'
 
 const tasks = new URL('fixtures/tasks.mjs', import.meta.url)
@@ -454,6 +456,32 @@ describe('an owner', () => {
     await shutdown()
     expect(complaints).to.have.length(1)
     expect(complaints[0]).to.match(/nobody read.*unread/)
+  })
+
+  it('tells at its end of failures whose refs are still there, and of none that was asked for or passed on', async () => {
+    const program = `
+      import { cancel, get, remote, wait } from ${JSON.stringify(new URL('../../dist/lib/index.js', import.meta.url).href)}
+      const fail = remote(function fail(text) { throw new Error(text) })
+      const slow = remote((text) => new Promise((_, reject) => setTimeout(reject, 50, new Error(text))))
+      const box = remote(() => new Promise((resolve) => setTimeout(resolve, 10)))
+      const never = remote(() => new Promise(() => {}))
+      globalThis.refs = [fail.remote('never asked for'), fail.options({ numReturns: 2 }).remoteMany('nor that')]
+      await wait([fail.remote('waited for')])
+      await fail.run('run').catch(() => {})
+      await get([fail.remote('first'), slow.remote('one behind the first')]).catch(() => {})
+      await slow.remote('not in time').get({ timeout: 1 }).catch(() => {})
+      await box.run({ inside: [slow.remote('passed on')] })
+      cancel(globalThis.cancelled = never.remote())
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      if (process.argv[1] === 'exit') process.exit()`
+    for (const how of ['', 'exit']) {
+      const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program, how], { encoding: 'utf8' })
+      const told = withoutStoreLine(stderr)
+      expect(told, how).to.match(
+        /^outpool: 2 tasks failed and nobody asked for their results \(.*\); the first: Error: never asked for\n/,
+      )
+      expect(told.match(/outpool:|Error:/g), told).to.have.length(2)
+    }
   })
 })
 
