@@ -7,7 +7,15 @@ import { decodeFrame, FrameBuilder, FrameSplitter, prefixBytes } from '../protoc
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
 import { describePeer, LinkCore } from './link.ts'
-import { cutOffLater, endGently, peerAddress, setKeepAlive, setReferenced, type MessageSocket } from './sockets.ts'
+import {
+  cutOffLater,
+  endGently,
+  peerAddress,
+  restOf,
+  setKeepAlive,
+  setReferenced,
+  type MessageSocket,
+} from './sockets.ts'
 
 /** A frame without messages. */
 const emptyFrame = new FrameBuilder(frameBytes).take()
@@ -120,19 +128,25 @@ abstract class FramedLink extends LinkCore {
 /** Length-prefixed frames on a connected socket (a unix socket, or one that was upgraded to a plain byte stream). */
 export class StreamLink extends FramedLink {
   readonly kind = 'unix'
+  readonly #written: (error?: Error | null) => void
 
   constructor(socket: Duplex, peer: PeerHello, frameLimitBytes: number = maxFrameBytes) {
     super(socket, peer, frameLimitBytes)
     const splitter = new FrameSplitter(frameLimitBytes, (bytes, start, stop) => this.receive(bytes, start, stop))
-    socket.on('data', (chunk: Buffer) => {
+    const read = (chunk: Buffer): void => {
       if (this.closed) return
       try {
         splitter.push(chunk)
       } catch (error) {
         this.broken(error)
       }
-    })
+    }
+    socket.on('data', read)
     socket.on('end', () => this.lost(undefined))
+    // A worker that has ended answered before that what it answered, whether or not it was written to since.
+    this.#written = (error) => {
+      if (error && !this.closed) for (const chunk of restOf(socket)) read(chunk)
+    }
   }
 
   protected get queuedBytes(): number {
@@ -140,13 +154,13 @@ export class StreamLink extends FramedLink {
   }
 
   protected write(frame: Buffer): boolean {
-    this.socket.write(frame)
+    this.socket.write(frame, this.#written)
     // A socket that took everything in its synchronous attempt reports nothing buffered.
     return this.socket.writableLength === 0
   }
 
   protected beat(): void {
-    this.socket.write(emptyFrame)
+    this.socket.write(emptyFrame, this.#written)
   }
 
   protected shut(graceful: boolean): void {

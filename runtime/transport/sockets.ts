@@ -1,4 +1,5 @@
 /** What every connection needs of its socket, TCP or unix or TLS, without asking which it is. */
+import { readSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import { lastBytesMs, lingerMs } from '../base/limits.ts'
@@ -51,6 +52,33 @@ export function endGently(socket: Duplex): void {
   })
   socket.end()
   socket.resume()
+}
+
+/** More than the system keeps for a socket of ours. */
+const restBytes = 65_536
+
+/**
+ * What has arrived on a socket and was not read, for the callback of a write that failed: the other side is gone, the last
+ * that it said is here, and Node throws that away with the socket as soon as the callback returns. Empty where the system
+ * does not give it out (TLS, Windows).
+ */
+export function* restOf(socket: Duplex): Generator<Buffer> {
+  for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) yield chunk
+  const { _handle: handle, encrypted } = socket as Duplex & { _handle?: { fd?: number } | null; encrypted?: boolean }
+  const fd = handle?.fd ?? -1
+  if (fd < 0 || encrypted === true) return
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(restBytes)
+    let length: number
+    try {
+      length = readSync(fd, chunk)
+    } catch {
+      // Nothing more is there, or the connection was reset.
+      return
+    }
+    if (length === 0) return
+    yield chunk.subarray(0, length)
+  }
 }
 
 export function ignore(): void {}

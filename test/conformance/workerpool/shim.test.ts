@@ -129,6 +129,22 @@ describe('workerpool: the shim, where it differs from the original', () => {
       expect((explain(pool) as WorkerpoolReport).workers.reduce((sum, { items }) => sum + items, 0)).to.equal(18 + 299)
     })
 
+  it('has what a worker answered before its end, also where this process was busy and gave it more first', async () => {
+    const pool = create(script, { maxWorkers: 1 })
+    const call = async (n: number): Promise<unknown> => reason(pool.exec('endAt', [n, 40, 'kill']) as never)
+    for (let round = 0; round < 8; round++) {
+      await Promise.all([1, 2, 3, 4, 5].map(call))
+      const first = Array.from({ length: 60 }, (_, n) => call(n))
+      await new Promise((resolve) => setImmediate(resolve))
+      for (const until = performance.now() + 60; performance.now() < until;);
+      const found = await Promise.all([...first, ...Array.from({ length: 60 }, (_, n) => call(100 + n))])
+      expect(
+        found.flatMap((one, n) => (one === 'it resolved' ? [] : [n])),
+        `round ${round}`,
+      ).to.deep.equal([40])
+    }
+  })
+
   it('runs what waits behind a crash with the strategy lifo, too', async () => {
     const pool = create(script, { maxWorkers: 1, queueStrategy: 'lifo' })
     await pool.exec('add', [1, 2])

@@ -1,7 +1,13 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect as connectTo, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { ConnectionLostError, ProtocolError } from '../../../runtime/base/errors.ts'
 import { frameMessages, linkHighWaterBytes } from '../../../runtime/base/limits.ts'
 import { dial } from '../../../runtime/transport/dial.ts'
+import { StreamLink } from '../../../runtime/transport/framed-link.ts'
 import { peerHello } from '../../../runtime/transport/hello.ts'
 import type { Link } from '../../../runtime/transport/link.ts'
 import { memoryPair } from '../../../runtime/transport/memory.ts'
@@ -220,3 +226,33 @@ for (const kind of ['unix', 'websocket'] as const)
       ])
     })
   })
+
+describe('what a peer said before its process ended', () => {
+  let folder: string
+  let server: Server
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'links-'))
+    server = createServer().listen(join(folder, 's'))
+    await once(server, 'listening')
+  })
+  afterEach(() => {
+    server.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('arrives, also where the first that is heard of its end is a write that fails', async () => {
+    const socket = connectTo(join(folder, 's'))
+    const [[far]] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, once(socket, 'connect')])
+    const said = new StreamLink(far, peerHello(hello()))
+    const near = new StreamLink(socket, peerHello(hello('driver')))
+    const ear = new Ear(near)
+    for (let i = 0; i < 200; i++) said.send([1, i, new Uint8Array(500)])
+    said.flush()
+    // Closed by the system at once, as that of a killed process; nobody has read anything meanwhile.
+    far.destroy()
+    near.send([2])
+    near.flush()
+    expect(await ear.closed.take()).to.be.instanceOf(ConnectionLostError)
+    expect(ear.messages.items.map((message) => message[1])).to.deep.equal([...Array(200).keys()])
+  })
+})
