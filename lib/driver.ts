@@ -320,7 +320,7 @@ class Driver implements DriverHandle {
     if (current === this) current = undefined
     if (currentRuntime() === this.runtime) setCurrentRuntime(undefined)
     this.#owner.values.unread.end()
-    this.#owner.close(error, { kind: 'class-closed', reason: error.message, left })
+    this.#owner.close(error, { kind: 'class-closed', reason: error.message, left, by: error })
     clearInterval(this.#keepAlive)
     this.#memory.stop()
   }

@@ -31,6 +31,12 @@ const pollMs = 500
 const tailBytes = 64 * 1024
 
 export async function logs(flags: LogsFlags): Promise<void> {
+  const isChosen = flags.node !== undefined || flags.worker !== undefined || flags.task !== undefined
+  if (flags.follow && !isChosen)
+    throw new CommandError(
+      'what is to be followed? --node, --worker or --task says it; outpool logs lists what there is',
+      exitCodes.usage,
+    )
   const { status, token } = await findCluster(flags)
   if (flags.task !== undefined) return logsOfTask(flags.task, flags, { status, token })
   const nodes = flags.node === undefined ? status.nodes : [chosenNode(status.nodes, flags.node)]

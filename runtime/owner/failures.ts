@@ -1,8 +1,10 @@
 /** The error that a task ends with when it got no answer of its own. */
 import {
+  AuthenticationError,
   ConnectionLostError,
   NodeDiedError,
   type OutpoolError,
+  ProtocolVersionError,
   RuntimeEnvSetupError,
   TaskCancelledError,
   TaskTimeoutError,
@@ -63,7 +65,10 @@ export function failureError(
       })
     case 'class-closed': {
       const became = startOf === undefined ? 'was not run to its end' : 'was not started'
-      return new ConnectionLostError(`${whatOf(name, startOf)} ${became}: ${failure.reason}`, { details })
+      // A program that was refused is told so by its first call as by `init`.
+      const { by } = failure
+      const Refused = [AuthenticationError, ProtocolVersionError].find((refused) => by instanceof refused)
+      return new (Refused ?? ConnectionLostError)(`${whatOf(name, startOf)} ${became}: ${failure.reason}`, { details })
     }
   }
 }

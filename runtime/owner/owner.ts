@@ -325,7 +325,7 @@ export class Owner {
   }
 
   /** Everything that has not settled fails; leases are given back, links closed. */
-  close(error: Error, failure: Failure = { kind: 'class-closed', reason: error.message }): void {
+  close(error: Error, failure: Failure = { kind: 'class-closed', reason: error.message, by: error }): void {
     if (this.#closed !== undefined) return
     this.state.close(failure)
     this.#closed = error

@@ -25,7 +25,7 @@
  * 6. At the last handle, one `refRemove` per announcement goes to the owner, named by who announced (see
  *    reference-owned.ts: they may overtake each other). `flush` sends them in batches.
  * 7. The refs inside a result, or inside a value that was `put`, are held by the object that contains them, until that
- *    is freed. Decoding the value of somebody else's object r gives refs that r protects: r stays pinned until this
+ *    is freed; those of each value that it had, where it was made again. Decoding the value of somebody else's object r gives refs that r protects: r stays pinned until this
  *    process has announced itself for each of them (`decodeWithin`).
  *
  * Values that contain each other in a circle keep each other alive until their owner ends.
@@ -129,14 +129,16 @@ export class ReferenceState {
     this.#announceAll({ waits: 0, pins: [container], reply: undefined }, [], unknown)
   }
 
-  /** An object of this process has a value now, with these refs inside. They are held here, and stay so until it is freed. */
+  /**
+   * An object of this process has a value now, with these refs inside. They are held here, and stay so until it is freed;
+   * where it was made again, so do those of its value before: somebody may be reading an old copy of that.
+   */
   contain(number: ObjectNumber, refs: readonly RefTuple[]): void {
-    const before = this.#owned.contents.get(number)
     invariant(this.#owned.isLive(number), `object ${number} gets contents and is not alive`)
+    if (refs.length === 0) return
     for (const ref of refs) this.retain(ref)
-    if (refs.length > 0) this.#owned.contents.set(number, refs)
-    else this.#owned.contents.delete(number)
-    for (const [owner, inner] of before ?? []) this.release(owner, inner)
+    const before = this.#owned.contents.get(number)
+    this.#owned.contents.set(number, before === undefined ? refs : [...before, ...refs])
   }
 
   /** The task ends, and its reply goes to `submitter`; `contained` are the refs in its results, each held still. */

@@ -49,8 +49,8 @@ export type Failure =
   | WorkerFailure
   | { readonly kind: 'unschedulable'; readonly text: string }
   | { readonly kind: 'setup'; readonly text: string }
-  /** `left`: with everything else of this process, which leaves. */
-  | { readonly kind: 'class-closed'; readonly reason: string; readonly left?: boolean }
+  /** `left`: with everything else of this process, which leaves; `by`: what ended it all. */
+  | { readonly kind: 'class-closed'; readonly reason: string; readonly left?: boolean; readonly by?: Error }
 
 /** A lease as granted, before it is opened. */
 export interface Grant {

@@ -293,6 +293,11 @@ describe('operating a cluster', function () {
     await over
     expect((await run(`logs --node ${head.id} --address ${head.url}`)).code).to.equal(0)
     expect((await run(`logs --worker zz --address ${head.url}`)).code).to.equal(1)
+    const all = await run(`logs --follow --address ${head.url}`)
+    expect([all.code, all.err]).to.deep.equal([
+      2,
+      'outpool: what is to be followed? --node, --worker or --task says it; outpool logs lists what there is\n',
+    ])
   })
 
   it('shows each node with its versions, and finds nothing wrong with a cluster that is well', async () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { AuthenticationError, ConnectionLostError, ProtocolVersionError } from '../../../runtime/base/errors.ts'
 import type { NodeId } from '../../../runtime/base/ids.ts'
 import type { ExitReport } from '../../../runtime/protocol/messages.ts'
 import { failureError } from '../../../runtime/owner/failures.ts'
@@ -32,6 +33,23 @@ describe('what a task ends with whose worker was ended by a signal', () => {
     const full = 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory'
     expect(messageOf(null, 'SIGABRT', 4711, full)).to.include('--max-old-space-size')
     expect(messageOf(null, 'SIGABRT', 4711, 'abort')).to.include('ended with signal SIGABRT before it answered')
+  })
+})
+
+describe('what a task ends with whose program was refused, or lost its home', () => {
+  for (const Of of [AuthenticationError, ProtocolVersionError, ConnectionLostError])
+    it(`is of the class that init would throw: ${Of.name}`, () => {
+      const by = new Of('ws://head:7420: no')
+      const error = failureError({ kind: 'class-closed', reason: by.message, by }, { name: 'resize' }, [])
+      expect(error).to.be.instanceOf(Of)
+      expect(error.code).to.equal(Of.code)
+      expect(error.message).to.equal('task resize was not run to its end: ws://head:7420: no')
+    })
+
+  it('is a lost connection where it is anything else', () => {
+    const by = new TypeError('no')
+    const failure: Failure = { kind: 'class-closed', reason: by.message, by }
+    expect(failureError(failure, { name: 'resize' }, [])).to.be.instanceOf(ConnectionLostError)
   })
 })
 

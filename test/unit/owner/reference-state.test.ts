@@ -123,6 +123,20 @@ describe('reference-state', () => {
       expect(state.size()).to.equal(0)
     })
 
+    // Seed 66836 of the simulation: an old copy was still being read when the task had run again.
+    it('holds what each of its values contained, where it was made again with other refs inside', () => {
+      const { state, taken } = recorded()
+      for (const number of [1, 2, 3]) state.retainOwned(number)
+      state.contain(3, [own(1)])
+      state.releaseOwned(1)
+      state.contain(3, [own(2)])
+      state.releaseOwned(2)
+      expect(taken()).to.deep.equal([])
+      state.releaseOwned(3)
+      expect(taken()).to.have.length(3)
+      expect(state.size()).to.equal(0)
+    })
+
     it('stays free when a ref to it comes back after all', () => {
       const { state, taken } = recorded()
       state.decodeInTask(own(1), 1)
