@@ -37,7 +37,10 @@ const family = remote(async (ids, how) => {
   return sum
 })
 
-/** How each package is opened, called and closed. `reruns`: a call may run again when its worker was killed. */
+/**
+ * How each package is opened, called and closed. `reruns`: a call may run again where its worker was killed, or stopped and
+ * taken for dead.
+ */
 const packages = {
   remote: () => ({
     call(id, how) {
@@ -132,7 +135,7 @@ function submit(round, { call, size = 1 }, traces) {
   const how = chance(round.throwing) && size === 1 ? 'throws' : chance(round.later) ? 'later' : 'value'
   const ms = lengthMs[round.lengths]()
   const made = { id, size, how, settled: 0, cancelled: false }
-  const { result, cancel: drop } = call(id, { folder: traces, ms, how, atOnce: round.faults === 'kill' })
+  const { result, cancel: drop } = call(id, { folder: traces, ms, how, atOnce: round.faults !== 'none' })
   made.over = Promise.resolve(result).then(
     (value) => {
       made.settled++
@@ -205,7 +208,7 @@ function problemsOf(round, { reruns = false, cancelsOthers = false, keepsOrder =
   const problems = []
   const times = new Map()
   for (const id of runs.flat()) times.set(id, (times.get(id) ?? 0) + 1)
-  const mayRunAgain = reruns && round.faults === 'kill'
+  const mayRunAgain = reruns && round.faults !== 'none'
   for (const { id, size, how, settled, cancelled, error, value } of calls) {
     if (settled !== 1) problems.push(`${id} settled ${settled} times`)
     for (let run = id; run < id + size; run++) {
@@ -253,7 +256,7 @@ async function play(number) {
   const elapsedMs = Math.round(performance.now() - startedAt)
   await say('settled')
   // What is written at the end of a turn is there behind the next one.
-  if (round.faults !== 'kill') await sleep(30)
+  if (round.faults === 'none') await sleep(30)
   await opened.close?.()
   const problems = problemsOf(round, opened, calls, runsIn(traces))
   rmSync(traces, { recursive: true })
