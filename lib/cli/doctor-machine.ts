@@ -109,7 +109,8 @@ export function groupLimit(groups: string, read: (file: string) => string): numb
   return limit
 }
 
-function readText(file: string): string {
+/** '' where it cannot be read. */
+export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch {

@@ -1,9 +1,9 @@
 /** What `outpool doctor` checks of the room on this machine: disks, and memory. */
-import { accessSync, constants, readFileSync, statfsSync } from 'node:fs'
+import { accessSync, constants, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { outpoolHome } from '../../runtime/cluster/token.ts'
-import type { Finding } from './doctor-machine.ts'
+import { readText, type Finding } from './doctor-machine.ts'
 import { byteText } from './tables.ts'
 
 interface Needs {
@@ -120,12 +120,4 @@ export function freeMemory(groups: string, read: (file: string) => string): Free
       }
     }
   return free
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
-  }
 }
