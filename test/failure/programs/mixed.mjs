@@ -37,10 +37,7 @@ const family = remote(async (ids, how) => {
   return sum
 })
 
-/**
- * How each package is opened, called and closed. `reruns`: a call may run again where its worker was killed, or stopped and
- * taken for dead.
- */
+/** How each package is opened, called and closed. `reruns`: a call may run again when its worker was killed. */
 const packages = {
   remote: () => ({
     call(id, how) {
@@ -208,7 +205,7 @@ function problemsOf(round, { reruns = false, cancelsOthers = false, keepsOrder =
   const problems = []
   const times = new Map()
   for (const id of runs.flat()) times.set(id, (times.get(id) ?? 0) + 1)
-  const mayRunAgain = reruns && round.faults !== 'none'
+  const mayRunAgain = reruns && round.faults === 'kill'
   for (const { id, size, how, settled, cancelled, error, value } of calls) {
     if (settled !== 1) problems.push(`${id} settled ${settled} times`)
     for (let run = id; run < id + size; run++) {
