@@ -8,16 +8,23 @@ import { analyseFunction, type FreeVariable, type FunctionAnalysis } from '../fr
 import { injectedHelper, refusals, refusalText } from '../refusal.ts'
 import { commonJsRemedy, isStandardGlobal } from '../standard-globals.ts'
 import { fileOf } from './file-of-function.ts'
-import { findVariable, readScopes, type FunctionScopes } from './scopes.ts'
+import { findVariable, readScopes, type FunctionScopes, type Variable } from './scopes.ts'
 import { scriptOf } from './scripts.ts'
 import { whyUndefined } from './uninitialized.ts'
 
 export type Written = Extract<FunctionAnalysis, { kind: 'function' | 'class' }>
 
+export interface CapturedVariable {
+  readonly name: string
+  readonly value: unknown
+  /** What an import of that name is; a variable of a function in the module hides such an import. */
+  readonly isOfModule: boolean
+}
+
 export interface FunctionParts {
   readonly analysis: Written
   readonly name: string
-  readonly variables: readonly { readonly name: string; readonly value: unknown }[]
+  readonly variables: readonly CapturedVariable[]
   /** Where it was written, where it uses variables and that is known. */
   readonly location: FunctionScopes['location']
 }
@@ -46,7 +53,7 @@ function takeApartNow(fn: Function): FunctionParts | string {
     return {
       analysis,
       name,
-      variables: wanted.map(() => ({ name: parentName, value: parentOf(fn) })),
+      variables: wanted.map(() => parentVariable(fn)),
       location: undefined,
     }
   const scopes = readScopes(fn)
@@ -54,12 +61,11 @@ function takeApartNow(fn: Function): FunctionParts | string {
   const { location } = scopes
   if (location !== undefined && scriptOf(location.scriptId)?.url.startsWith('node:') === true)
     return "a function of Node's own insides, which every process has for itself; make what it belongs to inside the function"
-  const variables: { name: string; value: unknown }[] = []
+  const variables: CapturedVariable[] = []
   for (const variable of wanted) {
-    const isParent = variable.name === parentName
-    const found = isParent ? { value: parentOf(fn) } : lookUp(scopes, variable)
+    const found = variable.name === parentName ? parentVariable(fn) : lookUp(scopes, variable)
     if (typeof found === 'string') return found
-    if (found !== undefined) variables.push({ name: variable.name, value: found.value })
+    if (found !== undefined) variables.push({ ...found, name: variable.name })
     else if (analysis.kind === 'class' && !variable.typeofOnly && !isStandardGlobal(variable.name))
       return notKept(variable)
   }
@@ -72,11 +78,11 @@ function takeApartNow(fn: Function): FunctionParts | string {
 function keepValues(variables: FunctionParts['variables'], { location }: FunctionScopes): boolean {
   const file = fileOf(location)
   if (file === undefined) return false
-  return variables.every(({ name, value }) => {
+  return variables.every(({ name, value, isOfModule }) => {
     if (name === parentName) return true
     if (value === undefined) return false
     // An import follows the variable of another file.
-    return file.isImport(name)
+    return isOfModule && file.isImport(name)
       ? typeof value === 'object' || typeof value === 'function'
       : file.bindings.isFixed(file.offset, name)
   })
@@ -99,8 +105,8 @@ function withParent(fn: Function): string {
     : `${text.slice(0, start)}${parentName}${text.slice(end)}`
 }
 
-function parentOf(fn: Function): unknown {
-  return Object.getPrototypeOf(fn)
+function parentVariable(fn: Function): CapturedVariable {
+  return { name: parentName, value: Object.getPrototypeOf(fn), isOfModule: false }
 }
 
 function notKept({ name, line }: FreeVariable): string {
@@ -142,10 +148,7 @@ function needsLook(fn: Function, { name, standardGlobal }: FreeVariable): boolea
 }
 
 /** Undefined where there is no such variable: using it is the same error there as here. */
-function lookUp(
-  scopes: FunctionScopes,
-  { name, line, typeofOnly }: FreeVariable,
-): { value: unknown } | string | undefined {
+function lookUp(scopes: FunctionScopes, { name, line, typeofOnly }: FreeVariable): Variable | string | undefined {
   const found = findVariable(scopes, name)
   if (found === undefined) {
     if (isStandardGlobal(name) || typeofOnly || !(name in globalThis)) return undefined

@@ -26,8 +26,10 @@ function find(fn: Function): ModuleReference | undefined {
   const { scriptId } = scopes.location
   if (!isPackageScript(scriptId)) return undefined
   const url = portableUrl(scriptOf(scriptId)?.url ?? '')
-  for (const [exportName, local] of exportsOfScript(scriptId))
-    if (findVariable(scopes, local)?.value === fn) return { url, exportName }
+  for (const [exportName, local] of exportsOfScript(scriptId)) {
+    const found = findVariable(scopes, local)
+    if (found?.isOfModule === true && found.value === fn) return { url, exportName }
+  }
   return undefined
 }
 

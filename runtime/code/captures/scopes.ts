@@ -27,6 +27,9 @@ export interface Witness {
   readonly column: number
 }
 
+/** What the inspector calls the outermost scope of an ES module. */
+const moduleScope = 'Module'
+
 const maxWitnesses = 2000
 const witnesses = new BoundedMap<string, Witness>(maxWitnesses)
 
@@ -38,7 +41,7 @@ export function witnessOf(scriptId: string): Witness | undefined {
 function noteWitness(fn: Function, { scopes, location }: FunctionScopes): void {
   if (location === undefined || witnesses.get(location.scriptId)?.fn.deref() !== undefined) return
   const { scriptId, line, column } = location
-  const isModule = scopes.some(({ description }) => description === 'Module')
+  const isModule = scopes.some(({ description }) => description === moduleScope)
   witnesses.set(scriptId, { fn: new WeakRef(fn), isModule, line, column })
 }
 
@@ -168,15 +171,18 @@ export interface Variable {
   readonly value: unknown
   /** It is certain that it is not initialised yet: newer releases of Node tell, older ones show it as undefined. */
   readonly isEarly?: boolean
+  /** It is one of the ES module itself, as its imports are, and of no function or block in it. */
+  readonly isOfModule: boolean
 }
 
 /** Which scope has a variable of that name; the innermost one counts. */
 export function findVariable(scopes: FunctionScopes, name: string): Variable | undefined {
-  for (const { variables } of scopes.scopes) {
+  for (const { description, variables } of scopes.scopes) {
+    const isOfModule = description === moduleScope
     try {
-      if (Object.hasOwn(variables, name)) return { value: variables[name] }
+      if (Object.hasOwn(variables, name)) return { value: variables[name], isOfModule }
     } catch {
-      return { value: undefined, isEarly: true }
+      return { value: undefined, isEarly: true, isOfModule }
     }
   }
   return undefined

@@ -22,7 +22,7 @@ import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
 import { noteFunction } from '../original-places.ts'
 import { form } from './code-forms.ts'
-import { takeApart, type FunctionParts } from './function-parts.ts'
+import { takeApart, type CapturedVariable, type FunctionParts } from './function-parts.ts'
 import { extendedBrand } from './extended-objects.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
 import { originOf } from './origins.ts'
@@ -188,9 +188,10 @@ class CodeSender {
   #variables({ variables, location }: FunctionParts, writer: PartWriter): void {
     writer.count(variables.length)
     for (const { name } of variables) writer.text(name)
-    for (const { name, value } of variables) {
+    for (const variable of variables) {
+      const { name, value } = variable
       this.#sink.variable(name, value === null ? 'null' : typeof value)
-      const reference = referenceOf(name, value, location?.scriptId)
+      const reference = referenceOf(variable, location?.scriptId)
       writer.count(reference === undefined ? 0 : 1)
       if (reference === undefined) writer.value(name, value)
       else this.#name(reference, writer)
@@ -282,10 +283,12 @@ function isThing(value: unknown): value is object {
 }
 
 /** The module that the value of a variable is an export of. Of symbols only their import tells it. */
-function referenceOf(name: string, value: unknown, scriptId: string | undefined): ModuleReference | undefined {
+function referenceOf(variable: CapturedVariable, scriptId: string | undefined): ModuleReference | undefined {
+  const { name, value, isOfModule } = variable
   if (!isThing(value) && typeof value !== 'symbol') return undefined
   const standIn = isThing(value) ? standInReference(value) : undefined
-  const byImport = standIn === undefined && scriptId !== undefined ? referenceByImport(scriptId, name) : undefined
+  const mayBeImport = standIn === undefined && isOfModule && scriptId !== undefined
+  const byImport = mayBeImport ? referenceByImport(scriptId, name) : undefined
   return standIn ?? byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
+import { takeApart } from '../../../../runtime/code/captures/function-parts.ts'
 import { resolveImport } from '../../../../runtime/code/captures/resolve-import.ts'
 import { codeCodec, type TextSink } from '../../../../runtime/code/captures/send-code.ts'
 import type { ModuleReference } from '../../../../runtime/code/captures/module-references.ts'
@@ -19,6 +20,11 @@ export const make = (text) => new Token(text)
 function isToken(value) { return made.has(value) }
 export { isToken as knows }
 export default function whole() { return made instanceof WeakSet }
+export const step = () => 'step of the package'
+export function countdown() {
+  const step = (n) => (n > 0 ? step(n - 1) : 'step of countdown')
+  return step
+}
 `
 
 const files: Readonly<Record<string, string>> = {
@@ -34,6 +40,19 @@ const files: Readonly<Record<string, string>> = {
     export { default as whole } from 'only-import'
     export const resolve = (specifier) => import.meta.resolve(specifier)
     export const asked = (text) => knows(make(text))
+  `,
+  'hides.js': `
+    import { make, knows } from 'only-import'
+    import path from 'node:path'
+    export { countdown } from 'only-import'
+    export const imported = { make, path }
+    const using = (make) => (text) => make(text)
+    export const own = using((text) => 'own ' + text)
+    const along = (path) => () => path.join('-')
+    export const list = along(['a', 'b'])
+    const changing = (knows) => [(text) => knows(text), (next) => (knows = next)]
+    export const [asks, setKnows] = changing((text) => 'first ' + text)
+    export class Shape { get area() { return path = 3, () => path; var path } }
   `,
   'self.js': '',
   'own.js': '',
@@ -72,6 +91,15 @@ interface Main {
   readonly knows: (value: object) => boolean
   readonly whole: () => boolean
   readonly asked: (text: string) => boolean
+}
+
+interface Hides {
+  readonly own: (text: string) => string
+  readonly list: () => string
+  readonly asks: (text: string) => string
+  readonly setKnows: (next: (text: string) => string) => void
+  readonly Shape: new () => { readonly area: () => number }
+  readonly countdown: () => (n: number) => string
 }
 
 describe('imports of packages', () => {
@@ -142,6 +170,24 @@ describe('imports of packages', () => {
     )
     expect(sent(() => whole()).modules).deep.equal([{ url: index, exportName: 'default' }])
     expect(sent(main.asked).modules.map(({ url: each }) => each)).deep.equal([index, index])
+  })
+
+  it('are not what a variable of the same name is, as in minified bundles', async () => {
+    const { own, list, Shape, countdown } = (await import(url('hides.js'))) as Hides
+    // A function that comes back to its own process is itself: what counts is what would be asked for elsewhere.
+    const modules = (fn: Function): unknown => sent(fn).modules
+    expect(modules(own)).deep.equal([])
+    expect(modules(list)).deep.equal([])
+    expect(modules(() => new Shape().area)).deep.equal([])
+    expect((sent(countdown()).made as (n: number) => string)(2)).equal('step of countdown')
+  })
+
+  it('are not what decides whether a variable of the same name keeps its value', async () => {
+    const { asks, setKnows } = (await import(url('hides.js'))) as Hides
+    const second = (text: string): string => `second ${text}`
+    expect(takeApart(asks)).to.have.property('name', '')
+    setKnows(second)
+    expect(takeApart(asks)).to.have.nested.property('variables[0].value', second)
   })
 
   it('are what a function of such a package is submitted by', () => {
