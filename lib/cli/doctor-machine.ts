@@ -6,6 +6,7 @@ import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import { defaultTokenFile, findToken } from '../../runtime/cluster/token.ts'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../../runtime/objects/claim-page.ts'
+import { controlGroups } from './control-groups.ts'
 
 export interface Finding {
   readonly check: string
@@ -93,18 +94,13 @@ function processes(): Finding {
 /**
  * Processes and threads that the control group of this process may have, a container's or a service's; Infinity where it
  * has no limit.
- * @param groups what /proc/self/cgroup says: `id:controllers:path`, with no controllers for version 2.
+ * @param groups what /proc/self/cgroup says.
  */
 export function groupLimit(groups: string, read: (file: string) => string): number {
   let limit = Infinity
-  for (const [, controllers = '', path = ''] of groups.matchAll(/^\d+:([^:]*):(.*)$/gm)) {
-    if (controllers !== '' && !controllers.split(',').includes('pids')) continue
-    const folder = `/sys/fs/cgroup${controllers === '' ? '' : '/pids'}`
-    // Within a container the path may be that outside of it.
-    for (const place of [path === '/' ? '' : path, '']) {
-      const most = Number.parseInt(read(`${folder}${place}/pids.max`), 10)
-      if (most < limit) limit = most
-    }
+  for (const { folder } of controlGroups(groups, 'pids')) {
+    const most = Number.parseInt(read(`${folder}/pids.max`), 10)
+    if (most < limit) limit = most
   }
   return limit
 }

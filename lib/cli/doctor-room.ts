@@ -3,6 +3,7 @@ import { accessSync, constants, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { outpoolHome } from '../../runtime/cluster/token.ts'
+import { controlGroups } from './control-groups.ts'
 import { readText, type Finding } from './doctor-machine.ts'
 import { byteText } from './tables.ts'
 
@@ -86,38 +87,26 @@ interface FreeMemory {
   readonly limitBytes?: number
 }
 
-/** Of a version of control groups: the folder of its memory, its files, and what it counts but gives back when asked. */
-const versions = [
-  { of: '', folder: '/sys/fs/cgroup', most: 'memory.max', used: 'memory.current', cached: 'inactive_file' },
-  {
-    of: 'memory',
-    folder: '/sys/fs/cgroup/memory',
-    most: 'memory.limit_in_bytes',
-    used: 'memory.usage_in_bytes',
-    cached: 'total_inactive_file',
-  },
-] as const
+/** Of a version of control groups: its files, and what it counts but gives back when asked. */
+const files = {
+  1: { most: 'memory.limit_in_bytes', used: 'memory.usage_in_bytes', cached: 'total_inactive_file' },
+  2: { most: 'memory.max', used: 'memory.current', cached: 'inactive_file' },
+} as const
 
 /**
  * Memory that this process may still take: what the machine has, or what a control group around it leaves.
- * @param groups what /proc/self/cgroup says: `id:controllers:path`, with no controllers for version 2.
+ * @param groups what /proc/self/cgroup says.
  */
 export function freeMemory(groups: string, read: (file: string) => string): FreeMemory | undefined {
   const machine = /^MemAvailable: +(\d+) kB$/m.exec(read('/proc/meminfo'))?.[1]
   let free: FreeMemory | undefined = machine === undefined ? undefined : { bytes: Number(machine) * 1024 }
-  for (const [, controllers = '', path = ''] of groups.matchAll(/^\d+:([^:]*):(.*)$/gm))
-    for (const { of, folder, most, used, cached } of versions) {
-      if (!controllers.split(',').includes(of)) continue
-      // Within a container the path may be that outside of it; the top is then its own group.
-      for (let place = path; ; place = dirname(place)) {
-        const at = `${folder}${place === '/' ? '' : place}`
-        const limitBytes = Number.parseInt(read(`${at}/${most}`), 10)
-        const usedBytes = Number.parseInt(read(`${at}/${used}`), 10)
-        const cachedBytes = Number(new RegExp(`^${cached} (\\d+)$`, 'm').exec(read(`${at}/memory.stat`))?.[1] ?? 0)
-        const bytes = Math.max(0, limitBytes - usedBytes + cachedBytes)
-        if (bytes < (free?.bytes ?? Infinity)) free = { bytes, limitBytes }
-        if (place === '/' || place === '.' || place === '') break
-      }
-    }
+  for (const { folder, version } of controlGroups(groups, 'memory')) {
+    const { most, used, cached } = files[version]
+    const limitBytes = Number.parseInt(read(`${folder}/${most}`), 10)
+    const usedBytes = Number.parseInt(read(`${folder}/${used}`), 10)
+    const cachedBytes = Number(new RegExp(`^${cached} (\\d+)$`, 'm').exec(read(`${folder}/memory.stat`))?.[1] ?? 0)
+    const bytes = Math.max(0, limitBytes - usedBytes + cachedBytes)
+    if (bytes < (free?.bytes ?? Infinity)) free = { bytes, limitBytes }
+  }
   return free
 }

@@ -11,6 +11,15 @@ describe('groupLimit', () => {
     expect(limit('0::/\n', { '/sys/fs/cgroup/pids.max': '64\n' })).to.equal(64)
   })
 
+  it('is that of the group around it which allows the least', () => {
+    const files = {
+      '/sys/fs/cgroup/user.slice/pids.max': '90\n',
+      '/sys/fs/cgroup/user.slice/a/pids.max': 'max\n',
+      '/sys/fs/cgroup/user.slice/a/b.scope/pids.max': '500\n',
+    }
+    expect(limit('0::/user.slice/a/b.scope\n', files)).to.equal(90)
+  })
+
   it('is that of the controller of version 1, whatever others say', () => {
     const groups = '9:cpu,cpuacct:/docker/1\n8:pids:/docker/1\n0::/\n'
     expect(limit(groups, { '/sys/fs/cgroup/pids/docker/1/pids.max': '32\n' })).to.equal(32)
