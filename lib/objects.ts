@@ -1,6 +1,5 @@
 /** Values and refs: put, get, wait, cancel, drained. */
-import { longestTimerMs } from '../runtime/base/clock.ts'
-import { clearTimeout, setTimeout } from '../runtime/base/timers.ts'
+import { afterReading, longestTimerMs } from '../runtime/base/clock.ts'
 import { endsEarly, getAll, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
 import { watchNear } from '../runtime/owner/watch-near.ts'
@@ -111,11 +110,11 @@ export async function wait<T>(
     const end = (): void => {
       if (over) return
       over = true
-      clearTimeout(timer)
+      timer?.cancel()
       for (const stop of unwatch) stop()
       resolve()
     }
-    const timer = timeout > longestTimerMs ? undefined : setTimeout(end, timeout)
+    const timer = timeout > longestTimerMs ? undefined : afterReading(timeout, end)
     for (const [i, tuple] of tuples.entries()) {
       if (over) break
       const then = (): void => {

@@ -1,7 +1,5 @@
 /** Timeouts in seconds, as Python counts them. */
-
-/** What a timer of Node can wait. */
-const longestTimerMs = 2 ** 31 - 1
+import { afterReading, type Timer } from '../../lib/timers.ts'
 
 /** `promise`, or what `onTimeout` gives after `seconds`. The timer is gone as soon as either is there. */
 export function withTimeout<R>(
@@ -12,10 +10,9 @@ export function withTimeout<R>(
   if (seconds === undefined || seconds === null || seconds === Infinity) return promise
   if (typeof seconds !== 'number' || Number.isNaN(seconds))
     return Promise.reject(new TypeError('timeout must be a number of seconds'))
-  const delayMs = Math.min(Math.max(0, seconds) * 1000, longestTimerMs)
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, delayMs)
+    timer = afterReading(Math.max(0, seconds) * 1000, resolve)
   }).then(() => onTimeout(seconds))
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+  return Promise.race([promise, late]).finally(() => timer?.cancel())
 }

@@ -2,7 +2,7 @@
  * Time as the runtime sees it. Everything that decides takes a `Clock`, so that the simulation can run the same
  * modules on virtual time. Only monotonic local time is used; durations travel between processes, deadlines never do.
  */
-import { clearTimeout, hrtime, setTimeout } from './timers.ts'
+import { clearTimeout, hrtime, setImmediate, setTimeout } from './timers.ts'
 
 export interface Timer {
   cancel(): void
@@ -50,4 +50,31 @@ export const systemClock: Clock = {
     if (!keepAlive) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
+}
+
+/**
+ * A time limit that a program has set for what it waits for. Node runs timers before it reads: where the program has kept its
+ * event loop busy, what came meanwhile is still unread when the time is over. So it is read first, for as long as the timer
+ * is late, a second at most. Keeps the process alive until `action` is called, once, or it is cancelled.
+ */
+export function afterReading(delayMs: number, action: () => void): Timer {
+  let over = false
+  const tell = (): void => {
+    if (!over) action()
+  }
+  const dueMs = monotonicMs() + Math.min(delayMs, longestTimerMs)
+  let timer = systemClock.after(
+    delayMs,
+    () => {
+      const lateMs = Math.min(Math.floor(monotonicMs() - dueMs), heldUpMs)
+      timer = systemClock.after(lateMs, () => setImmediate(tell), true)
+    },
+    true,
+  )
+  return {
+    cancel() {
+      over = true
+      timer.cancel()
+    },
+  }
 }

@@ -260,7 +260,7 @@ export class Daemon {
         dial: () => dial({ address: { url: headUrl }, to: 'any', from, token, timeoutMs: dialTimeoutMs }),
         onLink: (link) => {
           host.attachHead(link, (reason) => {
-            if (isUp()) say(`the link to the head is lost: ${reason.message}`)
+            if (isUp()) say(`the head is not there for now: ${reason.message}`)
             reconnect.lost()
           })
           resolve()

@@ -1,10 +1,9 @@
 /** The handle of an object, as user code holds it. */
 import { inspect } from 'node:util'
-import { longestTimerMs } from '../base/clock.ts'
+import { afterReading, longestTimerMs } from '../base/clock.ts'
 import { ConnectionLostError, GetTimeoutError, NotInitializedError, ObjectFreedError } from '../base/errors.ts'
 import { onAbort } from '../base/on-abort.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
-import { clearTimeout, setTimeout } from '../base/timers.ts'
 import { codeCodec } from '../code/captures/send-code.ts'
 import type { RefCodec, RefDescriptor } from '../objects/value.ts'
 import type { CodeCodec } from '../protocol/code-values.ts'
@@ -148,9 +147,9 @@ export class ObjectRef<T = unknown> {
             details: { timeoutMs: timeout },
           }),
         )
-      const timer = timeout === undefined || timeout > longestTimerMs ? undefined : setTimeout(expire, timeout)
+      const timer = timeout === undefined || timeout > longestTimerMs ? undefined : afterReading(timeout, expire)
       return () => {
-        clearTimeout(timer)
+        timer?.cancel()
         deaf?.()
       }
     }) as Promise<T>

@@ -6,7 +6,7 @@ import { clearInterval, nextTick, setInterval } from '../base/timers.ts'
 import { decodeFrame, FrameBuilder, FrameSplitter, prefixBytes } from '../protocol/frames.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
-import { describePeer, LinkCore } from './link.ts'
+import { describePeer, LinkCore, lostText } from './link.ts'
 import {
   cutOffLater,
   endGently,
@@ -119,8 +119,7 @@ abstract class FramedLink extends LinkCore {
   }
 
   protected lost(cause: Error | undefined): void {
-    const how = cause === undefined ? 'the other side closed it' : cause.message
-    const text = `the link to ${describePeer(this.peer)} is lost: ${how}`
+    const text = lostText(this.peer, cause?.message ?? 'the other side closed it')
     this.finish(new ConnectionLostError(text, cause === undefined ? {} : { cause }), false)
   }
 }

@@ -162,6 +162,12 @@ export abstract class LinkCore implements Link {
 
 function ignore(): void {}
 
+/** That the link to a peer is lost, and how: by a text that may say already what became of that link. */
+export function lostText(peer: PeerHello, how: string): string {
+  const link = `the link to ${describePeer(peer)}`
+  return how.startsWith(`${link} `) ? how : `${link} is lost: ${how}`
+}
+
 /** How messages and errors name a peer. */
 export function describePeer(peer: PeerHello): string {
   return peer.kind === 'node' || peer.process === peer.node

@@ -4,7 +4,7 @@ import { linkHighWaterBytes } from '../base/limits.ts'
 import { setImmediate } from '../base/timers.ts'
 import type { WireMessage } from '../protocol/frames.ts'
 import type { PeerHello } from './hello.ts'
-import { describePeer, LinkCore } from './link.ts'
+import { LinkCore, lostText } from './link.ts'
 import type { Link } from './link.ts'
 
 /** What a queued message is taken to weigh; only its order of magnitude matters, for back-pressure. */
@@ -62,8 +62,7 @@ class MemoryLink extends LinkCore {
     if (other.closed) return
     setImmediate(() => {
       other.deliver(last)
-      const text = `the link to ${describePeer(other.peer)} is lost: the other side closed it`
-      other.finish(new ConnectionLostError(text), false)
+      other.finish(new ConnectionLostError(lostText(other.peer, 'the other side closed it')), false)
     })
   }
 

@@ -3,7 +3,7 @@ import { afterFairly } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { ConnectionLostError, RequestTimeoutError } from '../base/errors.ts'
 import type { WireMessage } from '../protocol/frames.ts'
-import { describePeer } from './link.ts'
+import { describePeer, lostText } from './link.ts'
 import type { Link } from './link.ts'
 
 interface Pending {
@@ -89,8 +89,8 @@ export class Requests {
   closeAll(link: Link, reason: Error): void {
     for (const [id, { link: asked, what }] of this.#pending) {
       if (asked !== link) continue
-      const text = `${what} was not answered: the link to ${describePeer(link.peer)} is lost: ${reason.message}`
-      this.fail(id, new ConnectionLostError(text, { cause: reason }))
+      const text = lostText(link.peer, reason.message)
+      this.fail(id, new ConnectionLostError(`${what} was not answered: ${text}`, { cause: reason }))
     }
   }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -299,6 +299,32 @@ describe('tasks', () => {
       expect(await rejection(ref.get({ signal: stop.signal }))).to.equal(reason)
       writeFileSync(path, '')
       expect(await ref.get({ timeout: 60_000 })).to.equal('late')
+      rmSync(folder, { recursive: true })
+    })
+
+    it('take what has come while the program was busy itself, though the time is over', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'busy-'))
+      const answering = remote(async (started: string, go: string) => {
+        const { existsSync: isThere, writeFileSync: write } = await import('node:fs')
+        write(started, '')
+        while (!isThere(go));
+        return 'here'
+      })
+      const asking = [
+        (ref: ObjectRef<string>) => ref.get({ timeout: 100 }),
+        (ref: ObjectRef<string>) => get([ref], { timeout: 100 }),
+        async (ref: ObjectRef<string>) => (await wait([ref], { timeout: 100 }))[0],
+      ]
+      for (const [i, ask] of asking.entries()) {
+        const [started, go] = [join(folder, `started-${i}`), join(folder, `go-${i}`)]
+        const ref = answering.remote(started, go)
+        while (!existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 5))
+        const answer = ask(ref)
+        writeFileSync(go, '')
+        const endsAt = performance.now() + 900
+        while (performance.now() < endsAt);
+        expect(await answer).to.deep.equal(['here', ['here'], [ref]][i])
+      }
       rmSync(folder, { recursive: true })
     })
 

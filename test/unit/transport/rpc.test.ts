@@ -71,7 +71,9 @@ describe('Requests', () => {
     far.close()
     const error = await lost
     expect(error).to.be.instanceOf(ConnectionLostError)
-    expect(error.message).to.include('the time was not answered')
+    expect(error.message).to.match(
+      /^the time was not answered: the link to node \S+ is lost: the other side closed it$/,
+    )
     requests.settle(kept, [])
     await going
     other.close()
