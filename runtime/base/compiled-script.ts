@@ -191,9 +191,18 @@ function runOnce(url: string): Exports {
   } catch (error) {
     // What was in the way, too many open files say, may be over when it is needed again.
     loaded.delete(url)
-    throw error
+    throw isMissing(error, path) ? new Error(`${path} is not there. ${whyMissing}`, { cause: error }) : error
   }
 }
+
+function isMissing(error: unknown, path: string): boolean {
+  const { code, path: missing } = error as { readonly code?: unknown; readonly path?: unknown }
+  return code === 'ENOENT' && missing === path
+}
+
+const whyMissing =
+  'If outpool was bundled into the program, leave it outside of the bundle. ' +
+  'If it was installed anew while the program ran, start the program again; else install it again'
 
 /** `require` for a CommonJS package of one file that itself requires nothing. */
 export function requireCompiled(specifier: string): unknown {

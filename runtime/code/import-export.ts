@@ -52,10 +52,13 @@ function loadFailure(cause: unknown): string {
   if (code !== 'ERR_MODULE_NOT_FOUND') return `${text}. ${seeWhole}`
   const [, what = text, importer = ''] = /^(.*) imported from (.*)$/s.exec(text) ?? []
   // Who asked for the module itself are we.
-  if (importer.startsWith(ownRoot)) return `${what}. Check the path: it must exist on every node that runs it.`
+  if (importer.startsWith(ownRoot)) return `${what}. ${checkPath}`
   return `${text}. Install it, or put it there, on every node that runs it.`
 }
 
+const checkPath =
+  'Check the path: neither the machine of the program, which would send it along, nor this node has such a file. ' +
+  'A bundler leaves out what is named by a URL: make it an entry of its own, too.'
 const seeWhole = 'Run it alone with node on this machine to see the whole error.'
 
 interface Found {

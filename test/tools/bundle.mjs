@@ -105,7 +105,8 @@ function withoutComments(code, parse) {
 function refuseToBeBundled(fileName) {
   const text =
     'outpool was bundled into this program, and starts its workers from its own files. Leave it outside of the bundle: ' +
-    '--packages=external or --external:outpool of esbuild, `external` of rollup, `externals` of webpack'
+    '--packages=external or --external:outpool of esbuild, `external` of rollup, `externals` of webpack; ' +
+    'migration-guide/README.md of outpool has each bundler'
   return `if (!String(import.meta.url).split('?')[0].endsWith(${JSON.stringify(`/${fileName}`)})) throw new Error(${JSON.stringify(text)});\n`
 }
 

@@ -61,14 +61,21 @@ describe('kept bytecode', () => {
 })
 
 describe('a script of the package', () => {
+  it('that is gone, as when a program was bundled and moved, is told of with what to do', () => {
+    const scripts = scriptsOf(pathToFileURL(join(tmpdir(), 'nowhere', 'any.js')).href)
+    expect(() => scripts.now('./gone.js'))
+      .to.throw(Error, `${join(tmpdir(), 'nowhere', 'gone.js')} is not there. If outpool was bundled into the program`)
+      .with.nested.property('cause.code', 'ENOENT')
+  })
+
   it('that could not be read, for want of descriptors say, is read when it is needed again', () => {
     const folder = mkdtempSync(join(tmpdir(), 'scripts-'))
     const before = process.env['NODE_DISABLE_COMPILE_CACHE']
     process.env['NODE_DISABLE_COMPILE_CACHE'] = '1'
     try {
       const scripts = scriptsOf(pathToFileURL(join(folder, 'any.js')).href)
-      expect(() => scripts.now('./late.js')).to.throw('ENOENT')
-      expect(() => scripts.now('./late.js')).to.throw('ENOENT')
+      expect(() => scripts.now('./late.js')).to.throw('late.js is not there')
+      expect(() => scripts.now('./late.js')).to.throw('late.js is not there')
       writeFileSync(join(folder, 'late.js'), '(() => ({ answer: 42 }))')
       expect(scripts.now('./late.js')['answer']).to.equal(42)
     } finally {

@@ -160,7 +160,10 @@ describe('loadFunction of a module export', () => {
   it('names the module and the cause, when it is missing', async () => {
     const error = await failure(moduleExport(fixture('missing.mjs'), 'add'))
     expect(error.message).to.include("function 'add' of file://").and.to.include('missing.mjs')
-    expect(error.message).to.include('Check the path: it must exist on every node').and.not.include('imported from')
+    expect(error.message)
+      .to.include('Check the path: neither the machine of the program')
+      .and.not.include('imported from')
+    expect(error.message).to.include('A bundler leaves out what is named by a URL')
     expect(error.cause).to.have.property('code', 'ERR_MODULE_NOT_FOUND')
   })
 
