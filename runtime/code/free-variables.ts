@@ -3,6 +3,7 @@
  * The result is kept by text.
  */
 import type { Class } from 'acorn'
+import { classMembers, type ClassMembers } from './class-members.ts'
 import { findClassUses, findOutsideUses, type NameUse, type OutsideSyntax, type OutsideUses } from './outside-uses.ts'
 import { lineStarts, parseFunction, position, type FunctionRoot } from './parse-function.ts'
 import { isStandardGlobal } from './standard-globals.ts'
@@ -46,6 +47,7 @@ export type FunctionAnalysis =
       readonly heritage: { readonly start: number; readonly end: number } | undefined
       /** Names of fields that begin with `#`, whose values in instances nobody else can read. */
       readonly privateFields: { readonly instance: readonly string[]; readonly static: readonly string[] }
+      readonly members: ClassMembers
     }
   | { readonly kind: 'accessor' | 'native' }
   | { readonly kind: 'unparsable'; readonly reason: string }
@@ -82,7 +84,11 @@ function analyse(text: string): FunctionAnalysis {
   if (parsed.kind === 'class') {
     const { superClass } = parsed.node
     const heritage = superClass && { start: superClass.start - prefixLength, end: superClass.end - prefixLength }
-    const facts = { heritage: heritage ?? undefined, privateFields: privateFields(parsed.node) }
+    const facts = {
+      heritage: heritage ?? undefined,
+      privateFields: privateFields(parsed.node),
+      members: classMembers(parsed.node, (node) => text.slice(node.start - prefixLength, node.end - prefixLength)),
+    }
     return { kind: 'class', text, ...found(findClassUses(parsed.node)), ...facts }
   }
   const { node, keyEnd } = parsed

@@ -102,8 +102,10 @@ function readClass(reader: PartReader, textOf: TextSource): unknown {
     const values = readValues(reader, names)
     const made = classes.get(copy)
     if (own === undefined && made !== undefined) setVariables(reader, made, values)
-    readProperties(reader, own === undefined ? copy : undefined)
-    readPrototype(reader, own === undefined ? copy : undefined)
+    const changed = own === undefined ? copy : undefined
+    const before = changed === undefined ? undefined : replacedIn(changed)
+    readProperties(reader, changed, before?.own)
+    readPrototype(reader, changed, before?.inherited)
     return copy
   }
   // What it extends has to be there before it is made.
@@ -114,9 +116,30 @@ function readClass(reader: PartReader, textOf: TextSource): unknown {
   reader.fill(pending, fn)
   classes.set(fn, made)
   noteCopy(fn, origin)
-  readProperties(reader, fn)
-  readPrototype(reader, fn)
+  const { own: ofClass, inherited } = replacedIn(fn)
+  readProperties(reader, fn, ofClass)
+  readPrototype(reader, fn, inherited)
   return fn
+}
+
+/** What stood where something else was put: undefined where nothing did. It is back as soon as that does not come. */
+type Replaced = Map<string | symbol, PropertyDescriptor | undefined>
+
+const replaced = new WeakMap<Function, { readonly own: Replaced; readonly inherited: Replaced }>()
+
+function replacedIn(copy: Function): { readonly own: Replaced; readonly inherited: Replaced } {
+  let found = replaced.get(copy)
+  if (found === undefined) replaced.set(copy, (found = { own: new Map(), inherited: new Map() }))
+  return found
+}
+
+function restore(target: object, before: Replaced, came: ReadonlySet<string | symbol>): void {
+  for (const [key, property] of before) {
+    if (came.has(key)) continue
+    before.delete(key)
+    if (property === undefined) Reflect.deleteProperty(target, key)
+    else Reflect.defineProperty(target, key, property)
+  }
 }
 
 function readNames(reader: PartReader): string[] {
@@ -138,12 +161,17 @@ function settled(value: unknown): unknown {
   return value instanceof Pending ? value.value : value
 }
 
-function readProperties(reader: PartReader, target: object | undefined): void {
+function readProperties(reader: PartReader, target: object | undefined, before?: Replaced): void {
+  const came = new Set<string | symbol>()
   for (let left = reader.count(); left > 0; left--) {
     const key = reader.value() as string | symbol
     const flags = reader.count()
+    came.add(key)
+    if (target !== undefined && before?.has(key) === false)
+      before.set(key, Object.getOwnPropertyDescriptor(target, key))
     define(reader, target, key, flags, reader.value())
   }
+  if (target !== undefined && before !== undefined) restore(target, before, came)
 }
 
 function define(
@@ -169,13 +197,9 @@ function isAlready(target: object, key: string | symbol, value: unknown): boolea
 }
 
 /** What was put on the prototype of a function, and what that inherits from. */
-function readPrototype(reader: PartReader, fn: Function | undefined): void {
+function readPrototype(reader: PartReader, fn: Function | undefined, before?: Replaced): void {
   const prototype = fn === undefined ? undefined : (fn.prototype as object | undefined)
-  for (let left = reader.count(); left > 0; left--) {
-    const key = reader.text()
-    const flags = reader.count()
-    define(reader, prototype, key, flags, reader.value())
-  }
+  readProperties(reader, prototype, before)
   if (reader.count() === 0) return
   const parent = settled(reader.value())
   if (prototype !== undefined && typeof parent === 'function')

@@ -21,8 +21,9 @@ import {
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
 import { noteFunction } from '../original-places.ts'
+import { addedTo, isWritten } from './added-members.ts'
 import { form } from './code-forms.ts'
-import { takeApart, type CapturedVariable, type FunctionParts } from './function-parts.ts'
+import { takeApart, type CapturedVariable, type FunctionParts, type Written } from './function-parts.ts'
 import { extendedBrand } from './extended-objects.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
 import { originOf } from './origins.ts'
@@ -86,8 +87,8 @@ class CodeSender {
     this.#text(analysis.text, writer)
     writer.text(name)
     this.#variables(parts, writer)
-    this.#properties(fn, writer, (key, property) => isWritten(fn, key, property, analysis.kind === 'class'))
-    this.#prototype(fn, analysis.kind === 'class', writer)
+    this.#properties(fn, writer, (key, property) => isWritten(key, property, analysis))
+    this.#prototype(fn, analysis, writer)
   }
 
   /** An object of no built-in class. */
@@ -221,22 +222,23 @@ class CodeSender {
   }
 
   /** Methods that were put on a function's prototype, and what that inherits from. */
-  #prototype(fn: Function, isClass: boolean, writer: PartWriter): void {
+  #prototype(fn: Function, analysis: Written, writer: PartWriter): void {
+    const isClass = analysis.kind === 'class'
     const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value
     const isObject = typeof prototype === 'object' && prototype !== null
-    const added = isObject
-      ? Object.entries(Object.getOwnPropertyDescriptors(prototype)).filter(
-          ([key, property]) =>
-            key !== 'constructor' && (property.enumerable === true || !isClass) && !types.isGeneratorObject(prototype),
-        )
-      : []
+    const added = isObject && !types.isGeneratorObject(prototype) ? addedTo(prototype, analysis) : []
     writer.count(added.length)
     for (const [key, property] of added) {
-      writer.text(key)
+      const name = typeof key === 'string' ? key : String(symbolName(key))
+      writer.value(name, key)
       writer.count(flags(property))
       if (!('value' in property))
-        writer.refuse(`a function whose prototype has an accessor (${key}); write it as a class`)
-      writer.value(key, property.value)
+        writer.refuse(
+          isClass
+            ? `a class whose accessor (${name}) was put there after it was written; write it in the class, or make it a method`
+            : `a function whose prototype has an accessor (${name}); write it as a class`,
+        )
+      writer.value(name, property.value)
     }
     const parent: unknown = isObject && !isClass ? Object.getPrototypeOf(prototype) : Object.prototype
     const inherits =
@@ -290,14 +292,6 @@ function referenceOf(variable: CapturedVariable, scriptId: string | undefined): 
   const mayBeImport = standIn === undefined && isOfModule && scriptId !== undefined
   const byImport = mayBeImport ? referenceByImport(scriptId, name) : undefined
   return standIn ?? byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
-}
-
-/** What the text makes by itself when it is evaluated. */
-function isWritten(fn: Function, key: string | symbol, property: PropertyDescriptor, isClass: boolean): boolean {
-  if (key === 'length' || key === 'name' || key === 'prototype' || key === 'arguments' || key === 'caller') return true
-  if (!isClass) return false
-  // Methods and accessors of a class are not enumerable; its static fields are.
-  return property.enumerable !== true || !('value' in property)
 }
 
 function flags({ enumerable, writable, configurable }: PropertyDescriptor): number {

@@ -1,4 +1,5 @@
 /** The table of functions that capture: at least five of each kind, those that travel and those that are refused. */
+import { changedClasses } from './changed-classes.ts'
 import { classes } from './classes.ts'
 import { data } from './data.ts'
 import { functions } from './functions.ts'
@@ -7,7 +8,7 @@ import { prepareCode, refusedCode } from './refused-code.ts'
 import { finishRefused, prepareRefused, refusedValues } from './refused-values.ts'
 import type { Case, Refusal, Table } from './types.ts'
 
-export const cases: Table<Case> = { ...functions, ...classes, ...imports, ...data }
+export const cases: Table<Case> = { ...functions, ...classes, ...changedClasses, ...imports, ...data }
 
 export const refusals: Table<Refusal> = { ...refusedCode, ...refusedValues }
 
