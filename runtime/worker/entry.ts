@@ -1,5 +1,5 @@
 /** What a worker process runs: `node entry.js <run folder> <worker id>`. Everything else is in the folder's node.json. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monotonicMs } from '../base/clock.ts'
 import { isProcessId } from '../base/ids.ts'
@@ -12,6 +12,7 @@ import type { TokenRing } from '../transport/tokens.ts'
 import { startWorker } from './worker-process.ts'
 
 const [runFolder = '', worker = ''] = process.argv.slice(2)
+goFirst()
 // Where the folder of its node has been removed, tasks are in one that is there.
 process.chdir(workingFolder())
 // User code sees the arguments of a program without any.
@@ -37,6 +38,18 @@ function tokens(): TokenRing {
   const { token, accepted } = facts()
   if (typeof token !== 'string' || !Array.isArray(accepted)) throw new Error(`there are no tokens in ${nodeFile}`)
   return { shown: token, accepted: accepted.map(String) }
+}
+
+/**
+ * Where memory runs out, Linux ends the process that has most of it. That is soon the node manager, or a program in local
+ * mode, which has all pages of the object store: everything there would end with it. With a worker, one task does.
+ */
+function goFirst(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '1000')
+  } catch {
+    // Not on this system, or not in this container.
+  }
 }
 
 /** A worker may be started before its node manager stands: what it must know is written when that does. */

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cancel, get, init, remote, shutdown } from 'outpool'
 import { descendantsOf, describeProcess } from '../tools/processes.mjs'
 import { ended, plainWorkers, Trace } from './support.ts'
@@ -77,6 +77,18 @@ describe('worker processes', () => {
     })).run()
     delete process.env['OUTPOOL_TEST_SECRET']
     expect(facts).to.deep.equal({ argv: [], secret: undefined, path: process.env['PATH'] })
+  })
+
+  it('are what the system ends first where memory runs out, before the program that has all pages of the store', async function () {
+    const file = '/proc/self/oom_score_adj'
+    if (!existsSync(file)) return this.skip()
+    await init({ numCpus: 1 })
+    const ofWorker = remote(async (path: string) => {
+      const { readFileSync: read } = await import('node:fs')
+      return Number(read(path, 'utf8'))
+    })
+    expect(await ofWorker.run(file)).to.equal(1_000)
+    expect(Number(readFileSync(file, 'utf8'))).to.be.below(1_000)
   })
 
   it('end with all that they started, when they end', async () => {
