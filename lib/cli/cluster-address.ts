@@ -1,6 +1,6 @@
 /** Which cluster a command is about, and which of its nodes. */
 import { endedRecords, listRecords } from '../../runtime/cluster/node-records.ts'
-import type { EndedRecord } from '../../runtime/cluster/node-records.ts'
+import type { NodeRecord } from '../../runtime/cluster/node-records.ts'
 import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
@@ -29,10 +29,14 @@ export function clusterAddress({ address }: ClusterFlags): string {
   )
 }
 
-/** A line about a node of this machine that ended by an error, for people. */
-export function howItEnded({ id, url, head, logFile, ended }: EndedRecord): string {
+/** A line about a node of this machine that ended by an error, or was killed, for people. */
+export function howItEnded({ id, pid, url, head, logFile, ended }: NodeRecord): string {
   const log = logFile === '' ? '' : ` Its log: ${logFile}`
-  return `Your ${head ? 'head' : 'node'} ${id} at ${url} ended at ${new Date(ended.atMs).toISOString()}: ${ended.why}.${log}`
+  const how =
+    ended === undefined
+      ? `(pid ${pid}) was killed, or went with its machine: it has said nothing (the system kills where memory runs out, see dmesg)`
+      : `ended at ${new Date(ended.atMs).toISOString()}: ${ended.why}`
+  return `Your ${head ? 'head' : 'node'} ${id} at ${url} ${how}.${log}`
 }
 
 function localAddress(): string | undefined {

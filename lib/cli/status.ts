@@ -1,12 +1,15 @@
 /** `outpool status`: the nodes of a cluster, as its head sees them now. */
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
-import { findCluster } from './cluster-address.ts'
+import { endedRecords } from '../../runtime/cluster/node-records.ts'
+import { findCluster, howItEnded } from './cluster-address.ts'
 import type { ClusterFlags } from './cluster-address.ts'
 import { renderTable } from './tables.ts'
 
 export async function status(flags: ClusterFlags): Promise<void> {
   const { status: found } = await findCluster(flags)
   console.log(flags.json ? JSON.stringify(found, undefined, 2) : describe(found))
+  const known = new Set(found.nodes.map(({ id }) => id))
+  for (const record of endedRecords()) if (known.has(record.id)) console.error(howItEnded(record))
 }
 
 function describe(found: ClusterStatus): string {

@@ -1,10 +1,11 @@
 /**
  * The nodes that this user started on this machine, each in a file of Outpool's folder: `nodes/<id>.json`, beside its
- * log. This is how `outpool stop` finds them, and `outpool status` the local head. A record of a process that is gone
- * is removed by whoever reads it; its log stays for a while, since it may say why.
+ * log. This is how `outpool stop` finds them, and `outpool status` the local head. A node that is stopped removes its
+ * record; its log stays for a while, since it may say why.
  *
  * A node that ends by an error says it in its record as well, over what is there: that takes no room, and the log may be on
- * the very disk that is full. Such a record stays until somebody has read it (`outpool stop`), or a node starts again.
+ * the very disk that is full. One that is killed leaves its record as it is. Both stay until somebody has read them
+ * (`outpool stop`), or a node starts again.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -40,11 +41,9 @@ export interface NodeRecord extends ProcessNote {
   readonly drainMs?: number
   /** What it was started with, so that it can be started again. */
   readonly options?: DaemonOptions
-  /** How it ended, where that was by an error. */
+  /** How it ended, where that was by an error; a process that is gone and did not say so was killed. */
   readonly ended?: { readonly atMs: number; readonly why: string }
 }
-
-export type EndedRecord = NodeRecord & Required<Pick<NodeRecord, 'ended'>>
 
 /** A record is blown up to a multiple of this, in bytes: what a file takes on most disks. */
 const recordUnitBytes = 4_096
@@ -102,17 +101,12 @@ function recordPath(id: NodeId, home: string): string {
 
 /** The nodes that are alive. */
 export function listRecords(home: string = outpoolHome()): NodeRecord[] {
-  const { alive, dead } = allRecords(home)
-  for (const { id, ended } of dead) if (ended === undefined) removeRecord(id, home)
-  return alive
+  return allRecords(home).alive
 }
 
-/** Nodes that ended by an error and that nobody was told of yet, the last one last. */
-export function endedRecords(home: string = outpoolHome()): EndedRecord[] {
-  const { dead } = allRecords(home)
-  return dead
-    .filter((record): record is EndedRecord => record.ended !== undefined)
-    .sort((a, b) => a.ended.atMs - b.ended.atMs)
+/** Nodes that ended by an error, or were killed, and that nobody was told of yet; the last one last. */
+export function endedRecords(home: string = outpoolHome()): NodeRecord[] {
+  return allRecords(home).dead.sort((a, b) => (a.ended?.atMs ?? 0) - (b.ended?.atMs ?? 0))
 }
 
 function allRecords(home: string): { readonly alive: NodeRecord[]; readonly dead: NodeRecord[] } {

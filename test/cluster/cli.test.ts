@@ -105,6 +105,29 @@ describe('outpool', () => {
     expect(recordedIds()).to.deep.equal([])
   })
 
+  it('tells of nodes that were killed, as the system does where memory runs out, until it was asked to stop', async () => {
+    const head = JSON.parse((await run('start --head --port 0 --json')).out) as { url: string }
+    await run(`start --address ${head.url}`)
+    const records = listRecords()
+    const told = ({ id, pid }: (typeof records)[number]): RegExp =>
+      new RegExp(`Your (head|node) ${id} at ws:\\S+ \\(pid ${pid}\\) was killed, .*dmesg.*Its log: .*\\.log`)
+    const node = records.find((record) => !record.head) as (typeof records)[number]
+    process.kill(node.pid, 'SIGKILL')
+    await eventually(() => stateOfProcess(node) === 'dead' || undefined)
+    expect((await run('status')).err).to.match(told(node))
+    expect((await run('doctor')).out).to.match(told(node))
+    const first = records.find((record) => record.head) as (typeof records)[number]
+    process.kill(first.pid, 'SIGKILL')
+    await eventually(() => stateOfProcess(first) === 'dead' || undefined)
+    const status = await run('status')
+    expect(status.code).to.equal(3)
+    for (const record of records) expect(status.err).to.match(told(record))
+    expect((await run(`status --address ${first.url}`)).err).to.match(told(first))
+    const { err } = await run('stop')
+    for (const record of records) expect(err).to.match(told(record))
+    expect(await run('stop')).to.include({ code: 0, err: '', out: 'No node of yours runs on this machine.\n' })
+  })
+
   it('says why a node did not start, with exit code 1', async () => {
     await run('start --head --port 0')
     const { port } = new URL(listRecords()[0]?.url as string)
