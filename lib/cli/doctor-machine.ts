@@ -7,6 +7,7 @@ import { defaultTokenFile, findToken } from '../../runtime/cluster/token.ts'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../../runtime/objects/claim-page.ts'
 import { controlGroups } from './control-groups.ts'
+import { byteText } from './tables.ts'
 
 export interface Finding {
   readonly check: string
@@ -21,12 +22,14 @@ const leastNode = [20, 19] as const
 const fewFiles = 1_024
 const enoughFiles = 4_096
 const enoughProcesses = 512
+/** What tasks need without large values: a page for each worker, logs, the tables of a head. */
+const leastFileBytes = 16 * 1024 ** 2
 /** The longest path of a unix socket on every platform, and the name of a worker's. */
 const maxSocketPathBytes = 103
 const socketName = `/${'0'.repeat(16)}.sock`
 
 export function machineFindings(): Finding[] {
-  return [nodeVersion(), platform(), sharedMemory(), openFiles(), processes(), socketPaths(), ...token()]
+  return [nodeVersion(), platform(), sharedMemory(), openFiles(), fileSize(), processes(), socketPaths(), ...token()]
 }
 
 function finding(check: string, found: string, state: Finding['state'] = 'ok', advice = ''): Finding {
@@ -79,6 +82,15 @@ function openFiles(): Finding {
   const state = limit < fewFiles ? 'failure' : limit < enoughFiles ? 'warning' : 'ok'
   const advice = `Raise it to ${enoughFiles} or more: ulimit -n ${enoughFiles}, or LimitNOFILE= of the service.`
   return finding('open files', `at most ${limit}`, state, advice)
+}
+
+function fileSize(): Finding {
+  const limit = processLimit('Max file size')
+  if (limit === undefined || limit === Infinity) return finding('file size', 'not limited')
+  const advice =
+    'Values in shared memory, and those on disk, are in files that are larger: ulimit -f unlimited, or LimitFSIZE=infinity ' +
+    'of the service.'
+  return finding('file size', `at most ${byteText(limit)}`, limit < leastFileBytes ? 'failure' : 'warning', advice)
 }
 
 function processes(): Finding {

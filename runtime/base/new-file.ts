@@ -2,7 +2,7 @@
  * Files and folders for this user alone, which are not there yet. What somebody else may have put in their place is
  * refused, and no link is followed: neither one with the name of the file, nor one with that of its folder.
  */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { OutpoolError } from './errors.ts'
 
@@ -26,13 +26,24 @@ export async function openNewHandle(path: string): Promise<FileHandle> {
   }
 }
 
+/** All of it is written, or there is no file. */
 export function writeNew(path: string, content: string | Uint8Array): void {
   const file = openNew(path)
   try {
     writeFileSync(file, content)
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw naming(path, error as NodeJS.ErrnoException)
   } finally {
     closeSync(file)
   }
+}
+
+/** Node's errors of files that are open do not say which file it is. */
+function naming(path: string, error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  if (error.path !== undefined) return error
+  error.message += ` '${path}'`
+  return Object.assign(error, { path })
 }
 
 /** Makes the folder where it is missing. `what` begins the error: `the folder of spilled objects`. */

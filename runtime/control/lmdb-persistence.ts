@@ -7,6 +7,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { OutOfDiskError, OutpoolError } from '../base/errors.ts'
+import { fileLimitAdvice, isFileTooLarge, isNoRoom } from '../base/no-room.ts'
 import { lockFolder } from './folder-lock.ts'
 import type { Persistence, SavedTables } from './persistence.ts'
 import type { TableName, TableWrite } from './tables-state.ts'
@@ -129,9 +130,10 @@ async function makeAndLock(folder: string): Promise<() => void> {
     return await lockFolder(folder)
   } catch (cause) {
     if (cause instanceof OutpoolError) throw cause
-    const { code, message } = cause as NodeJS.ErrnoException
+    const { message } = cause as Error
     const text = `the head's tables in ${folder} cannot be written: ${message}`
-    if (code === 'ENOSPC' || code === 'EDQUOT')
+    if (isFileTooLarge(cause)) throw new OutOfDiskError(`${text}; ${fileLimitAdvice}`, { cause })
+    if (isNoRoom(cause))
       throw new OutOfDiskError(`${text}; make room on that disk, or name a folder on another with --storage`, { cause })
     throw new OutpoolError(`${text}; name a folder that you can write to with --storage`, { cause })
   }

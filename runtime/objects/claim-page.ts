@@ -11,9 +11,8 @@
  * lease, so an older value in a word is never of a live task. One compare-and-swap costs about 15 ns.
  * Behind the words the worker may leave answers (answer-ring.ts).
  */
-import { closeSync, writeSync } from 'node:fs'
 import { leaseWindow } from '../base/limits.ts'
-import { openNew } from '../base/new-file.ts'
+import { writeNew } from '../base/new-file.ts'
 import { type AnswerRing, answerRing, answerRingBytes } from './answer-ring.ts'
 import { type Mapping, mapFile } from './shared-memory.ts'
 
@@ -58,14 +57,9 @@ export function recallUnstarted(
   return taken.reverse()
 }
 
-/** Makes the file of a page, empty; throws where it exists. */
+/** Makes the file of a page, empty; throws where it exists. It has all of its bytes: who maps a shorter one dies by SIGBUS. */
 export function createClaimPageFile(path: string): void {
-  const descriptor = openNew(path)
-  try {
-    writeSync(descriptor, new Uint8Array(pageBytes))
-  } finally {
-    closeSync(descriptor)
-  }
+  writeNew(path, new Uint8Array(pageBytes))
 }
 
 /** Opens the page of a worker; undefined where files cannot be mapped (see `shared-memory.ts`). */

@@ -48,7 +48,7 @@ export async function chooseStore(parts: StoreParts): Promise<ArenaHost | FileOb
   const memory = ArenaMemory.create(folder, segments, slabBytes)
   if (memory === undefined) {
     warn(
-      'objects are kept in files: memory cannot be shared here (it takes Linux, the optional package koffi, and an address space with room for it: ulimit -v); large values are slower',
+      'objects are kept in files: memory cannot be shared here (it takes Linux, the optional package koffi, and limits with room for it: ulimit -v, ulimit -f); large values are slower',
     )
     return FileObjectStore.open(folder)
   }

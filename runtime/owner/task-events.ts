@@ -131,6 +131,6 @@ export class TaskEvents {
   #stop(reason: string): void {
     this.#failed = true
     this.#waiting = []
-    this.#host.warn(`events of tasks are not written down any more: ${reason}`)
+    this.#host.warn(`events of tasks are not written down in ${this.#folder} any more: ${reason}`)
   }
 }

@@ -213,6 +213,41 @@ describe('objects where the address space is limited (ulimit -v)', () => {
   })
 })
 
+describe('a program whose files may not be large (ulimit -f)', () => {
+  const show = (error: string): string => `(${error}) => console.log(${error}.code, ${error}.message)`
+  const program = `
+    import { put, remote, shutdown } from ${JSON.stringify(new URL('../../dist/lib/index.js', import.meta.url).href)}
+    await remote((a) => a + 1).run(1).then(console.log, ${show('error')})
+    await put(new Float64Array(1e6)).then(() => console.log('stored'), ${show('error')})
+    await shutdown()`
+  /** In units of 512 bytes. */
+  const seen = (limit: number): string[] => {
+    const limited = [
+      '-c',
+      `ulimit -f ${limit} && exec "$0" "$@"`,
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      program,
+    ]
+    // Its own output is a pipe, which is no file.
+    return spawnSync('sh', limited, { encoding: 'utf8', timeout: 60_000 }).stdout.trim().split('\n')
+  }
+
+  itShared('has no worker that dies by SIGBUS: what cannot be written is told with its path', () => {
+    const [call, path, stored] = seen(32)
+    expect(call).to.match(/^ERR_OUTPOOL_RUNTIME_ENV_SETUP no worker could be started/)
+    expect(path).to.match(/^EFBIG: file too large, write '\/.*\/pages\/[0-9a-f]{16}'$/)
+    expect(stored).to.match(/^ERR_OUTPOOL_OUT_OF_DISK no room for an object .*ulimit -f, LimitFSIZE= of the service/)
+  })
+
+  itShared('runs tasks where their files have room, and says why a large value has none', () => {
+    const [call, stored] = seen(1_000)
+    expect(call).to.equal('2')
+    expect(stored).to.match(/^ERR_OUTPOOL_OUT_OF_DISK no room for an object .*ulimit -f/)
+  })
+})
+
 describe('objects without native code', () => {
   it('are kept in files, which is told once', async () => {
     const program = new Program('objects.mjs', [], { OUTPOOL_NO_NATIVE: '1' })
