@@ -78,8 +78,8 @@ class Driver implements DriverHandle {
   readonly #onExit = (): void => this.#local?.stopNow()
   /** However the program ends. */
   readonly #onLastExit = (): void => this.#owner.values.unread.end()
-  /** The program has nothing left to do: what its workers printed last is still to be read. */
-  readonly #onBeforeExit = (): void => void this.#leave()
+  /** The program has nothing left to do. */
+  readonly #onBeforeExit = (): void => void this.stop()
   #home: Home | undefined
   #local: LocalNode | undefined
   #store: ObjectStore | undefined
@@ -118,6 +118,7 @@ class Driver implements DriverHandle {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#end(new ConnectionLostError('outpool was shut down before this was ready'), true)
+    await this.#lastLines()
     await this.#release('it left')
   }
 
@@ -136,10 +137,9 @@ class Driver implements DriverHandle {
   }
 
   /** Nodes of a cluster look at the output of their workers every 100 ms. */
-  async #leave(): Promise<void> {
+  async #lastLines(): Promise<void> {
     const mayPrint = this.#local === undefined && this.#options.logToDriver && this.#owner.notes.settledTasks > 0
     if (mayPrint) await new Promise((resolve) => setTimeout(resolve, lastLinesMs))
-    await this.stop()
   }
 
   async #connect(): Promise<void> {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Program } from './support.ts'
+import { Program, TestCluster } from './support.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
 describe('what workers print', () => {
@@ -63,5 +63,27 @@ describe('what workers print', () => {
   it('does not appear with logToDriver: false', () => {
     expect(off.stdout).to.match(/^driver \{.*\}\n$/)
     expect(withoutStoreLine(off.stderr)).to.equal('')
+  })
+})
+
+describe('what a worker of a cluster prints last', () => {
+  let cluster: TestCluster
+  beforeEach(() => (cluster = new TestCluster()))
+  afterEach(() => cluster.close())
+
+  it('appears at a driver that shuts down at once', async () => {
+    const rounds = 8
+    const { url } = await cluster.start({ head: true })
+    const program = new Program('last-lines.mjs', [String(rounds)], {
+      OUTPOOL_ADDRESS: url,
+      OUTPOOL_TOKEN: cluster.token,
+    })
+    try {
+      expect(await program.exit).to.deep.equal([0, null])
+      // Nodes look at what workers print ten times a second, and may be late.
+      expect(program.stdout.match(/line \d/g)?.length ?? 0).to.be.above(rounds / 2)
+    } finally {
+      await program.remove()
+    }
   })
 })
