@@ -70,7 +70,7 @@ function sharedMemory(): Finding {
       advice,
     )
   } catch (error) {
-    return finding('shared memory', (error as Error).message, 'warning', advice)
+    return finding('shared memory', (error as Error).message, 'warning', 'It was not tried: see the temporary folder.')
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   }

@@ -2,8 +2,9 @@
  * Files and folders for this user alone, which are not there yet. What somebody else may have put in their place is
  * refused, and no link is followed: neither one with the name of the file, nor one with that of its folder.
  */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { OutpoolError } from './errors.ts'
 
 const newFile = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW
@@ -46,10 +47,22 @@ function naming(path: string, error: NodeJS.ErrnoException): NodeJS.ErrnoExcepti
   return Object.assign(error, { path })
 }
 
+/** Makes the folder, and those it is in. Throws what the system says: Node calls each reason ENOENT when it makes several. */
+export function makeFolders(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const folder = dirname(path)
+    if (folder !== path && !existsSync(folder)) makeFolders(folder)
+    mkdirSync(path, { mode: 0o700 })
+  }
+}
+
 /** Makes the folder where it is missing. `what` begins the error: `the folder of spilled objects`. */
 export function privateFolder(what: string, path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeFolders(path)
   } catch (error) {
     // A file, or a link that leads nowhere, is told as what it is.
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) throw error

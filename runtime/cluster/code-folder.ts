@@ -2,9 +2,9 @@
  * A folder for the code cache that outlives node managers, so that one that starts again finds what it was sent before.
  * Each running node manager has a part of its own: `<folder>/0`, or the first that no living one has.
  */
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
+import { makeFolders } from '../base/new-file.ts'
 import { tryLockFile } from '../objects/folder-lock.ts'
 
 /** Node managers of one machine that share such a folder. */
@@ -22,7 +22,7 @@ export function claimCodeFolder(folder: string): CodeFolder {
   for (let part = 0; part < maxParts; part++) {
     const path = join(folder, String(part))
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 })
+      makeFolders(path)
       const release = tryLockFile(join(path, lockName))
       if (release !== undefined) return { path, release }
     } catch (cause) {

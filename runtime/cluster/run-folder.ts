@@ -31,7 +31,7 @@ import { OutpoolError } from '../base/errors.ts'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
 import { namesIn } from '../base/names-in.ts'
-import { mustBeNew, writeNew } from '../base/new-file.ts'
+import { makeFolders, mustBeNew, writeNew } from '../base/new-file.ts'
 import { randomBytes } from '../base/random-bytes.ts'
 import { awakeFile, awakeFileBytes } from '../owner/wait-awake.ts'
 import type { TokenRing } from '../transport/tokens.ts'
@@ -105,9 +105,8 @@ export function createRunFolder(node: NodeId): string {
 
 function makeRoot(root: string): void {
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 })
+    makeFolders(root)
   } catch (cause) {
-    // Of a file system that is read-only, Node says that there is no such folder.
     throw notMade(root, cause as Error)
   }
   assertOwn(root)

@@ -15,7 +15,6 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -25,6 +24,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AuthenticationError, OutpoolError } from '../base/errors.ts'
+import { makeFolders } from '../base/new-file.ts'
 import { randomBytes } from '../base/random-bytes.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 
@@ -57,7 +57,7 @@ export function outpoolHome(environment: Environment = process.env): string {
 /** Makes it, or a folder in it, for this user alone. Throws OutpoolError where it cannot be made. */
 export function makeHomeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder)
   } catch (cause) {
     throw new OutpoolError(
       `the folder for the token and for what is known of nodes, ${folder}, cannot be made: ${(cause as Error).message}; ` +

@@ -3,10 +3,11 @@
  * resolves when it is on the disk, so what was acknowledged is there after a kill, and after a power cut.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { OutOfDiskError, OutpoolError } from '../base/errors.ts'
+import { makeFolders } from '../base/new-file.ts'
 import { fileLimitAdvice, isFileTooLarge, isNoRoom } from '../base/no-room.ts'
 import { lockFolder } from './folder-lock.ts'
 import type { Persistence, SavedTables } from './persistence.ts'
@@ -125,7 +126,7 @@ export class LmdbPersistence implements Persistence {
 
 async function makeAndLock(folder: string): Promise<() => void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder)
     await tryRoom(folder)
     return await lockFolder(folder)
   } catch (cause) {

@@ -11,10 +11,10 @@
  * when the process ends; of what does not fit, the oldest are dropped and counted. A program that begins removes the
  * oldest jobs of the folder beyond 100, and beyond 2 GiB.
  */
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { writeNew } from '../base/new-file.ts'
+import { makeFolders, writeNew } from '../base/new-file.ts'
 import { clearTimeout, setTimeout } from '../base/timers.ts'
 import type { OwnerHost } from './host.ts'
 import { removeOldEvents } from './old-events.ts'
@@ -121,7 +121,7 @@ export class TaskEvents {
     const folder = join(this.#folder, job)
     // Once for each program: its workers write into the same folder.
     if (self.process === job) removeOldEvents(this.#folder)
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder)
     this.#path = join(folder, `${self.process}.jsonl`)
     const wallMs = Date.now() - (performance.now() - this.#zeroMs)
     const header: EventsHeader = { e: 'owner', job, ...self, pid: process.pid, wallMs }
