@@ -12,8 +12,15 @@ const { folder, own, sides, parts, progress } = workerData as {
 }
 const claimed = new Int32Array(parts)
 const arrived = new Int32Array(progress)
-for (let round = 0; round < claimed.length / sides; round++) {
-  Atomics.add(arrived, round, 1)
-  while (Atomics.load(arrived, round) < sides);
+const rounds = claimed.length / sides
+/** Waits for the others. */
+function meet(at: number): void {
+  Atomics.add(arrived, at, 1)
+  while (Atomics.load(arrived, at) < sides);
+}
+for (let round = 0; round < rounds; round++) {
+  meet(round)
   claimed[round * sides + own] = Number(basename(claimCodeFolder(join(folder, String(round))).path))
 }
+// With a thread its open files are closed, and what they lock is free.
+meet(rounds)

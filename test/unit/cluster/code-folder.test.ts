@@ -56,7 +56,7 @@ describe('a code cache that outlives node managers', () => {
       writeFileSync(join(folder, String(round), '0', 'node.lock'), abandoned)
     }
     const parts = new SharedArrayBuffer(rounds * sides * Int32Array.BYTES_PER_ELEMENT)
-    const progress = new SharedArrayBuffer(rounds * Int32Array.BYTES_PER_ELEMENT)
+    const progress = new SharedArrayBuffer((rounds + 1) * Int32Array.BYTES_PER_ELEMENT)
     const entry = new URL('code-folder-thread.ts', import.meta.url).href
     const exits = Array.from({ length: sides }, (_, own) =>
       once(
