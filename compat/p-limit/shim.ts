@@ -62,7 +62,7 @@ function placed(original: Limit, placement: Placement): Limit {
   const functionFor = (fn: AnyFunction): AnyFunction =>
     isAuto && typeof fn === 'function' && placer.stays(fn) ? fn : through(placer, placement, fn)
   const limit = (fn: AnyFunction, ...args: unknown[]): Promise<unknown> =>
-    original(placer.again(fn) ?? functionFor(fn), ...args)
+    original(placer.atOnce(fn) ?? functionFor(fn), ...args)
   Object.defineProperties(limit, {
     ...Object.getOwnPropertyDescriptors(original),
     map: {

@@ -42,6 +42,11 @@ export function shimOver(file: string): OriginalModule {
   return madeOver(import.meta.url, file, shimOf)
 }
 
+/** The mapper is called once. */
+function isOne(input: unknown): boolean {
+  return Array.isArray(input) && input.length === 1
+}
+
 function placed(original: AnyMap): AnyMap {
   const placer = new Placer('auto')
   const map: AnyMap = (input, mapper, options) => {
@@ -52,7 +57,7 @@ function placed(original: AnyMap): AnyMap {
     // What is no function, or no object, is the original's to complain of.
     if (typeof mapper !== 'function' || options === null) return original(input, mapper, options)
     if (options === undefined || (options.placement === undefined && options.signal === undefined))
-      return original(input, placer.placed(mapper), options)
+      return original(input, (isOne(input) ? placer.atOnce(mapper) : undefined) ?? placer.placed(mapper), options)
     const placement = checkPlacement(options.placement, 'auto', original.name)
     return original(input, placer.placedBy(mapper, { placement, signal: options.signal }), options)
   }

@@ -110,20 +110,25 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
     }
 
     override add(task: Task, options?: AnyOptions): Promise<unknown> {
-      const again = options === undefined ? this.#placer.again(task) : undefined
+      const again = options === undefined ? this.#placer.atOnce(task) : undefined
       return again === undefined ? this.#addPlaced(task, options) : super.add(again)
     }
 
     #addPlaced(task: Task, options: AnyOptions | undefined): Promise<unknown> {
       if (typeof task !== 'function') return super.add(task, options)
       if (this.#isPlain && (options === undefined || options?.['placement'] === undefined))
-        return super.add(this.#placer.stays(task) ? task : this.#placer.placedTask(task), options)
+        return super.add(this.#placedTask(task), options)
       const run: Task = (given) => {
         const placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
         if (this.#limit === undefined) return this.#placer.task(task, given, placement)
         return within(this.#limit, given.signal, () => this.#placer.task(task, given, placement))
       }
       return super.add(run, options)
+    }
+
+    #placedTask(task: Task): Task {
+      const placer = this.#placer
+      return placer.atOnce(task) ?? (placer.stays(task) ? task : placer.placedTask(task))
     }
 
     static {

@@ -6,6 +6,7 @@ import { BoundedMap } from '../../lib/bounded-map.ts'
 import { analyse, type FunctionVerdict } from '../../lib/explain.ts'
 import { isUnshippable, readingOnce, ship } from '../../lib/ship.ts'
 import { isTimeReplaced } from '../../lib/timers.ts'
+import { Stretch } from './stretch.ts'
 
 /** `auto`: a worker when the call is provably the same there. `worker`, `caller`: there, in any case. */
 export type Placement = 'auto' | 'worker' | 'caller'
@@ -43,6 +44,7 @@ interface PlaceOptions {
 }
 
 type AnyFunction = (...args: never[]) => unknown
+type AnyPlaced = (...args: unknown[]) => unknown
 type AnyTask = (given: { readonly signal?: AbortSignal }) => unknown
 
 const auto: PlaceOptions = { placement: 'auto' }
@@ -93,6 +95,12 @@ export class Placer {
   #lastKnown: Known | undefined
   /** What the original is given for it; undefined, too, since it stays. */
   #lastPlaced: AnyFunction | undefined
+  /** Its text was read at this call. */
+  #isNew = false
+  /** Of new functions that were to run here, where placement is 'auto'. */
+  readonly #stretch = new Stretch()
+  /** That may come before the next that is looked at. */
+  #left = 0
 
   constructor(placement: Placement, maxRetries: number = 0) {
     this.#placement = placement
@@ -108,6 +116,12 @@ export class Placer {
     return fn === this.#lastFunction ? (this.#lastPlaced as T | undefined) : undefined
   }
 
+  /** The same for a shim that hands a function over for one call; `fn` itself, when this one need not be looked at. */
+  atOnce<T extends AnyFunction>(fn: T): T | undefined {
+    if (fn === this.#lastFunction) return this.#lastPlaced as T | undefined
+    return this.#left > 0 && typeof fn === 'function' ? this.#passed(fn) : undefined
+  }
+
   /**
    * Whether a call of `fn` stays without another look. It is counted, and the original may run the function itself, as if
    * there was no placer.
@@ -115,6 +129,7 @@ export class Placer {
   stays(fn: AnyFunction): boolean {
     const known = this.#knownOf(fn)
     if (known.stayed < sureAfter) return false
+    this.#isSample(known)
     known.caller++
     return true
   }
@@ -123,8 +138,13 @@ export class Placer {
    * `fn`, as the original is to call it where placement is 'auto': decided at each call, with nearly nothing beside where
    * it is known to be quick.
    */
-  placed(fn: AnyFunction): (...args: unknown[]) => unknown {
+  placed(fn: AnyFunction): AnyPlaced {
+    return fn !== this.#lastFunction && this.#left > 0 ? this.#passing(fn) : this.#placed(fn)
+  }
+
+  #placed(fn: AnyFunction): AnyPlaced {
     const known = this.#knownOf(fn)
+    if (this.#isSample(known)) return this.#sampled(fn, known)
     return this.#keep(known, (...args) => {
       if (!passes(known)) return this.#lookAt(fn, known, ...args)
       known.caller++
@@ -135,6 +155,7 @@ export class Placer {
   /** The same of a task, which is given `{ signal }`: on a worker one of its own. */
   placedTask(task: AnyTask): AnyTask {
     const known = this.#knownOf(task)
+    if (this.#isSample(known)) return (given) => this.#timed(task, [given], known)
     return this.#keep(known, (given) => {
       if (!passes(known)) {
         if (known.isQuick) return this.#timed(task, [given], known)
@@ -146,7 +167,7 @@ export class Placer {
   }
 
   /** `fn`, as the original is to call it, with what is said of it. */
-  placedBy(fn: AnyFunction, options: PlaceOptions): (...args: unknown[]) => unknown {
+  placedBy(fn: AnyFunction, options: PlaceOptions): AnyPlaced {
     const known = this.#knownOf(fn)
     return (...args) => this.#run(fn, args, known, options)
   }
@@ -155,6 +176,51 @@ export class Placer {
   task(task: AnyTask, given: Parameters<AnyTask>[0], placement: Placement): unknown {
     const known = this.#knownOf(task)
     return this.#run(task, [given], known, { placement, signal: given.signal, givesSignal: true })
+  }
+
+  /** A call of `fn` counts as one of the function that was looked at last. */
+  #passed<T extends AnyFunction>(fn: T): T {
+    this.#left--
+    ;(this.#lastKnown as Known).caller++
+    return fn
+  }
+
+  /** `fn`, whose first call is not looked at. */
+  #passing(fn: AnyFunction): AnyPlaced {
+    this.#left--
+    const known = this.#lastKnown as Known
+    let placed: AnyPlaced | null | undefined
+    return (...args) => {
+      if (placed !== undefined) return (placed ??= this.#placed(fn))(...args)
+      placed = null
+      known.caller++
+      return fn(...(args as never[]))
+    }
+  }
+
+  /** `fn`, whose first call is measured: it stands for those that are not looked at. */
+  #sampled(fn: AnyFunction, known: Known): AnyPlaced {
+    let placed: AnyPlaced | undefined
+    let isFirst = true
+    return (...args) => {
+      if (!isFirst) return (placed ??= this.#placed(fn))(...args)
+      isFirst = false
+      return this.#timed(fn, args, known)
+    }
+  }
+
+  /** Whether a call of this function is measured for others: of one that was looked at just now, once. */
+  #isSample(known: Known): boolean {
+    if (!this.#isNew) return false
+    this.#isNew = false
+    if (known.isQuick || known.stayed >= sureAfter) this.#left = this.#stretch.stayed()
+    else this.#endStretch()
+    return this.#left > 0 && known.isQuick
+  }
+
+  #endStretch(): void {
+    this.#left = 0
+    this.#stretch.ended()
   }
 
   /** `placed`, of the last function: what was made of it before, if that still holds. */
@@ -251,6 +317,7 @@ export class Placer {
       return fn(...(args as never[]))
     } finally {
       if (clock.now() - startedAt > longMs) {
+        this.#endStretch()
         known.isQuick = false
         known.passMask = 0
         known.returned = 0
@@ -271,6 +338,7 @@ export class Placer {
     const last = this.#lastKnown
     // To compare it is less than to look it up.
     const known = last?.text === text ? last : (this.#known.get(text) ?? this.#remember(fn, text))
+    this.#isNew = true
     this.#lastFunction = fn
     this.#lastKnown = known
     this.#lastPlaced = undefined

@@ -41,7 +41,8 @@ for (const place of places) {
       while (explain(limit).caller < 2_000)
       const others = await Promise.all(Array.from({ length: 64 }, (_, i) => limit((n: number) => `other ${n}`, i)))
       expect(others).to.deep.equal(Array.from({ length: 64 }, (_, i) => `other ${i}`))
-      expect(explain(limit).functions[1]?.worker).to.be.at.least(1)
+      // At most 47 ran in the caller before one was looked at.
+      expect(explain(limit).functions[1]?.worker).to.be.at.least(64 - 47)
     })
 
     it('runs what only computes on workers, of every node', async () => {
