@@ -7,13 +7,19 @@ import Module from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
+import { fileForRequire } from '../../lib/require-hooks.ts'
 
 const internals = Module as unknown as { _load(file: string, parent: null, isMain: boolean): unknown }
 
 export async function runScript(url: string): Promise<void> {
   const file = fileURLToPath(url)
-  if (isCommonJs(file)) internals._load(file, null, true)
-  else await import(url)
+  if (isCommonJs(file)) return void internals._load(file, null, true)
+  try {
+    await import(url)
+  } catch (error) {
+    if (fileForRequire(url, error) === undefined) throw error
+    internals._load(file, null, true)
+  }
 }
 
 /** As Node decides it: by the ending, by the package, and where neither says it by what the text is. */

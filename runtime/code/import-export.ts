@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import type { LoadedFunction } from './evaluate-source.ts'
 import { localUrl } from './own-modules.ts'
+import { importOrRequire } from './require-hooks.ts'
 
 /**
  * The function that `exportName` names in the module at `url`. A dotted one ('default.method') is called on what it
@@ -15,7 +16,7 @@ export async function importExport(url: string, exportName: string, named: strin
   const details = { url: named, exportName }
   let namespace: object
   try {
-    namespace = (await import(localUrl(url))) as object
+    namespace = await importOrRequire(localUrl(url))
   } catch (cause) {
     throw new RuntimeEnvSetupError(`${what}: the module could not be loaded: ${loadFailure(cause)}`, {
       cause,

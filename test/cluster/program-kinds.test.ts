@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
@@ -61,6 +62,48 @@ describe('a worker file in TypeScript', () => {
         .and.contain(`${project.path('worker.ts')}:5:`)
     })
   }
+})
+
+describe('a program in CommonJS whose TypeScript is read by a hook of require', () => {
+  it('has its worker scripts and modules read by that hook, too', async () => {
+    // As ts-node/register and @swc-node/register do it; enums are what Node itself would not read.
+    const hooked = new Project({
+      'package.json': '{"type": "commonjs"}',
+      'esbuild-hook.cjs': `const { transformSync } = require(${JSON.stringify(createRequire(import.meta.url).resolve('esbuild'))})
+require('node:module')._extensions['.ts'] = (module, file) => {
+  const source = require('node:fs').readFileSync(file, 'utf8')
+  module._compile(transformSync(source, { loader: 'ts', format: 'cjs', sourcefile: file }).code, file)
+}
+`,
+      'main.ts': `import { remote, shutdown } from '${fileURLToPath(library)}'
+import workerpool from '${fileURLToPath(new URL('../../dist/compat/workerpool/index.js', import.meta.url))}'
+async function main(): Promise<void> {
+  const pool = workerpool.pool(\`\${__dirname}/worker.ts\`, { maxWorkers: 1 })
+  const fromScript: unknown = await pool.exec('mode', [])
+  await pool.terminate()
+  const fromModule = await remote<() => string>(\`file://\${__dirname}/modes.ts\`, 'mode').run()
+  console.log(JSON.stringify([fromScript, fromModule]))
+  await shutdown()
+}
+void main()
+`,
+      'worker.ts': `import workerpool from 'workerpool'
+import { mode } from './modes'
+if (require.main === module) workerpool.worker({ mode })
+`,
+      'modes.ts': `enum Mode { Fast = 'fast', Slow = 'slow' }
+export const mode = (): Mode => Mode.Slow
+`,
+    })
+    try {
+      const args = ['--require', hooked.path('esbuild-hook.cjs'), hooked.path('main.ts')]
+      const env = { ...process.env, NODE_OPTIONS: '' }
+      const { stdout } = await run(process.execPath, args, { cwd: hooked.folder, env })
+      expect(JSON.parse(stdout)).deep.equal(['slow', 'slow'])
+    } finally {
+      hooked.remove()
+    }
+  })
 })
 
 describe('a program whose working folder has been removed, as that of an old release is', () => {

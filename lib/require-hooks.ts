@@ -1,0 +1,2 @@
+/** For shims that load scripts. */
+export { fileForRequire } from '../runtime/code/require-hooks.ts'
