@@ -41,7 +41,14 @@ export function howItEnded({ id, pid, url, head, logFile, ended }: NodeRecord): 
 
 function localAddress(): string | undefined {
   const records = listRecords()
-  return (records.find((record) => record.head) ?? records[0])?.url
+  const [head, ...others] = records.filter((record) => record.head)
+  if (head !== undefined && others.length > 0) {
+    const urls = others.map(({ url }) => url).join(', ')
+    console.error(
+      `outpool: this is about the cluster of ${head.url}; there are more heads here: ${urls} (see --address)`,
+    )
+  }
+  return (head ?? records[0])?.url
 }
 
 export async function findCluster(flags: ClusterFlags): Promise<FoundCluster> {

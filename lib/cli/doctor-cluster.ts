@@ -55,7 +55,11 @@ function readiness(check: string, { url }: NodeSummary, { ready, reason, node }:
   const found = ready ? `answers at ${url} and accepts leases` : `answers at ${url}: ${reason}`
   if (!check.endsWith(node))
     return { check, state: 'failure', found: `node ${node} answers at ${url}`, advice: 'Two nodes claim one address.' }
-  return { check, state: ready ? 'ok' : 'warning', found, advice: '' }
+  const advice = reason.includes('the head')
+    ? 'It asks for the head where it was when this node joined: start that there again. Where it has moved for good, end this ' +
+      'node and start it with the new --address.'
+    : ''
+  return { check, state: ready ? 'ok' : 'warning', found, advice }
 }
 
 function version(check: string, { version: theirs, protocol, nodeVersion }: NodeHealth): Finding {

@@ -68,14 +68,14 @@ function addStart(outpool: Command): void {
     .command('start')
     .description('start a node on this machine: the head of a new cluster, or another node of one')
     .option('--head', 'begin a cluster: this node is its head')
-    .option('--address <url>', 'join the cluster of the node at ws://host:port')
+    .option('--address <url>', 'join the cluster of the node at ws://host:port', values.address)
     .option(
       '--port <port>',
       'the one port of the node; 0 is any free one (default: 7420 for a head, else 0)',
       values.port,
     )
-    .option('--host <host>', 'listen on this address; 0.0.0.0 is every network', '127.0.0.1')
-    .option('--advertise <host>', 'the name or address under which others reach this node')
+    .option('--host <host>', 'listen on this address; 0.0.0.0 is every network', values.host, '127.0.0.1')
+    .option('--advertise <host>', 'the name or address under which others reach this node', values.host)
     .option('--allowed-hosts <names>', 'further names by which it may be asked for, separated by commas', values.names)
     .option('--tls-cert <file>', 'listen with TLS (wss://): the certificate and its chain, PEM')
     .option('--tls-key <file>', 'the key of that certificate, PEM')
@@ -129,7 +129,11 @@ function addStatus(outpool: Command): void {
   outpool
     .command('status')
     .description('show the nodes of a cluster')
-    .option('--address <url>', 'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)')
+    .option(
+      '--address <url>',
+      'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)',
+      values.address,
+    )
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

@@ -28,7 +28,7 @@ function addNodes(outpool: Command, after: string): void {
   outpool
     .command('nodes')
     .description('show the nodes of a cluster with hosts, versions, uptime, resources and labels')
-    .option('--address <url>', addressHelp)
+    .option('--address <url>', addressHelp, values.address)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -52,7 +52,7 @@ function addDrain(outpool: Command, after: string): void {
         .argParser(values.duration)
         .default(60_000, '60s'),
     )
-    .option('--address <url>', addressHelp)
+    .option('--address <url>', addressHelp, values.address)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -81,7 +81,7 @@ function addLogs(outpool: Command, after: string): void {
     .option('--events <folder>', 'where the events of tasks are (default: as outpool tasks)')
     .option('-f, --follow', 'go on until the worker or its node ends')
     .option('-n, --lines <number>', 'of each file, so many of the last lines', values.count, 100)
-    .option('--address <url>', addressHelp)
+    .option('--address <url>', addressHelp, values.address)
     .option('--json', 'list the files as one JSON object')
     .addHelpText(
       'after',
@@ -113,7 +113,7 @@ function addMemory(outpool: Command, after: string): void {
         .preset('10')
         .default(0),
     )
-    .option('--address <url>', addressHelp)
+    .option('--address <url>', addressHelp, values.address)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -138,7 +138,7 @@ function addDoctor(outpool: Command, after: string): void {
     .command('doctor')
     .description('check this machine and the cluster, and say what to do')
     .option('--no-cluster', 'this machine alone')
-    .option('--address <url>', addressHelp)
+    .option('--address <url>', addressHelp, values.address)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

@@ -1,11 +1,23 @@
 /** Values of options as they are typed, checked. Each throws InvalidArgumentError, which becomes exit code 2. */
 import { InvalidArgumentError } from 'commander'
+import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
 import { parseResources } from '../../runtime/scheduler/resources.ts'
 
 export function port(text: string): number {
   const value = Number(text)
   if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.')
   return value
+}
+
+/** Of a node: checked here, resolved where it is asked. */
+export function address(text: string): string {
+  checked(() => parseClusterAddress(text))
+  return text
+}
+
+/** IPv6 addresses may be written as in addresses of nodes: [::1]. */
+export function host(text: string): string {
+  return /^\[(.*:.*)\]$/.exec(text)?.[1] ?? text
 }
 
 export function names(text: string): string[] {

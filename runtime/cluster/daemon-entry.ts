@@ -13,7 +13,11 @@ function answer(message: DaemonAnswer): void {
 
 process.once('message', (options) => {
   runDaemon(options as DaemonOptions).then(
-    (daemon) => answer({ kind: 'ready', facts: daemon.facts }),
+    (daemon) => {
+      if (process.connected) return answer({ kind: 'ready', facts: daemon.facts })
+      console.error('outpool: the command that started this node was ended before it was up, so the node stops')
+      return daemon.stop('the command that started it was ended').finally(() => process.exit(1))
+    },
     (error: unknown) => {
       const { message } = error as Error
       console.error(`outpool: ${message}`)

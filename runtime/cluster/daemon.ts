@@ -259,6 +259,7 @@ export class Daemon {
       const reconnect = new Reconnect({
         dial: () => dial({ address: { url: headUrl }, to: 'any', from, token, timeoutMs: dialTimeoutMs }),
         onLink: (link) => {
+          if (isUp()) say(`the head at ${headUrl} is there again`)
           host.attachHead(link, (reason) => {
             if (isUp()) say(`the head is not there for now: ${reason.message}`)
             reconnect.lost()
@@ -266,9 +267,10 @@ export class Daemon {
           resolve()
         },
         isFinal(error) {
-          if (!isRefusedForGood(error)) return false
-          if (!isUp()) return true
-          say(`${error.message}; what runs here goes on, and the head is asked again until this node is stopped`)
+          if (!isUp()) return isRefusedForGood(error)
+          say(
+            `${error.message}; what runs here goes on, and the head is asked again at ${headUrl} until this node is stopped`,
+          )
           return false
         },
         onGiveUp: reject,

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClusterStatus } from '../../runtime/cluster/status.ts'
 import { listRecords } from '../../runtime/cluster/node-records.ts'
-import { stateOfProcess } from '../../runtime/base/process-identity.ts'
+import { noteProcess, stateOfProcess } from '../../runtime/base/process-identity.ts'
+import { descendantsOf, describeProcess } from '../tools/processes.mjs'
 import { Command, main, run } from './command.ts'
 import { recordedIds, TestCluster } from './support.ts'
 import { eventually } from '../tools/eventually.ts'
@@ -128,6 +129,38 @@ describe('outpool', () => {
     expect(await run('stop')).to.include({ code: 0, err: '', out: 'No node of yours runs on this machine.\n' })
   })
 
+  it('says which cluster is meant where two heads run here, and takes an address as it prints it', async function () {
+    const [first, second] = [
+      await run('start --head --port 0 --json'),
+      await run('start --head --port 0 --host [::1] --json'),
+    ]
+    if (/no such address|not available/.test(second.err)) return this.skip()
+    const urls = [first, second].map(({ out }) => (JSON.parse(out) as { url: string }).url)
+    expect(urls[1]).to.match(/^ws:\/\/\[::1\]:\d+$/)
+    const { code, out, err } = await run('status')
+    const [about, other] = out.includes(String(urls[0])) ? urls : urls.toReversed()
+    expect([code, err]).to.deep.equal([
+      0,
+      `outpool: this is about the cluster of ${about}; there are more heads here: ${other} (see --address)\n`,
+    ])
+    expect((await run(`status --address ${urls[1]}`)).err).to.equal('')
+    expect((await run('stop')).err).to.equal('')
+  })
+
+  it('leaves no node behind when the command that starts it is ended before that is up', async () => {
+    const command = new Command(['start', '--head', '--port', '0'])
+    const [daemon] = (await eventually(() => {
+      const found = descendantsOf(command.child.pid as number).filter((pid) =>
+        describeProcess(pid).includes('daemon-entry'),
+      )
+      return found.length > 0 ? found : undefined
+    })) as [number]
+    const note = noteProcess(daemon)
+    command.child.kill('SIGKILL')
+    await eventually(() => stateOfProcess(note) === 'dead' || undefined)
+    expect(recordedIds()).to.deep.equal([])
+  })
+
   it('says why a node did not start, with exit code 1', async () => {
     await run('start --head --port 0')
     const { port } = new URL(listRecords()[0]?.url as string)
@@ -166,6 +199,8 @@ describe('outpool', () => {
     ['resources are no JSON', 'start --head --resources gpu', {}, 2, /JSON/],
     ['an option does not exist', 'start --head --colour', {}, 2, /unknown option/],
     ['a command does not exist', 'begin', {}, 2, /unknown command/],
+    ['an address has no such port', 'status --address ws://127.0.0.1:99999', {}, 2, /not an address/],
+    ['an address is of another protocol', 'start --address http://127.0.0.1:1', {}, 2, /begins with ws/],
     ['nobody listens there', 'status --address ws://127.0.0.1:1', {}, 3, /outpool start --head/],
     ['there is no cluster to join', 'start --address ws://127.0.0.1:1', {}, 3, /outpool start --head/],
     ['nobody listens there with TLS', 'status --address wss://127.0.0.1:1', {}, 3, /outpool start --head/],

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { init, put, remote, shutdown, wait } from 'outpool'
@@ -97,7 +97,7 @@ describe('operating a cluster', function () {
   })
 
   it('says that a node is not ready while the head is away, though it is healthy', async () => {
-    const [head, second] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts]
+    const [head, second] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts & { logFile: string }]
     process.kill(head.pid, 'SIGKILL')
     const answer = await eventually(async () => {
       const response = await fetch(http(second, '/readyz'))
@@ -107,7 +107,9 @@ describe('operating a cluster', function () {
     expect((await fetch(http(second, '/healthz'))).status).to.equal(200)
     const doctor = await run(`doctor --json --address ${second.url}`)
     expect(doctor.code).to.equal(1)
-    expect(doctor.out).to.contain('the head does not')
+    expect(doctor.out).to.contain('the head does not').and.contain('start it with the new --address')
+    const said = `what runs here goes on, and the head is asked again at ${head.url} until`
+    await eventually(() => readFileSync(second.logFile, 'utf8').includes(said) || undefined)
   })
 
   it('tells which line made an object, where the program says so', async () => {
