@@ -11,6 +11,8 @@ const nothingLent: ReplyRefs = { borrowed: noRefs, ackId: 0 }
 export class TaskAnswers {
   readonly #owner: Owner
   readonly #ring: () => AnswerRing | undefined
+  /** The answer that was left there last. */
+  #left: { readonly task: WorkerTask; readonly micros: number; readonly bytes: Uint8Array } | undefined
 
   /** `ring`: where answers are left for an owner that looks there; undefined where no memory is shared. */
   constructor(owner: Owner, ring: () => AnswerRing | undefined) {
@@ -30,8 +32,22 @@ export class TaskAnswers {
     if (borrowed.length > 0 || ackId !== 0) {
       const results: ResultTuple[] = [['inline', bytes, noRefs]]
       link.send([MessageType.doneMany, epoch, sequence, micros, results, borrowed, ackId])
-    } else if (task.told || this.#ring()?.leave(epoch, sequence, micros, bytes) !== true)
-      link.send([MessageType.done, epoch, sequence, micros, bytes])
+    } else if (!task.told && this.#ring()?.leave(epoch, sequence, micros, bytes) === true)
+      this.#left = { task, micros, bytes }
+    else link.send([MessageType.done, epoch, sequence, micros, bytes])
+  }
+
+  /**
+   * This worker has nothing to do: tasks took less time than was expected of them. What it has left is told at once, by
+   * sending the last of it again, so that more can be sent to it.
+   */
+  idle(): void {
+    if (this.#left === undefined) return
+    const { task, micros, bytes } = this.#left
+    this.#left = undefined
+    if (this.#ring()?.empty !== false) return
+    task.link.send([MessageType.done, task.epoch, task.sequence, micros, bytes])
+    task.link.flush()
   }
 
   many(task: WorkerTask, micros: number, results: readonly ResultTuple[], contained: readonly RefTuple[]): void {

@@ -87,7 +87,13 @@ export class TaskRunner {
     const { host } = owner
     const ports = { refCodec: host.refCodec, locate: code.locate, warn: (text: string) => host.warn(text) }
     this.captured = new CapturedFunctions(ports)
-    this.#work = new WorkAndRest(events)
+    this.#work = new WorkAndRest({
+      working: () => events.working(),
+      idle: () => {
+        this.#answers.idle()
+        events.idle()
+      },
+    })
     this.executor = new ExecutorState<WorkerTask>(
       {
         run: (task) => this.#run(task),

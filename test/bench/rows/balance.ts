@@ -3,6 +3,9 @@
  * alone on the machine, in the same round. "Bare processes" run exactly that schedule, with one message for each: what
  * they lose, the machine lost.
  *
+ * The work of the calibration and of the bare processes is compiled before it is measured, and so are the pools: each has
+ * made many calls before. What a program has of its first tasks is measured beside it.
+ *
  * Behind the rounds each plays the same again and says where the time of its workers went: what lies between tasks is
  * the pool's own work for each of them, in a worker and in the program, for which a worker stands aside.
  */
@@ -14,6 +17,8 @@ import { spread } from '../statistics.ts'
 const aloneTimes = 7
 const timelines = 3
 const greedy = 'greedy schedule'
+const warmCalls = 20_000
+const notWarm = 'Outpool, not warmed up'
 
 async function play(stage: Stage, unitMs: number, lengths: readonly number[]): Promise<void> {
   const calibration = await stage.start({ name: 'calibration', file: 'calibrate.mjs', args: ['{}'] })
@@ -30,9 +35,10 @@ async function play(stage: Stage, unitMs: number, lengths: readonly number[]): P
   }
   const bare = await stage.start({ name: 'bare processes', file: 'bare-processes.mjs', args: [config] })
   const pools = started([
-    await stage.pool('Outpool', 'outpool'),
-    await stage.pool('workerpool process', 'workerpool', { workerType: 'process' }),
-    await stage.pool('piscina', 'piscina'),
+    await stage.pool('Outpool', 'outpool', { warmCalls }),
+    await stage.pool(notWarm, 'outpool'),
+    await stage.pool('workerpool process', 'workerpool', { workerType: 'process', warmCalls }),
+    await stage.pool('piscina', 'piscina', { warmCalls }),
   ])
   const contenders: Contender[] = pools.map((program) => ({
     name: program.name,
@@ -56,6 +62,7 @@ async function play(stage: Stage, unitMs: number, lengths: readonly number[]): P
   for (const program of pools) await noteTimeline(stage, program, { iterations }, wholeMs)
   if (bare !== undefined) await noteTimeline(stage, bare, parts, wholeMs)
   stage.compare(greedy, 'Outpool', least(0.97))
+  stage.compare(greedy, notWarm)
   stage.compare(greedy, 'bare processes')
   stage.compare(greedy, 'workerpool process')
   stage.compare(greedy, 'piscina')
