@@ -23,7 +23,7 @@ export class OwnTemplates {
     const { name, maxRetries, numReturns } = body
     const template: TaskTemplate = {
       ...{ number: this.#bytes.length, name, maxRetries, numReturns, classIndex, retryExceptions, timeoutMs },
-      ...{ generates: body.mode === 'generate', runMicros: -1 },
+      ...{ generates: body.mode === 'generate', runMicros: -1, deviationMicros: 0 },
       ...(startOf !== undefined && { startOf }),
     }
     this.#bytes.push(bytes)

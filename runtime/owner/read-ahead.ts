@@ -5,7 +5,7 @@
  */
 import { type ClassRecord, isLong } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
-import type { SubmitOptions } from './submit-types.ts'
+import type { SubmitOptions, TaskTemplate } from './submit-types.ts'
 
 /** Answers wait for each other where so many can come in that time. */
 const togetherAtLeast = 2
@@ -22,21 +22,23 @@ export function hasLittle(
 
 /**
  * Whether a task of that run time may wait behind others, the first of which was measured: one may while more are queued
- * than workers could take next, several up to half of what would be a worker's share of the queue. So the portions are
- * large while the queue is long, and small at its end, where they even out what the tasks took (guided self-scheduling:
- * Polychronopoulos and Kuck, 1987).
+ * than workers could take next, several up to what would be a worker's share of the queue where they all take the same
+ * time, and up to half of it where they differ by as much as they take. So the portions are large while the queue is long,
+ * and small at its end, where they even out what the tasks took (guided self-scheduling: Polychronopoulos and Kuck, 1987;
+ * halves: factoring, Hummel, Schonberg and Flynn, 1992).
  */
 export function readsAhead(
   record: ClassRecord,
   lease: LeaseRecord,
-  runMicros: number,
+  { runMicros, deviationMicros }: TaskTemplate,
   options: SubmitOptions,
 ): boolean {
   if (runMicros > options.readAheadMicros || record.queued <= record.leases.length) return false
   if (lease.count === 1) return true
   if (lease.count >= options.longQueueTasks || record.located.size > 0) return false
-  const halfShareMicros = (record.queued * runMicros) / (2 * record.leases.length)
-  return lease.expectedMicros + runMicros <= Math.min(halfShareMicros, options.longQueueMicros)
+  const shareMicros = (record.queued * runMicros) / record.leases.length
+  const portionMicros = (shareMicros * runMicros) / (runMicros + deviationMicros)
+  return lease.expectedMicros + runMicros <= Math.min(portionMicros, options.longQueueMicros)
 }
 
 /**

@@ -363,7 +363,7 @@ export class SubmitQueue {
   }
 
   #readsAhead(record: ClassRecord, lease: LeaseRecord, template: TaskTemplate): boolean {
-    if (!readsAhead(record, lease, template.runMicros, this.options)) return false
+    if (!readsAhead(record, lease, template, this.options)) return false
     const head = lease.task(lease.first)
     return this.isAt(head, lease, lease.first) && this.templateOf(head).runMicros >= 0
   }

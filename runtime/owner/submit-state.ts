@@ -29,8 +29,19 @@ import { slotOf, TaskState } from './task-table.ts'
 /** What an answer of a worker means for its task. */
 export type Verdict = { readonly number: number; readonly settle: boolean } | undefined
 
-/** Weight of the newest run time in the moving average. */
+/** Weight of the newest run time in the moving averages. */
 const newest = 0.2
+
+function measured(template: TaskTemplate, micros: number): void {
+  if (template.runMicros < 0) {
+    template.runMicros = micros
+    template.deviationMicros = micros
+    return
+  }
+  const away = micros - template.runMicros
+  template.runMicros += away * newest
+  template.deviationMicros += (Math.abs(away) - template.deviationMicros) * newest
+}
 
 export class SubmitState extends SubmitLeases {
   /** A new task, whose number was taken from the table; `ready` when none of its arguments has to be waited for. */
@@ -331,9 +342,7 @@ export class SubmitState extends SubmitLeases {
       if (number >= 0) this.effects.story(number, 'fenced', index)
       return -1
     }
-    const template = this.templateOf(number)
-    template.runMicros =
-      template.runMicros < 0 ? runMicros : template.runMicros + (runMicros - template.runMicros) * newest
+    measured(this.templateOf(number), runMicros)
     return number
   }
 }

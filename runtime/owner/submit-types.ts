@@ -29,6 +29,8 @@ export interface TaskTemplate {
   readonly generates?: boolean
   /** Measured run time, a moving average in microseconds; -1 before the first. */
   runMicros: number
+  /** How far from it the measured ones lie, a moving average, too; as far as itself at first. */
+  deviationMicros: number
 }
 
 /** A task ended with its worker. */

@@ -88,7 +88,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   ): TaskTemplate {
     const classIndex = this.submit.defineClass({ kind, resources, strategy: null, priority, environment: '' })
     const number = this.#nextTemplate++
-    return { number, name: `f${number}`, classIndex, runMicros: -1, ...options }
+    return { number, name: `f${number}`, classIndex, runMicros: -1, deviationMicros: 0, ...options }
   }
 
   // --- instructions of SubmitState

@@ -114,11 +114,11 @@ describe('submit-queue, what is sent ahead', () => {
     expect(sentOf(...Array.from({ length: 100 }, () => 90_000))).to.have.length(2)
   })
 
-  it('is half of the share of a worker at the most, so that the last portions are small', () => {
+  it('is half of the share of a worker where tasks differ, so that the last portions are small', () => {
     const queued = 60
     const workers = 4
     const world = new SubmitWorld(() => false)
-    const template = world.template({ runMicros: 4_000 })
+    const template = world.template({ runMicros: 4_000, deviationMicros: 4_000 })
     for (let i = 0; i < queued; i++) world.submit(template)
     for (const request of [...world.requests].slice(0, workers)) world.grant(request, 0)
     for (const deliver of world.pending.splice(0)) deliver()
@@ -130,6 +130,18 @@ describe('submit-queue, what is sent ahead', () => {
       expect(portion * workers * 2).to.be.within(left - workers * 2, left + workers * 2 * 2)
     }
     expect(left).to.be.greaterThan(queued / 4)
+  })
+
+  it('is all of the share of a worker where tasks take the same time', () => {
+    const queued = 60
+    const workers = 4
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 2_000 })
+    for (let i = 0; i < queued; i++) world.submit(template)
+    for (const request of [...world.requests].slice(0, workers)) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    const [first] = [...world.workers.values()]
+    expect(first?.tasks.length).to.be.within(queued / (workers + 1), queued / workers)
   })
 
   it('comes several at once to a worker that has little left, and not one for each answer', () => {

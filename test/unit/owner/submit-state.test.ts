@@ -48,7 +48,7 @@ class Fixture {
       timeoutMs: 0,
       numReturns: 1,
     }
-    this.template = { ...facts, runMicros: 1, ...options }
+    this.template = { ...facts, deviationMicros: 0, runMicros: 1, ...options }
   }
 
   submit(count: number): number[] {
