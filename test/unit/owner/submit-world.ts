@@ -63,7 +63,8 @@ export class SubmitWorld {
 
   template(options: Partial<TaskTemplate>): TaskTemplate {
     const of: SchedulingClass = { kind: 'task', resources: [], strategy: null, priority: 0, environment: '' }
-    const base = { name: 'f', numReturns: 1, maxRetries: 0, retryExceptions: false, timeoutMs: 0, runMicros: -1, deviationMicros: 0 }
+    const facts = { name: 'f', numReturns: 1, maxRetries: 0, retryExceptions: false, timeoutMs: 0 }
+    const base = { ...facts, runMicros: -1, deviationMicros: 0 }
     const number = this.templates.length
     const template = { ...base, ...options, number, classIndex: this.state.defineClass(of) }
     this.templates.push(template)

@@ -8,7 +8,7 @@ import type { WorkerTask } from '../../../runtime/worker/task-runner.ts'
 const epoch = 7
 const bytes = Uint8Array.of(1, 2)
 
-function answering(): { answers: TaskAnswers; ring: AnswerRing; sent: string[]; end(sequence: number): void } {
+function answering(): { answers: TaskAnswers; ring: AnswerRing; sent: string[]; end: (sequence: number) => void } {
   const sent: string[] = []
   const link = {
     send: ([type, , sequence]: Message) => void sent.push(type === MessageType.done ? `done ${sequence}` : 'other'),
