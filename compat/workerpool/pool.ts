@@ -51,7 +51,7 @@ export class ClusterPool extends OriginalPoolClass {
   declare private reruns: number
   /** Where the queue is of the kind that allows for it. */
   declare private ahead: Ahead | undefined
-  /** The program has left: a pool that nobody ends must not bring it back to life, but for a call. */
+  /** It is ended, or the program has left: then only a call brings workers back, and not the end of one before. */
   declare private asleep: boolean
   /** Threads of this process, for calls that a value binds to it. */
   declare private beside: { readonly pool: OriginalPool; calls: number; reason: string } | undefined
@@ -227,6 +227,7 @@ export class ClusterPool extends OriginalPoolClass {
   }
 
   override terminate(force?: boolean, timeout?: number): WorkerpoolPromise {
+    this.asleep = true
     this.stopFollowing?.()
     this.stopFollowing = undefined
     this.ahead?.recallAll()

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
+import { eventually } from '../../tools/eventually.ts'
 import { scriptPath, type Subject, type Workerpool } from './suite.ts'
 
 const script = scriptPath('methods.mjs')
@@ -168,5 +169,24 @@ export function flightSuite(subject: Subject): void {
           expect(found.slice(0, 59)).to.deep.equal(numbers.slice(0, 59))
           expect(found[59]).to.equal('Workerpool Worker terminated Unexpectedly')
         })
+
+    it('leaves no worker behind when it is terminated while one ends whose task was cancelled', async () => {
+      let created = 0
+      let terminated = 0
+      const pool = workerpool.pool(script, {
+        ...subject.options,
+        ...{ minWorkers: 2, maxWorkers: 2 },
+        onCreateWorker: () => void created++,
+        onTerminateWorker: () => void terminated++,
+      })
+      pools.push(pool)
+      await Promise.all([pool.exec('sleep', [50]), pool.exec('sleep', [50])])
+      const task = pool.exec('sleep', [60_000])
+      setTimeout(() => void task.cancel(), 50)
+      await outcomes([task])
+      await pool.terminate()
+      await eventually(() => terminated === created || undefined)
+      expect(pool.stats().totalWorkers).to.equal(0)
+    })
   })
 }
