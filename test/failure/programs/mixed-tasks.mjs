@@ -1,4 +1,4 @@
-/** Tasks that leave a trace of each run: together at the end of a turn, so that they stay short, or at once. */
+/** Tasks that leave a trace of each run and its time: together at the end of a turn, so that they stay short, or at once. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,13 +8,19 @@ let kept = ''
 
 function open(folder) {
   if (openIn === folder) return
-  if (file !== undefined) closeSync(file)
-  file = openSync(join(folder, `${process.pid}.trace`), constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND)
+  const path = join(folder, `${process.pid}.trace`)
+  // Throws where the folder is gone, as its round is over: then what is open stays so.
+  const next = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND)
+  if (file !== undefined) {
+    write()
+    closeSync(file)
+  }
+  file = next
   openIn = folder
 }
 
 function write() {
-  writeSync(file, kept)
+  if (kept !== '') writeSync(file, kept)
   kept = ''
 }
 
@@ -27,7 +33,7 @@ function write() {
 export function job(id, { folder, ms = 0, how = 'value', atOnce = false }) {
   open(folder)
   if (kept === '' && !atOnce) setImmediate(write)
-  kept += `${id}\n`
+  kept += `${id} ${Date.now()}\n`
   if (atOnce) write()
   for (const until = performance.now() + ms; ms > 0 && performance.now() < until;);
   if (how === 'throws') throw new RangeError(`no ${id}`)

@@ -2,7 +2,8 @@
  * One program after another in one process, as a seed draws them: how many calls, by which of the packages, on how many
  * workers, how long each takes, how they are submitted, how many are cancelled or throw, whether this process is held up
  * itself. Each run is counted where it happens. After each round it tells what is not as it has to be. The test that
- * started it stops or kills workers in the rounds that ask for it. Options: seed, rounds, mayFault, init, folder.
+ * started it stops or kills workers in the rounds that ask for it, until it has heard that the round is settled; the next
+ * one begins when it has said `quiet`. Options: seed, rounds, mayFault, init, folder.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,11 +14,17 @@ import { moduleFunction, ProcessPoolExecutor } from 'outpool/executor'
 import { Pool } from 'outpool/multiprocessing'
 import workerpool from 'outpool/workerpool'
 import { numbers } from './numbers.mjs'
-import { end, leftInTables, options, say } from './report.mjs'
+import { end, leftInTables, options, say, told } from './report.mjs'
 
 const { seed, rounds, mayFault = true, folder } = options
-/** A call that has not settled after so long never will. */
-const mostMs = 60_000
+/**
+ * When none has settled for so long, none ever will. Time in which this process stood still does not count, nor does how
+ * long all of them take, which is long where a machine has far more to do than this.
+ */
+const mostSilentMs = 60_000
+const stepMs = 100
+/** What a worker may take to write a trace, when it has answered. */
+const mostTraceMs = 5_000
 /** What a round may compute for, on each worker. */
 const mostWorkMs = 1_000
 const random = numbers(seed)
@@ -124,6 +131,7 @@ const lengthMs = {
 }
 
 let nextId = 1
+let settledCalls = 0
 
 /** Submits one call of a round, and notes what comes of it. */
 function submit(round, { call, size = 1 }, traces) {
@@ -136,10 +144,12 @@ function submit(round, { call, size = 1 }, traces) {
   made.over = Promise.resolve(result).then(
     (value) => {
       made.settled++
+      settledCalls++
       made.value = value
     },
     (error) => {
       made.settled++
+      settledCalls++
       made.error = error
     },
   )
@@ -193,26 +203,30 @@ const patterns = {
   },
 }
 
-/** The numbers of all runs, in the order of each worker. */
-function runsIn(traces) {
-  return readdirSync(traces).map((name) =>
-    readFileSync(join(traces, name), 'latin1').split('\n').slice(0, -1).map(Number),
-  )
+/** All runs, in the order of each worker: of which number, where, and when, in milliseconds since the round began. */
+function runsIn(traces, begunAt) {
+  return readdirSync(traces).map((name) => {
+    const lines = readFileSync(join(traces, name), 'latin1').split('\n').slice(0, -1)
+    return lines.map((line) => {
+      const [id, at] = line.split(' ').map(Number)
+      return { id, where: `pid ${parseInt(name)} at ${at - begunAt} ms` }
+    })
+  })
 }
 
 /** What is not as it has to be, in words. */
 function problemsOf(round, { reruns = false, cancelsOthers = false, keepsOrder = false }, calls, runs) {
   const problems = []
   const times = new Map()
-  for (const id of runs.flat()) times.set(id, (times.get(id) ?? 0) + 1)
+  for (const { id, where } of runs.flat()) times.set(id, [...(times.get(id) ?? []), where])
   const mayRunAgain = reruns && round.faults === 'kill'
   for (const { id, size, how, settled, cancelled, error, value } of calls) {
     if (settled !== 1) problems.push(`${id} settled ${settled} times`)
     for (let run = id; run < id + size; run++) {
-      const count = times.get(run) ?? 0
+      const where = times.get(run) ?? []
       times.delete(run)
-      if (count > 1 && !mayRunAgain) problems.push(`${run} ran ${count} times`)
-      if (settled === 1 && error === undefined && count === 0) problems.push(`${run} succeeded and did not run`)
+      if (where.length > 1 && !mayRunAgain) problems.push(`${run} ran ${where.length} times: ${where.join(', ')}`)
+      if (settled === 1 && error === undefined && where.length === 0) problems.push(`${run} succeeded and did not run`)
     }
     if (settled === 0) continue
     const expected = size * (2 * id + size - 1)
@@ -221,15 +235,27 @@ function problemsOf(round, { reruns = false, cancelsOthers = false, keepsOrder =
     const ofOthers = cancelled || (cancelsOthers && round.cancelled > 0) || round.faults === 'kill'
     if (error !== undefined && !ofItself && !ofOthers) problems.push(`${id} failed: ${error.name}: ${error.message}`)
   }
-  for (const id of times.keys()) problems.push(`${id} ran, which is none of this round`)
+  for (const [id, where] of times) problems.push(`${id} ran, which is none of this round: ${where.join(', ')}`)
   const isQuiet = round.faults !== 'kill' && round.cancelled === 0
   if (keepsOrder && isQuiet) for (const ran of runs) problems.push(...disorderIn(ran))
   return problems
 }
 
 function disorderIn(ran) {
-  const at = ran.findIndex((id, i) => i > 0 && id < ran[i - 1])
-  return at < 0 ? [] : [`${ran[at]} began behind ${ran[at - 1]}`]
+  const at = ran.findIndex(({ id }, i) => i > 0 && id < ran[i - 1].id)
+  return at < 0 ? [] : [`${ran[at].id} began behind ${ran[at - 1].id}`]
+}
+
+/** What this process counts of its tasks. */
+function counted() {
+  const { retried, rebuilt, recalled, fenced } = explain()
+  return { retried, rebuilt, recalled, fenced }
+}
+
+/** Where no worker is killed, no task may be begun a second time, whether or not anybody sees that. */
+function problemsInCounts(round, counts) {
+  if (round.faults === 'kill') return []
+  return ['retried', 'rebuilt'].filter((name) => counts[name] > 0).map((name) => `${counts[name]} tasks were ${name}`)
 }
 
 async function play(number) {
@@ -237,9 +263,11 @@ async function play(number) {
   const room = (mostWorkMs * round.workers) / round.calls
   if (meanMs[round.lengths] > room) round.lengths = room > meanMs.short ? 'short' : 'none'
   const label = `round ${number}: ${JSON.stringify(round)}`
-  await say('begins', { label, faults: round.faults })
+  const begunAt = Date.now()
+  await say('begins', { label, begunAt, faults: round.faults })
   const traces = join(folder, `${seed}-${number}`)
   mkdirSync(traces)
+  const countedBefore = counted()
   const startedAt = performance.now()
   const opened = packages[round.work](round)
   const calls = []
@@ -249,15 +277,30 @@ async function play(number) {
     return made
   }
   const settled = patterns[round.submits](round, next).then(() => Promise.all(calls.map(({ over }) => over)))
-  await Promise.race([settled, sleep(mostMs, undefined, { ref: false })])
+  let over = false
+  void settled.then(() => (over = true))
+  for (let [waitedMs, before] = [0, 0]; !over && waitedMs < mostSilentMs; waitedMs += stepMs) {
+    await Promise.race([settled, sleep(stepMs, undefined, { ref: false })])
+    if (settledCalls > before) [waitedMs, before] = [0, settledCalls]
+  }
   const elapsedMs = Math.round(performance.now() - startedAt)
-  await say('settled')
-  // What is written at the end of a turn is there behind the next one.
-  if (round.faults === 'none') await sleep(30)
+  const look = () => problemsOf(round, opened, calls, runsIn(traces, begunAt))
+  // What is written at the end of a turn is there behind the next one, whenever its worker comes to that.
+  for (let waitedMs = 0; round.faults === 'none' && waitedMs < mostTraceMs; waitedMs += 30) {
+    await sleep(30)
+    if (look().length === 0) break
+  }
   await opened.close?.()
-  const problems = problemsOf(round, opened, calls, runsIn(traces))
-  rmSync(traces, { recursive: true })
-  await say('round', { label, elapsedMs, calls: calls.length, problems: problems.slice(0, 10), count: problems.length })
+  await say('settled')
+  await told('quiet')
+  const counts = Object.fromEntries(
+    Object.entries(counted()).map(([name, count]) => [name, count - countedBefore[name]]),
+  )
+  const problems = [...look(), ...problemsInCounts(round, counts)]
+  // A cancelled call that had begun may just now leave its trace.
+  rmSync(traces, { recursive: true, maxRetries: 20 })
+  const found = { problems: problems.slice(0, 10), count: problems.length, counts }
+  await say('round', { label, elapsedMs, calls: calls.length, ...found })
 }
 
 await init(options.init ?? {})
