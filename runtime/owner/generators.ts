@@ -168,6 +168,7 @@ export class OwnedGenerator implements GeneratorPorts {
   #leave: (() => void) | undefined
   #whenEnded: (() => void) | undefined
   #closed = false
+  #isRead = false
   /** Whether it has a time limit, and whether it was said that it is paused. */
   readonly #isTimed: boolean
   #isPaused = false
@@ -190,8 +191,16 @@ export class OwnedGenerator implements GeneratorPorts {
   /** Object number of the next item; undefined while none is here. */
   take(): ObjectNumber | undefined {
     const number = this.#state.take()
+    if (number !== undefined) this.read()
     if (this.#isTimed) this.#tellPause()
     return number
+  }
+
+  /** Somebody consumes it. Where it fails ahead of what he takes, that is no failure that nobody asked about. */
+  read(): void {
+    if (this.#isRead || this.#closed) return
+    this.#isRead = true
+    this.#parts.objects.passedOn(this.number)
   }
 
   /** Nothing will come that is not here. */

@@ -73,6 +73,7 @@ abstract class ItemReader<Item, R> {
   #close(): void {
     this.#over = true
     registry.unregister(this.#owned)
+    this.#owned.read()
     this.#owned.close()
   }
 

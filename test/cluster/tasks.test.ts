@@ -498,7 +498,11 @@ describe('an owner', () => {
       await slow.remote('not in time').get({ timeout: 1 }).catch(() => {})
       await box.run({ inside: [slow.remote('passed on')] })
       cancel(globalThis.cancelled = never.remote())
+      const ahead = remote(function* () { yield 1; yield 2; throw new Error('ahead of who reads') })
+      const [read, left] = [ahead.remote(), ahead.run()]
+      globalThis.kept = [read, await read.next(), left, await left.next()]
       await new Promise((resolve) => setTimeout(resolve, 500))
+      await left.return()
       if (process.argv[1] === 'exit') process.exit()`
     for (const how of ['', 'exit']) {
       const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program, how], { encoding: 'utf8' })
