@@ -14,6 +14,15 @@ const askTimeoutMs = 5_000
 /** A node tries the others a few at a time, and gives each five seconds. */
 const reachTimeoutMs = 60_000
 
+const silentAdvice =
+  'It does not answer: its process is stopped (kill -CONT goes on with it), its machine sleeps or has too much to do, or what ' +
+  'is between takes connections for it.'
+
+/** Whether somebody was there who said nothing; nobody is there where nothing listens. */
+function isSilent(message: string): boolean {
+  return /did not answer .*within \d+ ms/.test(message)
+}
+
 export async function clusterFindings({ address, token, status }: FoundCluster): Promise<Finding[]> {
   const living = status.nodes.filter(({ state }) => state !== 'dead')
   const findings: Finding[] = [
@@ -39,8 +48,11 @@ async function aboutNode(node: NodeSummary, token: string): Promise<Finding[]> {
   try {
     health = await askNodeJson<NodeHealth>(node.url, '/healthz', token, { timeoutMs: askTimeoutMs })
   } catch (error) {
-    const advice = `It listens at ${node.url}: start it with a --host that this machine reaches, and open that port.`
-    return [{ check: `${check} from here`, state: 'failure', found: (error as Error).message, advice }]
+    const found = (error as Error).message
+    const advice = isSilent(found)
+      ? silentAdvice
+      : `It listens at ${node.url}: start it with a --host that this machine reaches, and open that port.`
+    return [{ check: `${check} from here`, state: 'failure', found, advice }]
   }
   const middleMs = (wallBeforeMs + Date.now()) / 2
   return [
@@ -94,7 +106,9 @@ async function reach(check: string, node: NodeSummary, token: string): Promise<F
       check: `${check}: reaches node ${other}`,
       state: 'failure',
       found: error,
-      advice: `Open the way from ${node.hostname} to ${url}, or start that node with another --host. Until then values go by way of others.`,
+      advice: isSilent(error)
+        ? silentAdvice
+        : `Open the way from ${node.hostname} to ${url}, or start that node with another --host. Until then values go by way of others.`,
     }))
   } catch (error) {
     return [{ check: `${check}: reaches the others`, state: 'failure', found: (error as Error).message, advice: '' }]

@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { expect } from 'chai'
+import type { NodeId } from '../../../runtime/base/ids.ts'
+import type { ClusterStatus } from '../../../runtime/cluster/status.ts'
+import { clusterFindings } from '../../../lib/cli/doctor-cluster.ts'
+
+const node = '00112233445566ff' as NodeId
+
+function statusOf(url: string): ClusterStatus {
+  const row = {
+    id: node,
+    url,
+    hostname: 'here',
+    pid: 1,
+    head: true,
+    state: 'alive',
+    labels: {},
+    resources: {},
+  } as const
+  const nodes = [{ ...row, queued: 0, workers: 0, heartbeatAgeMs: 0 }]
+  return { answeredBy: node, fromHead: true, problem: '', nodes }
+}
+
+describe('clusterFindings', () => {
+  it('says of a node that is silent that its process may be stopped, and of one that is not there where it listens', async () => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const ask = async (): Promise<string | undefined> => {
+      const findings = await clusterFindings({ address: url, token: 'x'.repeat(32), status: statusOf(url) })
+      return findings.find(({ check }) => check === `node ${node} from here`)?.advice
+    }
+    const silent = await ask()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    await once(server, 'close')
+    expect(silent).to.contain('its process is stopped')
+    expect(await ask()).to.contain(`It listens at ${url}`)
+  })
+})
