@@ -33,6 +33,8 @@ export interface ClassRecord {
   readonly requests: Set<number>
   /** Nobody could take a task when last asked; cleared by whatever changes that. */
   saturated: boolean
+  /** Asked again when so many are queued: portions are shares of the queue, and that may still be growing. */
+  askAgainAt: number
   turn: number
   /** A pinned class ends with its worker. */
   closed: Failure | undefined
@@ -43,7 +45,7 @@ export interface ClassRecord {
 export function newClassRecord(index: number, key: string, of: SchedulingClass): ClassRecord {
   return {
     ...{ index, key, of, queue: new NumberQueue(), queued: 0, located: new LocatedTasks(), leases: [] },
-    ...{ idle: new Set(), lastIdle: undefined, requests: new Set(), saturated: false, turn: 0 },
+    ...{ idle: new Set(), lastIdle: undefined, requests: new Set(), saturated: false, askAgainAt: 0, turn: 0 },
     ...{ closed: undefined, ended: false },
   }
 }

@@ -89,7 +89,7 @@ export class SubmitQueue {
     const record = this.classAt(this.templateOf(number).classIndex)
     if (front) record.queue.unshift(number)
     else record.queue.push(number)
-    record.queued++
+    if (++record.queued >= record.askAgainAt && record.located.size === 0) record.saturated = false
     const bytes = record.of.kind === 'task' ? (this.effects.argumentBytes?.(number) ?? null) : null
     if (bytes !== null) record.located.add(number, bytes, this.clock.now())
   }
@@ -100,8 +100,11 @@ export class SubmitQueue {
     else if (this.holding.size > 0) this.holding.delete(record)
     while (record.queued > 0 && !record.saturated) {
       const lease = this.#taker(record)
-      if (lease === undefined) record.saturated = true
-      else this.#pushNext(record, lease)
+      if (lease !== undefined) this.#pushNext(record, lease)
+      else {
+        record.saturated = true
+        record.askAgainAt = 2 * record.queued
+      }
     }
     this.request(record)
   }

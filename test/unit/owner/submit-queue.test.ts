@@ -144,6 +144,21 @@ describe('submit-queue, what is sent ahead', () => {
     expect(first?.tasks.length).to.be.within(queued / (workers + 1), queued / workers)
   })
 
+  it('grows with the queue while calls are made, before anything is answered', () => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 20_000 })
+    const workers = 4
+    for (let i = 0; i < workers; i++) world.submit(template)
+    for (const request of [...world.requests].slice(0, workers)) world.grant(request, 0)
+    const sent = (): number[] => {
+      for (const deliver of world.pending.splice(0)) deliver()
+      return [...world.workers.values()].map(({ tasks }) => tasks.length)
+    }
+    expect(sent()).to.deep.equal([1, 1, 1, 1])
+    for (let i = 0; i < 60; i++) world.submit(template)
+    for (const count of sent()) expect(count).to.be.within(5, 10)
+  })
+
   it('comes several at once to a worker that has little left, and not one for each answer', () => {
     const world = new SubmitWorld(() => false)
     const template = world.template({ runMicros: 20_000 })
