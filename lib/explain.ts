@@ -10,6 +10,7 @@ import { explainSymbol } from './pinned.ts'
 import { RemoteFunction } from './remote.ts'
 
 export { analyse } from '../runtime/code/analysis/verdict.ts'
+export { changedBuiltIns } from '../runtime/code/analysis/changed-built-ins.ts'
 export type { FunctionVerdict, Reason, Verdict } from '../runtime/code/analysis/reasons.ts'
 
 /** What `explain()` says of this process and the cluster as it sees it. */

@@ -3,7 +3,7 @@
  * the original runs it. What was decided, and why, is kept for `explain`.
  */
 import { BoundedMap } from '../../lib/bounded-map.ts'
-import { analyse, type FunctionVerdict } from '../../lib/explain.ts'
+import { analyse, changedBuiltIns, type FunctionVerdict } from '../../lib/explain.ts'
 import { isUnshippable, readingOnce, ship } from '../../lib/ship.ts'
 import { isTimeReplaced } from '../../lib/timers.ts'
 import { Stretch } from './stretch.ts'
@@ -266,7 +266,10 @@ export class Placer {
     let running: Promise<unknown> | readonly string[]
     try {
       running = readingOnce(() => {
-        const { verdict, reasons }: FunctionVerdict = analyse(fn, { args: givesSignal ? [] : args })
+        const { verdict, reasons }: FunctionVerdict = analyse(fn, {
+          args: givesSignal ? [] : args,
+          changed: changedBuiltIns(),
+        })
         if (verdict === 'ship') return this.#send(fn, args, known, options, true)
         if (++known.stayed >= sureAfter) this.#surelyStays(known)
         return reasons.map(({ message }) => message)

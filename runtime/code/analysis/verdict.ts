@@ -27,6 +27,8 @@ export interface AnalyseOptions {
    * Without this arguments belong to the call.
    */
   readonly args?: readonly unknown[]
+  /** What `changedBuiltIns` gives: a function that may use one of them counts as one that is not known. */
+  readonly changed?: ReadonlyMap<string, string>
 }
 
 /** Functions that are looked into for one verdict, and calls within calls. */
@@ -35,7 +37,7 @@ const maxDepth = 20
 
 /** Throws nothing. */
 export function analyse(fn: Function, options: AnalyseOptions = {}): FunctionVerdict {
-  const judge = new Judge()
+  const judge = new Judge(options.changed)
   const args = options.args?.map((value) => ({ values: new Set([value]), unknown: false }))
   try {
     judge.look(fn, args ?? [], undefined, undefined)
@@ -50,7 +52,12 @@ class Judge implements Judgement {
   readonly #path: Function[] = []
   readonly #scopes = new Map<Function, FunctionScopes | undefined>()
   readonly #resolving = new Set<Call>()
+  readonly #changed: ReadonlyMap<string, string> | undefined
   #looked = 0
+
+  constructor(changed: ReadonlyMap<string, string> | undefined) {
+    this.#changed = changed
+  }
 
   verdict(): FunctionVerdict {
     const reasons = [...this.#reasons.values()]
@@ -70,6 +77,7 @@ class Judge implements Judgement {
       return this.add({ kind: 'unknown', verdict: 'maybe', message: 'it calls more code than is looked into', line: 1 })
     }
     const text = Function.prototype.toString.call(fn)
+    if (this.#changed !== undefined) this.#lookForChanged(text, this.#changed)
     const analysis = analyseFunction(text)
     if (analysis.kind !== 'function' && analysis.kind !== 'class') {
       const what = analysis.kind === 'unparsable' ? 'that cannot be parsed' : `that is ${analysis.kind}`
@@ -88,6 +96,14 @@ class Judge implements Judgement {
       for (const { event, line } of events) scene.judge(event, line)
     } finally {
       this.#path.pop()
+    }
+  }
+
+  #lookForChanged(text: string, changed: ReadonlyMap<string, string>): void {
+    for (const [name, path] of changed) {
+      if (!text.includes(name)) continue
+      const message = `it may use ${path}, which this program has changed and a worker has not`
+      this.add({ kind: 'unknown', verdict: 'maybe', message, line: 1 })
     }
   }
 
