@@ -50,6 +50,12 @@ export function newClassRecord(index: number, key: string, of: SchedulingClass):
   }
 }
 
+/** Nobody could take a task. */
+export function saturate(record: ClassRecord): void {
+  record.saturated = true
+  record.askAgainAt = 2 * record.queued
+}
+
 /** So many requests may wait at once however few leases there are. */
 const leastRequests = 8
 

@@ -1,7 +1,7 @@
 /**
- * How many tasks are sent to a worker ahead of its answers beyond the few that fit into a pipeline, and whether its
- * answers are in a hurry. While many wait, worker and owner wake up once for several tasks: at such a time all CPUs work,
- * and each wake-up takes one from a task.
+ * How many tasks are sent to a worker ahead of its answers beyond the few that fit into a pipeline, whether its answers
+ * are in a hurry, and who has so many ahead that another worker takes some over. While many wait, worker and owner wake
+ * up once for several tasks: at such a time all CPUs work, and each wake-up takes one from a task.
  */
 import { type ClassRecord, isLong } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
@@ -51,4 +51,16 @@ export function restMicros(record: ClassRecord, lease: LeaseRecord, options: Sub
   if (queued <= leases.length || expectedMicros < options.answerLookMicros || aborts.size > 0) return 0
   if (headMicros * togetherAtLeast > options.answerLookMicros * leases.length) return 0
   return Math.min(options.answerLookMicros, expectedMicros / 2)
+}
+
+/** The lease with the most work ahead, of those that have enough of it for two workers. */
+export function mostAhead({ leases }: ClassRecord, nowMs: number, options: SubmitOptions): LeaseRecord | undefined {
+  let most: LeaseRecord | undefined
+  let mostMicros = options.takeOverMicros
+  for (const lease of leases) {
+    if (lease.count < 2 || lease.state !== 'open' || lease.recalling.size > 0) continue
+    const ahead = lease.expectedMicros - Math.min(lease.headMicros, (nowMs - lease.headSinceMs) * 1000)
+    if (ahead > mostMicros) [most, mostMicros] = [lease, ahead]
+  }
+  return most
 }

@@ -11,10 +11,17 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
-import { type ClassRecord, lateMicros, type LeaseRequestRecord, mostRequests, newClassRecord } from './class-record.ts'
+import {
+  type ClassRecord,
+  lateMicros,
+  type LeaseRequestRecord,
+  mostRequests,
+  newClassRecord,
+  saturate,
+} from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
-import { hasLittle, readsAhead } from './read-ahead.ts'
+import { hasLittle, mostAhead, readsAhead } from './read-ahead.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
@@ -100,11 +107,8 @@ export class SubmitQueue {
     else if (this.holding.size > 0) this.holding.delete(record)
     while (record.queued > 0 && !record.saturated) {
       const lease = this.#taker(record)
-      if (lease !== undefined) this.#pushNext(record, lease)
-      else {
-        record.saturated = true
-        record.askAgainAt = 2 * record.queued
-      }
+      if (lease === undefined) saturate(record)
+      else this.#pushNext(record, lease)
     }
     this.request(record)
   }
@@ -264,14 +268,7 @@ export class SubmitQueue {
   /** Nothing is queued, but this lease is idle: it gets half of what waits at the one with the most work ahead. */
   #takeOver(record: ClassRecord, lease: LeaseRecord): void {
     if (lease.state !== 'open' || lease.blocked || this.unsettled < record.leases.length - record.idle.size) return
-    const now = this.clock.now()
-    let most: LeaseRecord | undefined
-    let mostMicros = this.options.takeOverMicros
-    for (const other of record.leases) {
-      if (other.count < 2 || other.state !== 'open' || other.recalling.size > 0) continue
-      const ahead = other.expectedMicros - Math.min(other.headMicros, (now - other.headSinceMs) * 1000)
-      if (ahead > mostMicros) [most, mostMicros] = [other, ahead]
-    }
+    const most = mostAhead(record, this.clock.now(), this.options)
     if (most === undefined) return
     const behind = most.behind()
     this.recallBehind(most, behind.slice(behind.length >> 1))
