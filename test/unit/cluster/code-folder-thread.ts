@@ -13,10 +13,11 @@ const { folder, own, sides, parts, progress } = workerData as {
 const claimed = new Int32Array(parts)
 const arrived = new Int32Array(progress)
 const rounds = claimed.length / sides
-/** Waits for the others. */
+/** Waits for the others, and leaves them the CPU. */
 function meet(at: number): void {
-  Atomics.add(arrived, at, 1)
-  while (Atomics.load(arrived, at) < sides);
+  let here = Atomics.add(arrived, at, 1) + 1
+  if (here === sides) Atomics.notify(arrived, at)
+  for (; here < sides; here = Atomics.load(arrived, at)) Atomics.wait(arrived, at, here)
 }
 for (let round = 0; round < rounds; round++) {
   meet(round)

@@ -9,7 +9,7 @@ import { noteProcess } from '../../../runtime/base/process-identity.ts'
 import { claimCodeFolder } from '../../../runtime/cluster/code-folder.ts'
 
 const sides = 3
-const rounds = 200
+const rounds = 100
 /** What a process leaves that was killed: its pid is used again, by one with another start. */
 const abandoned = JSON.stringify({ ...noteProcess(process.pid), pidStart: '1', host: 'here' })
 
