@@ -1,6 +1,6 @@
 /** What a process waits for may have come while it was busy itself: its timers are due before it has looked. */
 import { expect } from 'chai'
-import { systemClock } from '../../../runtime/base/clock.ts'
+import { heldUpMs, systemClock } from '../../../runtime/base/clock.ts'
 import { callBack, dial, openBulk } from '../../../runtime/transport/dial.ts'
 import type { Address } from '../../../runtime/transport/dial.ts'
 import { peerHello } from '../../../runtime/transport/hello.ts'
@@ -10,11 +10,11 @@ import { Requests } from '../../../runtime/transport/rpc.ts'
 import { Bench, hello, token } from './support.ts'
 
 /** Enough for a machine that is busy otherwise. */
-const timeoutMs = 500
+const timeoutMs = 300
 
-/** Longer than any timer of these tests, and than what is taken for a busy machine. */
+/** Longer than any timer of these tests, by more than what is taken for a busy machine. */
 function keepBusy(): void {
-  const endsAtMs = systemClock.now() + 1_200
+  const endsAtMs = systemClock.now() + timeoutMs + 1.2 * heldUpMs
   while (systemClock.now() < endsAtMs);
 }
 
