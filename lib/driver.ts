@@ -14,6 +14,7 @@ import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { startLocal, type LocalNode } from '../runtime/cluster/local.ts'
 import { saysPermissions } from '../runtime/cluster/permissions.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
+import { trimMalloc } from '../runtime/objects/native-memory.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
 import { currentRuntime, type ProcessRuntime, setCurrentRuntime } from '../runtime/owner/current.ts'
@@ -88,7 +89,11 @@ class Driver implements DriverHandle {
   #pulling!: Pulling
   #awake: WaitAwake | undefined
   /** It rests when nobody waits for a value, nothing that was submitted is under way, and nothing else uses its CPU. */
-  readonly #memory = spareMemory(givesBackMs, () => this.#home === undefined || this.#owner.state.unsettled > 0)
+  readonly #memory = spareMemory(
+    givesBackMs,
+    trimMalloc,
+    () => this.#home === undefined || this.#owner.state.unsettled > 0,
+  )
   #waits = 0
   #keepAlive: NodeJS.Timeout | undefined
   #stopped = false

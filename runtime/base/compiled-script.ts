@@ -6,9 +6,18 @@
  * when the package goes. Where it cannot be written, is damaged or is of another Node, the script is compiled from its
  * source. `NODE_DISABLE_COMPILE_CACHE=1` switches it off, as it does for Node's own.
  */
-import { isAscii } from 'node:buffer'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Script } from 'node:vm'
 
@@ -23,6 +32,8 @@ const keptFolder = dist === '' ? '' : fileURLToPath(new URL('chunks/.compiled', 
 
 const beyondLatin1 = /[^\u0000-\u00ff]/g
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+const beyondAscii = /[\u0080-\u00ff]+/g
 
 /** What a script exports, by name. */
 type Exports = Readonly<Record<string, unknown>>
@@ -107,18 +118,48 @@ function remove(file: string): void {
 
 /** What is to be kept with the next timer, or at the end of the process. */
 const toKeep: (() => void)[] = []
+let timer: NodeJS.Timeout | undefined
+let waitsToBeTold = false
 
 /** At once: before V8 throws away what it has compiled. */
 export function keepCompiled(): void {
+  if (toKeep.length === 0) return
   process.off('exit', keepCompiled)
+  clearTimeout(timer)
   for (const keep of toKeep.splice(0)) keep()
+}
+
+/**
+ * For a process that is killed when it is not needed any more, and calls `keepCompiled` when what it starts with has run:
+ * nothing is kept before.
+ */
+export function keepWhenTold(): void {
+  waitsToBeTold = true
+  process.off('exit', keepCompiled)
+  clearTimeout(timer)
 }
 
 /** Keeps the bytecode once what runs at the start has been compiled: after a while, or when the process ends before. */
 function keepLater(keep: () => void): void {
-  if (toKeep.push(keep) > 1) return
+  if (toKeep.push(keep) > 1 || waitsToBeTold) return
   process.once('exit', keepCompiled)
-  setTimeout(keepCompiled, keptAfterMs).unref()
+  timer = setTimeout(keepCompiled, keptAfterMs).unref()
+}
+
+let folderIsWritable: boolean | undefined
+
+/** To compile for nothing takes milliseconds each time. */
+function canKeep(): boolean {
+  return (folderIsWritable ??= isWritable(keptFolder) || isWritable(dirname(keptFolder)))
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -147,7 +188,7 @@ function run(source: string, filename: string, name: string, content: Uint8Array
   }
   const cachedData = off ? undefined : read()
   const script = new Script(source, { filename, ...(cachedData === undefined ? {} : { cachedData }) })
-  if (!off && (cachedData === undefined || script.cachedDataRejected === true))
+  if (!off && (cachedData === undefined || script.cachedDataRejected === true) && canKeep())
     keepLater(() => {
       if (read() === undefined || script.cachedDataRejected === true)
         writeCompiled(file, filename, Buffer.concat([content, script.createCachedData()]))
@@ -204,16 +245,19 @@ const whyMissing =
   'If outpool was bundled into the program, leave it outside of the bundle. ' +
   'If it was installed anew while the program ran, start the program again; else install it again'
 
-/** `require` for a CommonJS package of one file that itself requires nothing. */
-export function requireCompiled(specifier: string): unknown {
-  // Not imported: few processes need it.
-  const require = process.getBuiltinModule('node:module').createRequire(import.meta.url)
+/**
+ * `require` for a CommonJS package of one file that itself requires nothing. `usual` is where in the package that is: Node
+ * takes a millisecond to find it.
+ */
+export function requireCompiled(specifier: string, usual: string): unknown {
   // The sources of this package run: where they stand nothing is written.
-  if (dist === '') return require(specifier) as unknown
-  const path = require.resolve(specifier)
+  const path = (dist === '' ? undefined : besideUs(join(specifier, usual))) ?? resolved(specifier)
+  if (dist === '') return requireFromHere()(path) as unknown
   const content = readFileSync(path)
   // One character beyond Latin-1 would make all of them take two bytes in memory.
-  const source = isAscii(content) ? content.toString('latin1') : content.toString().replace(beyondLatin1, escaped)
+  const source = content.toString('latin1').replace(beyondAscii, (run) => {
+    return Buffer.from(run, 'latin1').toString().replace(beyondLatin1, escaped)
+  })
   const name = `${basename(path, '.js')}-${checksum(path, none).toString('hex')}`
   const module = { exports: {} }
   const body = run(`(function (exports, module) {${source}\n})`, path, name, content) as (
@@ -222,6 +266,23 @@ export function requireCompiled(specifier: string): unknown {
   ) => void
   body(module.exports, module)
   return module.exports
+}
+
+// Not imported: few processes need it.
+const requireFromHere = (): NodeJS.Require => process.getBuiltinModule('node:module').createRequire(import.meta.url)
+const resolved = (specifier: string): string => requireFromHere().resolve(specifier)
+
+/** A file of a package in the first `node_modules` above us that has the package; undefined where it is not there. */
+function besideUs(file: string): string | undefined {
+  const [name = ''] = file.split(sep)
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const packages = join(folder, 'node_modules')
+    if (existsSync(join(packages, name))) {
+      const path = join(packages, file)
+      return existsSync(path) ? realpathSync(path) : undefined
+    }
+    if (folder === dirname(folder)) return undefined
+  }
 }
 
 /**
@@ -240,4 +301,4 @@ export const programErrors: readonly (abstract new (...parameters: never[]) => E
 ]
 
 // Scripts import it by its name, too.
-loaded.set(import.meta.url, { keepCompiled, programErrors, requireCompiled })
+loaded.set(import.meta.url, { keepCompiled, keepWhenTold, programErrors, requireCompiled })

@@ -6,9 +6,17 @@ import { systemRandom } from './random.ts'
 import { SpareMemoryState } from './spare-memory-state.ts'
 import { setImmediate } from './timers.ts'
 
-/** At most once in `pauseMs`. `isBusy`: whether something is under way of which `work` and `rest` are not told. */
-export function spareMemory(pauseMs: number, isBusy: () => boolean = () => false): SpareMemoryState {
-  const parts = { clock: systemClock, random: systemRandom, cpuMs, heap, giveBack: giveMemoryBack }
+/**
+ * At most once in `pauseMs`. `trim` gives back what the C library holds beyond its need. `isBusy`: whether something is
+ * under way of which `work` and `rest` are not told.
+ */
+export function spareMemory(pauseMs: number, trim: () => void, isBusy: () => boolean = () => false): SpareMemoryState {
+  const giveBack = (done: () => void): void =>
+    void giveMemoryBack(() => {
+      trim()
+      done()
+    })
+  const parts = { clock: systemClock, random: systemRandom, cpuMs, heap, giveBack }
   return new SpareMemoryState({ ...parts, isBusy, pauseMs })
 }
 

@@ -8,6 +8,7 @@ import type { NodeId } from '../base/ids.ts'
 import { clearTextWarning } from './daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { rotateIfLarge } from '../node/rotate-file.ts'
+import { trimMalloc } from '../objects/native-memory.ts'
 import { recordEnd, removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
 
@@ -63,7 +64,7 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
       process.exit()
     },
   })
-  const memory = spareMemory(givesBackMs)
+  const memory = spareMemory(givesBackMs, trimMalloc)
   memory.rest()
   setInterval(() => memory.rest(), givesBackMs).unref()
   if (options.logFile !== '') setInterval(() => rotateIfLarge(options.logFile), rotationMs).unref()

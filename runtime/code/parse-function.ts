@@ -75,7 +75,7 @@ let acornParse: Parse | undefined
 
 /** Throws what acorn throws: SyntaxError with `pos`. */
 export function parseProgram(input: string, sourceType: 'script' | 'module' = 'script'): Program {
-  acornParse ??= (requireCompiled('acorn') as { parse: Parse }).parse
+  acornParse ??= (requireCompiled('acorn', 'dist/acorn.js') as { parse: Parse }).parse
   return acornParse(input, {
     ecmaVersion: 'latest',
     sourceType,

@@ -20,6 +20,8 @@ export interface NativeMemory {
   anonymousFile(name: string): number | undefined
   /** Makes the pages of a range present and writable, in a thread; false where the system cannot, or has no memory. */
   populate(address: Address, length: number): Promise<boolean>
+  /** Gives back what `malloc` has free, of all threads; nothing where the C library has no such call. Takes 1 to 2 ms. */
+  trim(): void
   /** Takes the one lock of a file, without waiting; it is given back when the file is closed, by any end of the process. */
   tryLock(descriptor: number): boolean
 }
@@ -45,6 +47,11 @@ export function nativeMemory(): NativeMemory | undefined {
   return native
 }
 
+/** Gives back what `malloc` has free, in a process that calls the C library anyway. */
+export function trimMalloc(): void {
+  native?.trim()
+}
+
 function load(): NativeMemory | undefined {
   try {
     const koffi = loadKoffi()
@@ -62,6 +69,7 @@ function load(): NativeMemory | undefined {
     const closeFile = library.func('int close(int fd)')
     const flock = library.func('int flock(int fd, int operation)')
     const madvise = find('int madvise(void *address, size_t length, int advice)')
+    let mallocTrim: ReturnType<typeof find> | null = null
     const memfdCreate = find('int memfd_create(const char *name, unsigned int flags)')
     return {
       map(descriptor, length, how, offset) {
@@ -91,6 +99,10 @@ function load(): NativeMemory | undefined {
             resolve(error === null && result === 0),
           )
         }),
+      trim() {
+        if (mallocTrim === null) mallocTrim = find('int malloc_trim(size_t pad)')
+        mallocTrim?.(0)
+      },
       tryLock: (descriptor) => (flock(descriptor, lockExclusive | lockNoWait) as number) === 0,
     }
   } catch {

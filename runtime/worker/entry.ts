@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monotonicMs } from '../base/clock.ts'
+import { keepWhenTold } from '../base/compiled-script.ts'
 import { isProcessId } from '../base/ids.ts'
 import { setTimeout } from '../base/timers.ts'
 import { workingFolder } from '../base/working-folder.ts'
@@ -15,6 +16,8 @@ const [runFolder = '', worker = ''] = process.argv.slice(2)
 goFirst()
 // Where the folder of its node has been removed, tasks are in one that is there.
 process.chdir(workingFolder())
+// A worker is killed when its program ends, which may be with the first result.
+keepWhenTold()
 // User code sees the arguments of a program without any.
 process.argv.splice(2)
 

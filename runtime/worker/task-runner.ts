@@ -29,7 +29,7 @@ import { runWithin } from './task-context.ts'
 import { encodeFailure } from './thrown.ts'
 import { TaskAnswers } from './task-answers.ts'
 import { TaskFacts } from './task-facts.ts'
-import { Templates, type WorkerTemplate } from './templates.ts'
+import { noteRun, Templates, type WorkerTemplate } from './templates.ts'
 import { type RunnerEvents, WorkAndRest } from './work-and-rest.ts'
 import type { WorkerCode } from './worker-code.ts'
 import { storeResults } from './store-results.ts'
@@ -55,7 +55,6 @@ export interface WorkerTask extends QueuedTask {
 
 /** An expected run time above which a worker writes what it owes before it starts, in microseconds. */
 const longMicros = 200
-const newest = 0.2
 /** Within this the end of a node manager is known to its workers, in milliseconds. */
 const nodeEndMs = 500
 
@@ -350,8 +349,7 @@ export class TaskRunner {
   #measure(task: WorkerTask, startedAt: number): number {
     const micros = Math.round((monotonicMs() - startedAt) * 1000)
     this.#lastMicros = micros
-    const { template } = task
-    template.runMicros = template.runMicros < 0 ? micros : template.runMicros + (micros - template.runMicros) * newest
+    noteRun(task.template, micros)
     return micros
   }
 

@@ -9,7 +9,7 @@ import type { NodeId, ProcessId } from '../base/ids.ts'
 import { spareMemory } from '../base/spare-memory.ts'
 import { setImmediate } from '../base/timers.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
-import { nativeMemory } from '../objects/native-memory.ts'
+import { nativeMemory, trimMalloc } from '../objects/native-memory.ts'
 import { setCurrentRuntime } from '../owner/current.ts'
 import { type Home, nodeSocketOf, openHome } from '../owner/home.ts'
 import type { OwnerHost } from '../owner/host.ts'
@@ -79,7 +79,7 @@ class WorkerProcess {
     holds: () => this.#owner.holdsAnything || this.#store.pinned > 0,
     collect: collectGarbage,
   })
-  readonly #memory = spareMemory(givesBackMs)
+  readonly #memory = spareMemory(givesBackMs, trimMalloc)
   readonly #awake: WaitAwake | undefined
   #leaving = false
   /** What the node manager was told last. */

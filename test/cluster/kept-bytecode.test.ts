@@ -25,6 +25,12 @@ while (!existsSync(process.argv[2])) await new Promise((resolve) => setTimeout(r
 await shutdown()
 `
 
+/** It ends with its first result, and its worker with it. */
+const short = `import { remote, shutdown } from 'outpool'
+console.log(await remote((a, b) => a + b).run(1, 2))
+await shutdown()
+`
+
 /** What a worker has loaded of the package when it runs a task with a number, a text, a list and an object. */
 const loadedChunks = `import { Session } from 'node:inspector'
 export default (number, text, [first], { key }) => {
@@ -68,6 +74,7 @@ describe('an installed package', function () {
   before(() => {
     const programs = {
       'main.js': program,
+      'short.js': short,
       'loaded.js': loadedChunks,
       'show.js': showChunks,
       'parts.js': showParts,
@@ -147,6 +154,16 @@ describe('an installed package', function () {
   it('keeps nothing where Node is told to keep nothing', async () => {
     await play(() => sleep(1_500, true), { NODE_DISABLE_COMPILE_CACHE: '1' })
     expect(existsSync(kept)).to.equal(false)
+  })
+
+  it('keeps the bytecode of a worker whose program ends with its first result, too', async () => {
+    const env = { ...process.env, NODE_OPTIONS: '' }
+    const { stdout } = await run(process.execPath, ['short.js'], { cwd: project.folder, env })
+    expect(stdout).to.equal('3\n')
+    expect(names()).to.include.members(['core', 'worker'])
+    // Nothing was under way when it was killed.
+    expect(namesIn(kept).filter((name) => /\.\d+$/.test(name))).to.deep.equal([])
+    rmSync(kept, { recursive: true })
   })
 
   it('keeps the bytecode of a first run, which later ones do not write again', async () => {

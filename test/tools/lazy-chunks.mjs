@@ -24,7 +24,6 @@ const lazy = {
     'runtime/code/scope.ts',
     'runtime/code/loaded-exports.ts',
     'runtime/code/parse-function.ts',
-    'runtime/code/evaluate-source.ts',
     'runtime/code/modules/npm-package.ts',
   ],
   // Tasks of one's own.
