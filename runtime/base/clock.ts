@@ -46,7 +46,7 @@ export function afterFairly(clock: Clock, delayMs: number, action: () => void, k
 export const systemClock: Clock = {
   now: monotonicMs,
   after(delayMs, action, keepAlive = false) {
-    const handle = setTimeout(action, Math.min(delayMs, longestTimerMs))
+    const handle = setTimeout(action, Math.max(0, Math.min(delayMs, longestTimerMs)))
     if (!keepAlive) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
