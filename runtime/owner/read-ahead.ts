@@ -7,6 +7,9 @@ import { type ClassRecord, isLong } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import type { SubmitOptions, TaskTemplate } from './submit-types.ts'
 
+/** With less than this part of a worker's share of the queue ahead, it is sent more: half of a portion. */
+const portionsOfShare = 4
+
 /** Answers wait for each other where so many can come in that time. */
 const togetherAtLeast = 2
 
@@ -17,7 +20,8 @@ export function hasLittle(
   options: SubmitOptions,
 ): boolean {
   if (count <= 1 || expectedMicros * 2 <= options.pipelineMicros) return true
-  return count * 2 <= options.longQueueTasks && expectedMicros <= options.longQueueLeastMicros && isLong(record)
+  if (count * 2 > options.longQueueTasks || count * portionsOfShare * record.leases.length > record.queued) return false
+  return expectedMicros <= options.longQueueLeastMicros && isLong(record)
 }
 
 /**
