@@ -59,9 +59,8 @@ async function play(stage: Stage, unitMs: number, lengths: readonly number[]): P
   })
   const parts = { lists: lists.map((list) => list.map((task) => iterations[task])) }
   if (bare !== undefined) contenders.push({ name: bare.name, measure: () => stage.ask<number>(bare, 'work', parts) })
-  if (!stage.quick)
-    for (const { name, measure } of contenders)
-      for (let i = 0; i < warmRounds && name !== notWarm; i++) await measure(i)
+  const warm = contenders.filter(({ name }) => name !== notWarm)
+  for (let i = 0; i < warmRounds && !stage.quick; i++) for (const contender of warm) await contender.measure(i)
   await stage.inTurn(contenders, stage.quick ? stage.rounds : rounds)
   const aloneMs = await alone()
   const wholeMs = lengths.reduce((sum, length) => sum + length * aloneMs, 0)
