@@ -9,7 +9,10 @@ import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
 import { fileForRequire } from '../../lib/require-hooks.ts'
 
-const internals = Module as unknown as { _load(file: string, parent: null, isMain: boolean): unknown }
+const internals = Module as unknown as {
+  readonly _extensions: object
+  _load(file: string, parent: null, isMain: boolean): unknown
+}
 
 export async function runScript(url: string): Promise<void> {
   const file = fileURLToPath(url)
@@ -26,6 +29,8 @@ export async function runScript(url: string): Promise<void> {
 function isCommonJs(file: string): boolean {
   const ending = extname(file)
   if (ending === '.cjs') return true
+  // Newer releases of Node import such a file, too; only its main file is what `require.main` names.
+  if (ending === '.ts') return Object.hasOwn(internals._extensions, ending) && packageType(file) === 'commonjs'
   if (ending !== '.js' && ending !== '') return false
   const type = packageType(file)
   return type === 'commonjs' || (type !== 'module' && compilesAsCommonJs(file))
