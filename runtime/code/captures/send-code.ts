@@ -288,7 +288,7 @@ function isThing(value: unknown): value is object {
 function referenceOf(variable: CapturedVariable, scriptId: string | undefined): ModuleReference | undefined {
   const { name, value, isOfModule } = variable
   if (!isThing(value) && typeof value !== 'symbol') return undefined
-  const standIn = isThing(value) ? standInReference(value) : undefined
+  const standIn = standInReference(value)
   const mayBeImport = standIn === undefined && isOfModule && scriptId !== undefined
   const byImport = mayBeImport ? referenceByImport(scriptId, name) : undefined
   return standIn ?? byImport ?? (isThing(value) ? referenceByValue(value) : undefined)

@@ -24,8 +24,8 @@ interface StandIn {
 }
 
 const mark = '?original='
-/** By each of their exports that is not the original's own, and by all of them as one object. */
-const known = new WeakMap<object, { readonly of: StandIn; readonly exportName: string }>()
+/** By each of their exports that is not the original's own or is a symbol, and by all of them as one object. */
+const known = new WeakMap<object | symbol, { readonly of: StandIn; readonly exportName: string }>()
 
 /**
  * `exports` were made by the module `maker` over those of the file URL `original`.
@@ -35,10 +35,16 @@ export function noteStandIn(maker: string, original: string, exports: Exports, o
   const of = { url: `${portableUrl(maker)}${mark}${encodeURIComponent(original)}`, exports }
   known.set(exports, { of, exportName: '=' })
   for (const exportName of own) known.set(exports[exportName] as object, { of, exportName })
+  for (const [exportName, value] of Object.entries(exports)) if (isUnique(value)) known.set(value, { of, exportName })
+}
+
+/** A symbol that is only one place's: one of the registry is the same everywhere. */
+function isUnique(value: unknown): value is symbol {
+  return typeof value === 'symbol' && Symbol.keyFor(value) === undefined
 }
 
 /** By what it is: an export of a stand-in, or all of them, by `import * as` or `require`. */
-export function standInReference(value: object): ModuleReference | undefined {
+export function standInReference(value: object | symbol): ModuleReference | undefined {
   const found = known.get(value)
   if (found !== undefined) return { url: found.of.url, exportName: found.exportName }
   if (!types.isModuleNamespaceObject(value)) return undefined

@@ -87,7 +87,7 @@ const marked = `
   const it = async () => 'of the program'
   export default it
   export const pMapIterable = it, pMapSettled = it, pMapKeyed = it, pMapSettledKeyed = it
-  export const pMapSkip = Symbol('skip'), pMapStop = () => 'stop'`
+  export const pMapSkip = Symbol('of the program'), pMapStop = () => 'stop'`
 const explicit: Partial<ProgramOptions> = {
   packages: {},
   files: {
@@ -96,11 +96,13 @@ const explicit: Partial<ProgramOptions> = {
     'own.mjs': `import pMap from 'outpool/p-map'\nexport const map = () => pMap([1], Math.sqrt)`,
     'main.mjs': `
       import pMap, * as all from 'outpool/p-map'
+      import { pMapSkip } from 'outpool/p-map'
       import { explain, init, remote, shutdown } from 'outpool'
       import { map } from './own.mjs'
       const cases = {
         'captured': async () => [explain(pMap).kind, await pMap([1], Math.sqrt), await all.pMapSettled([1], Math.sqrt)],
         'captured by a function of a module': () => map(),
+        'a symbol': () => [pMapSkip.description],
       }
       const there = remote(new URL('./own.mjs', import.meta.url), 'map')
       cases.module = () => there.run()
@@ -118,7 +120,7 @@ describe('what functions capture of packages that have shims', () => {
   })
 
   it("is made over the program's own package, where it is imported from outpool", async () => {
-    expect(await run(explicit)).to.deep.equal([[], { 'p-map': 1, 'of the program': 4 }])
+    expect(await run(explicit)).to.deep.equal([[], { 'p-map': 1, 'of the program': 5 }])
   })
 
   describe('on three nodes', () => {
@@ -146,7 +148,7 @@ describe('what functions capture of packages that have shims', () => {
     })
 
     it("is made over the program's own package, where it is imported from outpool", async () => {
-      expect(await run({ ...explicit, env })).to.deep.equal([[], { 'p-map': 1, 'of the program': 4 }])
+      expect(await run({ ...explicit, env })).to.deep.equal([[], { 'p-map': 1, 'of the program': 5 }])
     })
   })
 })
