@@ -15,8 +15,8 @@ export interface HolderNote extends ProcessNote {
 }
 
 /**
- * Tries once, without waiting. Held until the function that it returns is called, or this process ends; undefined when
- * another one has it. Throws the system's error when the file cannot be opened or written.
+ * Tries once, without waiting. Held until the function that it returns is called (again: nothing), or this process ends;
+ * undefined when another one has it. Throws the system's error when the file cannot be opened or written.
  */
 export function tryLockFile(path: string): (() => void) | undefined {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
@@ -31,7 +31,11 @@ export function tryLockFile(path: string): (() => void) | undefined {
     closeSync(descriptor)
     throw error
   }
+  let held = true
   return () => {
+    // The number may be that of another file by now.
+    if (!held) return
+    held = false
     ftruncateSync(descriptor)
     closeSync(descriptor)
   }

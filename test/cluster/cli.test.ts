@@ -96,6 +96,18 @@ describe('outpool', () => {
     expect(recordedIds()).to.deep.equal([])
   })
 
+  it('leaves nothing behind of a node that keeps its code, which ends as it does without', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'code-'))
+    const command = new Command(['start', '--head', '--port', '0', '--block', '--code-cache', folder], {})
+    const ended = command.ended()
+    await eventually(() => /Ctrl-C stops the node/.test(command.out) || undefined)
+    command.child.kill('SIGINT')
+    expect(await ended).to.have.property('code', 0)
+    expect(withoutStoreLine(command.err)).to.equal('')
+    expect(recordedIds()).to.deep.equal([])
+    rmSync(folder, { recursive: true })
+  })
+
   it('kills with --force what does not answer', async () => {
     await run('start --head --port 0')
     const [record] = listRecords()

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -31,6 +31,21 @@ describe('a code cache that outlives node managers', () => {
     expect(existsSync(join(third.path, 'kept'))).to.equal(true)
     second.release()
     third.release()
+  })
+
+  it('is given up once: a file that was opened since is not touched, nor is who has that part now', () => {
+    const first = claimCodeFolder(folder)
+    first.release()
+    const other = join(folder, 'other')
+    writeFileSync(other, 'kept')
+    const descriptor = openSync(other, 'r+')
+    const next = claimCodeFolder(folder)
+    first.release()
+    expect(readFileSync(other, 'utf8')).to.equal('kept')
+    expect(next.path).to.equal(first.path)
+    closeSync(descriptor)
+    next.release()
+    next.release()
   })
 
   it('takes over the part of a process that was killed, before it had said who it is, too', () => {
