@@ -8,7 +8,7 @@ export function isWritten(key: string | symbol, property: PropertyDescriptor, an
   if (key === 'length' || key === 'name' || key === 'prototype' || key === 'arguments' || key === 'caller') return true
   // Methods and accessors of a class are not enumerable; its static fields are.
   if (analysis.kind !== 'class' || (property.enumerable === true && 'value' in property)) return false
-  return isOfText(analysis.members, property) || isMarkOfOthers(key)
+  return isOfText(analysis.members, 'own', key, property) || isMarkOfOthers(key)
 }
 
 /** What the text does not put on the prototype. */
@@ -17,8 +17,11 @@ export function addedTo(prototype: object, analysis: Written): [string | symbol,
   for (const key of Reflect.ownKeys(prototype)) {
     const property = Object.getOwnPropertyDescriptor(prototype, key)
     if (property === undefined || key === 'constructor' || isMarkOfOthers(key)) continue
-    if (analysis.kind === 'class' && property.enumerable !== true && isOfText(analysis.members, property)) continue
-    added.push([key, property])
+    const isMade =
+      analysis.kind === 'class' &&
+      property.enumerable !== true &&
+      isOfText(analysis.members, 'inherited', key, property)
+    if (!isMade) added.push([key, property])
   }
   return added
 }

@@ -169,10 +169,14 @@ function readProperties(reader: PartReader, target: object | undefined, before?:
     came.add(key)
     if (target !== undefined && before?.has(key) === false)
       before.set(key, Object.getOwnPropertyDescriptor(target, key))
-    define(reader, target, key, flags, reader.value())
+    // A class stays for the next call, which may bring another value for what its program has frozen.
+    define(reader, target, key, before === undefined ? flags : flags & ~fixed, reader.value())
   }
   if (target !== undefined && before !== undefined) restore(target, before, came)
 }
+
+/** Of the flags of a property: it cannot be configured. */
+const fixed = 4
 
 function define(
   reader: PartReader,
@@ -183,7 +187,11 @@ function define(
 ): void {
   if (target === undefined) return
   const set = (settledValue: unknown): void => {
-    const attributes = { enumerable: (flags & 1) !== 0, writable: (flags & 2) === 0, configurable: (flags & 4) === 0 }
+    const attributes = {
+      enumerable: (flags & 1) !== 0,
+      writable: (flags & 2) === 0,
+      configurable: (flags & fixed) === 0,
+    }
     Object.defineProperty(target, key, { value: settledValue, ...attributes })
   }
   if (value instanceof Pending) reader.finally(() => set(value.value))

@@ -28,6 +28,42 @@ export const changedClasses: Table<Case> = {
       const tool = new Tool()
       return { fn: () => tool.use(), change: () => Object.defineProperties(Tool.prototype, written) }
     },
+    'a method at the place of another one': () => {
+      class Tool {
+        use(): string {
+          return 'used'
+        }
+        take(): string {
+          return 'taken'
+        }
+        static make(): string {
+          return 'made'
+        }
+        static copy(): string {
+          return 'copied'
+        }
+      }
+      const { use } = Object.getOwnPropertyDescriptors(Tool.prototype)
+      const { make } = Object.getOwnPropertyDescriptors(Tool)
+      Object.defineProperty(Tool.prototype, 'take', use)
+      Object.defineProperty(Tool.prototype, 'hold', { value: use.value })
+      const tool = new Tool() as Tool & { hold(): string }
+      return {
+        fn: () => [tool.use(), tool.take(), tool.hold(), Tool.make(), Tool.copy()],
+        change: () => Object.defineProperty(Tool, 'copy', make),
+      }
+    },
+    'a frozen class': () => {
+      class Tool {
+        static readonly sizes = [1]
+        use(): number {
+          return Tool.sizes.length
+        }
+      }
+      Object.freeze(Tool)
+      Object.freeze(Tool.prototype)
+      return { fn: () => new Tool().use(), change: () => Tool.sizes.push(2) }
+    },
     'a method with a decorator': () => {
       class Tool {
         readonly weight = 2

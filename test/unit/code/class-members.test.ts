@@ -18,7 +18,8 @@ class ClassOf {
   }
 
   has(of: object, key: string | symbol): boolean {
-    return isOfText(this.#members, Object.getOwnPropertyDescriptor(of, key) as PropertyDescriptor)
+    const side = of === this.made ? 'own' : 'inherited'
+    return isOfText(this.#members, side, key, Object.getOwnPropertyDescriptor(of, key) as PropertyDescriptor)
   }
 }
 
@@ -51,6 +52,27 @@ describe('members of the text of a class', () => {
       one.has(one.made.prototype, 'both'),
       one.has(one.made, 'make'),
     ]).deep.equal([false, false, false])
+  })
+
+  it('are not at the key of another one', () => {
+    const one = new ClassOf(`class {
+      on() { return 1 }
+      add() { return 2 }
+      1() { return 3 }
+      ['com' + 'puted']() { return 4 }
+      static on() { return 5 }
+      static make() { return 6 }
+    }`)
+    const { made } = one
+    const prototype = made.prototype as Record<string, unknown>
+    for (const key of ['on', 'add', '1', 'computed']) expect(one.has(prototype, key), key).equal(true)
+    prototype['add'] = prototype['on']
+    prototype['1'] = prototype['computed']
+    Object.defineProperty(prototype, 'alias', { value: prototype['on'] })
+    made['make'] = made['on']
+    made['on'] = prototype['on']
+    for (const key of ['add', '1', 'alias']) expect(one.has(prototype, key), key).equal(false)
+    for (const key of ['make', 'on']) expect(one.has(made, key), `static ${key}`).equal(false)
   })
 
   it('are what a static block puts there, which it does wherever the class is made', () => {
