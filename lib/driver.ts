@@ -63,7 +63,7 @@ export function currentDriver(): DriverHandle | undefined {
   return current
 }
 
-/** Resolves when nothing is left of a driver that lost its home. */
+/** Resolves when nothing is left of a driver that lost its home, or is being stopped. */
 export function released(): Promise<void> {
   return releasing
 }
@@ -123,8 +123,9 @@ class Driver implements DriverHandle {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#end(new ConnectionLostError('outpool was shut down before this was ready'), true)
-    await this.#lastLines()
-    await this.#release('it left')
+    const leaving = this.#lastLines().then(() => this.#release('it left'))
+    releasing = leaving.catch(() => {})
+    await leaving
   }
 
   /** Nothing of this driver is left behind, neither after `stop` nor when its home was lost. */

@@ -573,3 +573,14 @@ describe('a driver', () => {
     await shutdown()
   })
 })
+
+describe('shutdown', () => {
+  it('ends when nothing is left, for who calls it a second time meanwhile, too', async () => {
+    await init({ numCpus: 1 })
+    const worker = await remote(() => process.pid).run()
+    const first = shutdown()
+    await shutdown()
+    expect(() => process.kill(worker, 0)).to.throw('ESRCH')
+    await first
+  })
+})
