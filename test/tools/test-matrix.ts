@@ -1,20 +1,38 @@
 /**
  * `npm run test:matrix`: the table of captures (test/cluster/captures) on the Node releases that are supported. Their
  * binaries come from the registry, once, into node_modules/.cache.
- *
- * Usage: npm run test:matrix -- [major ...]
- *        npm run test:matrix -- --suites [major ...] [suite or file ...]   the tests themselves, on each release
- *        npm run test:matrix -- --without-native [suite or file ...]   the tests where koffi has no binary
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { endCompiler, play, variants } from '../cluster/captures/variants.ts'
 import { bootstrap } from './bootstrap.mjs'
 import { root } from './tree.ts'
 import { testWithoutNative } from './without-native.ts'
 
 const majors = [20, 22, 24, 26]
+
+const help = `npm run test:matrix -- [major ...]                               the table of captures on each release of Node
+npm run test:matrix -- --suites [major ...] [suite or file ...]  the tests themselves
+npm run test:matrix -- --without-native [suite or file ...]      the tests where koffi has no binary
+
+Majors: ${majors.join(', ')}; all of them where none is named. Exit code 1: something failed; 2: no such option.`
+
+const options = {
+  suites: { type: 'boolean' },
+  'without-native': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+function parse() {
+  try {
+    return parseArgs({ options, allowPositionals: true })
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${help}`)
+    process.exit(2)
+  }
+}
 
 /** The executable of the last release of a major. */
 function nodeOf(major: number): string {
@@ -48,16 +66,17 @@ function versionOf(node: string): string {
 }
 
 async function main(): Promise<void> {
+  const { values, positionals } = parse()
+  if (values.help === true) return console.log(help)
   await bootstrap()
-  const args = process.argv.slice(2)
-  if (args[0] === '--without-native') {
-    process.exitCode = testWithoutNative(args.slice(1))
+  if (values['without-native'] === true) {
+    process.exitCode = testWithoutNative(positionals)
     return
   }
-  const named = args.filter((arg) => /^\d+$/.test(arg)).map(Number)
+  const named = positionals.filter((arg) => /^\d+$/.test(arg)).map(Number)
   const releases = named.length > 0 ? named : majors
-  if (args[0] === '--suites') {
-    const wanted = args.slice(1).filter((arg) => !/^\d+$/.test(arg))
+  if (values.suites === true) {
+    const wanted = positionals.filter((arg) => !/^\d+$/.test(arg))
     process.exitCode = testOn(releases, wanted) === 0 ? 0 : 1
     return
   }
