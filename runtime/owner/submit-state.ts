@@ -19,6 +19,7 @@
  * - Cancel beats retry and settles at once; the worker is told to abort, and ended when it goes on after the grace.
  *   Before a worker is ended for that, everything behind the task is recalled, so that nobody else is harmed.
  */
+import { movingAverage } from '../base/moving-average.ts'
 import type { Failed } from '../protocol/messages.ts'
 import type { ClassRecord } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
@@ -29,18 +30,10 @@ import { slotOf, TaskState } from './task-table.ts'
 /** What an answer of a worker means for its task. */
 export type Verdict = { readonly number: number; readonly settle: boolean } | undefined
 
-/** Weight of the newest run time in the moving averages. */
-const newest = 0.2
-
 function measured(template: TaskTemplate, micros: number): void {
-  if (template.runMicros < 0) {
-    template.runMicros = micros
-    template.deviationMicros = micros
-    return
-  }
-  const away = micros - template.runMicros
-  template.runMicros += away * newest
-  template.deviationMicros += (Math.abs(away) - template.deviationMicros) * newest
+  const { runMicros, deviationMicros } = template
+  template.deviationMicros = runMicros < 0 ? micros : movingAverage(deviationMicros, Math.abs(micros - runMicros))
+  template.runMicros = movingAverage(runMicros, micros)
 }
 
 export class SubmitState extends SubmitLeases {

@@ -1,6 +1,7 @@
 /** The templates that owners sent to this worker, by link and number, and the functions that they name. */
 import { keepCompiled } from '../base/compiled-script.ts'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
+import { movingAverage } from '../base/moving-average.ts'
 import { decodeDefinition, isClosure } from '../code/function-source.ts'
 import { type LoadedFunction, loadFunction } from '../code/load.ts'
 import { decodeTemplate, type TemplateBody } from '../owner/template.ts'
@@ -19,15 +20,11 @@ export interface WorkerTemplate {
   runMicros: number
 }
 
-/** Of the average, what the last task counts. */
-const newest = 0.2
-
 /** A task of it has taken so long; before its answer is sent. */
 export function noteRun(template: WorkerTemplate, micros: number): void {
-  const { runMicros } = template
   // With the answer the program may end, and this process be killed.
-  if (runMicros < 0) keepCompiled()
-  template.runMicros = runMicros < 0 ? micros : runMicros + (micros - runMicros) * newest
+  if (template.runMicros < 0) keepCompiled()
+  template.runMicros = movingAverage(template.runMicros, micros)
 }
 
 export class Templates {
