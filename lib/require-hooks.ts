@@ -1,2 +1,2 @@
 /** For shims that load scripts. */
-export { fileForRequire } from '../runtime/code/require-hooks.ts'
+export { fileForRequire, isReadByRequire } from '../runtime/code/require-hooks.ts'

@@ -7,12 +7,9 @@ import Module from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
-import { fileForRequire } from '../../lib/require-hooks.ts'
+import { fileForRequire, isReadByRequire } from '../../lib/require-hooks.ts'
 
-const internals = Module as unknown as {
-  readonly _extensions: object
-  _load(file: string, parent: null, isMain: boolean): unknown
-}
+const internals = Module as unknown as { _load(file: string, parent: null, isMain: boolean): unknown }
 
 export async function runScript(url: string): Promise<void> {
   const file = fileURLToPath(url)
@@ -30,7 +27,7 @@ function isCommonJs(file: string): boolean {
   const ending = extname(file)
   if (ending === '.cjs') return true
   // Newer releases of Node import such a file, too; only its main file is what `require.main` names.
-  if (ending === '.ts') return Object.hasOwn(internals._extensions, ending) && packageType(file) === 'commonjs'
+  if (ending === '.ts') return isReadByRequire(file) && packageType(file) === 'commonjs'
   if (ending !== '.js' && ending !== '') return false
   const type = packageType(file)
   return type === 'commonjs' || (type !== 'module' && compilesAsCommonJs(file))

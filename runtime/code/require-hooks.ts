@@ -17,8 +17,13 @@ const refusals: readonly unknown[] = [
 export function fileForRequire(url: string, error: unknown): string | undefined {
   if (!url.startsWith('file:') || !refusals.includes((error as { code?: unknown } | undefined)?.code)) return undefined
   const file = fileURLToPath(url)
-  const { _extensions: hooks } = Module as unknown as { readonly _extensions: object }
-  return Object.hasOwn(hooks, extname(file)) ? file : undefined
+  return isReadByRequire(file) ? file : undefined
+}
+
+/** Whether `require` has a reader for files with that ending: Node's own, or a hook. */
+export function isReadByRequire(file: string): boolean {
+  const { _extensions: readers } = Module as unknown as { readonly _extensions: object }
+  return Object.hasOwn(readers, extname(file))
 }
 
 /** `import(url)`, or `require` of what only that can read. */
