@@ -6,7 +6,7 @@ import type { ChaosFault } from '../../runtime/cluster/chaos-plan.ts'
 import { messageFaults } from '../../runtime/transport/chaos-rules.ts'
 import type { ChaosRule } from '../../runtime/transport/chaos-rules.ts'
 import type { ChaosFlags } from './chaos.ts'
-import { address, count, duration, names } from './option-values.ts'
+import { clusterOption, count, duration, names } from './option-values.ts'
 
 const help = `
 Only nodes that were started with outpool start --allow-chaos are touched: when one of the cluster was not, nothing is
@@ -59,11 +59,7 @@ export function addChaosCommand(outpool: Command, after: string): void {
     .option('--messages <rules>', 'faults of messages and their probabilities (see below)', rules)
     .option('--restart', 'start nodes of this machine again that were killed')
     .option('--dry-run', 'print the plan and do nothing')
-    .option(
-      '--address <url>',
-      'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)',
-      address,
-    )
+    .addOption(clusterOption())
     .option('--json', 'print one JSON object for each act')
     .addHelpText('after', help + after)
     .action(async (flags: ChaosFlags) => (await import('./chaos.ts')).chaos(flags))

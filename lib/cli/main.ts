@@ -129,11 +129,7 @@ function addStatus(outpool: Command): void {
   outpool
     .command('status')
     .description('show the nodes of a cluster')
-    .option(
-      '--address <url>',
-      'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)',
-      values.address,
-    )
+    .addOption(values.clusterOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

@@ -10,8 +10,6 @@ import { addEventCommands } from './event-commands.ts'
 import * as values from './option-values.ts'
 import { addTokenCommands } from './token-commands.ts'
 
-const addressHelp = 'any node of it (default: OUTPOOL_ADDRESS, else the head that runs on this machine)'
-
 /** `after` ends the help of each: the token and the exit codes; `exits` are the exit codes alone. */
 export function addOperatingCommands(outpool: Command, after: string, exits: string): void {
   addNodes(outpool, after)
@@ -28,7 +26,7 @@ function addNodes(outpool: Command, after: string): void {
   outpool
     .command('nodes')
     .description('show the nodes of a cluster with hosts, versions, uptime, resources and labels')
-    .option('--address <url>', addressHelp, values.address)
+    .addOption(values.clusterOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -52,7 +50,7 @@ function addDrain(outpool: Command, after: string): void {
         .argParser(values.duration)
         .default(60_000, '60s'),
     )
-    .option('--address <url>', addressHelp, values.address)
+    .addOption(values.clusterOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -81,7 +79,7 @@ function addLogs(outpool: Command, after: string): void {
     .option('--events <folder>', 'where the events of tasks are (default: as outpool tasks)')
     .option('-f, --follow', 'go on until the worker or its node ends')
     .option('-n, --lines <number>', 'of each file, so many of the last lines', values.count, 100)
-    .option('--address <url>', addressHelp, values.address)
+    .addOption(values.clusterOption())
     .option('--json', 'list the files as one JSON object')
     .addHelpText(
       'after',
@@ -113,7 +111,7 @@ function addMemory(outpool: Command, after: string): void {
         .preset('10')
         .default(0),
     )
-    .option('--address <url>', addressHelp, values.address)
+    .addOption(values.clusterOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -138,7 +136,7 @@ function addDoctor(outpool: Command, after: string): void {
     .command('doctor')
     .description('check this machine and the cluster, and say what to do')
     .option('--no-cluster', 'this machine alone')
-    .option('--address <url>', addressHelp, values.address)
+    .addOption(values.clusterOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

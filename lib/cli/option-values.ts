@@ -1,5 +1,5 @@
 /** Values of options as they are typed, checked. Each throws InvalidArgumentError, which becomes exit code 2. */
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
 import { parseResources } from '../../runtime/scheduler/resources.ts'
 
@@ -13,6 +13,12 @@ export function port(text: string): number {
 export function address(text: string): string {
   checked(() => parseClusterAddress(text))
   return text
+}
+
+/** Which cluster a command is about. */
+export function clusterOption(cluster = 'it'): Option {
+  const help = `any node of ${cluster} (default: OUTPOOL_ADDRESS, else the head that runs on this machine)`
+  return new Option('--address <url>', help).argParser(address)
 }
 
 /** IPv6 addresses may be written as in addresses of nodes: [::1]. */

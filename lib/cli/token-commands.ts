@@ -1,10 +1,8 @@
 /** The words, examples and exit codes of `outpool token`. */
 import type { Command } from 'commander'
 import type { ClusterFlags } from './cluster-address.ts'
-import { address } from './option-values.ts'
+import { clusterOption } from './option-values.ts'
 import type { RotateFlags } from './token.ts'
-
-const addressHelp = 'any node of the cluster (default: OUTPOOL_ADDRESS, else the head that runs on this machine)'
 
 const steps = `
 A move to another token has three steps, and no connection is refused in any of them:
@@ -40,7 +38,7 @@ ${after}`,
 }
 
 function withCluster(command: Command): Command {
-  return command.option('--address <url>', addressHelp, address).option('--json', 'print one JSON object')
+  return command.addOption(clusterOption('the cluster')).option('--json', 'print one JSON object')
 }
 
 function addStatus(token: Command, after: string): void {
