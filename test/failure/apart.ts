@@ -3,7 +3,8 @@
  * folders, and, where wanted, in a network namespace of their own.
  */
 import { spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
 import type { FailureCluster } from './support.ts'
 
 /** Mounts an empty folder over the first argument, then becomes the rest of them. */
@@ -30,7 +31,7 @@ export interface Network {
 /** A network namespace with one cable to this one; undefined, and the test is skipped, where there are none. */
 export function startNetwork(context: Mocha.Context | undefined, cluster: FailureCluster): Network {
   const name = `op${randomBytes(3).toString('hex')}`
-  const subnet = `10.231.${randomBytes(1)[0]}`
+  const subnet = freeSubnet()
   const commands = [
     `ip netns add ${name}`,
     `ip link add ${name}a type veth peer name ${name}b netns ${name}`,
@@ -52,6 +53,15 @@ export function startNetwork(context: Mocha.Context | undefined, cluster: Failur
     return unavailable(context, `network namespaces (${line})`)
   }
   return network
+}
+
+/** By chance, and not one that another run has, or left behind when it was killed: what is sent would go there. */
+function freeSubnet(): string {
+  const taken = new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address)))
+  const free = Array.from({ length: 256 }, (_, i) => `10.231.${i}`).filter((subnet) => !taken.has(`${subnet}.1`))
+  const subnet = free[randomInt(256) % free.length]
+  if (subnet === undefined) throw new Error('tests have left networks behind: ip netns list, ip netns del')
+  return subnet
 }
 
 function unavailable(context: Mocha.Context | undefined, what: string): never {
