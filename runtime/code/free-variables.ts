@@ -2,8 +2,9 @@
  * Which names a function's text uses without declaring them, and what else ties it to the place where it was written.
  * The result is kept by text.
  */
-import type { Class } from 'acorn'
+import type { Class, Pattern } from 'acorn'
 import { classMembers, type ClassMembers } from './class-members.ts'
+import { withoutStatics } from './class-text.ts'
 import { findClassUses, findOutsideUses, type NameUse, type OutsideSyntax, type OutsideUses } from './outside-uses.ts'
 import { lineStarts, parseFunction, position, type FunctionRoot } from './parse-function.ts'
 import { isStandardGlobal } from './standard-globals.ts'
@@ -37,19 +38,29 @@ export type FunctionAnalysis =
       readonly text: string
       readonly freeVariables: readonly FreeVariable[]
       readonly placeBound: readonly PlaceBoundSyntax[]
+      /** Parameters before one with a default, as its `length` says unless somebody changed that. */
+      readonly length: number
     }
   | {
       readonly kind: 'class'
       readonly text: string
       readonly freeVariables: readonly FreeVariable[]
       readonly placeBound: readonly PlaceBoundSyntax[]
+      readonly length: number
+      /** The text without what is static and no method, as it is made again. */
+      readonly lasting: string
       /** Where in the text the expression stands that says what it extends. */
       readonly heritage: { readonly start: number; readonly end: number } | undefined
       /** Names of fields that begin with `#`, whose values in instances nobody else can read. */
       readonly privateFields: { readonly instance: readonly string[]; readonly static: readonly string[] }
       readonly members: ClassMembers
     }
-  | { readonly kind: 'accessor' | 'native' }
+  | {
+      readonly kind: 'accessor'
+      /** What one half of an accessor is when it is taken as a function. */
+      readonly half: Extract<FunctionAnalysis, { readonly kind: 'function' }>
+    }
+  | { readonly kind: 'native' }
   | { readonly kind: 'unparsable'; readonly reason: string }
 
 const cache = textCache<FunctionAnalysis>()
@@ -71,7 +82,7 @@ export function freeVariables(text: string): readonly FreeVariable[] {
 
 function analyse(text: string): FunctionAnalysis {
   const parsed = parseFunction(text)
-  if (parsed.kind !== 'function' && parsed.kind !== 'class') return parsed
+  if (parsed.kind === 'native' || parsed.kind === 'unparsable') return parsed
   const { strict, prefixLength } = parsed
   const starts = lineStarts(text)
   const found = (uses: OutsideUses): Pick<FunctionParts, 'freeVariables' | 'placeBound'> => {
@@ -87,13 +98,36 @@ function analyse(text: string): FunctionAnalysis {
     const facts = {
       heritage: heritage ?? undefined,
       privateFields: privateFields(parsed.node),
-      members: classMembers(parsed.node, (node) => text.slice(node.start - prefixLength, node.end - prefixLength)),
+      members: classMembers(
+        parsed.node,
+        (node) => text.slice(node.start - prefixLength, node.end - prefixLength),
+        prefixLength,
+      ),
+      lasting: withoutStatics(parsed.node, text, prefixLength),
+      length: lengthOfClass(parsed.node),
     }
     return { kind: 'class', text, ...found(findClassUses(parsed.node)), ...facts }
   }
   const { node, keyEnd } = parsed
   const shipped = keyEnd === undefined ? text : withPlainKey(text, keyEnd - prefixLength, node)
-  return { kind: 'function', text: shipped, ...found(findOutsideUses(node, strict)) }
+  const analysis = {
+    kind: 'function',
+    text: shipped,
+    ...found(findOutsideUses(node, strict)),
+    length: lengthOf(node.params),
+  } as const
+  return parsed.kind === 'accessor' ? { kind: 'accessor', half: analysis } : analysis
+}
+
+function lengthOf(params: readonly Pattern[]): number {
+  const first = params.findIndex(({ type }) => type === 'AssignmentPattern' || type === 'RestElement')
+  return first < 0 ? params.length : first
+}
+
+function lengthOfClass({ body }: Class): number {
+  for (const member of body.body)
+    if (member.type === 'MethodDefinition' && member.kind === 'constructor') return lengthOf(member.value.params)
+  return 0
 }
 
 type FunctionParts = Extract<FunctionAnalysis, { kind: 'function' }>

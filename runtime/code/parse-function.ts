@@ -9,12 +9,13 @@ export type FunctionRoot = FunctionExpression | ArrowFunctionExpression
 
 export type ParsedFunction =
   | {
-      readonly kind: 'function'
+      /** 'accessor': one half of one. */
+      readonly kind: 'function' | 'accessor'
       readonly node: FunctionRoot
       readonly strict: boolean
       /** Offset in the parsed text at which the function's own text begins. */
       readonly prefixLength: number
-      /** For a method whose key cannot be shipped as it is: where the key ends. */
+      /** For what cannot be shipped with its key as it is, a method or an accessor: where the key ends. */
       readonly keyEnd: number | undefined
       /** It was written as a method: `super` in it has a meaning, that of the object that it belongs to. */
       readonly method: boolean
@@ -25,7 +26,7 @@ export type ParsedFunction =
       readonly strict: boolean
       readonly prefixLength: number
     }
-  | { readonly kind: 'accessor' | 'native' }
+  | { readonly kind: 'native' }
   | { readonly kind: 'unparsable'; readonly reason: string }
 
 interface Form {
@@ -56,7 +57,7 @@ export function parseFunction(text: string): ParsedFunction {
     const prefix = opening(strict) + before
     try {
       const root = findRoot(parseProgram(`${prefix}${text}${after}}`), privateMethod)
-      if (root !== undefined) return { strict, prefixLength: prefix.length, ...root } as ParsedFunction
+      if (root !== undefined) return { strict, prefixLength: prefix.length, ...root }
     } catch (error) {
       const { pos, message } = error as SyntaxError & { pos?: number }
       const offset = pos === undefined ? 0 : pos - prefix.length
@@ -90,9 +91,8 @@ export function parseProgram(input: string, sourceType: 'script' | 'module' = 's
 }
 
 type Root =
-  | Pick<Extract<ParsedFunction, { kind: 'function' }>, 'kind' | 'node' | 'keyEnd' | 'method'>
+  | Pick<Extract<ParsedFunction, { node: FunctionRoot }>, 'kind' | 'node' | 'keyEnd' | 'method'>
   | { readonly kind: 'class'; readonly node: ClassExpression }
-  | { readonly kind: 'accessor' }
 
 function findRoot(program: Program, privateMethod: boolean): Root | undefined {
   const [around, more] = program.body
@@ -106,14 +106,16 @@ function findRoot(program: Program, privateMethod: boolean): Root | undefined {
     if (!privateMethod) return { kind: 'class', node: expression }
     const [member, other] = expression.body.body
     if (member?.type !== 'MethodDefinition' || other !== undefined) return undefined
-    if (member.kind !== 'method') return { kind: 'accessor' }
-    return { kind: 'function', node: member.value, keyEnd: member.value.start, method: true }
+    const kind = member.kind === 'method' ? 'function' : 'accessor'
+    return { kind, node: member.value, keyEnd: member.value.start, method: true }
   }
   if (expression.type !== 'ObjectExpression' || expression.properties.length !== 1) return undefined
   const property = expression.properties[0]
   if (property?.type !== 'Property') return undefined
-  if (property.kind !== 'init') return { kind: 'accessor' }
-  if (!property.method || property.value.type !== 'FunctionExpression') return undefined
+  if (property.value.type !== 'FunctionExpression') return undefined
+  if (property.kind !== 'init')
+    return { kind: 'accessor', node: property.value, keyEnd: property.value.start, method: true }
+  if (!property.method) return undefined
   const keyEnd = property.computed ? property.value.start : undefined
   return { kind: 'function', node: property.value, keyEnd, method: true }
 }

@@ -1,4 +1,5 @@
 /** What a text does, with lines, kept by text. */
+import { withoutMaking } from '../class-text.ts'
 import { analyseFunction, type FunctionAnalysis } from '../free-variables.ts'
 import { lineStarts, parseFunction, position } from '../parse-function.ts'
 import { textCache } from '../text-cache.ts'
@@ -26,11 +27,12 @@ export function behaviourOf(text: string): TextBehaviour {
 
 function look(text: string): TextBehaviour {
   const analysis = analyseFunction(text)
-  const parsed = parseFunction(text)
+  const done = analysis.kind === 'class' ? withoutMaking(analysis) : text
+  const parsed = parseFunction(done)
   if (parsed.kind !== 'function' && parsed.kind !== 'class')
     return { analysis, events: [], calls: new Map(), returned: [], isWhole: true, shadowed: new Map() }
   const { events, returned, isWhole } = walkFunction(parsed.node, parsed.strict)
-  const starts = lineStarts(text)
+  const starts = lineStarts(done)
   const placed = events.map((event) => ({ event, line: position(starts, event.start - parsed.prefixLength).line }))
   const calls = new Map(events.flatMap((event) => (event.kind === 'call' ? [[event.end, event] as const] : [])))
   return { analysis, events: placed, calls, returned, isWhole, shadowed: new Map() }

@@ -1,18 +1,24 @@
 /**
- * What this program has added to built-in classes, or replaced there: `BigInt.prototype.toJSON`, a method of all arrays.
- * Workers have Node's own. Looking takes some 50 µs.
+ * What this program has added to built-in classes, replaced there or deleted: `BigInt.prototype.toJSON`, a method of all
+ * arrays, `size` of Map, `parseInt` itself. Workers have Node's own. Looking takes some 50 µs.
  */
 import { types } from 'node:util'
+import vm from 'node:vm'
+import { isHarmlessGlobal } from './known-values.ts'
 
 /** Also called where no text names them. */
 const calledUnnamed: ReadonlySet<string> = new Set(['toJSON', 'toString', 'valueOf', 'then', 'constructor', 'exec'])
 
+type Key = string | symbol
+
 interface Holder {
   readonly path: string
   readonly of: object
-  readonly keys: readonly (string | symbol)[]
-  /** What stood there first; undefined for accessors. */
-  readonly values: readonly unknown[]
+  readonly parent: object | null
+  /** What is Node's there: undefined where that was gone, or not Node's any more, when it was looked at first. */
+  readonly first: ReadonlyMap<Key, Readonly<PropertyDescriptor> | undefined>
+  /** Everybody adds to it. */
+  readonly isOpen: boolean
 }
 
 let holders: readonly Holder[] | undefined
@@ -21,52 +27,73 @@ let holders: readonly Holder[] | undefined
 export function changedBuiltIns(): ReadonlyMap<string, string> {
   const changed = new Map<string, string>()
   holders ??= readHolders()
-  for (const holder of holders) {
-    const { of, keys, values } = holder
-    if (Reflect.ownKeys(of).length === keys.length && keys.every((key, index) => isAsBefore(of, key, values[index])))
-      continue
-    for (const key of Reflect.ownKeys(of)) {
-      const index = keys.indexOf(key)
-      if (index < 0 || !isAsBefore(of, key, values[index])) note(changed, holder.path, key)
-    }
-  }
+  for (const holder of holders) look(holder, changed)
   return changed
 }
 
-function isAsBefore(of: object, key: string | symbol, before: unknown): boolean {
-  return before === undefined || (of as Record<string | symbol, unknown>)[key] === before
+function look({ path, of, parent, first, isOpen }: Holder, changed: Map<string, string>): void {
+  for (const [key, before] of first) if (!isAsBefore(of, key, before)) note(changed, path, key)
+  if (Object.getPrototypeOf(of) !== parent) changed.set('', `what ${path} inherits from`)
+  if (isOpen) return
+  const keys = Reflect.ownKeys(of)
+  // What is gone has been told of.
+  if (keys.length !== first.size || changed.size > 0)
+    for (const key of keys) if (!first.has(key)) note(changed, path, key)
 }
 
-function note(changed: Map<string, string>, path: string, key: string | symbol): void {
+function isAsBefore(of: object, key: Key, before: Readonly<PropertyDescriptor> | undefined): boolean {
+  if (before === undefined) return false
+  // Whoever deleted it has another one here, that of what the holder inherits from, or nothing.
+  if ('value' in before) {
+    const now = (of as Readonly<Record<Key, unknown>>)[key]
+    return Object.is(now, before.value) && (now !== undefined || Object.hasOwn(of, key))
+  }
+  const now = Object.getOwnPropertyDescriptor(of, key)
+  return now !== undefined && now['get'] === before['get'] && now['set'] === before['set']
+}
+
+function note(changed: Map<string, string>, path: string, key: Key): void {
   const isUnnamed = typeof key === 'symbol' || calledUnnamed.has(key)
   changed.set(isUnnamed ? '' : key, `${path}${typeof key === 'symbol' ? `[${String(key)}]` : `.${key}`}`)
 }
 
-/** What was there when this was first asked, without what is not Node's by its look. */
+/** The language's own, by how each is reached. */
+const paths: readonly string[] = [
+  ...['Object', 'Array', 'String', 'Number', 'Boolean', 'BigInt', 'Symbol', 'Date', 'RegExp', 'Map', 'Set', 'Promise'],
+  ...['Math', 'JSON', 'Reflect'],
+].flatMap((name) => (/^(?:Math|JSON|Reflect)$/.test(name) ? [name] : [`${name}.prototype`, name]))
+const typedArray = 'Object.getPrototypeOf(Uint8Array.prototype)'
+const all = [...paths, 'Function.prototype', 'Error.prototype', typedArray]
+
+/** What is Node's by its look, and by what a new context has: a program may have changed it before this is asked. */
 function readHolders(): readonly Holder[] {
-  const found: Holder[] = []
-  const add = (path: string, of: object): void => {
-    const keys: (string | symbol)[] = []
-    const values: unknown[] = []
+  const script = `({ globals: Object.getOwnPropertyNames(globalThis), all: [${all.map((path) => `Reflect.ownKeys(${path})`).join()}] })`
+  const fresh = vm.runInNewContext(script) as { readonly globals: readonly string[]; readonly all: readonly Key[][] }
+  const here = vm.runInThisContext(`[${all.join()}]`) as readonly object[]
+  const found = here.map((of, index): Holder => {
+    const path = all[index] === typedArray ? 'TypedArray.prototype' : (all[index] as string)
+    const first = new Map<Key, Readonly<PropertyDescriptor> | undefined>()
+    for (const key of fresh.all[index] ?? []) first.set(key, undefined)
     for (const key of Reflect.ownKeys(of)) {
       const property = Object.getOwnPropertyDescriptor(of, key)
-      if (property === undefined || !(Object.values(property) as unknown[]).every(isNodes)) continue
-      keys.push(key)
-      values.push(typeof property.value === 'function' ? property.value : undefined)
+      if (property !== undefined && (Object.values(property) as unknown[]).every(isNodes)) first.set(key, property)
     }
-    found.push({ path, of, keys, values })
+    return { path, of, parent: Object.getPrototypeOf(of) as object | null, first, isOpen: false }
+  })
+  return [...found, readGlobals(new Set(fresh.globals))]
+}
+
+/** `ofLanguage`: names of what is native in every context; of the rest is Node's what stands there. */
+function readGlobals(ofLanguage: ReadonlySet<string>): Holder {
+  const of = vm.runInThisContext('globalThis') as object
+  const first = new Map<Key, Readonly<PropertyDescriptor> | undefined>()
+  for (const name of ofLanguage) if (isHarmlessGlobal(name)) first.set(name, undefined)
+  for (const [name, property] of Object.entries<PropertyDescriptor>(Object.getOwnPropertyDescriptors(of))) {
+    // Node makes some of its own when they are read first: accessors until then.
+    if (!isHarmlessGlobal(name) || !('value' in property)) continue
+    if (!ofLanguage.has(name) || isNodes(property.value)) first.set(name, property)
   }
-  const classes = { Object, Function, Array, String, Number, Boolean, BigInt, Symbol, Date, RegExp, Map, Set, Promise }
-  for (const [name, one] of Object.entries(classes)) {
-    add(`${name}.prototype`, one.prototype as object)
-    if (one !== Function) add(name, one)
-  }
-  add('Error.prototype', Error.prototype)
-  add('TypedArray.prototype', Object.getPrototypeOf(Uint8Array.prototype) as object)
-  add('Math', Math)
-  add('JSON', JSON)
-  add('Reflect', Reflect)
-  return found
+  return { path: 'globalThis', of, parent: Object.getPrototypeOf(of) as object | null, first, isOpen: true }
 }
 
 function isNodes(value: unknown): boolean {

@@ -38,6 +38,11 @@ const effects: ReadonlyMap<string, string> = new Map([
   ['navigator', 'reads facts of its machine'],
 ])
 
+/** Whether a global of that name only computes. */
+export function isHarmlessGlobal(name: string): boolean {
+  return harmlessGlobals.has(name)
+}
+
 /** What a global of that name reaches; undefined where it only computes. */
 export function globalEffect(name: string): string | undefined {
   if (harmlessGlobals.has(name)) return undefined

@@ -7,6 +7,7 @@ import { BoundedMap } from '../../base/bounded-map.ts'
 import { analyseFunction, type FreeVariable, type FunctionAnalysis } from '../free-variables.ts'
 import { injectedHelper, refusals, refusalText } from '../refusal.ts'
 import { commonJsRemedy, isStandardGlobal } from '../standard-globals.ts'
+import { isGiven, isStillMade, madeAgain, type WrittenClass } from './class-made-again.ts'
 import { fileOf } from './file-of-function.ts'
 import { findVariable, readScopes, type FunctionScopes, type Variable } from './scopes.ts'
 import { scriptOf } from './scripts.ts'
@@ -31,31 +32,42 @@ export interface FunctionParts {
 
 const maxNameLength = 200
 
+interface Fixed {
+  readonly parts: FunctionParts
+  readonly given: ReadonlyMap<string, unknown>
+  /** Of a class: what is known of its own text. */
+  readonly written: WrittenClass | undefined
+}
+
 /** Parts of functions whose variables all keep the values that they have. */
-const fixed = new WeakMap<Function, FunctionParts>()
+const fixed = new WeakMap<Function, Fixed>()
 
 /** The parts, or why it cannot be taken apart: a clause, then what to do. */
 export function takeApart(fn: Function): FunctionParts | string {
-  return fixed.get(fn) ?? takeApartNow(fn)
+  const known = fixed.get(fn)
+  if (known === undefined) return takeApartNow(fn)
+  const { parts, given, written } = known
+  // What a class extends, and where its methods are, may have changed since.
+  return written === undefined || isStillMade(fn, written, given, parts.analysis) ? parts : takeApartNow(fn)
 }
 
 function takeApartNow(fn: Function): FunctionParts | string {
   const name = nameOf(fn)
   if (types.isProxy(fn)) return 'a Proxy, behind which nobody can look; pass the function itself'
-  const analysis = analyseFunction(withParent(fn))
+  const form = formOf(fn)
+  if (form === undefined) return 'a class whose text cannot be told; export it from a package'
+  const { analysis, given, written } = form
+  const hidden = written?.privateFields.static ?? []
+  if (hidden.length > 0)
+    return `a class (${name}) whose static ${hidden.join(', ')} cannot be read; make it a property with a name, or pass it as an argument`
   if (analysis.kind !== 'function' && analysis.kind !== 'class') return refusal(analysis, name)
   const bound = refusals({ ...analysis, kind: 'function', freeVariables: [] }, name, () => false)
   if (bound.length > 0) return bound.map((one) => `a function: ${refusalText(one)}`).join(' ')
   const wanted = analysis.freeVariables.filter((variable) => needsLook(fn, variable))
   if (wanted.length === 0) return { analysis, name, variables: [], location: undefined }
-  const inside = wanted.filter(({ name: variable }) => variable !== parentName)
+  const inside = wanted.filter((variable) => !isGiven(variable.name))
   if (inside.length === 0)
-    return {
-      analysis,
-      name,
-      variables: wanted.map(() => parentVariable(fn)),
-      location: undefined,
-    }
+    return { analysis, name, variables: wanted.map((variable) => givenVariable(given, variable)), location: undefined }
   const scopes = readScopes(fn)
   if (scopes === undefined) return noInspector(inside)
   const { location } = scopes
@@ -63,14 +75,14 @@ function takeApartNow(fn: Function): FunctionParts | string {
     return "a function of Node's own insides, which every process has for itself; make what it belongs to inside the function"
   const variables: CapturedVariable[] = []
   for (const variable of wanted) {
-    const found = variable.name === parentName ? parentVariable(fn) : lookUp(scopes, variable)
+    const found = isGiven(variable.name) ? givenVariable(given, variable) : lookUp(scopes, variable)
     if (typeof found === 'string') return found
     if (found !== undefined) variables.push({ ...found, name: variable.name })
     else if (analysis.kind === 'class' && !variable.typeofOnly && !isStandardGlobal(variable.name))
       return notKept(variable)
   }
   const parts: FunctionParts = { analysis, name, variables, location }
-  if (keepValues(variables, scopes)) fixed.set(fn, parts)
+  if (keepValues(variables, scopes)) fixed.set(fn, { parts, given, written })
   return parts
 }
 
@@ -79,7 +91,7 @@ function keepValues(variables: FunctionParts['variables'], { location }: Functio
   const file = fileOf(location)
   if (file === undefined) return false
   return variables.every(({ name, value, isOfModule }) => {
-    if (name === parentName) return true
+    if (isGiven(name)) return true
     if (value === undefined) return false
     // An import follows the variable of another file.
     return isOfModule && file.isImport(name)
@@ -88,25 +100,27 @@ function keepValues(variables: FunctionParts['variables'], { location }: Functio
   })
 }
 
-/** By this name the text of a class extends what it extends. */
-const parentName = '__outpool_parent'
-
-/**
- * The text of a function; that of a class names what it extends by a variable of ours. The expression that stood there
- * was evaluated once, when the class was made, and nothing of what it used needs to be left.
- */
-function withParent(fn: Function): string {
-  const text = Function.prototype.toString.call(fn)
-  const analysis = analyseFunction(text)
-  if (analysis.kind !== 'class' || analysis.heritage === undefined) return text
-  const { start, end } = analysis.heritage
-  return Object.getPrototypeOf(fn) === Function.prototype
-    ? text
-    : `${text.slice(0, start)}${parentName}${text.slice(end)}`
+/** How a function is sent. */
+interface Form {
+  readonly analysis: FunctionAnalysis
+  /** Values of variables of ours. */
+  readonly given: ReadonlyMap<string, unknown>
+  /** Of a class: what is known of its own text. */
+  readonly written: WrittenClass | undefined
 }
 
-function parentVariable(fn: Function): CapturedVariable {
-  return { name: parentName, value: Object.getPrototypeOf(fn), isOfModule: false }
+const nothing: ReadonlyMap<string, unknown> = new Map()
+
+function formOf(fn: Function): Form | undefined {
+  const analysis = analyseFunction(Function.prototype.toString.call(fn))
+  if (analysis.kind !== 'class')
+    return { analysis: analysis.kind === 'accessor' ? analysis.half : analysis, given: nothing, written: undefined }
+  const again = madeAgain(fn, analysis)
+  return again && { ...again, written: analysis }
+}
+
+function givenVariable(given: ReadonlyMap<string, unknown>, { name }: FreeVariable): CapturedVariable {
+  return { name, value: given.get(name), isOfModule: false }
 }
 
 function notKept({ name, line }: FreeVariable): string {

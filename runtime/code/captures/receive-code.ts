@@ -1,10 +1,12 @@
 /** Reads what `send-code.ts` wrote: functions with their variables, classes, instances. */
 import { Pending, type PartReader } from '../../protocol/code-values.ts'
 import { evaluateWithVariables, type Evaluated } from '../evaluate-source.ts'
-import { form } from './code-forms.ts'
+import { parentName } from './class-made-again.ts'
+import { form, parts } from './code-forms.ts'
 import { copyOf, noteCopy, ownFunction } from './origins.ts'
 import { readExtended } from './extended-objects.ts'
 import { loadedModule } from './loaded-modules.ts'
+import { readMembers, readParents, readProperties, writtenMember } from './read-members.ts'
 
 /** Texts that a value was sent without, by number. */
 export type TextSource = (number: number) => string
@@ -30,6 +32,8 @@ export function readCode(reader: PartReader, textOf: TextSource): unknown {
       return readInstance(reader)
     case form.made:
       return readMade(reader)
+    case form.member:
+      return readMember(reader)
     default:
       throw new TypeError(`code of the kind ${kind}, which this version does not know`)
   }
@@ -75,8 +79,8 @@ function readFunction(reader: PartReader, textOf: TextSource): unknown {
   if (own !== undefined) {
     reader.add(own)
     readValues(reader, names)
-    readProperties(reader, undefined)
-    readPrototype(reader, undefined)
+    readMembers(reader, undefined, false)
+    readParents(reader, undefined)
     return own
   }
   const made = evaluateWithVariables(text, name, names)
@@ -84,8 +88,8 @@ function readFunction(reader: PartReader, textOf: TextSource): unknown {
   noteCopy(fn, origin)
   reader.add(fn)
   setVariables(reader, made, readValues(reader, names))
-  readProperties(reader, fn)
-  readPrototype(reader, fn)
+  readMembers(reader, fn, false)
+  readParents(reader, fn)
   return fn
 }
 
@@ -103,9 +107,8 @@ function readClass(reader: PartReader, textOf: TextSource): unknown {
     const made = classes.get(copy)
     if (own === undefined && made !== undefined) setVariables(reader, made, values)
     const changed = own === undefined ? copy : undefined
-    const before = changed === undefined ? undefined : replacedIn(changed)
-    readProperties(reader, changed, before?.own)
-    readPrototype(reader, changed, before?.inherited)
+    readMembers(reader, changed, true)
+    readParents(reader, changed, values[names.indexOf(parentName)])
     return copy
   }
   // What it extends has to be there before it is made.
@@ -116,30 +119,28 @@ function readClass(reader: PartReader, textOf: TextSource): unknown {
   reader.fill(pending, fn)
   classes.set(fn, made)
   noteCopy(fn, origin)
-  const { own: ofClass, inherited } = replacedIn(fn)
-  readProperties(reader, fn, ofClass)
-  readPrototype(reader, fn, inherited)
+  readMembers(reader, fn, true)
+  readParents(reader, fn)
   return fn
 }
 
-/** What stood where something else was put: undefined where nothing did. It is back as soon as that does not come. */
-type Replaced = Map<string | symbol, PropertyDescriptor | undefined>
-
-const replaced = new WeakMap<Function, { readonly own: Replaced; readonly inherited: Replaced }>()
-
-function replacedIn(copy: Function): { readonly own: Replaced; readonly inherited: Replaced } {
-  let found = replaced.get(copy)
-  if (found === undefined) replaced.set(copy, (found = { own: new Map(), inherited: new Map() }))
-  return found
-}
-
-function restore(target: object, before: Replaced, came: ReadonlySet<string | symbol>): void {
-  for (const [key, property] of before) {
-    if (came.has(key)) continue
-    before.delete(key)
-    if (property === undefined) Reflect.deleteProperty(target, key)
-    else Reflect.defineProperty(target, key, property)
+/** A method of the text of a class, which may be waiting for its variables. */
+function readMember(reader: PartReader): unknown {
+  const pending = reader.reserve()
+  const made = reader.value()
+  const side = reader.count() === 0 ? 'own' : 'inherited'
+  const part = parts[reader.count()] ?? 'value'
+  const key = reader.value() as string | symbol
+  const fill = (of: unknown): Function => {
+    let method = writtenMember(of as Function, side, part, key)
+    // Of a class of this process nothing is read but its name.
+    method ??= () => undefined
+    reader.fill(pending, method)
+    return method
   }
+  if (!(made instanceof Pending)) return fill(made)
+  reader.finally(() => fill(made.value))
+  return pending
 }
 
 function readNames(reader: PartReader): string[] {
@@ -159,59 +160,6 @@ function setVariables(reader: PartReader, made: Evaluated, values: readonly unkn
 
 function settled(value: unknown): unknown {
   return value instanceof Pending ? value.value : value
-}
-
-function readProperties(reader: PartReader, target: object | undefined, before?: Replaced): void {
-  const came = new Set<string | symbol>()
-  for (let left = reader.count(); left > 0; left--) {
-    const key = reader.value() as string | symbol
-    const flags = reader.count()
-    came.add(key)
-    if (target !== undefined && before?.has(key) === false)
-      before.set(key, Object.getOwnPropertyDescriptor(target, key))
-    // A class stays for the next call, which may bring another value for what its program has frozen.
-    define(reader, target, key, before === undefined ? flags : flags & ~fixed, reader.value())
-  }
-  if (target !== undefined && before !== undefined) restore(target, before, came)
-}
-
-/** Of the flags of a property: it cannot be configured. */
-const fixed = 4
-
-function define(
-  reader: PartReader,
-  target: object | undefined,
-  key: string | symbol,
-  flags: number,
-  value: unknown,
-): void {
-  if (target === undefined) return
-  const set = (settledValue: unknown): void => {
-    const attributes = {
-      enumerable: (flags & 1) !== 0,
-      writable: (flags & 2) === 0,
-      configurable: (flags & fixed) === 0,
-    }
-    Object.defineProperty(target, key, { value: settledValue, ...attributes })
-  }
-  if (value instanceof Pending) reader.finally(() => set(value.value))
-  else if (!isAlready(target, key, value)) set(value)
-}
-
-/** What cannot be changed any more may be as it should be. */
-function isAlready(target: object, key: string | symbol, value: unknown): boolean {
-  const known = Object.getOwnPropertyDescriptor(target, key)
-  return known !== undefined && 'value' in known && Object.is(known.value, value) && known.configurable === false
-}
-
-/** What was put on the prototype of a function, and what that inherits from. */
-function readPrototype(reader: PartReader, fn: Function | undefined, before?: Replaced): void {
-  const prototype = fn === undefined ? undefined : (fn.prototype as object | undefined)
-  readProperties(reader, prototype, before)
-  if (reader.count() === 0) return
-  const parent = settled(reader.value())
-  if (prototype !== undefined && typeof parent === 'function')
-    Object.setPrototypeOf(prototype, parent.prototype as object)
 }
 
 /** What is made may be used by the function that it is made of: that one is there, without its variables, by then. */

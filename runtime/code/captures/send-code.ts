@@ -7,6 +7,7 @@
  *     object       the class or prototype that it is of, then its own properties
  *     extended     the same, of a class that extends a built-in one, with what that keeps
  *     made         what an export of ours makes of arguments, as it says itself (`howItIsMade`)
+ *     member       a method of the text of a class that is being written, by its key: one that means nothing without it
  *
  * An allow-list: what is none of these is refused, with the reason and what to do instead.
  */
@@ -21,15 +22,16 @@ import {
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
 import { noteFunction } from '../original-places.ts'
-import { addedTo, isWritten } from './added-members.ts'
-import { form } from './code-forms.ts'
-import { takeApart, type CapturedVariable, type FunctionParts, type Written } from './function-parts.ts'
+import { memberOf, type ClassMembers, type Side } from '../class-members.ts'
+import { form, parts as partsOfMembers } from './code-forms.ts'
+import { takeApart, type CapturedVariable, type FunctionParts } from './function-parts.ts'
 import { extendedBrand } from './extended-objects.ts'
 import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
 import { originOf } from './origins.ts'
 import { isPackageScript, referenceByFile } from './package-functions.ts'
 import { readCode, type TextSource } from './receive-code.ts'
 import { standInReference } from './stand-ins.ts'
+import { writeMembers, writeProperties } from './write-members.ts'
 import { builtInBase, isForeignObject, symbolName, whyNoInstance } from './plain-objects.ts'
 
 /** Where a text goes: into the value itself, or out of it, to be named there by a number. */
@@ -52,7 +54,7 @@ export function codeCodec(sink: TextSink = inTheValue, source: TextSource = noTe
   const sender = new CodeSender(sink, arrows)
   return {
     arrows,
-    isMore: (value) => arrows && isMore(value),
+    isMore: (value) => (arrows && isMore(value)) || sender.isPrototype(value),
     writeFunction: (value, writer) => sender.function(value, writer),
     writeObject: (value, writer) => sender.object(value, writer),
     read: (reader: PartReader) => readCode(reader, source),
@@ -63,6 +65,11 @@ class CodeSender {
   readonly #sink: TextSink
   /** Whoever sends the function looks at what it does with its captures. */
   readonly #isLookedAt: boolean
+  /** Classes that are being written, the innermost last. */
+  readonly #classes: { readonly made: Function; readonly members: ClassMembers }[] = []
+  /** Objects from which others inherit: an accessor of one is evaluated for those. */
+  readonly #prototypes = new WeakSet()
+  readonly #note = (object: object): unknown => this.#prototypes.add(object)
 
   constructor(sink: TextSink, isLookedAt: boolean) {
     this.#sink = sink
@@ -74,21 +81,40 @@ class CodeSender {
     const parts = takeApart(fn)
     const packaged = mayBePackaged(parts) ? referenceByFile(fn) : undefined
     if (packaged !== undefined) return this.#reference(packaged, writer)
-    if (typeof parts === 'string') return writer.refuse(parts)
+    if (typeof parts === 'string') return this.#member(fn, writer) ? undefined : writer.refuse(parts)
     const { analysis, name } = parts
     noteFunction(analysis.text, fn, parts.location)
     if (!this.#isLookedAt && analysis.kind === 'function' && parts.variables.length > 0) refuseLost(fn, writer)
-    if (analysis.kind === 'class' && analysis.privateFields.static.length > 0)
-      writer.refuse(
-        `a class (${name}) whose static ${analysis.privateFields.static.join(', ')} cannot be read; make it a property with a name, or pass it as an argument`,
-      )
     writer.count(analysis.kind === 'class' ? form.class : form.function)
     writer.text(originOf(fn))
     this.#text(analysis.text, writer)
     writer.text(name)
+    if (analysis.kind === 'class') this.#classes.push({ made: fn, members: analysis.members })
     this.#variables(parts, writer)
-    this.#properties(fn, writer, (key, property) => isWritten(key, property, analysis))
-    this.#prototype(fn, analysis, writer)
+    writeMembers(fn, analysis, writer, this.#note)
+    if (analysis.kind === 'class') this.#classes.pop()
+  }
+
+  isPrototype(value: object): boolean {
+    return this.#prototypes.has(value)
+  }
+
+  /** What a decorator wrapped: `super` and private names mean in it what they mean in its class. */
+  #member(fn: Function, writer: PartWriter): boolean {
+    for (const { made, members } of this.#classes.toReversed()) {
+      for (const side of ['own', 'inherited'] as const satisfies Side[]) {
+        const member = memberOf(fn, members[side])
+        const name = typeof member?.key === 'symbol' ? symbolName(member.key) : member?.key
+        if (member === undefined || name === undefined) continue
+        writer.count(form.member)
+        writer.value(made.name, made)
+        writer.count(side === 'own' ? 0 : 1)
+        writer.count(partsOfMembers.indexOf(member.part))
+        writer.value(name, member.key)
+        return true
+      }
+    }
+    return false
   }
 
   /** An object of no built-in class. */
@@ -123,9 +149,10 @@ class CodeSender {
       writer.count(brand.number)
       brand.head(writer)
     }
+    if (!isClass) this.#note(prototype)
     writer.value(isClass ? made.name : '[[Prototype]]', isClass ? made : prototype)
     brand?.contents(writer)
-    this.#properties(value, writer, (key) => brand?.follows(key) === true)
+    writeProperties(value, writer, (key) => brand?.follows(key) === true, this.#prototypes.has(value))
     writer.count(Object.isFrozen(value) ? 3 : Object.isSealed(value) ? 2 : Object.isExtensible(value) ? 0 : 1)
     return true
   }
@@ -176,7 +203,7 @@ class CodeSender {
       return true
     }
     writer.count(form.namespace)
-    this.#properties(value, writer, () => false)
+    writeProperties(value, writer, () => false)
     return true
   }
 
@@ -197,60 +224,6 @@ class CodeSender {
       if (reference === undefined) writer.value(name, value)
       else this.#name(reference, writer)
     }
-  }
-
-  /** Own properties, but those that `skip` says. */
-  #properties(
-    of: object,
-    writer: PartWriter,
-    skip: (key: string | symbol, property: PropertyDescriptor) => boolean,
-  ): void {
-    const kept: [string | symbol, PropertyDescriptor][] = []
-    for (const key of Reflect.ownKeys(of)) {
-      const property = Object.getOwnPropertyDescriptor(of, key)
-      if (property !== undefined && !skip(key, property)) kept.push([key, property])
-    }
-    writer.count(kept.length)
-    for (const [key, property] of kept) {
-      const name = typeof key === 'string' ? key : symbolName(key)
-      if (name === undefined)
-        writer.refuse(`an object with a property keyed by ${String(key)}; only symbols of Symbol.for travel as keys`)
-      writer.value(name, key)
-      writer.count(flags(property))
-      writer.value(name, 'value' in property ? property.value : Reflect.get(of, key))
-    }
-  }
-
-  /** Methods that were put on a function's prototype, and what that inherits from. */
-  #prototype(fn: Function, analysis: Written, writer: PartWriter): void {
-    const isClass = analysis.kind === 'class'
-    const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value
-    const isObject = typeof prototype === 'object' && prototype !== null
-    const added = isObject && !types.isGeneratorObject(prototype) ? addedTo(prototype, analysis) : []
-    writer.count(added.length)
-    for (const [key, property] of added) {
-      const name = typeof key === 'string' ? key : String(symbolName(key))
-      writer.value(name, key)
-      writer.count(flags(property))
-      if (!('value' in property))
-        writer.refuse(
-          isClass
-            ? `a class whose accessor (${name}) was put there after it was written; write it in the class, or make it a method`
-            : `a function whose prototype has an accessor (${name}); write it as a class`,
-        )
-      writer.value(name, property.value)
-    }
-    const parent: unknown = isObject && !isClass ? Object.getPrototypeOf(prototype) : Object.prototype
-    const inherits =
-      parent !== Object.prototype &&
-      parent !== null &&
-      typeof parent === 'object' &&
-      intrinsicName(parent) === undefined &&
-      'constructor' in parent &&
-      Object.hasOwn(parent, 'constructor')
-    const isGenerator = isObject && !Object.hasOwn(prototype, 'constructor')
-    writer.count(inherits && !isGenerator ? 1 : 0)
-    if (inherits && !isGenerator) writer.value('[[Parent]]', parent.constructor)
   }
 }
 
@@ -292,8 +265,4 @@ function referenceOf(variable: CapturedVariable, scriptId: string | undefined): 
   const mayBeImport = standIn === undefined && isOfModule && scriptId !== undefined
   const byImport = mayBeImport ? referenceByImport(scriptId, name) : undefined
   return standIn ?? byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
-}
-
-function flags({ enumerable, writable, configurable }: PropertyDescriptor): number {
-  return (enumerable === true ? 1 : 0) | (writable === false ? 2 : 0) | (configurable === false ? 4 : 0)
 }

@@ -4,11 +4,12 @@ import { classes } from './classes.ts'
 import { data } from './data.ts'
 import { functions } from './functions.ts'
 import { imports, prepare as prepareImports } from './imports.ts'
+import { madeClasses } from './made-classes.ts'
 import { prepareCode, refusedCode } from './refused-code.ts'
 import { finishRefused, prepareRefused, refusedValues } from './refused-values.ts'
 import type { Case, Refusal, Table } from './types.ts'
 
-export const cases: Table<Case> = { ...functions, ...classes, ...changedClasses, ...imports, ...data }
+export const cases: Table<Case> = { ...functions, ...classes, ...changedClasses, ...madeClasses, ...imports, ...data }
 
 export const refusals: Table<Refusal> = { ...refusedCode, ...refusedValues }
 

@@ -55,13 +55,6 @@ class Loud extends Holder {
   }
 }
 
-class Watched {
-  get size(): number {
-    return 1
-  }
-}
-Object.defineProperty(Watched.prototype, 'size', { get: () => 2 })
-
 function* ticking(): Generator<number> {
   yield 1
 }
@@ -73,12 +66,6 @@ const values: Readonly<Record<string, readonly [make: () => unknown, path: strin
   'a proxy': [() => new Proxy({}, {}), 'value', 'a Proxy', 'send the plain data'],
   'a proxy of a function': [() => new Proxy(() => 1, {}), 'value', 'a Proxy', 'pass the function itself'],
   'a generator in flight': [() => ticking(), 'value', 'a generator', 'send the array'],
-  'an accessor that a decorator replaced': [
-    () => new Watched(),
-    'value -> Watched',
-    'accessor (size)',
-    'make it a method',
-  ],
   'a promise': [() => Promise.resolve(1), 'value', 'a Promise', 'await it first'],
   'a weak map': [() => ({ cache: new WeakMap() }), 'value -> cache', 'a WeakMap', 'send a Map'],
   'a weak set': [() => new WeakSet(), 'value', 'a WeakSet', 'send a Set'],

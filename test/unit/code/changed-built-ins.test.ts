@@ -1,6 +1,18 @@
+import { execFileSync } from 'node:child_process'
 import { expect } from 'chai'
 import { changedBuiltIns } from '../../../runtime/code/analysis/changed-built-ins.ts'
 import { analyse } from '../../../runtime/code/analysis/verdict.ts'
+
+/** The same, of one that is taken away. */
+function withDeleted(of: object, key: string, use: () => void): void {
+  const before = Object.getOwnPropertyDescriptor(of, key) as PropertyDescriptor
+  Reflect.deleteProperty(of, key)
+  try {
+    use()
+  } finally {
+    Object.defineProperty(of, key, before)
+  }
+}
 
 type Changeable = Record<string | symbol, unknown>
 
@@ -46,6 +58,59 @@ describe('built-ins that the program has changed', () => {
       },
     )
     expect(verdict(roots)).equal('ship')
+  })
+
+  it('are told of where they were deleted', () => {
+    const last = (): unknown => [1, 2].at(-1)
+    expect(verdict(last)).equal('ship')
+    withDeleted(Array.prototype, 'at', () => {
+      expect([...changedBuiltIns()]).deep.equal([['at', 'Array.prototype.at']])
+      expect(verdict(last)).equal('maybe')
+    })
+    withDeleted(Array.prototype, 'toString', () => {
+      expect([...changedBuiltIns()], 'where another one is inherited').deep.equal([['', 'Array.prototype.toString']])
+    })
+    expect(verdict(last)).equal('ship')
+  })
+
+  it('are told of where another accessor took their place', () => {
+    const count = (): number => new Set([1]).size
+    const before = Object.getOwnPropertyDescriptor(Set.prototype, 'size') as PropertyDescriptor
+    Object.defineProperty(Set.prototype, 'size', { get: () => 7 })
+    try {
+      expect([...changedBuiltIns()]).deep.equal([['size', 'Set.prototype.size']])
+      expect(verdict(count)).equal('maybe')
+    } finally {
+      Object.defineProperty(Set.prototype, 'size', before)
+    }
+    expect(verdict(count)).equal('ship')
+  })
+
+  it('are functions of the language, too', () => {
+    const seven = (): number => parseInt('7', 10)
+    withChanged(
+      globalThis,
+      'parseInt',
+      () => 1,
+      () => {
+        expect([...changedBuiltIns()]).deep.equal([['parseInt', 'globalThis.parseInt']])
+        expect(verdict(seven)).equal('maybe')
+      },
+    )
+    expect(verdict(seven)).equal('ship')
+  })
+
+  it('are found where it was done before anybody asked', () => {
+    const script = `
+      delete Array.prototype.at
+      Object.defineProperty(Map.prototype, 'size', { get: () => 1 })
+      globalThis.isNaN = () => true
+      const { changedBuiltIns } = await import(${JSON.stringify(new URL('../../../runtime/code/analysis/changed-built-ins.ts', import.meta.url).href)})
+      console.log([...changedBuiltIns().values()].join())`
+    const told = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    })
+    expect(told.trim()).equal('Array.prototype.at,Map.prototype.size,globalThis.isNaN')
   })
 
   it('keep every function from being known, where they are called without being named', () => {
