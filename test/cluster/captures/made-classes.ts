@@ -178,8 +178,8 @@ export const madeClasses: Table<Case> = {
         static override weight = 5
       }
       const put = (factor: number): void => {
-        for (const of of [Tool, Tool.prototype])
-          Object.defineProperty(of, 'twice', {
+        for (const holder of [Tool, Tool.prototype])
+          Object.defineProperty(holder, 'twice', {
             configurable: true,
             get(this: { weight: number }): number {
               return this.weight * factor
