@@ -57,7 +57,7 @@ export async function findCluster(flags: ClusterFlags): Promise<FoundCluster> {
   try {
     return { address, token, status: await clusterStatus(address, token) }
   } catch (error) {
-    const ended = endedRecords().find(({ url }) => url === address)
+    const ended = endedRecords().findLast(({ url }) => url === address)
     if (ended !== undefined) console.error(howItEnded(ended))
     throw error
   }

@@ -58,7 +58,8 @@ function addDrain(outpool: Command, after: string): void {
 The node takes nothing new. What waits there moves to other nodes, what runs there may end. It stops as soon as it is
 empty and no program has it as its home (the node that OUTPOOL_ADDRESS names), or when the deadline is over. Values in
 its object store are lost with it. SIGTERM does the same to a node within 10 s (outpool start --drain), a second signal
-kills it. NODE is its name, or the beginning of its id.
+kills it. NODE is its name, or the beginning of its id. The drain goes on when this command is interrupted, and cannot
+be taken back; the same command again waits for its end.
 
 Examples:
   outpool drain 3f9a

@@ -9,11 +9,20 @@ import { Requests } from '../transport/rpc.ts'
 /** Beyond the deadline, for the way there and back. */
 const graceMs = 10_000
 
+export interface DrainOrder {
+  readonly deadlineMs: number
+  /** Who asks, for the log of the node. */
+  readonly reason: string
+  /** Called when the node is asked: from then on it drains, whatever becomes of this process. */
+  readonly onAsked?: () => void
+}
+
 /**
  * Resolves with true when nothing was left on the node, with false when the deadline ended what was; the node stops then.
  * Rejects with ConnectionLostError when it cannot be reached or ends without a word.
  */
-export async function drainNode(url: string, token: string, deadlineMs: number, reason: string): Promise<boolean> {
+export async function drainNode(url: string, token: string, order: DrainOrder): Promise<boolean> {
+  const { deadlineMs, reason, onAsked } = order
   const nobody = newProcessId()
   const from = { kind: 'driver', node: nobody, process: nobody, info: { asking: true } } as const
   const link = await dial({ address: { url }, to: 'any', from, token, timeoutMs: graceMs })
@@ -26,7 +35,10 @@ export async function drainNode(url: string, token: string, deadlineMs: number, 
   link.onClose = (why) => requests.closeAll(link, why)
   const build = (id: number): Message => [MessageType.nodeDrain, id, deadlineMs, reason]
   try {
-    const [clean] = await requests.request(link, build, { what: 'the drain', timeoutMs: deadlineMs + graceMs })
+    const answer = requests.request(link, build, { what: 'the drain', timeoutMs: deadlineMs + graceMs })
+    link.flush()
+    onAsked?.()
+    const [clean] = await answer
     return clean === true
   } finally {
     link.close()

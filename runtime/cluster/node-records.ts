@@ -104,9 +104,10 @@ export function listRecords(home: string = outpoolHome()): NodeRecord[] {
   return allRecords(home).alive
 }
 
-/** Nodes that ended by an error, or were killed, and that nobody was told of yet; the last one last. */
+/** Nodes that ended by an error, or were killed, and that nobody was told of yet; the last one last (by its record: one that was killed could write nothing at its end). */
 export function endedRecords(home: string = outpoolHome()): NodeRecord[] {
-  return allRecords(home).dead.sort((a, b) => (a.ended?.atMs ?? 0) - (b.ended?.atMs ?? 0))
+  const told = allRecords(home).dead.map((record) => ({ record, atMs: changedAtMs(recordPath(record.id, home)) }))
+  return told.sort((a, b) => a.atMs - b.atMs).map(({ record }) => record)
 }
 
 function allRecords(home: string): { readonly alive: NodeRecord[]; readonly dead: NodeRecord[] } {

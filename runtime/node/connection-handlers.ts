@@ -150,6 +150,7 @@ async function endWorker(parts: NodeParts, connection: Connection, message: Work
   }
   change(() => grants.workerEnding(worker))
   const ended = await pool.ended(worker, reason)
+  if (ended !== undefined) parts.deaths.owned(worker, ended.exit, reason)
   if (ended !== undefined) return link.send([MessageType.workerEnded, requestId, ended.exit, ended.startedUpTo(epoch)])
   const unknown = `worker ${worker} is not known to node ${parts.options.id} (any more); asked because: ${reason}`
   link.send([MessageType.workerEnded, requestId, [null, null, 0, unknown], null])

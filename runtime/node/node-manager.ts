@@ -47,6 +47,7 @@ import { TableForwarding } from './table-forwarding.ts'
 import { ObjectPuller } from './transfer.ts'
 import { openWays } from './ways.ts'
 import { WorkerPool } from './worker-pool.ts'
+import { WorkerDeaths } from './worker-deaths.ts'
 import { describeExit, endedByOthers } from './worker-process.ts'
 
 export type { NodeManagerEvents, NodeManagerOptions, NodeManagerPorts } from './node-options.ts'
@@ -141,7 +142,7 @@ export class NodeManager {
         pids: () => pool.pids(),
         links: () => parts.connections.all().flatMap(({ link, ownWorker }) => (ownWorker ? [link] : [])),
       }),
-      counting: new Counting(clock),
+      ...{ counting: new Counting(clock), deaths: new WorkerDeaths(options.url, this.#ports.events) },
       code: openCodeCache(() => this.#parts),
       change: (event) => this.#change(event),
       hello: this.hello,
@@ -329,6 +330,7 @@ export class NodeManager {
     this.#tail.finish(worker)
     this.#parts.code.workerGone(worker)
     const job = this.#parts.grants.jobOf(worker)
+    this.#parts.deaths.note(worker, report, job)
     this.#change(() => this.#parts.grants.workerDied(worker, describeExit(report), endedByOthers(report)))
     const reason = new ConnectionLostError(`worker ${worker} ${describeExit(report)}`)
     // What it wrote before its end is read first: it may have told somebody of an object whose seal lies unread here.
@@ -340,10 +342,8 @@ export class NodeManager {
     const job = grants.jobOf(worker)
     if (job === undefined) return
     const pid = pool.pidOf(worker)
-    logs.send(
-      job,
-      lines.map(({ name, text }) => [stream, pid, this.id, name, text] as const),
-    )
+    const named = lines.map(({ name, text }) => [stream, pid, this.id, name, text] as const)
+    logs.send(job, named)
   }
 
   #onJobEnd(job: ProcessId, reason: string, owners: readonly ProcessId[], home: boolean): void {

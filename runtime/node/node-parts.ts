@@ -13,6 +13,7 @@ import type { ObjectSites } from './object-sites.ts'
 import type { TableForwarding } from './table-forwarding.ts'
 import type { ObjectPuller } from './transfer.ts'
 import type { Ways } from './ways.ts'
+import type { WorkerDeaths } from './worker-deaths.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 export interface NodeParts {
@@ -31,6 +32,7 @@ export interface NodeParts {
   readonly chaos: NodeChaos
   readonly counting: Counting
   readonly sites: ObjectSites
+  readonly deaths: WorkerDeaths
   /** Tells the lease machine something; then its timer is set again and the load is told. */
   readonly change: (event: () => void) => void
   /** What this process says of itself in a hello. */

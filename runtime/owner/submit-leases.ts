@@ -104,7 +104,15 @@ export class SubmitLeases extends SubmitQueue {
   broken(index: number, reason: string): void {
     const lease = this.leases.get(index)
     if (lease === undefined || lease.state === 'ending') return
-    this.endWorker(lease, reason)
+    this.endWorker(lease, `${reason}${this.#had(lease)}`)
+  }
+
+  /** What a lease has to do, in words: its node does not know of tasks, and may have to log that its worker is gone. */
+  #had(lease: LeaseRecord): string {
+    const [first, ...others] = lease.all().filter((sequence) => this.isAt(lease.task(sequence), lease, sequence))
+    if (first === undefined) return ''
+    const { name, startOf = `task ${name}` } = this.templateOf(lease.task(first))
+    return `; it had ${startOf}${others.length === 0 ? '' : ` and ${others.length} more`}`
   }
 
   /** The node's word that the worker of a lease is dead, and what it had started. */

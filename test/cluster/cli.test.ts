@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClusterStatus } from '../../runtime/cluster/status.ts'
-import { listRecords } from '../../runtime/cluster/node-records.ts'
+import { listRecords, recordsFolder } from '../../runtime/cluster/node-records.ts'
 import { noteProcess, stateOfProcess } from '../../runtime/base/process-identity.ts'
 import { descendantsOf, describeProcess } from '../tools/processes.mjs'
 import { Command, main, run } from './command.ts'
@@ -73,6 +73,23 @@ describe('outpool', () => {
     const stopped = JSON.parse((await run('stop --json')).out) as unknown
     expect(stopped).to.deep.equal({ stopped: [{ id, url, head: true, pid }], left: [] })
     expect(JSON.parse((await run('stop --json')).out)).to.deep.equal({ stopped: [], left: [] })
+  })
+
+  it('tells of the last node of an address that is gone, not of one before it', async () => {
+    const folder = recordsFolder()
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const url = 'ws://127.0.0.1:1'
+    // No process has that number.
+    const facts = { url, headUrl: url, head: true, logFile: '', pid: 2 ** 30, pidStart: '1', pidSpace: '' }
+    const write = (id: string, atSeconds: number, more: object): void => {
+      writeFileSync(join(folder, `${id}.json`), JSON.stringify({ id, ...facts, ...more }))
+      utimesSync(join(folder, `${id}.json`), atSeconds, atSeconds)
+    }
+    write('aaaaaaaaaaaaaaaa', 10, { ended: { atMs: 10_000, why: 'its disk was full' } })
+    write('bbbbbbbbbbbbbbbb', 20, {})
+    const { code, err } = await run(`status --address ${url}`, { OUTPOOL_TOKEN: 'x'.repeat(64) })
+    expect(code, err).to.equal(3)
+    expect(err).to.contain('Your head bbbbbbbbbbbbbbbb').and.not.contain('aaaaaaaaaaaaaaaa')
   })
 
   it('keeps the token out of the command line of the node, and out of what it prints', async () => {

@@ -237,6 +237,58 @@ describe('operating a cluster', function () {
     await Promise.all(failures)
   })
 
+  it('says, when outpool drain is interrupted, that the drain goes on, and waits for its end when it is asked again', async () => {
+    const [head, second] = (await cluster.startAll(1)) as [DaemonFacts, DaemonFacts & { logFile: string }]
+    await init({ address: head.url })
+    const running = [1, 2].map((n) => untilFile.remote(join2(`started-${n}`), join2('end')))
+    await eventually(() => [1, 2].every((n) => existsSync(join2(`started-${n}`))) || undefined)
+    const drain = ['drain', second.id, '--deadline', '10m', '--address', head.url]
+    const command = new Command(drain)
+    const done = command.ended()
+    await cluster.seen(head, second.id, ({ state }) => state === 'draining')
+    command.child.kill('SIGINT')
+    const { err } = await done
+    expect(command.child.signalCode).to.equal('SIGINT')
+    expect(err).to.match(
+      new RegExp(`^outpool: the drain of node ${second.id} goes on .* in (600|599|59\\d) s at the latest`),
+    )
+    expect(err).to.contain('the same command waits').and.contain('cannot be taken back')
+    await cluster.seen(head, second.id, ({ state }) => state === 'draining')
+    const again = new Command(drain).ended()
+    await eventually(() => readFileSync(second.logFile, 'utf8').split('asked to drain').length === 3 || undefined)
+    writeFileSync(join2('end'), '')
+    expect(new Set(await Promise.all(running.map((ref) => ref.get())))).to.include(second.pid)
+    expect(await again).to.include({ code: 0, err: '' })
+    await ended(second.pid)
+  })
+
+  it('logs that a worker was ended by a signal from outside, and which task it had', async () => {
+    const head = await cluster.start({ head: true })
+    await init({ address: head.url })
+    const kept = remote(
+      async function watchedByNobody(path: string) {
+        const { writeFileSync: write } = await import('node:fs')
+        write(path, String(process.pid))
+        await new Promise((resolve) => setTimeout(resolve, 600_000))
+      },
+      { maxRetries: 0 },
+    )
+    const failure = kept.run(join2('pid')).catch((error: Error) => error)
+    const pid = await eventually(
+      () => (existsSync(join2('pid')) && Number(readFileSync(join2('pid'), 'utf8'))) || undefined,
+    )
+    process.kill(pid, 'SIGKILL')
+    expect(await failure).to.have.property('code', 'ERR_OUTPOOL_WORKER_CRASHED')
+    const log = await eventually(() => {
+      const text = readFileSync(head.logFile, 'utf8')
+      return text.includes('it had task') ? text : undefined
+    })
+    expect(log).to.match(
+      new RegExp(`worker [0-9a-f]{16} \\(pid ${pid}\\) was ended by SIGKILL, which this node did not send`),
+    )
+    expect(log).to.match(new RegExp(`\\(pid ${pid}\\), which is gone: .*; it had task watchedByNobody\n`))
+  })
+
   it('lets work end at SIGTERM, and ends at once at the second', async () => {
     const head = await cluster.start({ head: true, numCpus: 0 })
     const node = { head: false, address: head.url, numCpus: 1, drainMs: 600_000 } as const

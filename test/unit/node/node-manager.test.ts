@@ -106,6 +106,29 @@ describe('runtime/node/node-manager', () => {
     expect(exit).to.deep.equal([null, 'SIGKILL', pid, ''])
   })
 
+  it('warns of a worker that was ended by a signal from outside, and of what its owner lost there; of no other', async () => {
+    node = await startNode()
+    const driver = await node.driver()
+    const job = newProcessId()
+    driver.askLease(job)
+    const [, , , epoch, worker, , , pid] = await driver.take(MessageType.leaseGranted)
+    process.kill(pid, 'SIGKILL')
+    await until(() => node.manager.stats().processes === 0)
+    driver.say([MessageType.workerEnd, 7, worker, epoch, 'its link broke; it had task one\nand 2 more'])
+    await driver.take(MessageType.workerEnded)
+    const [first, second, ...more] = node.warnings
+    expect(first).to.include(`worker ${worker} (pid ${pid}) was ended by SIGKILL, which this node did not send`)
+    expect(first).to.include(`it served program ${job}. `).and.include('dmesg').and.include('`memory`')
+    expect(second).to.equal(`worker ${worker} (pid ${pid}), which is gone: its link broke; it had task one and 2 more`)
+    expect(more).to.deep.equal([])
+
+    driver.askLease(job)
+    const [, , , nextEpoch, next] = await driver.take(MessageType.leaseGranted)
+    driver.say([MessageType.workerEnd, 8, next, nextEpoch, 'a task was cancelled with force'])
+    await driver.take(MessageType.workerEnded)
+    expect(node.warnings).to.have.length(2)
+  })
+
   it('lets a worker live whose lease of that epoch is over', async () => {
     node = await startNode()
     const driver = await node.driver()
