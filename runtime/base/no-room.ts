@@ -13,5 +13,10 @@ export function isFileTooLarge(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'EFBIG'
 }
 
+/** Whether it is a disk that cannot be written to at all. */
+export function isReadOnly(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'EROFS'
+}
+
 export const fileLimitAdvice: string =
   'files of this process may not be that large: raise that limit (ulimit -f, LimitFSIZE= of the service)'

@@ -3,6 +3,7 @@
  * a node is made of (`local-node.ts`) is loaded and set up in this process.
  */
 import { newProcessId } from '../base/ids.ts'
+import { advised } from '../base/system-advice.ts'
 import { EarlyWorker } from '../node/early-worker.ts'
 import type { EarlyStart } from './node-host.ts'
 import type { LocalNode, LocalOptions } from './local-node.ts'
@@ -31,7 +32,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalNode>
     return await startLocalNode(options, early)
   } catch (error) {
     discard()
-    throw error
+    throw advised(`the local node could not be set up in ${runFolder}`, error)
   } finally {
     process.off('exit', onExit)
   }

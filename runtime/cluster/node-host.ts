@@ -13,6 +13,7 @@ import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { newProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
+import { advised } from '../base/system-advice.ts'
 import type { EarlyWorker } from '../node/early-worker.ts'
 import { NodeManager } from '../node/node-manager.ts'
 import type { NodeManagerEvents, NodeManagerOptions } from '../node/node-manager.ts'
@@ -152,7 +153,7 @@ export class NodeHost {
       await manager?.stop('it could not start')
       await arena?.close()
       removeRunFolder(runFolder)
-      throw error
+      throw advised(`the node could not be set up in ${runFolder}`, error)
     }
   }
 

@@ -86,7 +86,7 @@ export function createRunFolder(node: NodeId): string {
   try {
     mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw notMade(folder, error as Error)
     // The last node of this user left just now and took the empty root with it.
     makeRoot(root)
     mkdirSync(folder, { mode: 0o700 })
@@ -194,9 +194,7 @@ export function removeStaleRunFolders(): NodeId[] {
   for (const name of namesIn(root)) {
     if (!isProcessId(name)) continue
     const folder = join(root, name)
-    if (!isStale(folder)) continue
-    rmSync(folder, { recursive: true, force: true })
-    removed.push(name)
+    if (isStale(folder) && isRemoved(folder)) removed.push(name)
   }
   return removed
 }
@@ -211,9 +209,28 @@ function isStale(folder: string): boolean {
   }
 }
 
+/** Folders that could not be removed, and were told of. */
+const leftBehind = new Set<string>()
+
+/**
+ * Removes a folder with what is in it. One that stays, as on a disk that has become read-only, is told of once: it keeps
+ * nobody from ending, or from starting.
+ */
+function isRemoved(folder: string): boolean {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+    return true
+  } catch (error) {
+    if (!leftBehind.has(folder))
+      console.error(`outpool: ${folder} is left over and cannot be removed: ${(error as Error).message}; remove it`)
+    leftBehind.add(folder)
+    return false
+  }
+}
+
 /** Removes the run folder, and its parent if it was the last; synchronous, so that it also serves in an `exit` handler. */
 export function removeRunFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  if (!isRemoved(folder)) return
   try {
     rmdirSync(dirname(folder))
   } catch {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { withAdvice } from '../base/system-advice.ts'
 import { setImmediate } from '../base/timers.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
 import type { ExitReport } from '../protocol/messages.ts'
@@ -147,7 +148,7 @@ export class WorkerPool {
       onStarted(worker, process.pid)
     } catch (error) {
       // Told later, as every other exit is: the caller is in the middle of a decision.
-      const report: ExitReport = [null, null, 0, (error as Error).message]
+      const report: ExitReport = [null, null, 0, withAdvice(error)]
       setImmediate(() => this.#exited(worker, report))
     }
   }

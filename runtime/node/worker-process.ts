@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ProcessId } from '../base/ids.ts'
 import { openNew } from '../base/new-file.ts'
+import { withAdvice } from '../base/system-advice.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 
 export interface WorkerProcessOptions {
@@ -67,7 +68,7 @@ export class WorkerProcess {
     }
     this.pid = this.#child.pid ?? 0
     this.#child.unref()
-    this.#child.once('error', (error) => this.#exited(null, null, error.message))
+    this.#child.once('error', (error) => this.#exited(null, null, withAdvice(error)))
     this.#child.once('exit', (code, signal) => this.#exited(code, signal, ''))
   }
 
@@ -144,10 +145,10 @@ export function readTail(path: string): string {
   }
 }
 
-/** How a process ended, in words: `exit code 1`, `SIGKILL`. */
+/** How a process ended, in words. */
 export function describeExit([code, signal, pid, tail]: ExitReport): string {
-  const how =
-    pid === 0 ? 'could not be started' : signal !== null ? `was ended by ${signal}` : `exited with code ${code}`
+  if (pid === 0) return `could not be made: ${tail}`
+  const how = signal !== null ? `was ended by ${signal}` : `exited with code ${code}`
   return tail === '' ? how : `${how}; its last lines:\n${tail}`
 }
 

@@ -4,18 +4,34 @@
  */
 import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { OutOfDiskError } from '../base/errors.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { openNew } from '../base/new-file.ts'
+import { systemAdvice, withAdvice } from '../base/system-advice.ts'
 import { nativeMemory } from './native-memory.ts'
 
-/** Held from now on until `release`, or the end of this process. */
+/**
+ * Held from now on until `release`, or the end of this process.
+ * @throws OutOfDiskError where there is no room for its file, or the disk is read-only.
+ */
 export function holdLock(folder: string, process: ProcessId): () => void {
   const path = lockPath(folder, process)
-  const descriptor = openNew(path)
+  const descriptor = makeLock(folder, path)
   nativeMemory()?.tryLock(descriptor)
   return () => {
     rmSync(path, { force: true })
     closeSync(descriptor)
+  }
+}
+
+function makeLock(folder: string, path: string): number {
+  try {
+    return openNew(path)
+  } catch (cause) {
+    const advice = systemAdvice(cause)
+    if (advice === '') throw cause
+    const text = `this process cannot use the object store in ${folder}: ${withAdvice(cause)}`
+    throw new OutOfDiskError(text, { cause, details: { folder } })
   }
 }
 

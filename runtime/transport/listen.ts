@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { ConnectionLostError } from '../base/errors.ts'
+import { withAdvice } from '../base/system-advice.ts'
 import { setImmediate } from '../base/timers.ts'
 import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import { Incoming } from './incoming.ts'
@@ -147,7 +148,7 @@ const listenHints: Readonly<Record<string, string>> = {
 function listening(server: NetServer, listen: () => void, where: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const hint = listenHints[cause.code ?? ''] ?? cause.message
+      const hint = listenHints[cause.code ?? ''] ?? withAdvice(cause)
       reject(new ConnectionLostError(`cannot listen on ${where}: ${hint}`, { cause, details: { address: where } }))
     })
     server.once('listening', resolve)

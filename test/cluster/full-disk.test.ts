@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,25 +38,89 @@ const script = `
   echo "== told"; outpool stop
   echo "== logs"; cat "$OUTPOOL_HOME"/nodes/*.log`
 
-describe('a head whose disk fills while it runs', () => {
-  let folder: string
-  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'full-'))))
-  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+let folder: string
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'full-'))))
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
+/** What a script prints that may mount; undefined where it may not. */
+async function printed(text: string, more: Readonly<Record<string, string>>): Promise<string | undefined> {
+  const unshare = mountNamespace()
+  if (unshare === undefined) return undefined
+  const [command, ...args] = [...unshare, 'sh', '-c', text]
+  const home = join(folder, 'home')
+  mkdirSync(home)
+  const env = {
+    ...process.env,
+    ...{ NODE: process.execPath, MAIN: main, LIBRARY: library, OUTPOOL_HOME: home, OUT: join(folder, 'started') },
+    ...more,
+  }
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let out = ''
+  child.stdout.on('data', (data) => (out += String(data)))
+  await once(child, 'close')
+  return out
+}
+
+/** A module that is sent as a folder of 40 files, asked for by a node whose temporary folder is a disk of its own. */
+const temporaryScript = `
+  mount -t tmpfs -o size=50m,nr_inodes=60 none "$TMPDIR" || exit 9
+  outpool() { "$NODE" "$MAIN" "$@" 2>&1; }
+  outpool start --head --port 0 --storage memory --num-cpus 1 --json > "$OUT" || exit 8
+  export OUTPOOL_ADDRESS=$(sed 's/.*"url":"\\([^"]*\\)".*/\\1/' "$OUT")
+  echo "== program"
+  "$NODE" --input-type=module -e "
+    import { init, put, remote, shutdown } from '$LIBRARY'
+    import { execFileSync } from 'node:child_process'
+    await init()
+    const told = (what) => (error) => console.log(what + ':', error.name, error.message)
+    const { FULL, TMPDIR } = process.env
+    if (FULL === 'files') await remote(new URL('file://' + process.env.MODULE), 'f').run().catch(told('module'))
+    else execFileSync('mount', ['-o', 'remount,ro', TMPDIR])
+    await put(new Uint8Array(1e6)).catch(told('put'))
+    await remote(() => 1).run().catch(told('task'))
+    await shutdown()" 2>&1
+  unset OUTPOOL_ADDRESS
+  echo "== stop"; outpool stop; echo "exit $?"
+  echo "== logs"; cat "$OUTPOOL_HOME"/nodes/*.log`
+
+describe('a node whose temporary folder cannot be written to', () => {
+  async function parts(more: Readonly<Record<string, string>>): Promise<Map<string | undefined, string> | undefined> {
+    const temporary = join(folder, 't')
+    mkdirSync(temporary)
+    const out = await printed(temporaryScript, { TMPDIR: temporary, ...more })
+    return out === undefined ? undefined : new Map(out.split(/^== /m).map((part) => [part.split('\n', 1)[0], part]))
+  }
+
+  it('says what to do where the disk has no place for more files', async function () {
+    const modules = join(folder, 'modules')
+    mkdirSync(modules)
+    for (let i = 0; i < 60; i++) writeFileSync(join(modules, `f${i}.js`), '')
+    writeFileSync(join(modules, 'package.json'), '{"type":"module"}')
+    writeFileSync(join(modules, 'm.js'), "export const f = () => import('./f' + 1 + '.js').then(() => 1)")
+    const told = await parts({ FULL: 'files', MODULE: join(modules, 'm.js') })
+    if (told === undefined) return this.skip()
+    expect(told.get('program')).to.match(
+      /^module: RuntimeEnvSetupError the archive .* could not be unpacked into .*: ENOSPC.*; that disk .* no place for more files .*df -i.*TMPDIR/m,
+    )
+    expect(told.get('stop')).to.contain('Stopped the head').and.contain('exit 0')
+  })
+
+  it('says so where it has become read-only, and stops all the same', async function () {
+    const told = await parts({ FULL: 'read-only' })
+    if (told === undefined) return this.skip()
+    const advice = 'EROFS: .*; that disk is read-only .*TMPDIR'
+    expect(told.get('program')).to.match(new RegExp(`^put: OutOfDiskError .*${advice}`, 'm'))
+    expect(told.get('program')).to.match(new RegExp(`^task: RuntimeEnvSetupError .*could not be made: ${advice}`, 'm'))
+    expect(told.get('stop')).to.contain('Stopped the head').and.contain('exit 0')
+    for (const part of ['stop', 'logs']) expect(told.get(part)).to.contain('is left over and cannot be removed: EROFS')
+    expect(told.get('logs')).to.not.contain('    at ')
+  })
+})
+
+describe('a head whose disk fills while it runs', () => {
   it('says why it ended, though its log is on that disk, to who asks for it, until it was asked to stop', async function () {
-    const unshare = mountNamespace()
-    if (unshare === undefined) return this.skip()
-    const [command, ...args] = [...unshare, 'sh', '-c', script]
-    const home = join(folder, 'home')
-    mkdirSync(home)
-    const env = {
-      ...process.env,
-      ...{ NODE: process.execPath, MAIN: main, LIBRARY: library, OUTPOOL_HOME: home, OUT: join(folder, 'started') },
-    }
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
-    let out = ''
-    child.stdout.on('data', (text) => (out += String(text)))
-    await once(child, 'close')
+    const out = await printed(script, {})
+    if (out === undefined) return this.skip()
     const parts = new Map(out.split(/^== /m).map((part) => [part.split('\n', 1)[0], part]))
     const why = /Your head [0-9a-f]{16} at ws:\S+ ended at .*the head's tables in .* could not be written: .*make room/
     for (const name of ['status', 'asked by name', 'doctor', 'stop']) expect(parts.get(name), out).to.match(why)

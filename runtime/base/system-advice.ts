@@ -1,0 +1,36 @@
+/** What to do where the system refuses a file or a process: its own words say neither why that is nor what helps. */
+import { OutpoolError } from './errors.ts'
+import { fileLimitAdvice } from './no-room.ts'
+
+const elsewhere = 'or set TMPDIR to another place where the node is started'
+const openFiles = 'that many files may not be open: raise that limit (ulimit -n, LimitNOFILE= of the service)'
+
+const adviceOf: Readonly<Record<string, string>> = {
+  ENOSPC: `that disk has no room, or no place for more files (see df and df -i): free some, ${elsewhere}`,
+  EDQUOT: `the quota of this user on that disk is used up: free some, ${elsewhere}`,
+  EROFS: `that disk is read-only (the system makes it so after a fault, see dmesg): have it mounted for writing, ${elsewhere}`,
+  EFBIG: fileLimitAdvice,
+  EMFILE: openFiles,
+  ENFILE: openFiles,
+  EAGAIN:
+    'no more processes are allowed: raise that limit (ulimit -u, TasksMax= of the service, pids of the container)',
+  ENOMEM: 'the system has no memory for it: offer fewer CPUs (--num-cpus), or end what else takes memory there',
+}
+
+/** '' where the words of the system have to do. */
+export function systemAdvice(error: unknown): string {
+  return adviceOf[String((error as NodeJS.ErrnoException | null)?.code)] ?? ''
+}
+
+/** The words of the system, and what to do. */
+export function withAdvice(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  const advice = systemAdvice(error)
+  return advice === '' ? text : `${text}; ${advice}`
+}
+
+/** An error of the system for which there is advice becomes one of Outpool's; any other stays what it is. */
+export function advised(what: string, cause: unknown): unknown {
+  if (cause instanceof OutpoolError || systemAdvice(cause) === '') return cause
+  return new OutpoolError(`${what}: ${withAdvice(cause)}`, { cause })
+}
