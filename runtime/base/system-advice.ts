@@ -2,13 +2,17 @@
 import { OutpoolError } from './errors.ts'
 import { fileLimitAdvice } from './no-room.ts'
 
-const elsewhere = 'or set TMPDIR to another place where the node is started'
+/** Where most of it lies. */
+const temporary = 'set TMPDIR to another place where the node is started'
 const openFiles = 'that many files may not be open: raise that limit (ulimit -n, LimitNOFILE= of the service)'
 
-const adviceOf: Readonly<Record<string, string>> = {
-  ENOSPC: `that disk has no room, or no place for more files (see df and df -i): free some, ${elsewhere}`,
-  EDQUOT: `the quota of this user on that disk is used up: free some, ${elsewhere}`,
-  EROFS: `that disk is read-only (the system makes it so after a fault, see dmesg): have it mounted for writing, ${elsewhere}`,
+const disks: Readonly<Record<string, string>> = {
+  ENOSPC: `that disk has no room, or no place for more files (see df and df -i): free some`,
+  EDQUOT: `the quota of this user on that disk is used up: free some`,
+  EROFS: `that disk is read-only (the system makes it so after a fault, see dmesg): have it mounted for writing`,
+}
+
+const limits: Readonly<Record<string, string>> = {
   EFBIG: fileLimitAdvice,
   EMFILE: openFiles,
   ENFILE: openFiles,
@@ -17,20 +21,22 @@ const adviceOf: Readonly<Record<string, string>> = {
   ENOMEM: 'the system has no memory for it: offer fewer CPUs (--num-cpus), or end what else takes memory there',
 }
 
-/** '' where the words of the system have to do. */
-export function systemAdvice(error: unknown): string {
-  return adviceOf[String((error as NodeJS.ErrnoException | null)?.code)] ?? ''
+/** '' where the words of the system have to do. `elsewhere` is how another disk is chosen. */
+export function systemAdvice(error: unknown, elsewhere: string = temporary): string {
+  const code = String((error as NodeJS.ErrnoException | null)?.code)
+  const disk = disks[code]
+  return disk === undefined ? (limits[code] ?? '') : `${disk}, or ${elsewhere}`
 }
 
 /** The words of the system, and what to do. */
-export function withAdvice(error: unknown): string {
+export function withAdvice(error: unknown, elsewhere?: string): string {
   const text = error instanceof Error ? error.message : String(error)
-  const advice = systemAdvice(error)
+  const advice = systemAdvice(error, elsewhere)
   return advice === '' ? text : `${text}; ${advice}`
 }
 
 /** An error of the system for which there is advice becomes one of Outpool's; any other stays what it is. */
-export function advised(what: string, cause: unknown): unknown {
+export function advised(what: string, cause: unknown, elsewhere?: string): unknown {
   if (cause instanceof OutpoolError || systemAdvice(cause) === '') return cause
-  return new OutpoolError(`${what}: ${withAdvice(cause)}`, { cause })
+  return new OutpoolError(`${what}: ${withAdvice(cause, elsewhere)}`, { cause })
 }

@@ -15,6 +15,7 @@ import { afterFairly, systemClock } from '../base/clock.ts'
 import type { Timer } from '../base/clock.ts'
 import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
+import { withAdvice } from '../base/system-advice.ts'
 import { ControlStore } from '../control/control-store.ts'
 import { LmdbPersistence } from '../control/lmdb-persistence.ts'
 import { MemoryPersistence, type Persistence } from '../control/persistence.ts'
@@ -31,6 +32,7 @@ import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { findNode } from './join.ts'
 import { linkHead } from './local-node.ts'
 import { defaultHeadPort } from './node-address.ts'
+import { log } from './node-log.ts'
 import { NodeHost, registering } from './node-host.ts'
 import type { NodeHostOptions, NodePort } from './node-host.ts'
 import type { ReplaceTokens } from './node-http.ts'
@@ -133,6 +135,7 @@ export class Daemon {
   /** The tokens that the processes of this node know of. */
   #told: TokenRing | undefined
   #tokenTimer: Timer | undefined
+  readonly #sayOfTokens: (text: string) => void = sayOnce()
   /** Kept for the next incarnation: others know this node's address. */
   #port: number
   #mode: 'starting' | 'up' | 'leaving' | 'stopped' = 'starting'
@@ -222,11 +225,19 @@ export class Daemon {
 
   /** Looks whether there are other tokens; from its return on the processes of this node know them. */
   readTokens(): void {
+    try {
+      this.#tellTokens()
+    } catch (error) {
+      this.#sayOfTokens(`the workers here do not know the new token yet: ${withAdvice(error)}`)
+    }
+  }
+
+  #tellTokens(): void {
     const { ring } = this.#parts.tokens
     if (this.#host === undefined || this.#mode === 'stopped') return
     if (this.#told !== undefined && sameRing(ring, this.#told)) return
-    this.#told = ring
     this.#host.tokensChanged(ring)
+    this.#told = ring
     log(`shows token ${fingerprint(ring.shown)} and accepts ${ring.accepted.map(fingerprint).join(' and ')}`)
   }
 
@@ -235,7 +246,7 @@ export class Daemon {
       areKept: tokens.areKept,
       replace: (ring) => {
         tokens.replace(ring)
-        this.readTokens()
+        this.#tellTokens()
       },
     }
   }
@@ -373,8 +384,4 @@ function sayOnce(): (text: string) => void {
     saidAtMs = nowMs
     log(text)
   }
-}
-
-function log(text: string): void {
-  console.error(`${new Date().toISOString()} ${text}`)
 }

@@ -5,14 +5,13 @@
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, constants, readFileSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import { OutpoolError } from '../base/errors.ts'
-import { openNew } from '../base/new-file.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
-import { newLogFile } from './node-records.ts'
+import { newLog } from './node-records.ts'
 
 /** From the daemon, once. */
 export type DaemonAnswer =
@@ -29,8 +28,7 @@ const tailLines = 10
 export async function startDetached(
   options: Omit<DaemonOptions, 'logFile'>,
 ): Promise<DaemonFacts & { logFile: string }> {
-  const logFile = newLogFile()
-  const log = openNew(logFile, constants.O_APPEND)
+  const { path: logFile, descriptor: log } = newLog()
   let child: ChildProcess
   try {
     // The same extension as this file: the sources run under a loader, the built package without.

@@ -23,7 +23,8 @@ import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
 import { namesIn } from '../base/names-in.ts'
-import { writeNew } from '../base/new-file.ts'
+import { openNew, writeNew } from '../base/new-file.ts'
+import { advised } from '../base/system-advice.ts'
 import { earlierLog } from '../node/rotate-file.ts'
 import type { DaemonOptions } from './daemon-options.ts'
 import { noteProcess, stateOfProcess } from '../base/process-identity.ts'
@@ -51,6 +52,9 @@ const recordUnitBytes = 4_096
 const lastWordsBytes = 2_048
 const mostWhyCharacters = 600
 
+/** How another disk is chosen for all of this. */
+const elsewhere = 'set OUTPOOL_HOME to another folder'
+
 /** Logs of dead nodes that are kept. */
 const keptLogs = 20
 
@@ -60,6 +64,15 @@ export function recordsFolder(home: string = outpoolHome()): string {
 
 /** Records the calling process as this node. */
 export function writeRecord(record: Omit<NodeRecord, keyof ProcessNote>, home: string = outpoolHome()): void {
+  try {
+    writeWhole(record, home)
+  } catch (error) {
+    throw advised('what this node is cannot be written down', error, elsewhere)
+  }
+  for (const { id } of endedRecords(home)) removeRecord(id, home)
+}
+
+function writeWhole(record: Omit<NodeRecord, keyof ProcessNote>, home: string): void {
   const folder = recordsFolder(home)
   makeHomeFolder(folder)
   const path = recordPath(record.id, home)
@@ -70,7 +83,6 @@ export function writeRecord(record: Omit<NodeRecord, keyof ProcessNote>, home: s
   const units = Math.ceil((Buffer.byteLength(text) + lastWordsBytes) / recordUnitBytes)
   writeNew(draft, padded(text, units * recordUnitBytes))
   renameSync(draft, path)
-  for (const { id } of endedRecords(home)) removeRecord(id, home)
 }
 
 /** Says how the calling process ends, in the record that it has written. */
@@ -121,8 +133,17 @@ function allRecords(home: string): { readonly alive: NodeRecord[]; readonly dead
   return { alive, dead }
 }
 
-/** The path of a new log for a node that is about to start; the oldest logs go. */
-export function newLogFile(home: string = outpoolHome()): string {
+/** A new log for a node that is about to start, open for appending; the oldest logs go. */
+export function newLog(home: string = outpoolHome()): { readonly path: string; readonly descriptor: number } {
+  try {
+    const path = newLogFile(home)
+    return { path, descriptor: openNew(path, constants.O_APPEND) }
+  } catch (error) {
+    throw advised('the log of the node cannot be made', error, elsewhere)
+  }
+}
+
+function newLogFile(home: string): string {
   const folder = recordsFolder(home)
   makeHomeFolder(folder)
   const used = new Set(listRecords(home).map((record) => record.logFile))

@@ -9,6 +9,7 @@ import { clearTextWarning } from './daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { rotateIfLarge } from '../node/rotate-file.ts'
 import { trimMalloc } from '../objects/native-memory.ts'
+import { outliveLog } from './node-log.ts'
 import { recordEnd, removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
 
@@ -26,6 +27,7 @@ const givesBackMs = 60_000
  */
 export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
   const home = outpoolHome()
+  outliveLog()
   // For every connection of this process and of its workers.
   if (options.tls) process.env['OUTPOOL_TLS_CA'] = options.tls.ca ?? process.env['OUTPOOL_TLS_CA'] ?? 'system'
   if (options.allowChaos ?? process.env[chaosVariable] === '1') {

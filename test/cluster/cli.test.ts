@@ -86,10 +86,35 @@ describe('outpool', () => {
       utimesSync(join(folder, `${id}.json`), atSeconds, atSeconds)
     }
     write('aaaaaaaaaaaaaaaa', 10, { ended: { atMs: 10_000, why: 'its disk was full' } })
-    write('bbbbbbbbbbbbbbbb', 20, {})
+    write('bbbbbbbbbbbbbbbb', 20, { ended: { atMs: 20_000, why: 'its tables were damaged' } })
+    write('cccccccccccccccc', 5, {})
     const { code, err } = await run(`status --address ${url}`, { OUTPOOL_TOKEN: 'x'.repeat(64) })
     expect(code, err).to.equal(3)
-    expect(err).to.contain('Your head bbbbbbbbbbbbbbbb').and.not.contain('aaaaaaaaaaaaaaaa')
+    expect(err)
+      .to.contain('Your head bbbbbbbbbbbbbbbb')
+      .and.not.match(/a{16}|c{16}/)
+  })
+
+  it('goes on in the foreground when nobody reads any more what it says', async () => {
+    const head = await cluster.start({ head: true, numCpus: 0 })
+    const node = new Command(['start', '--block', '--json', '--num-cpus', '1', '--address', head.url])
+    const { url, id } = await eventually(
+      () => (node.out.endsWith('\n') && (JSON.parse(node.out) as { url: string; id: string })) || undefined,
+    )
+    try {
+      node.child.stdout?.destroy()
+      node.child.stderr?.destroy()
+      process.kill(head.pid, 'SIGKILL')
+      // It says so where nobody hears it.
+      await eventually(async () => (await fetch(url.replace(/^ws/, 'http') + '/readyz')).status === 503 || undefined)
+      const { nodes } = JSON.parse((await run(`status --json --address ${url}`)).out) as ClusterStatus
+      expect(nodes.find((row) => row.id === id)).to.include({ state: 'alive' })
+      expect(node.child.exitCode).to.equal(null)
+    } finally {
+      const ended = node.ended()
+      node.child.kill('SIGTERM')
+      expect((await ended).code).to.equal(0)
+    }
   })
 
   it('keeps the token out of the command line of the node, and out of what it prints', async () => {

@@ -61,6 +61,41 @@ async function printed(text: string, more: Readonly<Record<string, string>>): Pr
   return out
 }
 
+/** A worker is killed, which the log would tell of, while that is on a full disk; and another one when there is room again. */
+const logScript = `
+  mount -t tmpfs -o size=1m none "$OUTPOOL_HOME" || exit 9
+  outpool() { "$NODE" "$MAIN" "$@" 2>&1; }
+  outpool start --head --port 0 --storage memory --num-cpus 1 --json > "$OUT" || exit 8
+  address=$(sed 's/.*"url":"\\([^"]*\\)".*/\\1/' "$OUT")
+  kills() {
+    OUTPOOL_ADDRESS=$address "$NODE" --input-type=module -e "
+      import { init, remote, shutdown } from '$LIBRARY'
+      await init()
+      await remote(() => process.kill(process.pid, 'SIGKILL'), { maxRetries: 0 }).run().catch(() => {})
+      console.log(await remote(() => 'the node goes on').run())
+      await shutdown()" 2>&1
+  }
+  head -c 2000000 /dev/zero > "$OUTPOOL_HOME/filler" 2> /dev/null
+  echo "== full"; kills; outpool status; echo "exit $?"
+  echo "== another"; outpool start --address "$address" --num-cpus 1; echo "exit $?"
+  rm "$OUTPOOL_HOME/filler"
+  echo "== room"; kills
+  echo "== stop"; outpool stop; echo "exit $?"
+  echo "== logs"; cat "$OUTPOOL_HOME"/nodes/*.log`
+
+describe('a node whose log is on a full disk', () => {
+  it('goes on, and says in its log what was lost of that when there is room again', async function () {
+    const out = await printed(logScript, {})
+    if (out === undefined) return this.skip()
+    const parts = new Map(out.split(/^== /m).map((part) => [part.split('\n', 1)[0], part]))
+    expect(parts.get('full')).to.contain('the node goes on').and.contain('alive, head').and.contain('exit 0')
+    expect(parts.get('another'), out).to.match(/did not start: .*ENOSPC.*; that disk has no room.*OUTPOOL_HOME/)
+    expect(parts.get('another')).to.contain('exit 1')
+    expect(parts.get('stop')).to.contain('Stopped the head').and.contain('exit 0')
+    expect(parts.get('logs')).to.match(/^\(\d lines before this one could not be written\)\n.* was ended by SIGKILL/m)
+  })
+})
+
 /** A module that is sent as a folder of 40 files, asked for by a node whose temporary folder is a disk of its own. */
 const temporaryScript = `
   mount -t tmpfs -o size=50m,nr_inodes=60 none "$TMPDIR" || exit 9

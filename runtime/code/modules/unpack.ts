@@ -10,7 +10,7 @@ import { createGunzip, gzip } from 'node:zlib'
 import { createHash, type Hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { RuntimeEnvSetupError } from '../../base/errors.ts'
-import { withAdvice } from '../../base/system-advice.ts'
+import { systemAdvice, withAdvice } from '../../base/system-advice.ts'
 import { defaultArchiveLimits, readArchive, type ArchiveLimits, type ArchiveSink } from './archive.ts'
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
@@ -38,9 +38,11 @@ export async function unpackArchive(
   folder: string,
   { id, limits = defaultArchiveLimits }: UnpackOptions,
 ): Promise<{ readonly files: number; readonly bytes: number }> {
+  await mkdir(folder, { mode: 0o700 }).catch((error: unknown) => {
+    throw systemAdvice(error) === '' ? error : notUnpacked(folder, error)
+  })
   const writer = new FolderWriter(folder)
   try {
-    await mkdir(folder, { mode: 0o700 })
     // Read to its end before anything of it is written: what is refused costs no files.
     const hash = createHash('sha256')
     await readPacked(packed, nowhere, limits, hash)
@@ -51,16 +53,20 @@ export async function unpackArchive(
     return await readPacked(packed, writer, limits)
   } catch (error) {
     if (error instanceof RuntimeEnvSetupError) throw error
-    throw new RuntimeEnvSetupError(
-      `the archive of a module could not be unpacked into ${folder}: ${withAdvice(error)}`,
-      {
-        cause: error,
-        details: { folder, code: (error as { code?: unknown }).code },
-      },
-    )
+    throw notUnpacked(folder, error)
   } finally {
     await writer.close()
   }
+}
+
+function notUnpacked(folder: string, cause: unknown): RuntimeEnvSetupError {
+  return new RuntimeEnvSetupError(
+    `the archive of a module could not be unpacked into ${folder}: ${withAdvice(cause)}`,
+    {
+      cause,
+      details: { folder, code: (cause as { code?: unknown }).code },
+    },
+  )
 }
 
 async function readPacked(
