@@ -19,7 +19,8 @@ export interface FoundCluster {
 
 /** What was said, OUTPOOL_ADDRESS, the head that was started here, else any node that was. Throws CommandError. */
 export function clusterAddress({ address }: ClusterFlags): string {
-  const found = address ?? process.env['OUTPOOL_ADDRESS'] ?? localAddress()
+  // A variable that is empty is one that is not set.
+  const found = address ?? (process.env['OUTPOOL_ADDRESS']?.trim() || localAddress())
   if (found) return found
   const ended = endedRecords().map((record) => `\n${howItEnded(record)}`)
   throw new CommandError(

@@ -23,6 +23,16 @@ function isSilent(message: string): boolean {
   return /did not answer .*within \d+ ms/.test(message)
 }
 
+/** '' where it is not the name of the node that fails. */
+function nameAdvice(message: string, url: string, where: string): string {
+  if (!/ENOTFOUND|EAI_AGAIN/.test(message)) return ''
+  const name = new URL(url).hostname
+  return (
+    `The name ${name} leads nowhere on ${where}: enter it there (DNS, /etc/hosts), or start that node with --advertise ` +
+    'and a name or an address that all machines know. '
+  )
+}
+
 export async function clusterFindings({ address, token, status }: FoundCluster): Promise<Finding[]> {
   const living = status.nodes.filter(({ state }) => state !== 'dead')
   const findings: Finding[] = [
@@ -51,7 +61,8 @@ async function aboutNode(node: NodeSummary, token: string): Promise<Finding[]> {
     const found = (error as Error).message
     const advice = isSilent(found)
       ? silentAdvice
-      : `It listens at ${node.url}: start it with a --host that this machine reaches, and open that port.`
+      : nameAdvice(found, node.url, 'this machine') ||
+        `It listens at ${node.url}: start it with a --host that this machine reaches, and open that port.`
     return [{ check: `${check} from here`, state: 'failure', found, advice }]
   }
   const middleMs = (wallBeforeMs + Date.now()) / 2
@@ -108,7 +119,7 @@ async function reach(check: string, node: NodeSummary, token: string): Promise<F
       found: error,
       advice: isSilent(error)
         ? silentAdvice
-        : `Open the way from ${node.hostname} to ${url}, or start that node with another --host. Until then values go by way of others.`,
+        : `${nameAdvice(error, url, node.hostname) || `Open the way from ${node.hostname} to ${url}, or start that node with another --host. `}Until then values go by way of others.`,
     }))
   } catch (error) {
     return [{ check: `${check}: reaches the others`, state: 'failure', found: (error as Error).message, advice: '' }]

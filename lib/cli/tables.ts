@@ -11,8 +11,14 @@ type Tone = 'green' | 'yellow' | 'red' | 'dim' | 'bold'
 
 /** As it is where stdout is no terminal, or NO_COLOR is set to anything. */
 export function coloured(tone: Tone, text: string): string {
-  const wanted = process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
-  return wanted ? styleText(tone, text) : text
+  return wantsColour() ? styleText(tone, text) : text
+}
+
+function wantsColour(): boolean {
+  const { NO_COLOR: no, FORCE_COLOR: force, TERM: term } = process.env
+  // As Node itself: what is forced goes before what is refused.
+  if (force !== undefined) return force !== '0' && force !== 'false'
+  return process.stdout.isTTY && !no && term !== 'dumb'
 }
 
 /** Where a table does not fit, each row becomes a paragraph with a line for each column. */

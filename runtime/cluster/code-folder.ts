@@ -2,6 +2,7 @@
  * A folder for the code cache that outlives node managers, so that one that starts again finds what it was sent before.
  * Each running node manager has a part of its own: `<folder>/0`, or the first that no living one has.
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
 import { makeFolders } from '../base/new-file.ts'
@@ -10,6 +11,8 @@ import { tryLockFile } from '../objects/folder-lock.ts'
 /** Node managers of one machine that share such a folder. */
 const maxParts = 64
 const lockName = 'node.lock'
+/** What said before who has a part; nobody reads it any more. */
+const formerLockName = 'claim.json'
 
 export interface CodeFolder {
   readonly path: string
@@ -24,7 +27,9 @@ export function claimCodeFolder(folder: string): CodeFolder {
     try {
       makeFolders(path)
       const release = tryLockFile(join(path, lockName))
-      if (release !== undefined) return { path, release }
+      if (release === undefined) continue
+      rmSync(join(path, formerLockName), { force: true })
+      return { path, release }
     } catch (cause) {
       throw new OutpoolError(`the code cache cannot be kept in ${folder}: ${(cause as Error).message}`, { cause })
     }

@@ -78,7 +78,8 @@ export function defaultTokenFile(environment: Environment = process.env): string
  */
 export function findToken(options: { readonly make?: boolean; readonly environment?: Environment } = {}): Token {
   const environment = options.environment ?? process.env
-  const direct = environment['OUTPOOL_TOKEN']
+  // Secrets that were made by `echo` end with a line break.
+  const direct = environment['OUTPOOL_TOKEN']?.trim()
   if (direct) return found([checkedToken(direct, 'OUTPOOL_TOKEN')], 'OUTPOOL_TOKEN')
   const named = environment['OUTPOOL_TOKEN_FILE']
   if (named) {
@@ -128,7 +129,10 @@ function readTokenFile(path: string): Tokens | undefined {
   }
   try {
     // Asked of the open file: between a stat of the path and its opening it could be swapped.
-    const { mode, uid } = fstatSync(file)
+    const facts = fstatSync(file)
+    const { mode, uid } = facts
+    if (!facts.isFile())
+      throw new AuthenticationError(`${path}, where the token should be, is no file; name the file that holds it`)
     if ((mode & 0o077) !== 0)
       throw new AuthenticationError(
         `the token file ${path} can be read by other users (mode ${(mode & 0o777).toString(8)}), so it is no secret; ` +

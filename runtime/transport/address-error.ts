@@ -31,8 +31,9 @@ export function connectHint(cause: Error): string {
     case 'ENOENT':
       return 'there is no such socket; the process has ended'
     case 'ENOTFOUND':
+      return 'the host name is unknown (ENOTFOUND); check the address'
     case 'EAI_AGAIN':
-      return `the host name is unknown (${code}); check the address`
+      return 'the host name could not be looked up now (EAI_AGAIN): no name server answers; see /etc/resolv.conf, or use an address'
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return `the machine cannot be reached from here (${code}); check address and network`

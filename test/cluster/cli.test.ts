@@ -34,6 +34,8 @@ describe('outpool', () => {
 
     const { code, out } = await run('status --json')
     expect(code).to.equal(0)
+    const empty = await run('status --json', { OUTPOOL_ADDRESS: '' })
+    expect([empty.code, empty.err]).to.deep.equal([0, ''])
     const status = JSON.parse(out) as ClusterStatus
     expect(status.nodes.map(({ id }) => id)).to.have.members(recordedIds())
     const [one, other] = [status.nodes.find((node) => node.head), status.nodes.find((node) => !node.head)]

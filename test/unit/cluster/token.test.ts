@@ -42,6 +42,12 @@ describe('findToken', () => {
     expect(findToken({ environment: environment() })).to.include({ ...one, file: one.source })
   })
 
+  it('takes a variable that ends with a line break, as a secret does that was made by echo', () => {
+    const token = 'x'.repeat(40)
+    for (const end of ['\n', '\r\n', '\r'])
+      expect(findToken({ environment: environment({ OUTPOOL_TOKEN: `${token}${end}` }) }).token).to.equal(token)
+  })
+
   it('takes two lines of a file: the token to show, and one that is accepted too', () => {
     const named = file('named', 'the-first-of-two-lines\n\n  the-second-of-two-lines\n')
     const { token, ring } = findToken({ environment: environment({ OUTPOOL_TOKEN_FILE: named }) })
@@ -82,6 +88,7 @@ describe('findToken', () => {
       () => environment({ OUTPOOL_TOKEN_FILE: file('t', 'x'.repeat(40), 0o640) }),
       /mode 640/,
     ],
+    ['a folder is named', () => environment({ OUTPOOL_TOKEN_FILE: folder }), /is no file; name the file/],
     ['it is too short', () => environment({ OUTPOOL_TOKEN: 'short' }), /not a token/],
     ['it holds a line break', () => environment({ OUTPOOL_TOKEN: 'a token with blanks\nin it' }), /not a token/],
     [

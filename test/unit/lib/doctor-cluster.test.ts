@@ -39,4 +39,11 @@ describe('clusterFindings', () => {
     expect(silent).to.contain('its process is stopped')
     expect(await ask()).to.contain(`It listens at ${url}`)
   })
+
+  it('says of a node whose name leads nowhere what to do about that', async () => {
+    const url = 'ws://nosuch.invalid:7420'
+    const findings = await clusterFindings({ address: url, token: 'x'.repeat(32), status: statusOf(url) })
+    const { advice } = findings.find(({ check }) => check === `node ${node} from here`) ?? {}
+    expect(advice).to.contain('The name nosuch.invalid leads nowhere on this machine').and.contain('--advertise')
+  })
 })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { counted, renderTable } from '../../../lib/cli/tables.ts'
+import { coloured, counted, renderTable } from '../../../lib/cli/tables.ts'
 
 describe('a table of the command line', () => {
   const columns = [{ name: 'task' }, { name: 'run ms', align: 'right' }] as const
@@ -21,6 +21,25 @@ describe('a table of the command line', () => {
   it('becomes a paragraph for each row, where the terminal is too narrow for it', () => {
     const text = renderTable(columns, [['a-rather-long-name', '1']], 12)
     expect(text).to.equal('task    a-rather-long-name\nrun ms  1')
+  })
+})
+
+describe('a word in colour', () => {
+  const names = ['FORCE_COLOR', 'NO_COLOR'] as const
+  const before = names.map((name) => process.env[name])
+  afterEach(() => {
+    for (const [index, name] of names.entries()) {
+      const value = before[index]
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  })
+
+  it('is one in a pipe as well where FORCE_COLOR asks for it, and is none where that is 0', () => {
+    process.env['FORCE_COLOR'] = '1'
+    expect(coloured('green', 'alive')).to.equal('\u001b[32malive\u001b[39m')
+    process.env['FORCE_COLOR'] = '0'
+    expect(coloured('green', 'alive')).to.equal('alive')
   })
 })
 
