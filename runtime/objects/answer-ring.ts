@@ -13,6 +13,13 @@
  */
 import { ProtocolError } from '../base/errors.ts'
 
+/** How shared words are touched: `Atomics`, but where a test lets other processes go on between two of its operations. */
+export interface WordAccess {
+  load(words: Int32Array, index: number): number
+  store(words: Int32Array, index: number, value: number): number
+  compareExchange(words: Int32Array, index: number, expected: number, value: number): number
+}
+
 export interface AnswerRing {
   /** The worker's side. False when the answer has to be sent: nobody looks, or there is no room. */
   leave(epoch: number, sequence: number, micros: number, bytes: Uint8Array): boolean
@@ -50,7 +57,7 @@ const mostMicros = 2 ** 31 - 1
 const [listener, tail, head] = [0, 1, 2]
 
 /** `memory`: `answerRingBytes` of it, zeros at first, shared with the other side. */
-export function answerRing(memory: ArrayBufferLike, offset: number): AnswerRing {
+export function answerRing(memory: ArrayBufferLike, offset: number, access: WordAccess = Atomics): AnswerRing {
   const words = new Int32Array(memory, offset, headWords + ringWords)
   const bytesOf = new Uint8Array(memory, offset + headWords * 4, ringWords * 4)
   const at = (position: number): number => headWords + (position & (ringWords - 1))
@@ -71,51 +78,51 @@ export function answerRing(memory: ArrayBufferLike, offset: number): AnswerRing 
   return {
     leave(epoch, sequence, micros, bytes) {
       const tag = (epoch + 1) | 0
-      if (Atomics.load(words, listener) !== tag || bytes.length > mostBytes || micros > mostMicros) return false
+      if (access.load(words, listener) !== tag || bytes.length > mostBytes || micros > mostMicros) return false
       const position = words[tail] as number
       const size = wordsFor(bytes.length)
-      if (((position - Atomics.load(words, head)) | 0) + size > ringWords) return false
+      if (((position - access.load(words, head)) | 0) + size > ringWords) return false
       words[at(position)] = epoch
       words[at(position + 1)] = sequence
       words[at(position + 2)] = micros
       words[at(position + 3)] = bytes.length
       write(position + entryWords, bytes)
-      Atomics.store(words, tail, (position + size) | 0)
-      return Atomics.load(words, listener) === tag
+      access.store(words, tail, (position + size) | 0)
+      return access.load(words, listener) === tag
     },
     over(epoch) {
       const tag = (epoch + 1) | 0
-      const seen = Atomics.load(words, listener)
+      const seen = access.load(words, listener)
       if (seen !== tag && seen !== -tag) return
       // Its owner is gone with what it had not taken.
-      Atomics.store(words, head, Atomics.load(words, tail))
-      Atomics.compareExchange(words, listener, seen, 0)
+      access.store(words, head, access.load(words, tail))
+      access.compareExchange(words, listener, seen, 0)
     },
     listen(epoch) {
       const tag = (epoch + 1) | 0
-      const seen = Atomics.load(words, listener)
+      const seen = access.load(words, listener)
       if (seen === tag) return true
-      return (seen === 0 || seen === -tag) && Atomics.compareExchange(words, listener, seen, tag) === seen
+      return (seen === 0 || seen === -tag) && access.compareExchange(words, listener, seen, tag) === seen
     },
     ignore(epoch) {
       const tag = (epoch + 1) | 0
-      Atomics.compareExchange(words, listener, tag, -tag)
+      access.compareExchange(words, listener, tag, -tag)
     },
     ignored(epoch) {
       const tag = (epoch + 1) | 0
-      Atomics.compareExchange(words, listener, -tag, 0)
+      access.compareExchange(words, listener, -tag, 0)
     },
     get empty() {
-      return Atomics.load(words, tail) === words[head]
+      return access.load(words, tail) === words[head]
     },
     take(isEarly) {
       const position = words[head] as number
-      const left = (Atomics.load(words, tail) - position) | 0
+      const left = (access.load(words, tail) - position) | 0
       if (left === 0) return undefined
       const length = words[at(position + 3)] as number
       const size = wordsFor(length)
       if (left < 0 || left > ringWords || length < 0 || size > left) {
-        Atomics.store(words, head, Atomics.load(words, tail))
+        access.store(words, head, access.load(words, tail))
         throw new ProtocolError(`an answer of ${length} bytes is left in ${left} words of shared memory`)
       }
       const epoch = words[at(position)] as number
@@ -127,7 +134,7 @@ export function answerRing(memory: ArrayBufferLike, offset: number): AnswerRing 
         micros: words[at(position + 2)] as number,
         bytes: read(position + entryWords, length),
       }
-      Atomics.store(words, head, (position + size) | 0)
+      access.store(words, head, (position + size) | 0)
       return answer
     },
   }

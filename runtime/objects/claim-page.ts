@@ -13,7 +13,7 @@
  */
 import { leaseWindow } from '../base/limits.ts'
 import { writeNew } from '../base/new-file.ts'
-import { type AnswerRing, answerRing, answerRingBytes } from './answer-ring.ts'
+import { type AnswerRing, answerRing, answerRingBytes, type WordAccess } from './answer-ring.ts'
 import { type Mapping, mapFile } from './shared-memory.ts'
 
 /** Leases that one worker may serve at the same time; their epochs differ modulo this. */
@@ -76,15 +76,16 @@ export function sequenceBefore(next: number, named: number): number {
 /** A page in the memory of one process: what the words mean, apart from where they are. */
 export function claimWords(
   view: Int32Array = new Int32Array(pageWords),
+  access: WordAccess = Atomics,
 ): Pick<ClaimPage, 'start' | 'recall' | 'startedUpTo'> {
   const regionOf = (epoch: number): number => (epoch % leasesPerPage) * words
   const swap = (epoch: number, sequence: number, state: number): boolean => {
     const tag = ((epoch & epochMask) << 20) | ((sequence & sequenceMask) << 2)
     const index = regionOf(epoch) + (sequence % words)
     for (;;) {
-      const seen = Atomics.load(view, index)
+      const seen = access.load(view, index)
       if ((seen & ~3) === (tag | 0) && (seen & 3) !== 0) return (seen & 3) === state
-      if (Atomics.compareExchange(view, index, seen, tag | state | 0) === seen) return true
+      if (access.compareExchange(view, index, seen, tag | state | 0) === seen) return true
     }
   }
   return {
@@ -95,7 +96,7 @@ export function claimWords(
       let newest = -1
       const region = regionOf(epoch)
       for (let index = region; index < region + words; index++) {
-        const word = Atomics.load(view, index)
+        const word = access.load(view, index)
         if (word >>> 20 !== (epoch & epochMask) || (word & 3) !== started) continue
         const sequence = (word >>> 2) & sequenceMask
         if (newest < 0 || ((sequence - newest) & sequenceMask) < sequenceMask / 2) newest = sequence

@@ -1,22 +1,35 @@
 /** The answers of tasks: what each says, and how it gets to its owner. */
 import type { AnswerRing } from '../objects/answer-ring.ts'
-import type { Owner } from '../owner/owner.ts'
-import { type Failed, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import type { ReferenceState } from '../owner/reference-state.ts'
 import type { ReplyRefs } from '../owner/reference-types.ts'
-import type { WorkerTask } from './task-runner.ts'
+import { type Failed, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
 
 const noRefs: readonly RefTuple[] = []
 const nothingLent: ReplyRefs = { borrowed: noRefs, ackId: 0 }
 
+/** What an answer needs to know of its task. */
+export interface AnsweredTask {
+  readonly link: Pick<Link, 'send' | 'flush' | 'closed' | 'peer'>
+  readonly epoch: number
+  readonly sequence: number
+  /** Distinguishes tasks of different owners in this process. */
+  readonly local: number
+  /** Its owner was sent something about it: its answer must not come before that. */
+  readonly told: boolean
+  /** Refs came with its arguments. */
+  readonly borrows: boolean
+}
+
 export class TaskAnswers {
-  readonly #owner: Owner
+  readonly #references: Pick<ReferenceState, 'reply' | 'leaveTask'>
   readonly #ring: () => AnswerRing | undefined
   /** The answer that was left there last. */
-  #left: { readonly task: WorkerTask; readonly micros: number; readonly bytes: Uint8Array } | undefined
+  #left: { readonly task: AnsweredTask; readonly micros: number; readonly bytes: Uint8Array } | undefined
 
   /** `ring`: where answers are left for an owner that looks there; undefined where no memory is shared. */
-  constructor(owner: Owner, ring: () => AnswerRing | undefined) {
-    this.#owner = owner
+  constructor(references: Pick<ReferenceState, 'reply' | 'leaveTask'>, ring: () => AnswerRing | undefined) {
+    this.#references = references
     this.#ring = ring
   }
 
@@ -26,7 +39,7 @@ export class TaskAnswers {
   }
 
   /** One small result. */
-  inline(task: WorkerTask, micros: number, bytes: Uint8Array): void {
+  inline(task: AnsweredTask, micros: number, bytes: Uint8Array): void {
     const { link, epoch, sequence } = task
     const { borrowed, ackId } = task.borrows ? this.#reply(task, noRefs) : nothingLent
     if (borrowed.length > 0 || ackId !== 0) {
@@ -50,21 +63,21 @@ export class TaskAnswers {
     task.link.flush()
   }
 
-  many(task: WorkerTask, micros: number, results: readonly ResultTuple[], contained: readonly RefTuple[]): void {
+  many(task: AnsweredTask, micros: number, results: readonly ResultTuple[], contained: readonly RefTuple[]): void {
     const { borrowed, ackId } = this.#reply(task, contained)
     task.link.send([MessageType.doneMany, task.epoch, task.sequence, micros, results, borrowed, ackId])
   }
 
-  failed(task: WorkerTask, micros: number, error: Uint8Array, origin: Failed[5]): void {
+  failed(task: AnsweredTask, micros: number, error: Uint8Array, origin: Failed[5]): void {
     const { borrowed } = this.#reply(task, noRefs)
     task.link.send([MessageType.failed, task.epoch, task.sequence, micros, error, origin, borrowed])
   }
 
-  #reply(task: WorkerTask, contained: readonly RefTuple[]): ReplyRefs {
+  #reply(task: AnsweredTask, contained: readonly RefTuple[]): ReplyRefs {
     const { link, local } = task
-    if (!link.closed) return this.#owner.references.reply(local, link.peer, contained)
+    if (!link.closed) return this.#references.reply(local, link.peer, contained)
     // Its owner has given it up: nobody hears what it would lend.
-    this.#owner.references.leaveTask(local)
+    this.#references.leaveTask(local)
     return nothingLent
   }
 }

@@ -27,7 +27,7 @@ import { WorkerGenerators } from './generators.ts'
 import { ReadAgain } from './read-again.ts'
 import { runWithin } from './task-context.ts'
 import { encodeFailure } from './thrown.ts'
-import { TaskAnswers } from './task-answers.ts'
+import { type AnsweredTask, TaskAnswers } from './task-answers.ts'
 import { TaskFacts } from './task-facts.ts'
 import { noteRun, Templates, type WorkerTemplate } from './templates.ts'
 import { type RunnerEvents, WorkAndRest } from './work-and-rest.ts'
@@ -35,7 +35,7 @@ import type { WorkerCode } from './worker-code.ts'
 import { storeResults } from './store-results.ts'
 
 /** A pushed task; what it needs beyond its place in the queue. */
-export interface WorkerTask extends QueuedTask {
+export interface WorkerTask extends QueuedTask, AnsweredTask {
   readonly link: Link
   readonly message: Push
   readonly template: WorkerTemplate
@@ -43,13 +43,9 @@ export interface WorkerTask extends QueuedTask {
   readonly held: Held | undefined
   /** Its arguments, where they are small: read as it comes, when what reads them is in the caches. */
   readonly args: readonly unknown[] | undefined
-  /** Distinguishes tasks of different owners in this process. */
-  readonly local: number
   context: RunningTask | undefined
   controller: AbortController | undefined
-  /** Its owner was sent something about it: its answer must not come before that. */
   told: boolean
-  /** Refs came with its arguments. */
   borrows: boolean
 }
 
@@ -64,6 +60,7 @@ export class TaskRunner {
   readonly captured: CapturedFunctions
   readonly generators: WorkerGenerators
   readonly #owner: Owner
+  readonly #events: { resumed(epoch: number): void }
   readonly #again = new ReadAgain(() => this.#owner.access)
   readonly #work: WorkAndRest
   readonly #answers: TaskAnswers
@@ -77,10 +74,11 @@ export class TaskRunner {
     owner: Owner,
     code: WorkerCode,
     page: { readonly claim: ClaimPage['start']; readonly answers: () => ClaimPage['answers'] | undefined },
-    events: RunnerEvents,
+    events: RunnerEvents & { resumed(epoch: number): void },
   ) {
     this.#owner = owner
-    this.#answers = new TaskAnswers(owner, page.answers)
+    this.#events = events
+    this.#answers = new TaskAnswers(owner.references, page.answers)
     this.templates = new Templates(code)
     this.generators = new WorkerGenerators(owner)
     const { host } = owner
@@ -146,9 +144,8 @@ export class TaskRunner {
       borrows: false,
     }
     if (template.body.mode === 'generate') this.generators.open(task)
-    const taken = this.executor.push(task)
-    // Its lease is over: it was not started here, and will not be.
-    if (!taken) link.send([MessageType.returned, message[1], [message[2]]])
+    // Where its lease is over, it was not started here, and will not be.
+    if (!this.executor.push(task)) link.send([MessageType.returned, message[1], [message[2]]])
   }
 
   /** The owner cancels a task that it could not take back: its signal is raised. */
@@ -178,7 +175,7 @@ export class TaskRunner {
 
   blocked(context: RunningTask): WorkerTask | undefined {
     const task = this.#taskOf(context)
-    if (task === undefined || task.state !== 'running') return undefined
+    if (task?.state !== 'running') return undefined
     task.told = true
     task.link.send([MessageType.blocked, task.epoch, task.sequence])
     this.executor.blocked(task)
@@ -186,12 +183,16 @@ export class TaskRunner {
     return task
   }
 
-  resumed(context: RunningTask): WorkerTask | undefined {
-    const task = this.#taskOf(context)
-    if (task === undefined || task.state !== 'blocked') return undefined
+  resumed(context: RunningTask): void {
+    this.#goesOn(this.#taskOf(context))
+  }
+
+  /** It waits for nothing any more: that has come, or it ends without it. */
+  #goesOn(task: WorkerTask | undefined): void {
+    if (task?.state !== 'blocked') return
     task.link.send([MessageType.resumed, task.epoch, task.sequence])
+    this.#events.resumed(task.epoch)
     this.executor.resumed(task)
-    return task
   }
 
   #taskOf(context: RunningTask): WorkerTask | undefined {
@@ -292,6 +293,7 @@ export class TaskRunner {
   }
 
   #succeeded(task: WorkerTask, startedAt: number, value: unknown): void {
+    this.#goesOn(task)
     const count = task.template.body.numReturns
     try {
       if (count === 1) {
@@ -315,8 +317,7 @@ export class TaskRunner {
   }
 
   #answerInline(task: WorkerTask, startedAt: number, bytes: Uint8Array): void {
-    const micros = this.#measure(task, startedAt)
-    this.#answers.inline(task, micros, bytes)
+    this.#answers.inline(task, this.#measure(task, startedAt), bytes)
     this.#ended(task)
   }
 
@@ -340,15 +341,15 @@ export class TaskRunner {
   }
 
   #failed(task: WorkerTask, startedAt: number, error: unknown, origin: Failed[5]): void {
+    this.#goesOn(task)
     const micros = this.#measure(task, startedAt)
-    const bytes = compact(encodeFailure(error))
-    this.#answers.failed(task, micros, bytes, task.controller?.signal.aborted === true ? 'cancelled' : origin)
+    const said = task.controller?.signal.aborted === true ? 'cancelled' : origin
+    this.#answers.failed(task, micros, compact(encodeFailure(error)), said)
     this.#ended(task)
   }
 
   #measure(task: WorkerTask, startedAt: number): number {
-    const micros = Math.round((monotonicMs() - startedAt) * 1000)
-    this.#lastMicros = micros
+    const micros = (this.#lastMicros = Math.round((monotonicMs() - startedAt) * 1000))
     noteRun(task.template, micros)
     return micros
   }

@@ -12,13 +12,21 @@ export interface RunnerEvents {
   idle(): void
 }
 
+/** What lies between the end of a task and what comes next in its process. */
+export interface Turns {
+  queueMicrotask(act: () => void): void
+  setImmediate(act: () => void): void
+}
+
 export class WorkAndRest {
   readonly #events: RunnerEvents
+  readonly #turns: Turns
   #state: 'rests' | 'works' | 'pauses' = 'rests'
   #looksSoon = false
 
-  constructor(events: RunnerEvents) {
+  constructor(events: RunnerEvents, turns: Turns = { queueMicrotask, setImmediate }) {
     this.#events = events
+    this.#turns = turns
   }
 
   /** A task is about to run. */
@@ -40,7 +48,7 @@ export class WorkAndRest {
       this.#events.idle()
     }
     // The first of the two comes before anything more is read.
-    if (wasLong) setImmediate(() => setImmediate(look))
-    else queueMicrotask(look)
+    if (wasLong) this.#turns.setImmediate(() => this.#turns.setImmediate(look))
+    else this.#turns.queueMicrotask(look)
   }
 }

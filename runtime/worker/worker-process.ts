@@ -137,6 +137,7 @@ class WorkerProcess {
         this.#lending.working()
         this.#memory.work()
       },
+      resumed: (epoch) => this.#home.link.send([MessageType.workerResumed, epoch]),
     })
     this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
     this.#publish()
@@ -203,9 +204,7 @@ class WorkerProcess {
       if (task !== undefined) this.#home.link.send([MessageType.workerBlocked, task.epoch])
     }
     return () => {
-      if (--context.waits > 0) return
-      const task = this.#runner.resumed(context)
-      if (task !== undefined) this.#home.link.send([MessageType.workerResumed, task.epoch])
+      if (--context.waits === 0) this.#runner.resumed(context)
     }
   }
 

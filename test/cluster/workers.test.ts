@@ -54,6 +54,19 @@ describe('worker processes', () => {
     expect(Math.max(...atMost)).to.be.at.most(3)
   })
 
+  it('are used again after tasks that end without the value that they wait for', async () => {
+    await init({ numCpus: 2 })
+    const slow = pidOf.remote(600_000)
+    const racing = remote(async (box: { ref: typeof slow }) => {
+      await Promise.race([box.ref.get(), new Promise((resolve) => setTimeout(resolve, 5))])
+      return process.pid
+    })
+    const pids = new Set<number>()
+    for (let i = 0; i < 20; i++) pids.add(await racing.run({ ref: slow }))
+    expect(pids.size).to.equal(1)
+    cancel(slow, { force: true })
+  })
+
   it('are used again, for the same functions and for others', async () => {
     await init({ numCpus: 1 })
     const pids = [await pidOf.run(1), await pidOf.run(1), await work.run('', '', 0)]

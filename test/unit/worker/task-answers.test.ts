@@ -1,9 +1,8 @@
 import { expect } from 'chai'
 import { type AnswerRing, answerRing, answerRingBytes } from '../../../runtime/objects/answer-ring.ts'
-import type { Owner } from '../../../runtime/owner/owner.ts'
+import type { ReferenceState } from '../../../runtime/owner/reference-state.ts'
 import { type Message, MessageType } from '../../../runtime/protocol/messages.ts'
-import { TaskAnswers } from '../../../runtime/worker/task-answers.ts'
-import type { WorkerTask } from '../../../runtime/worker/task-runner.ts'
+import { type AnsweredTask, TaskAnswers } from '../../../runtime/worker/task-answers.ts'
 
 const epoch = 7
 const bytes = Uint8Array.of(1, 2)
@@ -16,9 +15,9 @@ function answering(): { answers: TaskAnswers; ring: AnswerRing; sent: string[]; 
   }
   const ring = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
   // Of an owner only the refs of a result are asked, of which these have none.
-  const answers = new TaskAnswers({} as Owner, () => ring)
+  const answers = new TaskAnswers({} as ReferenceState, () => ring)
   const end = (sequence: number): void =>
-    answers.inline({ link, epoch, sequence, told: false, borrows: false } as unknown as WorkerTask, 5, bytes)
+    answers.inline({ link, epoch, sequence, told: false, borrows: false } as unknown as AnsweredTask, 5, bytes)
   return { answers, ring, sent, end }
 }
 
