@@ -43,6 +43,19 @@ export interface NetworkOptions {
   readonly tear: (link: Link) => void
 }
 
+/** How often a process may be held up in the middle of one thing. */
+const mostHolds = 4
+
+/** A process was ended in the middle of what it did. */
+export class EndedWithin extends Error {
+  readonly process: Endpoint
+
+  constructor(process: Endpoint) {
+    super(`process ${process.id} was ended in the middle of something`)
+    this.process = process
+  }
+}
+
 export class Network {
   readonly processes: Map<ProcessId, Endpoint> = new Map<ProcessId, Endpoint>()
   readonly links: Map<string, Link> = new Map<string, Link>()
@@ -63,6 +76,14 @@ export class Network {
   /** By sender and receiver: the link is gone, and the sender has yet to hear of it. */
   readonly #untold = new Set<string>()
   #nextLink = 1
+  /** Processes in which something happens just now: seldom more than one, and then one within the other. */
+  readonly #busy: Endpoint[] = []
+  /** The one that is in the middle of it, while others go on. */
+  #held: Endpoint | undefined
+  /** Those that come to what they missed. */
+  readonly #behind = new Set<Endpoint>()
+  /** How often it was held up in that. */
+  #holds = 0
 
   constructor({ clock, random, trouble, happened, troubled, mayBreak, tear }: NetworkOptions) {
     this.#clock = clock
@@ -109,12 +130,44 @@ export class Network {
   /** Something happens in a process, as soon as it is not stopped. */
   run(process: Endpoint, what: string, act: () => void): void {
     const happen = (): void => {
-      if (!process.alive) return
-      act()
+      if (!process.alive || !this.#happens(process, act)) return
       this.#happened(process, what)
+      this.#catchUp(process)
     }
-    if (process.paused) process.inbox.push(happen)
+    if (process.paused || this.#held === process || process.inbox.length > 0) process.inbox.push(happen)
     else happen()
+  }
+
+  /** False when the process was ended in the middle of it. */
+  #happens(process: Endpoint, act: () => void): boolean {
+    if (this.#busy.push(process) === 1) this.#holds = 0
+    try {
+      act()
+      return true
+    } catch (error) {
+      if (error instanceof EndedWithin && error.process === process) return false
+      throw error
+    } finally {
+      this.#busy.pop()
+    }
+  }
+
+  /**
+   * The process in which something happens is held up in the middle of that, as the system does it to processes, while
+   * `others` go on. Throws EndedWithin when it is killed meanwhile. False, and nothing is done, where that cannot be.
+   */
+  holdUp(others: () => void): boolean {
+    const [process] = this.#busy
+    if (process === undefined || this.#busy.length > 1 || this.#held !== undefined) return false
+    if (++this.#holds > mostHolds) return false
+    this.#held = process
+    try {
+      others()
+    } finally {
+      this.#held = undefined
+    }
+    if (!process.alive) throw new EndedWithin(process)
+    return true
   }
 
   after(process: Endpoint, delayMs: number, what: string, act: () => void): { cancel(): void } {
@@ -123,7 +176,19 @@ export class Network {
 
   resume(process: Endpoint): void {
     process.paused = false
-    for (const act of process.inbox.splice(0)) act()
+    if (this.#held !== process) for (const act of process.inbox.splice(0)) act()
+  }
+
+  /** What came while it was held up happens one by one: promises settle between two things. */
+  #catchUp(process: Endpoint): void {
+    if (process.inbox.length === 0 || this.#behind.has(process)) return
+    this.#behind.add(process)
+    this.#clock.after(0, () => {
+      this.#behind.delete(process)
+      if (process.paused || this.#held === process) return
+      process.inbox.shift()?.()
+      this.#catchUp(process)
+    })
   }
 
   /** The process is gone. What it has sent arrives before its end is noticed, or is lost with it. */

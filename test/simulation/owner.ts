@@ -15,10 +15,18 @@ import {
 } from '../../runtime/owner/submit-types.ts'
 import { slotOf } from '../../runtime/owner/task-table.ts'
 import type { Peer } from '../../runtime/owner/reference-types.ts'
-import type { ArgumentBytes, LeaseKind, RefTuple, RefusalCode, ResourceUnits } from '../../runtime/protocol/messages.ts'
+import type {
+  ArgumentBytes,
+  Done,
+  LeaseKind,
+  RefTuple,
+  RefusalCode,
+  ResourceUnits,
+} from '../../runtime/protocol/messages.ts'
 import { demand } from './checks.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
+import { answerOf, OwnerLooks } from './left-answers.ts'
 import { LocatedArguments } from './located-arguments.ts'
 import { ArgumentWaits } from './argument-waits.ts'
 import { OwnerTasks } from './owner-tasks.ts'
@@ -41,6 +49,7 @@ export interface Answer {
   readonly worker: Peer
   readonly epoch: number
   readonly sequence: number
+  readonly number: number
   readonly attempt: number
   readonly runMicros: number
   readonly origin: 'user' | 'cancelled' | 'arguments' | undefined
@@ -56,6 +65,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   readonly waits: ArgumentWaits
   readonly streams: OwnedStreams
   readonly #located: LocatedArguments
+  readonly #left: OwnerLooks
   job: ProcessId
   /** By lease: the link to its worker. What comes over another one is late. */
   readonly links: Map<number, number> = new Map<number, number>()
@@ -77,6 +87,7 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
       now: () => world.clock.now(),
       after: (delayMs: number, action: () => void) => world.network.after(process, delayMs, 'owner tick', action),
     }
+    this.#left = new OwnerLooks(this, clock)
     this.submit = new SubmitState(this.table, clock, this, { ...defaultSubmitOptions, ...world.options.submit })
   }
 
@@ -160,6 +171,14 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     )
   }
 
+  rest(index: number, micros: number): void {
+    this.#left.rest(index, micros)
+  }
+
+  wake(index: number): void {
+    this.#left.looks.wake(index)
+  }
+
   recall(index: number, sequences: readonly number[]): readonly number[] | null {
     const { node, worker, epoch, pagePath } = this.#grant(index)
     if (pagePath === '') return []
@@ -186,6 +205,8 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   }
 
   endWorker(index: number, reason: string): void {
+    // What it has answered counts.
+    this.#left.looks.end(index)
     const { node, worker, epoch } = this.#grant(index)
     this.world.note(this.process, `has ${worker} ended: ${reason}`)
     this.#ask(node, 'workerEnd', (to, answer) =>
@@ -237,10 +258,23 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   }
 
   answered(answer: Answer, link: number): void {
-    const { worker, epoch, sequence, borrowed, ackId } = answer
+    const { worker, epoch, sequence } = answer
     this.world.note(this.process, `hears of ${epoch}.${sequence} of ${worker.process}: ${answer.origin ?? 'done'}`)
     if (this.deadNodes.has(worker.node)) return
-    const index = this.#leaseAt(worker.process, epoch, link)
+    this.#beforeMessage(worker.process, link)
+    this.#answered(answer, this.#leaseAt(worker.process, epoch, link))
+  }
+
+  /** An answer that was left, where this process looks. */
+  tookLeft(index: number, message: Done): void {
+    const { worker, node } = this.#grant(index)
+    this.world.note(this.process, `takes ${message[1]}.${message[2]} of ${worker}`)
+    this.world.count('left answer taken')
+    this.#answered(answerOf({ process: worker, node }, message), index)
+  }
+
+  #answered(answer: Answer, index: number | undefined): void {
+    const { worker, sequence, borrowed, ackId } = answer
     const number = index === undefined ? -1 : (this.submit.leases.get(index)?.task(sequence) ?? -1)
     const current = this.table.has(number) ? (this.table.at(number).attempt[slotOf(number)] as number) : -1
     // Before the answer, which may give the lease back, and with it what is late there.
@@ -248,6 +282,8 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     const late = this.takeLatePins(index, sequence)
     if (answer.origin === undefined) {
       const taken = index === undefined ? -1 : this.submit.done(index, sequence, answer.runMicros)
+      const isOfIt = taken < 0 || taken === answer.number
+      demand(isOfIt, 'whole-answers', () => `task ${taken} is answered by what is of ${answer.number}`)
       if (taken >= 0) this.world.checks.answered(this.process.id, taken, answer.attempt, current)
       const isStored = answer.results.some(({ stored }) => stored !== undefined)
       if (taken < 0 && left !== undefined && isStored) this.strayed(...left, worker.node)
@@ -275,12 +311,14 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
   }
 
   fromLease(worker: ProcessId, epoch: number, link: number, what: (index: number) => void): void {
+    this.#beforeMessage(worker, link)
     const index = this.#leaseAt(worker, epoch, link)
     if (index !== undefined) what(index)
   }
 
   nodeDead(node: NodeId, reason: string): void {
     if (this.deadNodes.has(node)) return
+    for (const [index, grant] of [...this.leases]) if (grant.node === node) this.#left.looks.end(index)
     this.deadNodes.add(node)
     for (const [id, question] of this.asked) if (question.node === node) this.asked.delete(id)
     this.rebuilding.nodeDead(node)
@@ -311,7 +349,10 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     super.atRest(who)
     const { calls, pins, latePins, leases, asked } = this
     demand(this.streams.size === 0, 'nothing-left', () => `${this.streams.size} generators of ${who}`)
-    const sizes = { calls: calls.size, pins: pins.size + latePins.size, leases: leases.size, asked: asked.size }
+    const sizes = {
+      ...{ calls: calls.size, pins: pins.size + latePins.size, leases: leases.size, asked: asked.size },
+      looks: this.#left.looks.size,
+    }
     const inner = {
       requests: this.submit.requests.size,
       records: this.submit.leases.size,
@@ -353,7 +394,15 @@ export class SimOwner extends OwnerTasks implements SubmitEffects {
     this.submit.broken(index, 'the link is gone')
   }
 
+  /** What a worker left before it sent something comes first. */
+  #beforeMessage(worker: ProcessId, link: number): void {
+    if (this.#left.looks.size === 0) return
+    for (const [index, grant] of this.leases)
+      if (grant.worker === worker && this.links.get(index) === link) this.#left.looks.before(index)
+  }
+
   #forget(index: number): void {
+    this.#left.forget(index)
     this.unpinLease(index)
     this.leases.delete(index)
     this.links.delete(index)

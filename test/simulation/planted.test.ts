@@ -18,6 +18,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const simulations = [
   { patches: 'test/simulation/planted', run: 'test/simulation/run-seeds.ts' },
   { patches: 'test/simulation/peers/planted', run: 'test/simulation/peers/run-seeds.ts' },
+  { patches: 'test/simulation/answers/planted', run: 'test/simulation/answers/run-seeds.ts' },
 ]
 /** Below node_modules, so that what the runtime depends on is found from there. */
 const folder = join(root, 'node_modules/.cache', `outpool-planted-${process.pid}`)

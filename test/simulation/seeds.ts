@@ -57,7 +57,10 @@ export async function findFirst(
 }
 
 /** `suite`: the test that plays such histories. */
-export function describeFinding({ seed, text, story }: Finding, suite: 'simulation' | 'peers' = 'simulation'): string {
+export function describeFinding(
+  { seed, text, story }: Finding,
+  suite: 'simulation' | 'peers' | 'answers' = 'simulation',
+): string {
   const again = `OUTPOOL_SEED=${seed} npx mocha test/simulation/${suite}.test.ts`
   return `seed ${seed}: ${text}\n  the last events:\n    ${story.join('\n    ')}\n  again: ${again}`
 }

@@ -32,6 +32,7 @@ const expected = [
   ...['rebuilt', 'story rebuilt', 'value lost', 'not rebuilt: retries disabled', 'not rebuilt: lineage evicted'],
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again', 'called back'],
   ...['prefetch', 'objectBring', 'brought ahead'],
+  ...['answers rest', 'answer left', 'left answer taken', 'left answer sent', 'held up'],
   ...[
     'nodeCall',
     'nodeCallFailed',

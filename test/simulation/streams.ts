@@ -336,7 +336,9 @@ export class WorkerStreams {
     const sizeBytes = storedBytes(place)
     if (sizeBytes === 0 || !worker.world.options.locates) return end()
     const ref = [task.owner, number, worker.nodeId] as const
+    task.isStoring = true
     worker.objects.values.put(ref, sizeBytes, task.attempt, (stored) => {
+      task.isStoring = false
       if (typeof stored !== 'string') return end(stored)
       // No room: that is an error of the generator.
       worker.world.count('item refused')

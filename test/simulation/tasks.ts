@@ -77,6 +77,12 @@ export interface PushedTask extends QueuedTask {
   readonly children: number[]
   over: boolean
   waits: number
+  /** Its owner was sent something about it. */
+  told: boolean
+  /** An item that it made is on its way into a store: it ends after that. */
+  isStoring: boolean
+  /** Refs came with its arguments. */
+  readonly borrows: boolean
 }
 
 export const refKey = ([owner, number]: RefTuple): string => `${owner}:${number}`

@@ -30,9 +30,11 @@ export class VirtualClock implements Clock {
     return { cancel: () => void (event.action = undefined) }
   }
 
-  /** Lets the next event happen; false when there is none. */
-  step(): boolean {
-    for (let event = this.#pop(); event !== undefined; event = this.#pop()) {
+  /** Lets the next event happen; false when there is none by then. */
+  step(untilMs: number = Infinity): boolean {
+    for (let event = this.#heap[0]; event !== undefined; event = this.#heap[0]) {
+      if (event.action !== undefined && event.atMs > untilMs) return false
+      this.#pop()
       if (event.action === undefined) continue
       this.#now = event.atMs
       this.count++

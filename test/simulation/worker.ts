@@ -3,8 +3,9 @@ import { objectKey, type NodeId, type ProcessId } from '../../runtime/base/ids.t
 import { randomInteger } from '../../runtime/base/random.ts'
 import type { PullReport } from '../../runtime/objects/pull-failures.ts'
 import type { Peer } from '../../runtime/owner/reference-types.ts'
-import type { RefTuple } from '../../runtime/protocol/messages.ts'
+import { type Message, MessageType, type RefTuple } from '../../runtime/protocol/messages.ts'
 import { ExecutorState } from '../../runtime/worker/executor-state.ts'
+import { answerOf, WorkerAnswers } from './left-answers.ts'
 import type { Endpoint } from './network.ts'
 import type { SimNode } from './node.ts'
 import { type Answer, SimOwner } from './owner.ts'
@@ -40,6 +41,7 @@ export class SimWorker implements Endpoint {
   readonly executor: ExecutorState<PushedTask>
   readonly objects: SimOwner
   readonly streams: WorkerStreams
+  readonly answers: WorkerAnswers
   /** Refs that outlived their tasks. */
   readonly kept: RefTuple[] = []
   readonly running: Set<PushedTask> = new Set<PushedTask>()
@@ -53,6 +55,7 @@ export class SimWorker implements Endpoint {
     this.id = id
     this.nodeId = node
     this.objects = new SimOwner(world, this, id)
+    this.answers = new WorkerAnswers(this)
     const page = world.pageOf(id)
     this.streams = new WorkerStreams({
       worker: this,
@@ -83,7 +86,7 @@ export class SimWorker implements Endpoint {
             this.#loaded.add(this.#functionOf(task))
             this.executor.loaded(task.epoch)
           }),
-        rest: () => {},
+        rest: () => this.answers.rests(),
       },
       (epoch, sequence) => page.start(epoch, sequence),
     )
@@ -97,6 +100,11 @@ export class SimWorker implements Endpoint {
   leaseStart(epoch: number, job: ProcessId, others: readonly number[]): void {
     this.objects.job = job
     this.executor.openLine(epoch, others)
+    for (const known of this.#owners.keys()) {
+      if (this.executor.hasLine(known)) continue
+      this.#owners.delete(known)
+      this.answers.over(known)
+    }
   }
 
   push(message: PushMessage): void {
@@ -105,7 +113,15 @@ export class SimWorker implements Endpoint {
     this.objects.job = message.job
     const { owner, ...rest } = message
     if (rest.call.behaviour.items !== undefined) this.streams.opened(rest.epoch, rest.sequence)
-    const own = { state: 'waiting', local: this.#nextLocal++, aborted: false, over: false, waits: 0 } as const
+    const own = {
+      state: 'waiting',
+      local: this.#nextLocal++,
+      aborted: false,
+      over: false,
+      waits: 0,
+      told: false,
+      isStoring: false,
+    } as const
     this.executor.push({
       ...rest,
       ...own,
@@ -114,6 +130,7 @@ export class SimWorker implements Endpoint {
       children: [],
       readings: [],
       reports: new Map(),
+      borrows: rest.call.contained.length + rest.inside.length > 0,
     })
   }
 
@@ -123,7 +140,11 @@ export class SimWorker implements Endpoint {
       task.aborted = true
       if (recursive) for (const child of task.children) this.objects.submit.cancel(child, 'its caller', false, true)
       if (!task.call.behaviour.heedsAbort) continue
-      this.after(this.world.random.next() * 3, 'aborted', () => this.#end(task, 'cancelled'))
+      const end = (): void => {
+        if (task.isStoring) this.after(1, 'aborted', end)
+        else this.#end(task, 'cancelled')
+      }
+      this.after(this.world.random.next() * 3, 'aborted', end)
     }
   }
 
@@ -186,6 +207,7 @@ export class SimWorker implements Endpoint {
   #run(task: PushedTask): void {
     const { call, inside, owner, number, attempt } = task
     this.world.note(this, `starts ${number}/${attempt} of ${owner} as ${task.epoch}.${task.sequence}`)
+    this.answers.works()
     this.running.add(task)
     for (const ref of [...call.contained, ...inside]) {
       this.objects.refs.decodeInTask(ref, task.local)
@@ -255,6 +277,7 @@ export class SimWorker implements Endpoint {
 
   #blocked(task: PushedTask): void {
     if (task.state !== 'running') return
+    task.told = true
     this.#tell(task.epoch, 'blocked', (owner, index) => owner.submit.blocked(index))
     this.#tellNode('blocked', (node) => node.blocked(this.id, task.epoch, true))
     this.executor.blocked(task)
@@ -286,6 +309,8 @@ export class SimWorker implements Endpoint {
 
   #end(task: PushedTask, origin: Answer['origin']): void {
     if (task.over) return
+    // It may end without what it waits for.
+    this.#unblocked(task)
     task.over = true
     this.running.delete(task)
     const { behaviour, template } = task.call
@@ -328,23 +353,21 @@ export class SimWorker implements Endpoint {
   }
 
   #answer(task: PushedTask, origin: Answer['origin'], results: Answer['results']): void {
-    const to = this.#owners.get(task.epoch)
-    if (to === undefined) this.objects.refs.leaveTask(task.local)
-    else {
-      const contained = results.flatMap(({ refs }) => refs)
-      const { borrowed, ackId } = this.objects.refs.reply(task.local, to.owner, contained)
-      for (const ref of [...contained, ...borrowed]) this.world.checks.held(ref, to.owner.process)
-      const { epoch, sequence, attempt } = task
-      const worker = { process: this.id, node: this.nodeId }
-      const runMicros = Math.round(task.call.behaviour.durationMs * 1000)
+    const owner = this.#owners.get(task.epoch)?.owner
+    const { epoch, sequence, number, attempt, reports } = task
+    const worker = { process: this.id, node: this.nodeId }
+    const runMicros = Math.round(task.call.behaviour.durationMs * 1000)
+    this.answers.answer(task, owner, [origin, runMicros], results, (message) => {
+      const { process } = owner as Peer
       const what = origin === 'arguments' ? 'unread' : 'answer'
-      this.world.network.send<OwnerProcess>(this, to.owner.process, what, (owner, link) =>
-        owner.objects.answered(
-          { worker, epoch, sequence, attempt, runMicros, origin, results, borrowed, ackId, reports: task.reports },
-          link,
-        ),
-      )
-    }
+      const [borrowed, ackId] = lentIn(message)
+      for (const ref of [...results.flatMap(({ refs }) => refs), ...borrowed]) this.world.checks.held(ref, process)
+      const answer: Answer =
+        message[0] === MessageType.done
+          ? answerOf(worker, message)
+          : { worker, epoch, sequence, number, attempt, runMicros, origin, results, borrowed, ackId, reports }
+      this.world.network.send<OwnerProcess>(this, process, what, (to, link) => to.objects.answered(answer, link))
+    })
     for (const reading of task.readings.splice(0)) this.objects.values.drop(reading)
     this.#letGo(task)
     this.executor.finished(task)
@@ -366,4 +389,10 @@ export class SimWorker implements Endpoint {
   #some(refs: readonly RefTuple[]): RefTuple[] {
     return refs.filter(() => randomInteger(this.world.random, 2) === 0)
   }
+}
+
+/** The refs that an answer lends, and by what they are acknowledged. */
+function lentIn(message: Message): readonly [readonly RefTuple[], number] {
+  if (message[0] === MessageType.doneMany) return [message[5], message[6]]
+  return message[0] === MessageType.failed ? [message[6], 0] : [[], 0]
 }

@@ -33,8 +33,9 @@ export class Workload {
   /** A driver does one thing. */
   step(driver: SimDriver): void {
     const { objects, handles } = driver
-    const { loses } = objects.world.options
+    const { loses, rings } = objects.world.options
     if (loses && this.#random.next() < 0.3 && this.#crowd(driver)) return
+    if (rings && this.#random.next() < 0.3) return this.#queue(driver)
     const roll = this.#random.next()
     if (roll < 0.45) this.#burst(driver)
     else if (roll < 0.55) driver.keep(objects.put(this.#some(handles, 2), this.#bytes(0.5)))
@@ -62,6 +63,27 @@ export class Workload {
     for (let i = 0; i < count; i++) {
       const call = this.#call(objects, template, 0, this.#some(handles, 2), this.#some(handles, 2))
       for (const ref of objects.start(call)) driver.keep(ref)
+    }
+  }
+
+  /** Far more short calls than workers take at once: what they answer is no news. */
+  #queue(driver: SimDriver): void {
+    const { objects } = driver
+    const random = this.#random
+    const options = { maxRetries: pick(random, [0, 3]), retryExceptions: false, timeoutMs: 0, numReturns: 1 }
+    const template = objects.template('task', pick(random, [sizes[0], sizes[2]]) as ResourceUnits, options)
+    const usualMs = pick(random, [0.05, 0.3, 2])
+    const isRare = (): boolean => random.next() < 0.03
+    for (let left = 20 + randomInteger(random, 100); left > 0; left--) {
+      const behaviour = {
+        ...{ durationMs: usualMs * (isRare() ? 20 : 0.5 + random.next()), children: isRare() ? 1 : 0 },
+        ...{ awaitsChildren: true, getsRefs: false, returnsRefs: false, keepsRefs: false },
+        ...{ throws: isRare() ? 1 : 0, heedsAbort: true, resultBytes: isRare() ? 200_000 : 0 },
+      }
+      for (const ref of objects.start({ template, behaviour, awaited: [], contained: [], depth: 1 })) {
+        if (random.next() < 0.3) driver.keep(ref)
+        else objects.release(ref)
+      }
     }
   }
 

@@ -18,6 +18,7 @@ import { Checks, demand, Violation } from './checks.ts'
 import { SimDriver } from './driver.ts'
 import { killNode, scheduleFaults } from './faults.ts'
 import { SimHead, silentMs } from './head.ts'
+import { SharedRings } from './left-answers.ts'
 import { type Endpoint, Network } from './network.ts'
 import { Losses } from './losses.ts'
 import { SimNode } from './node.ts'
@@ -48,6 +49,8 @@ export interface WorldOptions {
   readonly locates: boolean
   /** Whether values are lost often that many read at once: memory is short, disks are bad, and reports come late. */
   readonly loses: boolean
+  /** Whether workers leave answers in memory that they share with owners, and many short tasks are called. */
+  readonly rings: boolean
 }
 
 /** How likely a bulk channel breaks at a chunk, where they break at all: seldom, and in one history of five often. */
@@ -55,6 +58,9 @@ const breaksOf = (draw: number): number => (draw < 0.8 ? draw * 0.1 : 0.2 + (dra
 
 type Page = ReturnType<typeof claimWords>
 type Link = Parameters<Network['cut']>[0]
+
+/** How long a process may be held up in the middle of something, in milliseconds: nobody is taken for dead by that. */
+const heldUpMs = 20
 
 /** Events after which a history that has not come to rest is stuck in a loop. */
 const mostEvents = 200_000
@@ -76,6 +82,7 @@ export class World {
   readonly counts: Map<string, number> = new Map<string, number>()
   readonly #trace: string[] = []
   readonly channels: Set<SimChannel> = new Set<SimChannel>()
+  readonly rings: SharedRings
   readonly losses: Losses = new Losses(this)
   readonly walls: Walls
   #inBackground = 0
@@ -87,12 +94,16 @@ export class World {
     this.seed = seed
     this.random = seededRandom(seed)
     const { random } = this
-    // By a draw of its own, as `locates`.
+    // By draws of their own, as `locates`.
+    const rings = seededRandom(seed ^ 0xa115).next()
     const loses = seededRandom(seed ^ 0xd15c).next() < 0.1
     const bad = { arenaBytes: 6 * 1024 * 1024, damages: 0.5 }
     this.options = {
       // What time takes back is to be taken back often, however long the queue is.
-      submit: { requestsPerClass: 1 + randomInteger(random, 8), cancelGraceMs: 50, overdueInQueueMicros: 10_000 },
+      submit: {
+        ...{ requestsPerClass: 1 + randomInteger(random, 8), cancelGraceMs: 50, overdueInQueueMicros: 10_000 },
+        ...(rings < 0.25 && { answerLookMicros: 300 * 10 ** (8 * rings) }),
+      },
       leases: {
         extraWorkersPerCpu: randomInteger(random, 3),
         prestart: randomInteger(random, 2),
@@ -105,13 +116,15 @@ export class World {
       diskFails: random.next() < 0.2 ? 0.3 : 0,
       damages: random.next() < 0.2 ? 0.3 : 0,
       channelBreaks: random.next() < 0.5 ? breaksOf(random.next()) : 0,
-      sharing: random.next() < 0.5,
+      sharing: random.next() < 0.5 || rings < 0.25,
       specs: random.next() < 0.3 ? 3 : 1_000,
       // By a draw of its own, so that the other histories are as they were without.
       locates: seededRandom(seed ^ 0x10ca7e).next() < 0.4,
       ...(loses ? bad : {}),
       loses,
+      rings: rings < 0.25,
     }
+    this.rings = new SharedRings(this)
     this.network = new Network({
       ...{ clock: this.clock, random, trouble: new Trouble(seed, loses ? 0.5 : 0) },
       happened: (where, what) => this.#happened(where, what),
@@ -189,7 +202,8 @@ export class World {
 
   pageOf(worker: ProcessId): Page {
     let page = this.pages.get(worker)
-    if (page === undefined) this.pages.set(worker, (page = claimWords()))
+    if (page === undefined)
+      this.pages.set(worker, (page = this.options.rings ? claimWords(undefined, this.rings.access) : claimWords()))
     return page
   }
 
@@ -385,6 +399,12 @@ export class World {
   background(what: Promise<unknown>): void {
     this.#inBackground++
     what.catch((error: unknown) => (this.#failure ??= error as Error)).finally(() => this.#inBackground--)
+  }
+
+  /** What happens while a process is held up; nothing, where promises are to settle first. */
+  stepsBetween(count: number): void {
+    const untilMs = this.clock.now() + heldUpMs
+    for (let left = count; left > 0 && this.#inBackground === 0; left--) if (!this.clock.step(untilMs)) return
   }
 
   async #untilQuiet(why: string): Promise<void> {
