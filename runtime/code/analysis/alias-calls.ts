@@ -1,5 +1,7 @@
 /** Calls in a function's text: what is passed where, and what comes back; part of the walk of `alias-walk.ts`. */
 import type { AnyNode, Node } from 'acorn'
+import { isStandardGlobal } from '../standard-globals.ts'
+import { withGiven } from './instances.ts'
 import { changesReceiver, resultOf } from './known-methods.ts'
 import { memberName } from './member-name.ts'
 import { holding, nothing, reach, union, type Value } from './sources.ts'
@@ -47,6 +49,8 @@ export function evaluateCall(walk: Walker, node: CallNode, frame: Frame): Value 
     isNew,
     receiver: [...receiver.is],
     args: args.map(reach),
+    held: args.map(({ holds }) => [...holds]),
+    toTheEnd: walk.toTheEnd.has(node.end),
     target: [...(args[0] ?? nothing).is],
     callback: callbacks.size > 0,
     local: value.functions.size > 0,
@@ -67,7 +71,7 @@ function evaluateCallee(walk: Walker, node: AnyNode, frame: Frame): Callee {
   const receiver = walk.evaluate(inner.object, frame)
   if (inner.computed) walk.evaluate(inner.property, frame)
   const name = memberName(inner)
-  const value = walk.part(receiver, name ?? '*')
+  const value = withGiven(walk.part(receiver, name ?? '*'), inner.object, name ?? '*', frame.ofClass)
   return { value, receiver, name: name ?? 'a method', isMember: true }
 }
 
@@ -100,22 +104,50 @@ const keepsArguments: ReadonlySet<string> = new Set([
   'entries',
   'fromEntries',
 ])
+/** Methods of `Object` and `Map` whose result holds the elements of what they were given. */
+const keepsElements: ReadonlySet<string> = new Set(['values', 'groupBy', 'getOwnPropertyDescriptors'])
+
+/** `Object` of `Object.values(x)`: what it makes has none of its own methods. */
+function isGlobalClass({ is, holds }: Value): boolean {
+  const [source] = is
+  if (source === undefined || is.size > 1 || holds.size > 0) return false
+  return source.path.length === 0 && /^[A-Z]/.test(source.root) && isStandardGlobal(source.root)
+}
+
+/** What a view of memory is made by, of an `ArrayBuffer`; of anything else it is a copy. */
+function isView(name: string): boolean {
+  return name === 'DataView' || name.endsWith('Array')
+}
+
+/** To change the view is to change the memory. */
+function memoryOf(walk: Walker, value: Value, step: '@buffer' | '@slice'): Value {
+  return value.is.size === 0 ? nothing : { ...nothing, is: walk.sources.steps(value.is, step) }
+}
 
 function resultValue(walk: Walker, call: Callee, args: readonly Value[], node: CallNode): Value {
   const { receiver, name, isMember } = call
+  const found = isGlobalClass(receiver) ? nothing : walk.part(receiver, '*')
   const passed: Value = { ...union(args), functions: new Set<Node>() }
-  if (node.type === 'NewExpression') return holding([passed])
+  if (node.type === 'NewExpression')
+    return isView(name) ? union([holding([passed]), memoryOf(walk, passed, '@buffer')]) : holding([passed])
   // What a function that is not written here returns is looked up when it is known which one it is.
   const called: Value = { is: new Set([walk.sources.of(`#${node.end}`)]), holds: new Set(), functions: new Set() }
   switch (isMember ? resultOf(name) : 'unknown') {
     case 'primitive':
       return nothing
     case 'new': {
-      const kept = keepsArguments.has(name) ? [passed, walk.part(passed, '*')] : []
-      return union([called, holding([walk.part(receiver, '*'), ...kept])])
+      const inside = keepsArguments.has(name) || keepsElements.has(name) ? walk.part(passed, '*') : nothing
+      const kept = keepsArguments.has(name) ? [passed, inside] : [inside]
+      const memory =
+        name === 'slice'
+          ? memoryOf(walk, receiver, '@slice')
+          : name === 'from'
+            ? memoryOf(walk, passed, '@buffer')
+            : nothing
+      return union([called, memory, holding([found, ...kept])])
     }
     case 'element':
-      return union([called, walk.part(receiver, '*'), name.startsWith('reduce') ? passed : nothing])
+      return union([called, found, name.startsWith('reduce') ? passed : nothing])
     case 'self':
       return union([called, receiver])
     case 'unknown':

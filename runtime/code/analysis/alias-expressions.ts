@@ -3,6 +3,7 @@ import type { AnyNode } from 'acorn'
 import { childNodes } from '../scope.ts'
 import { evaluateCall } from './alias-calls.ts'
 import { findBinding } from './bindings.ts'
+import { withGiven } from './instances.ts'
 import { memberName } from './member-name.ts'
 import { either, holding, nothing, union, type Value } from './sources.ts'
 import type { Frame, Walker } from './walker.ts'
@@ -15,9 +16,10 @@ export function evaluateExpression(walk: Walker, node: AnyNode, frame: Frame): V
     case 'Super':
       return frame.self
     case 'Literal':
-    case 'MetaProperty':
     case 'TemplateElement':
       return nothing
+    case 'MetaProperty':
+      return frame.ofClass?.value ?? nothing
     case 'FunctionExpression':
     case 'ArrowFunctionExpression':
       return walk.define(node, frame, nothing)
@@ -79,7 +81,10 @@ function nameValue(walk: Walker, node: Extract<AnyNode, { type: 'Identifier' }>,
 function memberValue(walk: Walker, node: Extract<AnyNode, { type: 'MemberExpression' }>, frame: Frame): Value {
   const object = walk.evaluate(node.object, frame)
   if (node.computed) walk.evaluate(node.property, frame)
-  return walk.part(object, memberName(node) ?? '*')
+  const name = memberName(node)
+  // Of something new it is a number.
+  if (name === 'length') return object.is.size === 0 ? nothing : walk.part({ ...nothing, is: object.is }, name)
+  return withGiven(walk.part(object, name ?? '*'), node.object, name ?? '*', frame.ofClass)
 }
 
 function assignment(walk: Walker, node: Extract<AnyNode, { type: 'AssignmentExpression' }>, frame: Frame): Value {

@@ -8,9 +8,11 @@ import { addLexicalNames, addPatternNames, addVarNames, childNodes } from '../sc
 import type { FunctionRoot } from '../parse-function.ts'
 import { evaluateExpression } from './alias-expressions.ts'
 import { BindingTable, findBinding, type Binding, type Bindings } from './bindings.ts'
+import { fieldName, Instances } from './instances.ts'
 import { memberName } from './member-name.ts'
 import { holding, nothing, reach, Sources, union, type Source, type Value } from './sources.ts'
 import type { BehaviourEvent, Frame, Walker } from './walker.ts'
+import { callsToTheEnd } from './whole-loops.ts'
 
 export interface Behaviour {
   readonly events: readonly BehaviourEvent[]
@@ -24,7 +26,7 @@ export interface Behaviour {
 const maxRounds = 12
 
 export function walkFunction(root: FunctionRoot | Class, strict: boolean): Behaviour {
-  const walk = new AliasWalk(strict)
+  const walk = new AliasWalk(root, strict)
   let rounds = 0
   try {
     do walk.round(root)
@@ -36,6 +38,9 @@ export function walkFunction(root: FunctionRoot | Class, strict: boolean): Behav
   return { events: walk.events, returned: [...walk.returned], isWhole: true }
 }
 
+/** Arguments that `arguments` and a rest parameter are taken to hold, where the parameters are fewer. */
+const mostGiven = 8
+
 /** Values that a walk gives to names, each counted with all that it may be: some tenths of a second. */
 const maxGiven = 200_000
 /** Made when it is thrown: an error that stays holds the frames of its stack, and with them the arguments of a task. */
@@ -46,11 +51,14 @@ class AliasWalk implements Walker {
   readonly table: BindingTable = new BindingTable()
   readonly events: BehaviourEvent[] = []
   readonly returned: Set<Source> = new Set()
+  readonly toTheEnd: ReadonlySet<number>
   readonly #strict: boolean
   readonly #returns = new Map<Node, Binding>()
+  readonly #instances: Instances = new Instances(this.table)
   #left = maxGiven
 
-  constructor(strict: boolean) {
+  constructor(root: FunctionRoot | Class, strict: boolean) {
+    this.toTheEnd = callsToTheEnd(root as AnyNode)
     this.#strict = strict
   }
 
@@ -65,7 +73,7 @@ class AliasWalk implements Walker {
       return
     }
     const fn = root as FunctionRoot
-    const args = fn.params.map((_, index) => this.#from(`@${index}`))
+    const args = this.#arguments(fn)
     this.#enter(fn, frame, self, true)
     this.#bindParameters(fn, args, nothing)
   }
@@ -85,7 +93,8 @@ class AliasWalk implements Walker {
     const functions = new Set<Node>()
     const own = isRoot ? this.#from('@class') : nothing
     if (node.id) this.table.add(scope.names.get(node.id.name) as Binding, own)
-    const inside: Frame = { ...frame, scope, returns: this.#returnsOf(node) }
+    const ofClass = this.#instances.of(node, own)
+    const inside: Frame = { ...frame, scope, returns: this.#returnsOf(node), ofClass }
     if (node.superClass) this.evaluate(node.superClass, inside)
     for (const member of node.body.body) {
       if (member.type === 'StaticBlock') {
@@ -101,7 +110,12 @@ class AliasWalk implements Walker {
       if (member.type === 'MethodDefinition') {
         this.#enter(member.value, inside, memberSelf, false)
         functions.add(member.value)
-      } else if (member.value) this.evaluate(member.value, { ...inside, self: memberSelf })
+        if (isRoot && member.kind === 'constructor')
+          this.#bindParameters(member.value, this.#arguments(member.value), nothing)
+      } else if (member.value) {
+        const value = this.evaluate(member.value, { ...inside, self: memberSelf })
+        if (!member.static) this.#instances.give(ofClass, fieldName(member), value)
+      }
     }
     return { is: new Set(), holds: new Set(), functions }
   }
@@ -173,6 +187,8 @@ class AliasWalk implements Walker {
         const target = this.evaluate(pattern.object, frame)
         if (pattern.computed) this.evaluate(pattern.property, frame)
         const name = memberName(pattern)
+        if (pattern.object.type === 'ThisExpression' && frame.ofClass)
+          this.#instances.give(frame.ofClass, name ?? '*', value)
         return this.changed(
           target,
           name === undefined ? 'assigns an element' : `assigns .${name}`,
@@ -231,6 +247,10 @@ class AliasWalk implements Walker {
     if (binding !== undefined) this.table.add(binding, value)
   }
 
+  #arguments({ params }: FunctionNode): Value[] {
+    return Array.from({ length: Math.max(params.length, mostGiven) }, (_, index) => this.#from(`@${index}`))
+  }
+
   #assignName(node: Extract<AnyNode, { type: 'Identifier' }>, value: Value, { scope }: Frame): void {
     this.#left -= 1 + value.is.size + value.holds.size + value.functions.size
     if (this.#left < 0) throw new TooLarge('the text is too large')
@@ -287,10 +307,11 @@ class AliasWalk implements Walker {
   #enter(node: FunctionNode, outer: Frame, self: Value, isRoot: boolean): void {
     const scope = this.#scopeOf(node, outer.scope)
     const returns = isRoot ? undefined : this.#returnsOf(node)
-    const frame: Frame = { scope, self, returns }
+    const frame: Frame = { scope, self, returns, ofClass: outer.ofClass }
     const own = scope.names.get(node.id?.name ?? '')
+    // By its own name the analysed function reaches itself, and what is kept on it.
     if (own !== undefined && node.type === 'FunctionExpression')
-      this.table.add(own, { is: new Set(), holds: new Set(), functions: new Set([node]) })
+      this.table.add(own, { ...(isRoot ? this.#from('@class') : nothing), functions: new Set([node]) })
     for (const param of node.params) this.assign(param, nothing, frame, true)
     if (node.body.type === 'BlockStatement') {
       for (const statement of node.body.body) this.visit(statement, frame)

@@ -1,6 +1,7 @@
 /**
  * What this program has added to built-in classes, replaced there or deleted: `BigInt.prototype.toJSON`, a method of all
- * arrays, `size` of Map, `parseInt` itself. Workers have Node's own. Looking takes some 50 µs.
+ * arrays, `size` of Map, `parseInt` itself. Workers have Node's own, and the time zone that this
+ * process had when they were started. Looking takes some 50 µs.
  */
 import { types } from 'node:util'
 import vm from 'node:vm'
@@ -21,6 +22,22 @@ interface Holder {
   readonly isOpen: boolean
 }
 
+/** In the names of what depends on the time zone: `getHours`, `toLocaleString`, `new Date(2000, 0)`. */
+const local: readonly string[] = [
+  'Date',
+  'Day',
+  'Hours',
+  'Minutes',
+  'Month',
+  'Year',
+  'Time',
+  'Timezone',
+  'toLocale',
+  'Intl',
+]
+/** When this was loaded, which is when functions are first looked into. */
+const firstZone = process.env['TZ']
+
 let holders: readonly Holder[] | undefined
 
 /** By the name of the member; '' for what may be called without being named. */
@@ -28,6 +45,7 @@ export function changedBuiltIns(): ReadonlyMap<string, string> {
   const changed = new Map<string, string>()
   holders ??= readHolders()
   for (const holder of holders) look(holder, changed)
+  if (process.env['TZ'] !== firstZone) for (const name of local) changed.set(name, 'the time zone')
   return changed
 }
 

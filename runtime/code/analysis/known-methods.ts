@@ -12,10 +12,10 @@ const changing: ReadonlySet<string> = words(`push pop shift unshift splice sort 
   setUTCMilliseconds setUTCMinutes setUTCMonth setUTCSeconds setInt8 setUint8 setInt16 setUint16 setInt32 setUint32
   setFloat16 setFloat32 setFloat64 setBigInt64 setBigUint64 getOrInsert getOrInsertComputed compile`)
 
-/** Change the first argument: of Object, Reflect and Atomics. */
+/** Change the first argument: of Object, Reflect, Atomics and crypto. */
 const changingArgument: ReadonlySet<string> = words(`assign defineProperty defineProperties setPrototypeOf freeze seal
   preventExtensions deleteProperty set add and compareExchange exchange or store sub xor getRandomValues
-  randomFillSync`)
+  randomFill randomFillSync`)
 
 /** Answer with a number, a text, a truth: nothing that leads back to what they were called on. */
 const primitive: ReadonlySet<string> = words(`join includes indexOf lastIndexOf some every has toString toLocaleString
@@ -29,7 +29,7 @@ const primitive: ReadonlySet<string> = words(`join includes indexOf lastIndexOf 
 
 /** Answer with something new that holds what was in what they were called on. */
 const gathering: ReadonlySet<string> =
-  words(`slice map filter concat flat flatMap toSorted toReversed toSpliced with entries
+  words(`[Symbol.iterator] slice map filter concat flat flatMap toSorted toReversed toSpliced with entries
   keys values fromEntries from of groupBy exec getOwnPropertyNames getOwnPropertyDescriptors ownKeys parse
   structuredClone union intersection difference symmetricDifference`)
 
@@ -41,8 +41,12 @@ const returningSelf: ReadonlySet<string> = words('sort reverse fill copyWithin s
 
 export type MethodResult = 'primitive' | 'new' | 'element' | 'self' | 'unknown'
 
+/** Of a `Buffer`, and those that fill a `Uint8Array`. */
+const writing =
+  /^(write(Big|U?[Ii]nt|Float|Double)|swap\d|setFrom(Base64|Hex)$|(ascii|base64|base64url|hex|latin1|ucs2|utf8)Write$)/
+
 export function changesReceiver(name: string): boolean {
-  return changing.has(name)
+  return changing.has(name) || writing.test(name)
 }
 
 export function changesFirstArgument(name: string): boolean {
@@ -60,5 +64,5 @@ export function resultOf(name: string): MethodResult {
 
 /** It neither changes what it is called on nor keeps its arguments. */
 export function isHarmless(name: string): boolean {
-  return !changing.has(name) && (resultOf(name) !== 'unknown' || ['then', 'catch', 'finally'].includes(name))
+  return !changesReceiver(name) && (resultOf(name) !== 'unknown' || ['then', 'catch', 'finally'].includes(name))
 }

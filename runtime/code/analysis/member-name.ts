@@ -1,8 +1,20 @@
-import type { MemberExpression } from 'acorn'
+import type { AnyNode, MemberExpression } from 'acorn'
 
 /** The name of the property, where it is written out. */
 export function memberName(node: MemberExpression): string | undefined {
   const { property } = node
   if (!node.computed) return property.type === 'Identifier' ? property.name : undefined
-  return property.type === 'Literal' && typeof property.value === 'string' ? property.value : undefined
+  if (property.type === 'Literal' && typeof property.value === 'string') return property.value
+  return isSymbolIterator(property) ? '[Symbol.iterator]' : undefined
+}
+
+function isSymbolIterator(node: AnyNode): boolean {
+  if (node.type !== 'MemberExpression' || node.computed) return false
+  const { object, property } = node
+  return (
+    object.type === 'Identifier' &&
+    object.name === 'Symbol' &&
+    property.type === 'Identifier' &&
+    property.name === 'iterator'
+  )
 }

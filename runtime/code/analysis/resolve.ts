@@ -7,6 +7,8 @@ export interface Resolved {
   readonly values: ReadonlySet<unknown>
   /** It may be something else that the caller shares, too. */
   readonly unknown: boolean
+  /** What is held by something new among the values: it may stand at any step of that. */
+  readonly held?: ReadonlySet<unknown> | undefined
   /** As the caller names it, where it is an argument or `this` of a function that is called. */
   readonly name?: string | undefined
 }
@@ -40,9 +42,23 @@ export function resolve({ root, path }: Source, environment: Environment): Resol
 }
 
 export function resolveAll(sources: readonly Source[], environment: Environment): Resolved {
-  const all = sources.map((source) => resolve(source, environment))
-  if (all.length === 1) return all[0] as Resolved
-  return { values: new Set(all.flatMap(({ values }) => [...values])), unknown: all.some((one) => one.unknown) }
+  return merge(sources.map((source) => resolve(source, environment)))
+}
+
+export function merge(all: readonly Resolved[]): Resolved {
+  if (all.length < 2) return all[0] ?? own
+  const held = all.flatMap((one) => [...(one.held ?? [])])
+  return {
+    values: new Set(all.flatMap(({ values }) => [...values])),
+    unknown: all.some((one) => one.unknown),
+    ...(held.length > 0 && { held: new Set(held) }),
+  }
+}
+
+/** The same, where something new among it holds `inside`. */
+export function withHeld(value: Resolved, inside: Resolved): Resolved {
+  if (inside.values.size === 0) return value
+  return { ...value, held: new Set([...(value.held ?? []), ...inside.values]) }
 }
 
 /** Whether two sides could both see a change of it. */
@@ -59,11 +75,11 @@ function rootOf(root: string, environment: Environment): Resolved {
   return found === undefined ? own : { values: new Set([found.value]), unknown: false }
 }
 
-function stepAll({ values, unknown: more }: Resolved, step: string): Resolved {
-  const out = new Set<unknown>()
+function stepAll({ values, unknown: more, held }: Resolved, step: string): Resolved {
+  const out = new Set<unknown>(held)
   let isUnknown = more
   for (const value of values) if (!take(value, step, out)) isUnknown = true
-  return { values: out, unknown: isUnknown }
+  return { values: out, unknown: isUnknown, held }
 }
 
 /** Adds what stands at `step` of a value; false where that cannot be told. */
@@ -76,6 +92,10 @@ function take(value: unknown, step: string, out: Set<unknown>): boolean {
         return takeElements(value, out)
       case '**':
         return takeBelow(value, out)
+      case '@buffer':
+        return types.isAnyArrayBuffer(value) ? out.add(value) !== undefined : true
+      case '@slice':
+        return Buffer.isBuffer(value) ? out.add(value) !== undefined : true
       default:
         return takeProperty(value, step, out)
     }

@@ -4,7 +4,9 @@ import type { Change } from './file-bindings.ts'
 import { changesFirstArgument, changesReceiver, isHarmless } from './known-methods.ts'
 import { builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
 import type { Reason, ReasonKind } from './reasons.ts'
-import { isShared, own, resolve, resolveAll, unknown, type Environment, type Resolved } from './resolve.ts'
+import { isShared, own, resolve, resolveAll, unknown, withHeld, type Environment, type Resolved } from './resolve.ts'
+import { movesPattern } from './moved-patterns.ts'
+import { unnamedMethods } from './unnamed-methods.ts'
 import type { Source } from './sources.ts'
 import type { BehaviourEvent, Call, Mutation } from './walker.ts'
 
@@ -104,14 +106,22 @@ export class Scene {
         name,
       )
     }
+    this.lookUnnamed(value)
+  }
+
+  /** Into what the language may call of a value, where no text names it. */
+  lookUnnamed(value: unknown): void {
+    const self = { values: new Set([value]), unknown: false }
+    for (const method of unnamedMethods(value)) this.#judge.look(method, [], self, method.name)
   }
 
   #mutation({ sources, certain, how }: Mutation, line: number): void {
     for (const source of sources) {
-      const { values, unknown: more } = resolve(source, this.#environment)
+      const { values, unknown: more, held } = resolve(source, this.#environment)
       const shared = [...values].some(isShared)
       if (!shared && !more) continue
-      const certainly = certain && shared && !more && source.root !== '@this'
+      const isOwn = source.root === '@this' || (source.root === '@class' && !isClass(this.#fn))
+      const certainly = certain && shared && !more && held === undefined && !isOwn
       const what = this.#describe(source)
       const message = `it ${how} of ${what} (line ${line}), which would only change in the worker`
       this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#variableOf(source))
@@ -158,7 +168,7 @@ export class Scene {
     if (name !== undefined) return `'${name}'`
     const { root } = source
     if (root.startsWith('#')) return `what a call returns${wayOf(source)}`
-    if (root === '@class') return 'its own class'
+    if (root === '@class') return `${isClass(this.#fn) ? 'its own class' : 'itself'}${wayOf(source)}`
     return root === '@this' ? `'this${wayOf(source)}'` : `argument ${Number(root.slice(1)) + 1}`
   }
 
@@ -168,13 +178,24 @@ export class Scene {
 
   #call(call: Call, line: number): void {
     const receiver = this.#named(call.receiver)
-    const args = call.args.map((sources) => this.#named(sources))
+    const args = call.args.map((sources, index) =>
+      withHeld(this.#named(sources), resolveAll(call.held[index] ?? [], this.#environment)),
+    )
     const callee = resolveAll(call.callee, this.#environment)
     if ([...receiver.values].some(isAsyncLocalStorage)) return
-    for (const value of callee.values) this.#callee(value, call, receiver, args, line)
-    if (call.callee.length > 0 && callee.values.size > 0 && !callee.unknown) return
+    if (movesPattern(call, receiver, args)) this.#movedPattern(call, line)
+    // A call of the function itself has been followed in its text.
+    for (const value of callee.values)
+      if (value !== this.#fn || !call.local) this.#callee(value, call, receiver, args, line)
+    if ([...callee.values].some((value) => typeof value === 'function') && !callee.unknown) return
     if (call.callee.length === 0 && call.local) return
     this.#unknownCallee(call, callee.unknown, receiver, args, line)
+  }
+
+  #movedPattern({ name, receiver, args }: Call, line: number): void {
+    const pattern = name === 'exec' || name === 'test' ? receiver : (args[0] ?? [])
+    const message = `it calls ${name}() with ${this.#describeAll(pattern)} (line ${line}), which goes on where the call before has ended`
+    this.#add('change', 'maybe', message, line, this.#variableOf(pattern[0]))
   }
 
   #unknownCallee(call: Call, isShown: boolean, receiver: Resolved, args: readonly Resolved[], line: number): void {
@@ -217,7 +238,11 @@ export class Scene {
     if (intrinsic !== undefined) return this.#intrinsic(intrinsic, call, receiver, args, line)
     const builtIn = builtInExport(value)
     if (builtIn !== undefined) {
-      if (computes(builtIn.module)) return this.#callbacks(args, receiver)
+      if (computes(builtIn.module)) {
+        const target = changesFirstArgument(builtIn.exportName) ? this.#named(call.target) : own
+        if (isSharedSome(target)) this.#changedBy(builtIn.exportName, call.target, target, line)
+        return this.#callbacks(args, receiver)
+      }
       return this.#add(
         'effect',
         'maybe',
@@ -276,9 +301,10 @@ export class Scene {
     const isMethod = rest[0] === 'prototype'
     if (isMethod && changesReceiver(name) && isSharedSome(receiver))
       return this.#changedBy(name, call.receiver, receiver, line)
-    if (isMethod && name === 'exec' && isSharedSome(receiver)) return
     const changesArgument =
-      !isMethod && ['Object', 'Reflect', 'Atomics', 'crypto'].includes(first) && changesFirstArgument(name)
+      path === 'Buffer.prototype.copy' ||
+      path === 'Crypto.prototype.getRandomValues' ||
+      (!isMethod && ['Object', 'Reflect', 'Atomics', 'crypto'].includes(first) && changesFirstArgument(name))
     // What a new object holds is not changed with it.
     const target = changesArgument ? this.#named(call.target) : own
     if (isSharedSome(target)) this.#changedBy(name, call.target, target, line)
@@ -302,6 +328,10 @@ export class Scene {
       }
     }
   }
+}
+
+function isClass(fn: Function): boolean {
+  return Function.prototype.toString.call(fn).startsWith('class')
 }
 
 function isSharedSome({ values, unknown: more }: Resolved): boolean {

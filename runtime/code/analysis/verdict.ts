@@ -17,7 +17,7 @@ import type { Change } from './file-bindings.ts'
 import { resultOf } from './known-methods.ts'
 import { builtInExport, globalEffect, intrinsicName } from './known-values.ts'
 import type { FunctionVerdict, Reason } from './reasons.ts'
-import { own, resolveAll, type Environment, type Resolved } from './resolve.ts'
+import { merge, own, resolveAll, withHeld, type Environment, type Resolved } from './resolve.ts'
 import { Scene, type Judgement } from './scene.ts'
 import type { Call } from './walker.ts'
 
@@ -94,6 +94,7 @@ class Judge implements Judgement {
     try {
       const scene = new Scene(this, fn, this.#environment(fn, args, self), within)
       for (const { event, line } of events) scene.judge(event, line)
+      if (within === undefined) for (const { values } of args) for (const value of values) scene.lookUnnamed(value)
     } finally {
       this.#path.pop()
     }
@@ -190,7 +191,9 @@ class Judge implements Judgement {
 
   #resultOfCall(call: Call, environment: Environment): Resolved {
     const receiver = resolveAll(call.receiver, environment)
-    const args = call.args.map((sources) => resolveAll(sources, environment))
+    const args = call.args.map((sources, index) =>
+      withHeld(resolveAll(sources, environment), resolveAll(call.held[index] ?? [], environment)),
+    )
     const callee = resolveAll(call.callee, environment)
     const results: Resolved[] = []
     for (const value of callee.values)
@@ -223,9 +226,4 @@ class Judge implements Judgement {
       this.#path.pop()
     }
   }
-}
-
-function merge(all: readonly Resolved[]): Resolved {
-  if (all.length === 0) return own
-  return { values: new Set(all.flatMap(({ values }) => [...values])), unknown: all.some((one) => one.unknown) }
 }

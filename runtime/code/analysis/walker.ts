@@ -1,6 +1,7 @@
 /** What the parts of the walk over a function's text share. */
 import type { AnyNode, Class, Function as FunctionNode, Node } from 'acorn'
 import type { Binding, Bindings, BindingTable } from './bindings.ts'
+import type { OfClass } from './instances.ts'
 import type { Source, Sources, Value } from './sources.ts'
 
 /** What the function does that may be seen from outside of it. Offsets are of the parsed text. */
@@ -35,6 +36,10 @@ export interface Call {
   readonly isNew: boolean
   readonly receiver: readonly Source[]
   readonly args: readonly (readonly Source[])[]
+  /** Of each argument, what something new holds: it may be found at any step of it. */
+  readonly held: readonly (readonly Source[])[]
+  /** A loop calls it until it answers with nothing, and is not left before. */
+  readonly toTheEnd: boolean
   /** What the first argument may be, without what it may hold. */
   readonly target: readonly Source[]
   /** A function written in the text is among the arguments. */
@@ -55,12 +60,16 @@ export interface Frame {
   readonly self: Value
   /** Collects what the function returns; undefined in the analysed function itself. */
   readonly returns: Binding | undefined
+  /** The class around it. */
+  readonly ofClass?: OfClass | undefined
 }
 
 export interface Walker {
   readonly sources: Sources
   readonly table: BindingTable
   readonly events: BehaviourEvent[]
+  /** Where the calls end that loops go on with until they answer with nothing. */
+  readonly toTheEnd: ReadonlySet<number>
   /** What the analysed function returns, throws or yields. */
   readonly returned: Set<Source>
   evaluate(node: AnyNode, frame: Frame): Value

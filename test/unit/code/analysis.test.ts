@@ -19,6 +19,7 @@ const around = `
   const even = (n) => n === 0 || odd(n - 1)
   const odd = (n) => n !== 0 && even(n - 1)
   function spoil(o) { o.x = 1 }
+  function spoilIn({ c }) { c.x = 1 }
   function pass(o) { return o }
   class Model {
     constructor() { this.w = [1, 2]; this.calls = 0 }
@@ -26,6 +27,24 @@ const around = `
     count(x) { this.calls++; return x }
   }
   const model = new Model()
+  const bytes = new Uint8Array(8)
+  const buffer = Buffer.alloc(8)
+  const pattern = /a/g
+  const sticky = /a/y
+  const counted = { n: 0, toString() { return String(++this.n) } }
+  const walked = { n: 0, [Symbol.iterator]() { return this }, next() { return { done: this.n++ > 2 } } }
+  const money = { cents: 5, toJSON() { return this.cents }, valueOf() { return this.cents } }
+  class Group { constructor() { this.items = [1] } [Symbol.iterator]() { return this.items[Symbol.iterator]() } }
+  const group = new Group()
+  class Counting { constructor(c) { c.rate++ } }
+  class Keeper { constructor(c) { this.c = c } change() { this.c.rate = 2 } }
+  class Numbered { static n = 0; constructor() { new.target.n++ } }
+  class Told { static n = 0; constructor() { this.constructor.n++ } }
+  class Stack {
+    constructor(c) { this.c = c; this.items = [] }
+    push(x) { this.items.push(x * this.c.rate) }
+    size() { return this.items.length }
+  }
   class Point {
     constructor(x, y) { this.x = x; this.y = y }
     norm() { return Math.hypot(this.x, this.y) }
@@ -65,6 +84,15 @@ const rows: Readonly<Record<'ship' | 'maybe' | 'keep', Readonly<Record<string, s
     'a helper that returns its argument': '(x) => pass(x)',
     'what is set on something new that holds a capture':
       '() => Object.keys(Object.assign({ list }, { n: Object.freeze([model]).length })).length',
+    'recursion with a callback': 'function walk(x, f) { return x < 1 ? typeof f : walk(x - 1, (y) => y) }',
+    'an instance that is given something and keeps more of its own':
+      '() => { const s = new Stack(config); s.push(1); return s.size() }',
+    'the number of its arguments': 'function (x) { return arguments.length }',
+    'a copy of numbers': '() => { const copy = new Uint8Array(bytes); copy[0] = 1; return copy.length }',
+    'a pattern, to its end':
+      '(text) => { let n = 0, found; while ((found = pattern.exec(text)) !== null) n += found.index; return n }',
+    'a pattern that is replaced with': "(text) => text.replace(pattern, 'b')",
+    'methods that no text names, and that only read': '() => [`${money}`, JSON.stringify(money), [...group]].length',
   },
   maybe: {
     'a callback that changes elements': '() => { config.nested.objects.forEach((o) => { o.a = 3 }) }',
@@ -82,8 +110,34 @@ const rows: Readonly<Record<'ship' | 'maybe' | 'keep', Readonly<Record<string, s
     'one of two': '(b) => { const t = b ? config : { rate: 1 }; t.rate = 4 }',
     'something inside something new': '() => { [config][0].rate = 5 }',
     'globals of its process': '() => { globalThis.x = 1 }',
+    'something inside something new, by the values of it': '() => { Object.values({ config })[0].rate = 5 }',
+    'something inside something new, after a spread':
+      '() => { const all = { ...{ config } }; Object.values(all)[0].n = 1 }',
+    'something inside what is awaited': 'async () => { const [c] = await Promise.all([config]); c.rate = 5 }',
+    'something inside what a helper is given': '() => { const set = ({ c }) => { c.rate = 5 }; set({ c: config }) }',
+    'something inside what another helper is given': '() => { spoilIn({ c: config }) }',
+    'memory under another view': '() => { new DataView(bytes.buffer).setInt8(0, 1) }',
+    'memory under another array': '() => { const same = new Uint8Array(bytes.buffer); same[0] = 1 }',
+    'memory under a slice': '() => { buffer.slice(0, 2)[0] = 1 }',
+    'what an instance is given': '() => { new Keeper(config).change() }',
+    'what an instance is given, of a class inside':
+      '() => { class Inner { constructor(c) { this.c = c } go() { this.c.rate = 1 } } new Inner(config).go() }',
+    'what a class counts, by its instances': '() => { new Told() }',
+    'a Buffer that is copied to': "() => { Buffer.from('a').copy(buffer) }",
+    'a property of itself': 'function count() { count.n = (count.n ?? 0) + 1; return count.n }',
+    'a pattern that goes on': '(text) => pattern.exec(text)?.index',
+    'a pattern that goes on, too': '(text) => pattern.test(text)',
+    'a pattern, not to its end':
+      '(text) => { let found; while ((found = pattern.exec(text))) if (found.index > 3) return found.index }',
+    'a sticky pattern': "(text) => String(text).replace(sticky, 'b')",
+    'a method that a template calls': '() => `${counted}`',
+    'methods that a loop calls': '() => { let n = 0; for (const x of walked) n += x; return n }',
   },
   keep: {
+    'a Buffer': '() => { buffer.writeUInt8(1, 0) }',
+    'what a constructor is given': '() => { new Counting(config) }',
+    'what a class counts, by new.target': '() => { new Numbered() }',
+    'random bytes': '() => { crypto.getRandomValues(bytes) }',
     'an assignment': '() => { factor = 2 }',
     'a property': '() => { config.rate = 3 }',
     'a method': '() => { list.push(4) }',
@@ -142,6 +196,21 @@ describe('analyse', () => {
     expect(analyse(spoil, { args: [{ n: 0 }] }).verdict).to.equal('keep')
     expect(analyse((x: unknown) => x, { args: [{ n: 0 }] }).verdict).to.equal('maybe')
     expect(analyse((x: unknown) => x, { args: ['text'] }).verdict).to.equal('ship')
+    const by = function (): void {
+      ;(arguments[0] as { n: number }).n = 1
+    }
+    expect(analyse(by, { args: [{ n: 0 }] }).verdict, 'arguments').to.equal('maybe')
+    const sums = (row: Record<string, number>): unknown => ({
+      ...row,
+      sum: Object.values(row).reduce((a, b) => a + b, 0),
+    })
+    expect(analyse(sums, { args: [{ a: 1, b: 2 }] }).verdict, 'numbers of an argument').to.equal('ship')
+    const second = (...all: { n: number }[]): void => {
+      ;(all[1] as { n: number }).n = 1
+    }
+    expect(analyse(second, { args: [1, { n: 0 }] }).verdict, 'the rest').to.equal('maybe')
+    const text = { n: 0, toString: (): string => `${++text.n}` }
+    expect(analyse((x: unknown) => `${x as string}`, { args: [text] }).verdict, 'toString').to.equal('keep')
   })
 
   it('does not look into what packages do, nor into what their functions give', () => {

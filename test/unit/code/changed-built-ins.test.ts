@@ -136,4 +136,20 @@ describe('built-ins that the program has changed', () => {
     expect((BigInt.prototype as unknown as Changeable)['toJSON']).equal(undefined)
     expect(verdict(text)).equal('ship')
   })
+
+  it('counts the time zone among them, for what depends on it', () => {
+    const hours = (at: Date): number => at.getHours()
+    const day = (at: number): string => new Date(at).toISOString()
+    const sum = (x: number): number => x + 1
+    const before = process.env['TZ']
+    changedBuiltIns()
+    process.env['TZ'] = before === 'Asia/Tokyo' ? 'UTC' : 'Asia/Tokyo'
+    try {
+      expect([verdict(hours), verdict(day), verdict(sum)]).deep.equal(['maybe', 'maybe', 'ship'])
+    } finally {
+      if (before === undefined) delete process.env['TZ']
+      else process.env['TZ'] = before
+    }
+    expect(verdict(hours)).to.equal('ship')
+  })
 })
