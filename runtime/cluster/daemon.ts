@@ -278,10 +278,10 @@ export class Daemon {
           resolve()
         },
         isFinal(error) {
-          if (!isUp()) return isRefusedForGood(error)
-          say(
-            `${error.message}; what runs here goes on, and the head is asked again at ${headUrl} until this node is stopped`,
-          )
+          if (!isUp() && isRefusedForGood(error)) return true
+          // Whoever starts this node is shown the end of its log, where that takes too long.
+          const running = `what runs here goes on, and the head is asked again at ${headUrl} until this node is stopped`
+          say(`${error.message}; ${isUp() ? running : 'it is tried again'}`)
           return false
         },
         onGiveUp: reject,

@@ -1,8 +1,9 @@
 /** Joining two connections: bytes go through undecoded, with back-pressure and half-close, until either side is gone. */
 import type { Duplex } from 'node:stream'
-import { connect as connectNet } from 'node:net'
+import { connect as connectNet, isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { afterFairly, systemClock } from '../base/clock.ts'
+import type { Timer } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import { dialTimeoutMs, lastBytesMs } from '../base/limits.ts'
 import { connectHint } from './address-error.ts'
@@ -52,6 +53,13 @@ function watch(socket: Duplex, other: Duplex): void {
   if (socket.destroyed) broken()
 }
 
+/** Where a name server is gone, the system asks the next one after five seconds: that is no fault of who is dialled. */
+const lookupMs = 15_000
+
+function isByName(address: { readonly unix: string } | { readonly url: string }): boolean {
+  return 'url' in address && isIP(new URL(address.url).hostname.replace(/^\[(.*)\]$/, '$1')) === 0
+}
+
 /** A TCP, TLS or unix connection, half-open allowed. Rejects with ConnectionLostError naming the address. */
 export async function connectTo(
   address: { readonly unix: string } | { readonly url: string },
@@ -65,8 +73,14 @@ export async function connectTo(
   const timeoutMs = options.timeoutMs ?? dialTimeoutMs
   const readyEvent = 'unix' in address || !isSecure(address.url) ? 'connect' : 'secureConnect'
   await new Promise<void>((resolve, reject) => {
-    const late = (): void => void socket.destroy(new Error(`no connection within ${timeoutMs} ms`))
-    const timer = afterFairly(systemClock, timeoutMs, late, true)
+    const endAfter = (delayMs: number, what: string): Timer =>
+      afterFairly(systemClock, delayMs, () => void socket.destroy(new Error(`${what} within ${delayMs} ms`)), true)
+    const connecting = (): Timer => endAfter(timeoutMs, 'no connection')
+    let timer = isByName(address) ? endAfter(Math.max(timeoutMs, lookupMs), 'no name server answered') : connecting()
+    socket.once('lookup', () => {
+      timer.cancel()
+      if (!socket.destroyed) timer = connecting()
+    })
     const failed = (cause: Error): void => {
       timer.cancel()
       reject(
