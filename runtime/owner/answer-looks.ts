@@ -38,6 +38,8 @@ export interface AnswerLooksPorts {
 
 interface Watched extends LeftFor {
   heardMs: number
+  /** Until then what it leaves may wait. */
+  dueMs: number
   /** `drains`: what is left there is the last, until it rests again. `ends`: its last look has begun. */
   state: 'listens' | 'drains' | 'ends'
   readonly isEarly: (epoch: number, sequence: number) => boolean
@@ -62,13 +64,14 @@ export class AnswerLooks {
     if (watched?.state !== 'listens') {
       if (!ring.listen(epoch)) return
       watched ??= {
-        ...{ ring, epoch, heardMs: this.#clock.now(), state: 'listens' },
+        ...{ ring, epoch, heardMs: this.#clock.now(), dueMs: 0, state: 'listens' },
         isEarly: (of, sequence) => of === epoch && this.#isEarly(lease, sequence),
       }
       watched.state = 'listens'
       this.#watched.set(lease, watched)
     }
-    this.#by(this.#clock.now() + mostMs)
+    watched.dueMs = this.#clock.now() + mostMs
+    this.#by(watched.dueMs)
   }
 
   /** Its answers are to be sent again, and what it has left until then is told soon. */
@@ -77,7 +80,8 @@ export class AnswerLooks {
     if (watched?.state !== 'listens') return
     watched.state = 'drains'
     watched.ring.ignore(watched.epoch)
-    this.#by(this.#clock.now())
+    watched.dueMs = this.#clock.now()
+    this.#by(watched.dueMs)
   }
 
   /**
@@ -125,9 +129,11 @@ export class AnswerLooks {
       if (this.#isGone(lease, watched)) continue
       const wasLast = watched.state === 'drains' && watched.ring.empty
       if (wasLast || startedMs - watched.heardMs > mostSilentMs) this.end(lease)
+      // Who had nothing to say did not rest anew.
+      else if (watched.dueMs <= startedMs) watched.dueMs = startedMs + idleLookMs
     }
-    // Who had nothing to say did not rest anew.
-    if (this.#watched.size > 0) this.#by(startedMs + idleLookMs)
+    if (this.#watched.size === 0) return
+    this.#by(Math.min(...Array.from(this.#watched.values(), ({ dueMs }) => dueMs)))
   }
 
   #takeAll(lease: number, watched: Watched, isEarly?: Watched['isEarly']): void {

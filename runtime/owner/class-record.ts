@@ -33,7 +33,7 @@ export interface ClassRecord {
   readonly requests: Set<number>
   /** Nobody could take a task when last asked; cleared by whatever changes that. */
   saturated: boolean
-  /** Asked again when so many are queued: portions are shares of the queue, and that may still be growing. */
+  /** Asked again when so many are queued: portions are shares of what waits, and that may still be growing. */
   askAgainAt: number
   turn: number
   /** A pinned class ends with its worker. */
@@ -50,10 +50,15 @@ export function newClassRecord(index: number, key: string, of: SchedulingClass):
   }
 }
 
-/** Nobody could take a task. */
+/** Nobody could take a task: asked again when twice as many wait, here and at workers. */
 export function saturate(record: ClassRecord): void {
   record.saturated = true
-  record.askAgainAt = 2 * record.queued
+  record.askAgainAt = record.queued + unansweredOf(record)
+}
+
+/** Tasks that wait here, and those that workers have. */
+export function unansweredOf({ queued, leases }: ClassRecord): number {
+  return leases.reduce((sum, { count }) => sum + count, queued)
 }
 
 /** So many requests may wait at once however few leases there are. */

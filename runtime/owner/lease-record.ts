@@ -45,8 +45,8 @@ export class LeaseRecord {
   expectedMicros = 0
   /** Its running task awaits a `get`. */
   blocked = false
-  /** Its answers may wait for those of other workers. */
-  rests = false
+  /** For so long its answers may wait for those of other workers, in microseconds. */
+  restMicros = 0
   /** Sequences whose recall has been asked of the node and not been answered. */
   readonly recalling: Set<number> = new Set<number>()
   /** Sequences that were told to abort, and until when each may run on. */

@@ -3,15 +3,21 @@
  * are in a hurry, and who has so many ahead that another worker takes some over. While many wait, worker and owner wake
  * up once for several tasks: at such a time all CPUs work, and each wake-up takes one from a task.
  */
-import { type ClassRecord, isLong } from './class-record.ts'
+import { type ClassRecord, isLong, unansweredOf } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import type { SubmitOptions, TaskTemplate } from './submit-types.ts'
 
 /** With less than this part of a worker's share of the queue ahead, it is sent more: half of a portion. */
 const portionsOfShare = 4
 
+/** Of shorter tasks a pipeline holds so many that its worker seldom turns to its owner, in microseconds. */
+const longMicros = 200
+
 /** Answers wait for each other where so many can come in that time. */
 const togetherAtLeast = 2
+
+/** So many times somebody who follows the queue is told of it until its end, if that is so long off. */
+const looksAtLeast = 8
 
 /** Whether a worker that has answered has so little left that it gets more: not one for one, many tasks share a frame. */
 export function hasLittle(
@@ -29,7 +35,8 @@ export function hasLittle(
  * than workers could take next, several up to what would be a worker's share of the queue where they all take the same
  * time, and up to half of it where they differ by as much as they take. So the portions are large while the queue is long,
  * and small at its end, where they even out what the tasks took (guided self-scheduling: Polychronopoulos and Kuck, 1987;
- * halves: factoring, Hummel, Schonberg and Flynn, 1992).
+ * halves: factoring, Hummel, Schonberg and Flynn, 1992). Where tasks take the same time nothing is left to even out:
+ * then it is a share of what waits at workers, too, and the last portions are as large as the first.
  */
 export function readsAhead(
   record: ClassRecord,
@@ -37,12 +44,16 @@ export function readsAhead(
   { runMicros, deviationMicros }: TaskTemplate,
   options: SubmitOptions,
 ): boolean {
-  if (runMicros > options.readAheadMicros || record.queued <= record.leases.length) return false
-  if (lease.count === 1) return true
+  const { queued, leases } = record
+  if (runMicros > options.readAheadMicros) return false
+  if (lease.count === 1) return queued > leases.length
   if (lease.count >= options.longQueueTasks || record.located.size > 0) return false
-  const shareMicros = (record.queued * runMicros) / record.leases.length
-  const portionMicros = (shareMicros * runMicros) / (runMicros + deviationMicros)
-  return lease.expectedMicros + runMicros <= Math.min(portionMicros, options.longQueueMicros)
+  const evenness = runMicros / (runMicros + deviationMicros)
+  const aheadMicros = runMicros < longMicros ? 0 : leases.reduce((sum, { expectedMicros }) => sum + expectedMicros, 0)
+  const sharedMicros = evenness * queued * runMicros + Math.max(0, 2 * evenness - 1) * aheadMicros
+  if (lease.expectedMicros + runMicros > options.longQueueMicros) return false
+  // As near to its share as it gets.
+  return lease.expectedMicros + runMicros / 2 <= sharedMicros / leases.length
 }
 
 /**
@@ -50,21 +61,28 @@ export function readsAhead(
  * 0 where they are told one by one.
  */
 export function restMicros(record: ClassRecord, lease: LeaseRecord, options: SubmitOptions): number {
-  const { queued, leases } = record
-  const { expectedMicros, headMicros, aborts } = lease
-  if (queued <= leases.length || expectedMicros < options.answerLookMicros || aborts.size > 0) return 0
-  if (headMicros * togetherAtLeast > options.answerLookMicros * leases.length) return 0
-  return Math.min(options.answerLookMicros, expectedMicros / 2)
+  const { leases } = record
+  const { expectedMicros, headMicros, count, aborts } = lease
+  if (expectedMicros < options.answerLookMicros || aborts.size > 0) return 0
+  const unanswered = unansweredOf(record)
+  if (unanswered <= 2 * leases.length) return 0
+  const leftMicros = (unanswered * expectedMicros) / (count * leases.length)
+  const lookMicros = Math.min(
+    Math.max(options.answerLookMicros, leftMicros / looksAtLeast),
+    options.mostAnswerLookMicros,
+  )
+  if (headMicros * togetherAtLeast > lookMicros * leases.length) return 0
+  return Math.min(lookMicros, expectedMicros / 2)
 }
 
-/** The lease with the most work ahead, of those that have enough of it for two workers. */
-export function mostAhead({ leases }: ClassRecord, nowMs: number, options: SubmitOptions): LeaseRecord | undefined {
-  let most: LeaseRecord | undefined
-  let mostMicros = options.takeOverMicros
-  for (const lease of leases) {
-    if (lease.count < 2 || lease.state !== 'open' || lease.recalling.size > 0) continue
-    const ahead = lease.expectedMicros - Math.min(lease.headMicros, (nowMs - lease.headSinceMs) * 1000)
-    if (ahead > mostMicros) [most, mostMicros] = [lease, ahead]
-  }
-  return most
+/** The leases that have enough work ahead for two workers, the one with the most first. */
+export function mostAhead({ leases }: ClassRecord, nowMs: number, options: SubmitOptions): LeaseRecord[] {
+  const aheadMicros = ({ expectedMicros, headMicros, headSinceMs }: LeaseRecord): number =>
+    expectedMicros - Math.min(headMicros, (nowMs - headSinceMs) * 1000)
+  return leases
+    .filter(({ count, state, recalling }) => count > 1 && state === 'open' && recalling.size === 0)
+    .map((lease) => ({ lease, micros: aheadMicros(lease) }))
+    .filter(({ micros }) => micros > options.takeOverMicros)
+    .sort((a, b) => b.micros - a.micros)
+    .map(({ lease }) => lease)
 }

@@ -96,8 +96,16 @@ export class SubmitLeases extends SubmitQueue {
       if (this.classAt(lease.classIndex).of.kind !== 'task') continue
       if (!whenIdle) return this.closeLease(lease)
       lease.isWanted = true
+      if (this.isSpare(lease, this.clock.now())) return this.giveBack(lease)
       return this.dueBy(this.leaseDueMs(lease))
     }
+  }
+
+  /** Nothing has come for it for as long as it is kept. */
+  protected isSpare(lease: LeaseRecord, nowMs: number): boolean {
+    const record = this.classAt(lease.classIndex)
+    if (record.of.kind !== 'task' || record.queued > 0) return false
+    return lease.count === 0 && lease.state === 'open' && nowMs >= lease.keptUntilMs(this.options)
   }
 
   /** The link to a leased worker is gone, or could not be made. */
@@ -152,13 +160,13 @@ export class SubmitLeases extends SubmitQueue {
   #restOrWake(record: ClassRecord, lease: LeaseRecord): void {
     const micros = this.headTimeoutMs(lease) === 0 ? restMicros(record, lease, this.options) : 0
     if (micros > 0) {
-      lease.rests = true
+      lease.restMicros = micros
       this.effects.rest?.(lease.index, micros)
-    } else if (lease.rests) this.#wake(lease)
+    } else if (lease.restMicros > 0) this.#wake(lease)
   }
 
   #wake(lease: LeaseRecord): void {
-    lease.rests = false
+    lease.restMicros = 0
     this.effects.wake?.(lease.index)
   }
 
@@ -169,7 +177,7 @@ export class SubmitLeases extends SubmitQueue {
     this.classAt(lease.classIndex).idle.delete(lease)
     this.recallBehind(lease)
     // The next answer may be its last, for which somebody waits.
-    if (lease.rests) this.#wake(lease)
+    if (lease.restMicros > 0) this.#wake(lease)
     const record = this.classAt(lease.classIndex)
     record.saturated = false
     this.pump(record)

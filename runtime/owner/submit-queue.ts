@@ -108,9 +108,21 @@ export class SubmitQueue {
     while (record.queued > 0 && !record.saturated) {
       const lease = this.#taker(record)
       if (lease === undefined) saturate(record)
-      else this.#pushNext(record, lease)
+      else {
+        this.#pushNext(record, lease)
+        this.#flushAhead(lease)
+      }
     }
     this.request(record)
+  }
+
+  /**
+   * Long tasks that wait at a worker are written each time that there are twice as many: of a burst of calls the first may
+   * have ended before their program has made the last.
+   */
+  #flushAhead(lease: LeaseRecord): void {
+    if (lease.count < 2 || (lease.count & (lease.count - 1)) !== 0) return
+    if (this.templateOf(lease.task(lease.next - 1)).runMicros > longMicros) this.effects.flush?.(lease.index)
   }
 
   /** Fills one lease, whose worker has just answered: at that time, which is not asked for again at each task. */
@@ -257,8 +269,7 @@ export class SubmitQueue {
   protected overdueMs(lease: LeaseRecord): number {
     const leastMicros = lateMicros(this.classAt(lease.classIndex), this.options)
     // Its answer may be there, and not have been looked at.
-    const unseenMicros = lease.rests ? this.options.answerLookMicros : 0
-    return lease.headSinceMs + (Math.max(leastMicros, 2 * lease.headMicros) + unseenMicros) / 1000
+    return lease.headSinceMs + (Math.max(leastMicros, 2 * lease.headMicros) + lease.restMicros) / 1000
   }
 
   protected overdue(lease: LeaseRecord, nowMs: number): boolean {
@@ -268,10 +279,12 @@ export class SubmitQueue {
   /** Nothing is queued, but this lease is idle: it gets half of what waits at the one with the most work ahead. */
   #takeOver(record: ClassRecord, lease: LeaseRecord): void {
     if (lease.state !== 'open' || lease.blocked || this.unsettled < record.leases.length - record.idle.size) return
-    const most = mostAhead(record, this.clock.now(), this.options)
-    if (most === undefined) return
-    const behind = most.behind()
-    this.recallBehind(most, behind.slice(behind.length >> 1))
+    for (const most of mostAhead(record, this.clock.now(), this.options)) {
+      const behind = most.behind()
+      this.recallBehind(most, behind.slice(behind.length >> 1))
+      // What was to be taken may have begun, where answers wait to be looked at.
+      if (record.queued > 0 || most.recalling.size > 0) return
+    }
   }
 
   /**

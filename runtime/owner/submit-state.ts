@@ -250,9 +250,7 @@ export class SubmitState extends SubmitLeases {
     const changed = new Set<ClassRecord>(this.holding)
     for (const lease of [...this.leases.values()]) {
       if (lease.state === 'ending' || lease.state === 'opening') continue
-      const record = this.classAt(lease.classIndex)
-      const idle = lease.count === 0 && now >= lease.keptUntilMs(this.options)
-      if (idle && record.of.kind === 'task' && record.queued === 0) this.giveBack(lease)
+      if (this.isSpare(lease, now)) this.giveBack(lease)
       else if (lease.count > 0 && !late) this.#watch(lease, now, changed)
     }
     for (const record of changed) {

@@ -129,8 +129,12 @@ export interface SubmitOptions {
   readonly longQueueMicros: number
   /** Such a worker gets its next tasks, all at once, when it has no more than this ahead of it; microseconds. */
   readonly longQueueLeastMicros: number
-  /** So long answers may wait for each other while many tasks wait, at the most; microseconds. See `answer-looks.ts`. */
+  /**
+   * So long answers may wait for each other while many tasks wait; microseconds. See `answer-looks.ts`. While an eighth of
+   * what all of them still take is more than that: that long, up to the second.
+   */
   readonly answerLookMicros: number
+  readonly mostAnswerLookMicros: number
   /** Whoever waits behind a task that has run for longer, and for twice its own time, is taken back; microseconds. */
   readonly overdueMicros: number
   /** The same while far more are queued than there are workers: each of them would be as late elsewhere. */
@@ -158,6 +162,7 @@ export const defaultSubmitOptions: SubmitOptions = {
   longQueueMicros: 200_000,
   longQueueLeastMicros: 48_000,
   answerLookMicros: 16_000,
+  mostAnswerLookMicros: 64_000,
   overdueMicros: 10_000,
   overdueInQueueMicros: 50_000,
   takeOverMicros: 1_000,

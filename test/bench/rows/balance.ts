@@ -4,7 +4,7 @@
  * they lose, the machine lost.
  *
  * The work of the calibration and of the bare processes is compiled before it is measured, and so are the pools: each has
- * made many calls before, and these tasks three times. What a program has of its first tasks is measured beside it.
+ * made many calls before, and these tasks six times. What a program has of its first tasks is measured beside it.
  *
  * Behind the rounds each plays the same again and says where the time of its workers went: what lies between tasks is
  * the pool's own work for each of them, in a worker and in the program, for which a worker stands aside.
@@ -20,7 +20,7 @@ const timelines = 3
 const rounds = 9
 const greedy = 'greedy schedule'
 const warmCalls = 20_000
-const warmRounds = 3
+const warmRounds = 6
 const notWarm = 'Outpool, not warmed up'
 
 async function play(stage: Stage, unitMs: number, lengths: readonly number[]): Promise<void> {
