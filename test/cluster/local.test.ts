@@ -95,4 +95,13 @@ describe('local mode', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('outpool-'))).to.deep.equal([])
     rmSync(folder, { recursive: true, force: true })
   })
+  it('keeps workers at hand for a program, and gives them to what needs them', () => {
+    const program = fileURLToPath(new URL('test/cluster/programs/other-needs.mjs', root))
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8', timeout: 110_000 })
+    expect([withoutStoreLine(stderr), stdout.trim().split('\n'), status]).to.deep.equal([
+      '',
+      ['more CPUs soon', 'another environment soon', 'calls of a task soon', 'the same again soon'],
+      0,
+    ])
+  })
 })
