@@ -16,6 +16,11 @@ export interface LeaseRequestRecord {
   retryAtMs: number
 }
 
+/** One that the home is asked. */
+export function newRequest(classIndex: number, argumentBytes: ArgumentBytes | null): LeaseRequestRecord {
+  return { classIndex, node: null, visited: [], argumentBytes, retryAtMs: Number.POSITIVE_INFINITY }
+}
+
 export interface ClassRecord {
   readonly index: number
   readonly key: string

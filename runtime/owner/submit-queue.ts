@@ -17,6 +17,7 @@ import {
   type LeaseRequestRecord,
   mostRequests,
   newClassRecord,
+  newRequest,
   saturate,
 } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
@@ -151,13 +152,7 @@ export class SubmitQueue {
     while (record.requests.size < wanted) {
       const requestId = this.#nextRequest++
       const argumentBytes = record.located.bytesAt(record.requests.size)
-      this.requests.set(requestId, {
-        classIndex: record.index,
-        node: null,
-        visited: [],
-        argumentBytes,
-        retryAtMs: Number.POSITIVE_INFINITY,
-      })
+      this.requests.set(requestId, newRequest(record.index, argumentBytes))
       record.requests.add(requestId)
       this.effects.requestLease(requestId, record.of, null, [], argumentBytes)
     }
