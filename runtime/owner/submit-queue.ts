@@ -275,8 +275,7 @@ export class SubmitQueue {
   #takeOver(record: ClassRecord, lease: LeaseRecord): void {
     if (lease.state !== 'open' || lease.blocked || this.unsettled < record.leases.length - record.idle.size) return
     for (const most of mostAhead(record, this.clock.now(), this.options)) {
-      const behind = most.behind()
-      this.recallBehind(most, behind.slice(behind.length >> 1))
+      this.recallBehind(most, most.behind().slice((most.count - 1) >> 1))
       // What was to be taken may have begun, where answers wait to be looked at.
       if (record.queued > 0 || most.recalling.size > 0) return
     }
