@@ -159,7 +159,7 @@ export class OwnedStreams {
     const random = this.#random
     if (random.next() >= 0.15) return
     const template = owner.template('task', [['CPU', 10_000]], {
-      maxRetries: random.next() < 0.3 ? 0 : 3,
+      maxRetries: random.next() < 0.6 ? 0 : 3,
       retryExceptions: random.next() < 0.5,
       timeoutMs: random.next() < 0.3 ? 60 : 0,
       numReturns: 1,
