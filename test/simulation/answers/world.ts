@@ -6,7 +6,7 @@
  */
 import { pick, type Random, randomInteger, seededRandom } from '../../../runtime/base/random.ts'
 import { answerRingBytes } from '../../../runtime/objects/answer-ring.ts'
-import type { Grant } from '../../../runtime/owner/submit-types.ts'
+import { defaultSubmitOptions, type Grant } from '../../../runtime/owner/submit-types.ts'
 import { demand } from '../checks.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { granter, OwnerProgram, processName } from './owner.ts'
@@ -20,7 +20,7 @@ const mostHoldUps = 25
 /** An answer of a worker that has nothing more to do is known to its owner after this, in milliseconds. */
 const toldMs = 3
 /** One of a worker that works on: two looks, the second for answers that were waited for. */
-const lookedMs = 2 * 16 + toldMs
+const lookedMs = (2 * defaultSubmitOptions.mostAnswerLookMicros) / 1_000 + toldMs
 const mostEvents = 100_000
 /** As far as the words of a claim page go: 16 leases of 1,024. */
 const pageWords = 16 * 1_024
