@@ -43,6 +43,8 @@ export class ClusterWorker implements WorkerHandler {
   terminating = false
   /** Busy for the pool until the process is gone, or the task that was given up is cleaned up after. */
   cleaning = false
+  /** Whoever asked for its end first tells `onTerminateWorker` of it, and nobody else. */
+  isToldOf = false
   /** Tasks that this worker has answered. */
   tasks = 0
   facts: WorkerFacts | undefined
@@ -205,7 +207,10 @@ export class ClusterWorker implements WorkerHandler {
       this.#running.clear()
       this.#waiting = []
     }
-    if (typeof callback === 'function') this.#whenEnded.push(callback)
+    if (typeof callback === 'function') {
+      this.isToldOf = true
+      this.#whenEnded.push(callback)
+    }
     if (this.terminated) this.#ended()
     else if (this.busy()) this.terminating = true
     else void this.#end(wasRunning)

@@ -80,6 +80,7 @@ export interface OriginalPool extends WorkerArguments {
   minWorkers: number | undefined
   maxWorkers: number
   onCreateWorker(argument: WorkerArguments): WorkerArguments | null | undefined
+  onTerminateWorker(argument: WorkerArguments): void
   exec(method: unknown, params?: unknown, options?: unknown): WorkerpoolPromise
   terminate(force?: boolean, timeout?: number): WorkerpoolPromise
   _createQueue(strategy: unknown): TaskQueue
@@ -113,12 +114,17 @@ export const OriginalPoolClass: new (script?: unknown, options?: unknown) => Ori
 
 const promiseStatics = original.Promise as unknown as {
   defer(): Resolver
+  all(promises: readonly WorkerpoolPromise[]): WorkerpoolPromise
   readonly CancellationError: new () => Error
   readonly TimeoutError: new () => Error
 }
 
 export function defer(): Resolver {
   return promiseStatics.defer()
+}
+
+export function allOf(promises: readonly WorkerpoolPromise[]): WorkerpoolPromise {
+  return promiseStatics.all(promises)
 }
 
 /** Whether the caller gave the task up: `promise.cancel()` or `promise.timeout()`. */

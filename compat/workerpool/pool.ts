@@ -6,6 +6,7 @@ import { boundTo } from './bound-values.ts'
 import { ClusterWorker } from './cluster-worker.ts'
 import { FifoQueue } from './fifo-queue.ts'
 import {
+  allOf,
   defer,
   OriginalPoolClass,
   type ExecOptions,
@@ -114,7 +115,8 @@ export class ClusterPool extends OriginalPoolClass {
   #execBeside(reason: string): OriginalPool {
     const { maxWorkers, workerTerminateTimeout } = this
     const onCreateWorker = (given: WorkerArguments): unknown => this.onCreateWorker(given)
-    const options = { maxWorkers, workerTerminateTimeout, onCreateWorker, workerType: 'thread' }
+    const onTerminateWorker = (given: WorkerArguments): void => this.onTerminateWorker(given)
+    const options = { maxWorkers, workerTerminateTimeout, onCreateWorker, onTerminateWorker, workerType: 'thread' }
     this.beside ??= { pool: new OriginalPoolClass(this.script, options), calls: 0, reason }
     this.beside.calls++
     this.beside.reason = reason
@@ -232,8 +234,32 @@ export class ClusterPool extends OriginalPoolClass {
     this.stopFollowing = undefined
     this.ahead?.recallAll()
     for (const task of this.orphans.splice(0)) task.resolver.reject(new Error('Pool terminated'))
-    const ended = super.terminate(force, timeout)
+    const ended = this.#endWorkers(force, timeout)
     return this.beside === undefined ? ended : this.beside.pool.terminate(force, timeout).then(() => ended)
+  }
+
+  /** The original tells of each worker in its list: of one whose end was asked for before it is told already. */
+  #endWorkers(force?: boolean, timeout?: number): WorkerpoolPromise {
+    const asked = this.workers.filter(isToldOf)
+    for (const worker of asked) this.#forget(worker)
+    const others = super.terminate(force, timeout)
+    if (asked.length === 0) return others
+    this.workers.push(...asked)
+    const ends = asked.map((worker) => worker.terminateAndNotify(force, timeout).then(() => this.#forget(worker)))
+    return allOf([others, ...ends])
+  }
+
+  /** One that ends by itself while its pool is ended, or whose task was cancelled before that, is told of by `terminate`. */
+  override _removeWorker(worker: WorkerHandler): WorkerpoolPromise {
+    if (!isToldOf(worker)) return super._removeWorker(worker)
+    this.#forget(worker)
+    this._ensureMinWorkers()
+    return worker.terminateAndNotify()
+  }
+
+  #forget(worker: WorkerHandler): void {
+    const at = this.workers.indexOf(worker)
+    if (at >= 0) this.workers.splice(at, 1)
   }
 
   static {
@@ -269,6 +295,10 @@ export class ClusterPool extends OriginalPoolClass {
       for (let more = before; more < this.maxWorkers; more++) this._next()
     })
   }
+}
+
+function isToldOf(worker: WorkerHandler): boolean {
+  return worker instanceof ClusterWorker && worker.isToldOf
 }
 
 function checkRetries(value: unknown): number {

@@ -6,8 +6,8 @@ import { expect } from 'chai'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
-import { eventually } from '../../tools/eventually.ts'
 import { scriptPath, type Subject, type Workerpool } from './suite.ts'
 
 const script = scriptPath('methods.mjs')
@@ -170,23 +170,42 @@ export function flightSuite(subject: Subject): void {
           expect(found[59]).to.equal('Workerpool Worker terminated Unexpectedly')
         })
 
-    it('leaves no worker behind when it is terminated while one ends whose task was cancelled', async () => {
-      let created = 0
-      let terminated = 0
+    /** A pool of two workers that stand, and what it has told of workers so far. */
+    async function counted(): Promise<{ pool: Pool; told: { created: number; terminated: number } }> {
+      const told = { created: 0, terminated: 0 }
       const pool = workerpool.pool(script, {
         ...subject.options,
         ...{ minWorkers: 2, maxWorkers: 2 },
-        onCreateWorker: () => void created++,
-        onTerminateWorker: () => void terminated++,
+        onCreateWorker: () => void told.created++,
+        onTerminateWorker: () => void told.terminated++,
       })
       pools.push(pool)
       await Promise.all([pool.exec('sleep', [50]), pool.exec('sleep', [50])])
+      return { pool, told }
+    }
+
+    /** What it tells too often comes a moment later. */
+    async function expectAllEnded(pool: Pool, told: object): Promise<void> {
+      await sleep(50)
+      expect({ ...told, left: pool.stats().totalWorkers }).to.deep.equal({ created: 2, terminated: 2, left: 0 })
+    }
+
+    it('leaves no worker behind when it is terminated while one ends whose task was cancelled, and tells of each end once', async () => {
+      const { pool, told } = await counted()
       const task = pool.exec('sleep', [60_000])
       setTimeout(() => void task.cancel(), 50)
       await outcomes([task])
       await pool.terminate()
-      await eventually(() => terminated === created || undefined)
-      expect(pool.stats().totalWorkers).to.equal(0)
+      await expectAllEnded(pool, told)
+    })
+
+    it('tells of the end of each worker once, also when it is terminated twice', async () => {
+      const { pool, told } = await counted()
+      const task = outcomes([pool.exec('sleep', [60_000])])
+      void pool.terminate()
+      await pool.terminate(true)
+      expect(await task).to.deep.equal(['Worker terminated'])
+      await expectAllEnded(pool, told)
     })
   })
 }

@@ -323,6 +323,35 @@ describe('workerpool: the shim, where it differs from the original', () => {
     }
   })
 
+  it('tells of the end of each worker once, also of one that dies while its pool ends; the original never ends then', async () => {
+    const told = { created: 0, terminated: 0 }
+    const pool = create(script, {
+      maxWorkers: 1,
+      onCreateWorker: () => void told.created++,
+      onTerminateWorker: () => void told.terminated++,
+    })
+    await pool.exec('add', [1, 2])
+    const crashed = reason(pool.exec('exit', [1]))
+    await pool.terminate()
+    expect(await crashed).to.be.instanceOf(workerpool.TerminateError)
+    await sleep(50)
+    expect(told).to.deep.equal({ created: 1, terminated: 1 })
+    expect(pool.stats().totalWorkers).to.equal(0)
+  })
+
+  it('tells of the end of threads that it made for values of this process', async () => {
+    const told = { created: 0, terminated: 0 }
+    const pool = create(script, {
+      maxWorkers: 1,
+      onCreateWorker: () => void told.created++,
+      onTerminateWorker: () => void told.terminated++,
+    })
+    await pool.exec('add', [1, 2])
+    await pool.exec('addShared', [new Int32Array(new SharedArrayBuffer(4)), 3])
+    await pool.terminate()
+    expect(told).to.deep.equal({ created: 2, terminated: 2 })
+  })
+
   it('leaves a task that was cancelled before it was sent without effect on its worker', async () => {
     const pool = create(script, { maxWorkers: 1 })
     const cancelled = pool.exec('sleep', [60_000])
