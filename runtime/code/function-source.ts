@@ -5,6 +5,7 @@
  */
 import { types } from 'node:util'
 import { FunctionCaptureError } from '../base/errors.ts'
+import { analyse } from './analysis/verdict.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
@@ -40,8 +41,8 @@ const maxNameLength = 200
 /**
  * The definition of `fn`. A function that was seen before costs a map look-up, a new closure of a known text two.
  *
- * Shipped as text, a function runs in strict mode wherever its text is valid strict code, and its own properties stay
- * behind. Throws FunctionCaptureError, naming each free variable, where it cannot be shipped.
+ * Shipped as text, a function runs in strict mode wherever its text is valid strict code. Its own properties stay behind,
+ * unless it names itself to read them, and changes none: then they go along, as captured variables do. Throws FunctionCaptureError, naming each free variable, where it cannot be shipped.
  */
 export function defineFunction(fn: Function, options: DefineOptions = {}): FunctionDefinition {
   const known = typeof fn === 'function' ? byIdentity.get(fn) : undefined
@@ -140,10 +141,35 @@ function sourceOf(fn: Function, text: string, name: string): FunctionDefinition 
  * needs nothing from outside: most functions of a program are so, and Node's exports are not read for their sake.
  */
 function resolvePackaged(fn: Function): Outcome {
-  const text = isBare(fn) && commonJsExport(fn) === undefined ? resolveText(fn) : undefined
+  const isMore = !isBare(fn)
+  const text = !isMore && commonJsExport(fn) === undefined ? resolveText(fn) : undefined
   if (text?.kind === 'shipped' && text.definition.source.kind === 'source') return text
   const found = referenceByValue(fn)
-  return found === undefined ? (text ?? resolveText(fn)) : exportOf(found)
+  if (found !== undefined) return exportOf(found)
+  const outcome = text ?? resolveText(fn)
+  return isMore && outcome.kind === 'shipped' ? withWhatItReads(fn, outcome) : outcome
+}
+
+/**
+ * The text of a function that was set something, and that names itself to read it, or to make instances, goes with that.
+ * One that changes what is set on it, as those do that keep what they have computed, has that of its worker.
+ */
+function withWhatItReads(fn: Function, outcome: Extract<Outcome, { kind: 'shipped' }>): Outcome {
+  const { source } = outcome.definition
+  if (source.kind !== 'source' || !readsItself(source.text)) return outcome
+  if (analyse(fn).reasons.some(({ kind }) => kind === 'change')) return outcome
+  return { kind: 'shipped', definition: closureDefinition(source.text, source.name) }
+}
+
+/** Whether the function uses its own name for more than to call itself, or for what every function has. */
+function readsItself(text: string): boolean {
+  const own = /^(?:async\s+)?function[\s*]+([\w$]+)\s*\(/.exec(text)
+  if (own === null) return false
+  const name = (own[1] as string).replaceAll('$', '\\$')
+  const more = String.raw`(?!\s*(?:\(|\??\.\s*(?:name|length)\b))`
+  return new RegExp(String.raw`(?<![\w$])(?:new\s+${name}(?![\w$])|(?<!\.)${name}(?![\w$])${more})`).test(
+    text.slice(own[0].length),
+  )
 }
 
 const usualKeys: ReadonlySet<string | symbol> = new Set(['length', 'name', 'arguments', 'caller', 'prototype'])

@@ -33,6 +33,8 @@ export function changesOfPrototype(fn: Function, prototype: object, analysis: Wr
   const members = analysis.kind === 'class' ? analysis.members.inherited : noMembers
   const changes = changesOf(prototype, members, undefined)
   const made = Object.getOwnPropertyDescriptor(prototype, 'constructor')
+  // Generators have none.
+  if (made === undefined && types.isGeneratorFunction(fn)) return changes
   if (made === undefined) return [...changes, { key: 'constructor', kind: 'deleted' }]
   if (made.value !== fn) return [...changes, changeOf('constructor', made, noMembers)]
   return isAsMade(made) ? changes : [...changes, { key: 'constructor', kind: 'written', property: made, value: fn }]

@@ -14,8 +14,9 @@ export function parentOfOwn(fn: Function, analysis: Written): Parent | undefined
   return object !== null && isOfFunctions(object) ? undefined : { object }
 }
 
-/** Of the prototype; undefined where there is none, or it is what evaluating the text gives. */
+/** Of the prototype; undefined where there is none, or it is what evaluating the text gives, and for a generator. */
 export function parentOfPrototype(fn: Function, prototype: object, analysis: Written): Parent | undefined {
+  if (types.isGeneratorFunction(fn)) return undefined
   const object = Object.getPrototypeOf(prototype) as object | null
   if (analysis.kind === 'class' && analysis.heritage !== undefined) {
     const extended = Object.getPrototypeOf(fn) as Function | null

@@ -1,5 +1,4 @@
 /** Properties on their way into a value: those of objects, and what functions and classes have beside their text. */
-import { types } from 'node:util'
 import type { PartWriter } from '../../protocol/code-values.ts'
 import type { Key } from '../class-members.ts'
 import { changesOfOwn, changesOfPrototype, isUsual, type Change, type Half } from './changed-members.ts'
@@ -51,11 +50,9 @@ export function writeMembers(
   writeParent(parentOfOwn(fn, analysis), writer, note)
 }
 
-/** Undefined for a generator: what it has is no class's. */
 function prototypeOf(fn: Function): object | undefined {
   const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value
-  if (typeof prototype !== 'object' || prototype === null) return undefined
-  return Object.hasOwn(prototype, 'constructor') || !types.isGeneratorFunction(fn) ? prototype : undefined
+  return typeof prototype === 'object' && prototype !== null ? prototype : undefined
 }
 
 function writeChanges(changes: readonly Change[], writer: PartWriter): void {

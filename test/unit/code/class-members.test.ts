@@ -2,6 +2,7 @@ import vm from 'node:vm'
 import { expect } from 'chai'
 import { isWrittenAt, memberOf, type ClassMembers, type Key, type Part } from '../../../runtime/code/class-members.ts'
 import { changesOfOwn, changesOfPrototype } from '../../../runtime/code/captures/changed-members.ts'
+import { parentOfPrototype } from '../../../runtime/code/captures/parents.ts'
 import { takeApart } from '../../../runtime/code/captures/function-parts.ts'
 import { analyseFunction } from '../../../runtime/code/free-variables.ts'
 
@@ -131,6 +132,16 @@ describe('members of the text of a class', () => {
       static { this.prototype.use = function () { return 2 } }
     }`)
     expect(one.changes()).deep.equal(['value use#', 'value late#'])
+  })
+
+  it('are told of on the prototype of a generator, which has no constructor', () => {
+    const count = vm.runInThisContext('(function* count() { yield 1 })') as GeneratorFunction
+    const { analysis } = takeApart(count) as Exclude<ReturnType<typeof takeApart>, string>
+    const prototype = count.prototype as object
+    expect(changesOfPrototype(count, prototype, analysis)).deep.equal([])
+    Object.assign(prototype, { first: () => 1 })
+    expect(changesOfPrototype(count, prototype, analysis)).to.have.lengthOf(1)
+    expect(parentOfPrototype(count, prototype, analysis)).equal(undefined)
   })
 
   it('are no constructor, name and length, unless somebody changed those', () => {

@@ -98,6 +98,27 @@ describe('defineFunction', () => {
     expect(defineFunction(secret).source).to.include({ kind: 'source', text: 'm() { return 1 }', name: '#secret' })
   })
 
+  const reading: readonly (readonly [string, boolean])[] = [
+    ['function f() { return f.n }', true],
+    ['async function* f() { yield f?.n }', true],
+    ['function f$(n) { return n > 0 ? f$(n - 1) : f$ [n] }', true],
+    ['function f() { return new f.Of() }', true],
+    ['function F() { return new F().m() }', true],
+    ['function f() { const { n } = f; return n }', true],
+    ['function f(n) { return n > 0 ? f(n - 1) : f.name + f.length }', false],
+    ['function f(o) { return o.f + o.ff + ff$(1); function ff$() {} }', false],
+    ['function f() { return this.n }', false],
+    ['function f(x) { f.seen ??= new Map(); return f.seen.get(x) ?? f.seen.set(x, x).size }', false],
+    ['function f() { return ++f.n }', false],
+  ]
+  for (const [text, isReading] of reading) {
+    it(`ships ${isReading ? 'with' : 'without'} what was set on it: ${text}`, () => {
+      expect(defineFunction(fn(text)).source).to.include({ kind: 'source' })
+      const more = Object.assign(fn(text), { n: 1 })
+      expect(defineFunction(more).source).to.include({ kind: isReading ? 'closure' : 'source' })
+    })
+  }
+
   const uses = (what: string): string => `it uses ${what}`
   const refused: readonly (readonly [string, () => unknown, string, string])[] = [
     ['a class', () => fn('class A {}'), 'it is a class', 'makes the instance'],
