@@ -15,6 +15,8 @@ export class Losses {
   readonly #lost = new Map<string, string>()
   /** Where values were made: a node that dies may not have heard of the newest. */
   readonly #madeAt = new Map<string, Set<NodeId>>()
+  /** Where an attempt that came to nothing has left them: its worker has asked the node to remove them. */
+  readonly #takenBack = new Map<string, Set<NodeId>>()
   /** Freed, and their numbers stay because of a spec. */
   readonly #released = new Set<string>()
   /** Processes that were cut off from somebody, or stopped: what they have may not be reached. */
@@ -33,6 +35,12 @@ export class Losses {
 
   made(key: string, node: NodeId): void {
     this.#madeAt.set(key, (this.#madeAt.get(key) ?? new Set()).add(node))
+    this.#takenBack.get(key)?.delete(node)
+  }
+
+  /** Another result of the attempt that made it could not be stored: its worker removes it there. */
+  takenBack(key: string, node: NodeId): void {
+    this.#takenBack.set(key, (this.#takenBack.get(key) ?? new Set()).add(node))
   }
 
   /** Nobody refers to it, and its task may run again for another one: until it has, there is no value. */
@@ -92,7 +100,8 @@ export class Losses {
     const { owner } = parseObjectKey(key)
     const excused = options.channelBreaks > 0 || this.#cutOff.has(reader.id) || this.#cutOff.has(reader.nodeId)
     if (excused || network.processes.get(owner)?.alive !== true || this.#cutOff.has(owner)) return undefined
-    const isCounted = ({ id }: Endpoint): boolean => !this.#cutOff.has(id) && !strays.has(id)
+    const takenBack = this.#takenBack.get(key) ?? none
+    const isCounted = ({ id }: Endpoint): boolean => !this.#cutOff.has(id) && !strays.has(id) && !takenBack.has(id)
     return this.#world.nodes().find((node) => isCounted(node) && node.store.has(key))?.id
   }
 

@@ -337,8 +337,10 @@ export class SimWorker implements Endpoint {
           if (--left > 0) return
           if (stored.some((each) => typeof each === 'string')) {
             stored.forEach((each, at) => {
-              if (typeof each !== 'string')
-                this.objects.values.store.delete(objectKey({ owner: task.owner, number: task.number + at }))
+              const key = objectKey({ owner: task.owner, number: task.number + at })
+              if (typeof each === 'string') return
+              this.world.losses.takenBack(key, this.nodeId)
+              this.objects.values.store.delete(key)
             })
             return this.#answer(task, 'user', [])
           }
