@@ -207,7 +207,7 @@ class Judge implements Judgement {
   #returned(fn: Function, args: readonly Resolved[], receiver: Resolved): Resolved {
     const intrinsic = intrinsicName(fn)
     if (intrinsic !== undefined)
-      return /^(JSON|Math|Number|String|Date|Object\.(keys|getOwnPropertyNames)$)/.test(intrinsic) ||
+      return /^(JSON|Math|Number|String|Date|structuredClone$|Object\.(keys|getOwnPropertyNames)$)/.test(intrinsic) ||
         intrinsic.includes('.prototype.')
         ? own
         : merge(args)

@@ -75,6 +75,7 @@ const rows: Readonly<Record<'ship' | 'maybe' | 'keep', Readonly<Record<string, s
     'a number out of an object': '() => config.rate',
     'a copy by spread': '() => ({ ...config.nested.list })',
     'a sorted copy': '() => [...list].sort()',
+    'changes of a deep copy': '() => { const own = structuredClone(config); own.nested.list.push(1); return own }',
     'a helper as callback': '() => list.map(square)',
     'an async function': 'async (x) => { await Promise.resolve(); return x * factor }',
     'a generator': 'function* (x) { yield x * factor }',
