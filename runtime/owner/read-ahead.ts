@@ -10,8 +10,11 @@ import type { SubmitOptions, TaskTemplate } from './submit-types.ts'
 /** With less than this part of a worker's share of the queue ahead, it is sent more: half of a portion. */
 const portionsOfShare = 4
 
-/** Of shorter tasks a pipeline holds so many that its worker seldom turns to its owner, in microseconds. */
-const longMicros = 200
+/**
+ * A task that takes longer is long, in microseconds: a message of its own costs little beside it. Of shorter ones a
+ * pipeline holds so many that its worker seldom turns to its owner.
+ */
+export const longMicros = 200
 
 /** Answers wait for each other where so many can come in that time. */
 const togetherAtLeast = 2
@@ -48,10 +51,10 @@ export function readsAhead(
   if (runMicros > options.readAheadMicros) return false
   if (lease.count === 1) return queued > leases.length
   if (lease.count >= options.longQueueTasks || record.located.size > 0) return false
+  if (lease.expectedMicros + runMicros > options.longQueueMicros) return false
   const evenness = runMicros / (runMicros + deviationMicros)
   const aheadMicros = runMicros < longMicros ? 0 : leases.reduce((sum, { expectedMicros }) => sum + expectedMicros, 0)
   const sharedMicros = evenness * queued * runMicros + Math.max(0, 2 * evenness - 1) * aheadMicros
-  if (lease.expectedMicros + runMicros > options.longQueueMicros) return false
   // As near to its share as it gets.
   return lease.expectedMicros + runMicros / 2 <= sharedMicros / leases.length
 }

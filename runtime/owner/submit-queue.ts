@@ -22,7 +22,7 @@ import {
 } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
-import { hasLittle, mostAhead, readsAhead } from './read-ahead.ts'
+import { hasLittle, longMicros, mostAhead, readsAhead } from './read-ahead.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
@@ -31,9 +31,6 @@ const overheadMicros = 5
 
 /** Entries of a queue that are looked at for a worker that is better for a task than for those before it. */
 const lookAhead = 64
-
-/** A task that takes longer is written to a worker without work at once, not at the end of this turn, in microseconds. */
-const longMicros = 200
 
 /** Least time between two looks at what time changes, in milliseconds. */
 const tickMs = 5
