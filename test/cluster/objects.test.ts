@@ -237,7 +237,9 @@ describe('a program whose files may not be large (ulimit -f)', () => {
   itShared('has no worker that dies by SIGBUS: what cannot be written is told with its path', () => {
     const [call, stored] = seen(32)
     expect(call).to.match(/^ERR_OUTPOOL_RUNTIME_ENV_SETUP no worker could be started/)
-    expect(call).to.match(/EFBIG: file too large, write '\/.*\/pages\/[0-9a-f]{16}'; .*ulimit -f, LimitFSIZE= of the service/)
+    expect(call).to.match(
+      /EFBIG: file too large, write '\/.*\/pages\/[0-9a-f]{16}'; .*ulimit -f, LimitFSIZE= of the service/,
+    )
     expect(stored).to.match(/^ERR_OUTPOOL_OUT_OF_DISK no room for an object .*ulimit -f, LimitFSIZE= of the service/)
   })
 
