@@ -26,7 +26,10 @@ export interface ProcessExplanation {
   readonly recalled: number
   readonly fenced: number
   readonly queued: number
-  /** Entries of each table of the owner; all 0 when nothing is under way and nothing is held. */
+  /**
+   * Entries of each table of the owner; all 0 when nothing is under way and nothing is held. `leases` are, beyond the last
+   * call: for a tenth of a second, of a node of the program's own for ten seconds.
+   */
   readonly tables: Readonly<Record<string, number>>
 }
 

@@ -87,11 +87,19 @@ const nodeWords = [
   'objectStoreDisk',
 ] as const
 
+/** Of the cluster; undefined in local mode. A variable that is empty, or nothing but spaces, is one that is not set. */
+export function addressOf(
+  { address }: Pick<InitOptions, 'address'>,
+  environment: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  return address ?? (environment['OUTPOOL_ADDRESS']?.trim() || undefined)
+}
+
 /** Throws TypeError or RangeError for options that do not exist, mean nothing, or do not go with an address. */
 export function compileInit(options: InitOptions, environment: NodeJS.ProcessEnv = process.env): CompiledInit {
   checkNames(options, known, 'init')
   checkKinds(options)
-  const address = options.address ?? (environment['OUTPOOL_ADDRESS'] || undefined)
+  const address = addressOf(options, environment)
   const { numCpus, numGpus, memory, resources, infeasibleTimeout, objectStoreMemory, objectStoreDisk } = options
   const node: LocalNodeOptions = {
     ...(numCpus !== undefined && { numCpus }),

@@ -2,7 +2,7 @@
 import { NotInitializedError } from '../runtime/base/errors.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
 import { currentDriver, released, startDriver } from './driver.ts'
-import type { InitOptions } from './init-options.ts'
+import { addressOf, type InitOptions } from './init-options.ts'
 import { noteInit, noteShutdown } from './runtime.ts'
 
 /** What `init` joined. */
@@ -38,7 +38,7 @@ export async function init(options: InitOptions = {}): Promise<ClusterFacts> {
   return {
     node: self.node,
     process: self.process,
-    local: (options.address ?? process.env['OUTPOOL_ADDRESS'] ?? '') === '',
+    local: addressOf(options) === undefined,
   }
 }
 

@@ -18,6 +18,8 @@ describe('the options of init', () => {
     expect(compile({}, environment).address).to.equal('ws://far:1')
     expect(compile({ address: 'ws://near:1' }, environment).address).to.equal('ws://near:1')
     expect(compile({}, { OUTPOOL_ADDRESS: '' }).address).to.equal(undefined)
+    expect(compile({}, { OUTPOOL_ADDRESS: ' \n' }).address).to.equal(undefined)
+    expect(compile({}, { OUTPOOL_ADDRESS: 'ws://far:1\n' }).address).to.equal('ws://far:1')
   })
 
   it('describe a local node, and cannot where there is an address', () => {
