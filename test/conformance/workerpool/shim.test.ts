@@ -40,6 +40,7 @@ describe('workerpool: on this machine', () => {
   // Every workerType is processes here.
   conformanceSuite({ name: 'the shim', load, options: {}, can })
   flightSuite({ name: 'the shim', load, options: {}, can })
+  after(async () => (await import('outpool')).shutdown())
 })
 
 describe('workerpool: on three nodes', () => {
