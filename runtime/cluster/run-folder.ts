@@ -17,6 +17,7 @@ import {
   constants,
   fstatSync,
   linkSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -82,15 +83,7 @@ export function createRunFolder(node: NodeId): string {
       `the folder for sockets, ${folder}, is too long: a socket in it would take ${longest} bytes, the system allows ` +
         `${maxSocketPathBytes}; set TMPDIR to a shorter path`,
     )
-  makeRoot(root)
-  try {
-    mkdirSync(folder, { mode: 0o700 })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw notMade(folder, error as Error)
-    // The last node of this user left just now and took the empty root with it.
-    makeRoot(root)
-    mkdirSync(folder, { mode: 0o700 })
-  }
+  makeInRoot(root, folder)
   try {
     for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(folder, name), { mode: 0o700 })
     writeNew(join(folder, awakeFile), new Uint8Array(awakeFileBytes))
@@ -103,13 +96,23 @@ export function createRunFolder(node: NodeId): string {
   return folder
 }
 
-function makeRoot(root: string): void {
-  try {
-    makeFolders(root)
-  } catch (cause) {
-    throw notMade(root, cause as Error)
+/** So often the root may be gone between two steps. */
+const mostTries = 100
+
+/** Whoever finds the root empty removes it, as the last node of this user does when it leaves: also meanwhile. */
+function makeInRoot(root: string, folder: string): void {
+  for (let left = mostTries; ; left--) {
+    try {
+      if (existsSync(root)) assertOwn(root)
+      makeFolders(root)
+      mkdirSync(folder, { mode: 0o700 })
+      // Nobody removes it any more.
+      return assertOwn(root)
+    } catch (error) {
+      if (error instanceof OutpoolError) throw error
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || left === 0) throw notMade(folder, error as Error)
+    }
   }
-  assertOwn(root)
 }
 
 function notMade(folder: string, cause: Error): OutpoolError {

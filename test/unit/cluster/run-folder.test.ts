@@ -61,6 +61,24 @@ describe('run folders', () => {
     expect(existsSync(runFoldersRoot())).to.equal(false)
   })
 
+  it('are made while others remove the root that they find empty', async () => {
+    const remove = `const { rmdirSync } = require('node:fs')
+      const word = new Int32Array(new SharedArrayBuffer(4))
+      console.log('begins')
+      for (;;) {
+        Atomics.wait(word, 0, 0, Math.random())
+        try { rmdirSync(${JSON.stringify(runFoldersRoot())}) } catch {}
+      }`
+    const other = spawn(process.execPath, ['-e', remove], { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      await once(other.stdout, 'data')
+      for (let i = 0; i < 1_000; i++) removeRunFolder(createRunFolder(newProcessId()))
+    } finally {
+      other.kill('SIGKILL')
+      await once(other, 'close')
+    }
+  })
+
   it('keep a node file that others cannot read, and that is written once', () => {
     const file = facts()
     const path = createRunFolder(file.id)
