@@ -13,6 +13,8 @@ import { VirtualClock } from '../../simulation/virtual-clock.ts'
 
 /** From the owner to a worker, or back, in milliseconds. */
 const latencyMs = 0.1
+/** Of sums of such times. */
+const roundingMs = 1e-6
 /** What an answer may wait where the worker has work until then; see `answerLookMicros`. */
 const lookMs = 16
 
@@ -45,6 +47,7 @@ class Model implements SubmitEffects {
   readonly workers: ModelWorker[] = []
   readonly settled: Set<number> = new Set<number>()
   recalls = 0
+  isOver = false
   /** The longest that a worker had nothing while calls were queued, and while others had several that waited. */
   worstQueuedMs = 0
   worstAheadMs = 0
@@ -142,7 +145,10 @@ class Model implements SubmitEffects {
   abort(): void {}
   endWorker(): void {}
   returnLease(): void {}
-  returnGrant(): void {}
+  /** A lease that came too late; this model has no other use for its worker. */
+  returnGrant(): void {
+    this.isOver = true
+  }
   classEnded(): void {}
   story(): void {}
   fail(number: number): void {
@@ -209,9 +215,10 @@ describe('portions of a queue', () => {
           for (const [at, ms] of gapsMs) if (at === i) model.run(model.clock.now() + ms)
         }
         while (model.settled.size < durationsMs.length && model.clock.step()) model.look()
+        fc.pre(!model.isOver)
         expect(model.settled.size).to.equal(durationsMs.length)
         // Its answer goes to the owner, and its next task comes from there; where that is taken back meanwhile, once more.
-        expect(model.worstQueuedMs).to.be.at.most(4 * latencyMs)
+        expect(model.worstQueuedMs).to.be.at.most(4 * latencyMs + roundingMs)
         recalls += model.recalls
       }),
       { numRuns: 150 },
