@@ -9,6 +9,7 @@ import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { bootstrap } from '../tools/bootstrap.mjs'
 import { FailureCluster } from './support.ts'
+import { within } from './within.ts'
 import type { Soak } from './soaks/soak.ts'
 
 type Soaks = Readonly<Record<string, Soak>>
@@ -19,17 +20,20 @@ const choices = { seconds: 'OUTPOOL_SOAK_SECONDS', seed: 'OUTPOOL_SEED', seeds: 
 const usage = (soaks: Soaks): string => `Usage: npm run soak -- NAME ... [--seconds N] [--seed N] [--seeds N]
 
 ${Object.entries(soaks)
-  .map(([name, { title }]) => `  ${name.padEnd(16)}${title}`)
+  .map(([name, { title }]) => `  ${name.padEnd(17)}${title}`)
   .join('\n')}
-  ${'all'.padEnd(16)}every one of them, one after the other
+  ${'all'.padEnd(17)}every one of them, one after the other
 
   --seconds N     how long chaos and mixed last (default 1800 and 600)
   --seed N        of their plan (default: a new one, which is printed)
   --seeds N       so many histories of the simulation (default 10000)
 `
 
-/** Facts and findings of one soak. */
-async function runOne(soaks: Soaks, name: string): Promise<string[]> {
+/** What was started is given so long to end, in milliseconds: what it found is told in any case. */
+const closeMs = 60_000
+
+/** Facts and findings of one soak. `keepIn`: where logs go that say something of a finding. */
+async function runOne(soaks: Soaks, name: string, keepIn: string): Promise<string[]> {
   const soak = soaks[name]
   if (soak === undefined) throw new Error(`there is no soak '${name}'\n\n${usage(soaks)}`)
   console.log(`== ${name}: ${soak.title}`)
@@ -43,13 +47,22 @@ async function runOne(soaks: Soaks, name: string): Promise<string[]> {
       console.log(`  ${holds ? 'ok      ' : 'WRONG   '} ${text}`)
       if (!holds) problems.push(`${name}: ${text}`)
     },
+    keepIn,
   }
   try {
     await soak.run(cluster, report)
   } catch (error) {
     problems.push(`${name}: ${(error as Error).stack ?? String(error)}`)
-  } finally {
-    await cluster.close()
+  }
+  try {
+    await within(
+      closeMs,
+      () => cluster.close(),
+      () => `the end of ${cluster.leftOver().join(', ')}; what is left is killed`,
+    )
+  } catch (error) {
+    problems.push(`${name}: ${(error as Error).message}`)
+    cluster.kill()
   }
   console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(1)} s in all, ${problems.length} wrong`)
   return problems
@@ -69,13 +82,16 @@ async function main(args: readonly string[]): Promise<void> {
     if (!/^\d+$/.test(value)) throw new Error(`--${name} is a whole number, not '${value}'\n\n${usage(soaks)}`)
     process.env[variable] = value
   }
+  const keepIn = join(tmpdir(), `soak-${process.pid}-kept`)
   // Everything temporary lives in one folder with a short path: sockets in it may have 107 bytes.
   const folder = join(tmpdir(), `soak-${process.pid}`)
   mkdirSync(folder, { mode: 0o700 })
   process.env['TMPDIR'] = folder
   try {
     const problems: string[] = []
-    for (const name of names.includes('all') ? Object.keys(soaks) : names) problems.push(...(await runOne(soaks, name)))
+    for (const name of names.includes('all') ? Object.keys(soaks) : names) {
+      problems.push(...(await runOne(soaks, name, keepIn)))
+    }
     console.log(problems.length === 0 ? '\nall as it has to be' : `\n${problems.join('\n')}`)
     if (problems.length > 0) process.exitCode = 1
   } finally {
@@ -83,7 +99,10 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error((error as Error).message)
-  process.exitCode = 1
-})
+main(process.argv.slice(2))
+  .catch((error: unknown) => {
+    console.error((error as Error).message)
+    process.exitCode = 1
+  })
+  // What never came may still be looked for.
+  .finally(() => process.exit())

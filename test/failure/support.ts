@@ -35,6 +35,7 @@ export type Said = Readonly<Record<string, unknown>> & { readonly event: string 
 
 /** A program of `programs/` (or a command that ends up in one) that tells what happens over its channel. */
 export class Program {
+  readonly name: string
   readonly #child: ChildProcess
   readonly #said: Said[] = []
   readonly #waiting: (() => void)[] = []
@@ -43,6 +44,7 @@ export class Program {
 
   constructor(child: ChildProcess, name: string) {
     this.#child = child
+    this.name = name
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (more: string) => (this.#output = (this.#output + more).slice(-16_384)))
     child.on('message', (message) => this.#heard(message as Said))
@@ -250,6 +252,11 @@ export class FailureCluster {
     return this.#daemons.find(({ facts }) => facts.id === node.id)?.program.output ?? ''
   }
 
+  /** The same, by its process; '' for one that a command started, which has a log file. */
+  outputOf(pid: number): string {
+    return this.#daemons.find(({ child }) => child.pid === pid)?.program.output ?? ''
+  }
+
   status(node: DaemonFacts): Promise<ClusterStatus> {
     return clusterStatus(node.url, this.token)
   }
@@ -301,8 +308,24 @@ export class FailureCluster {
     for (const pid of this.daemonPids()) signal(pid, 'SIGKILL')
     await eventually(() => this.daemonPids().length === 0 || undefined)
     // A guardian of a killed node manager ends its workers and removes its folder a little later.
-    await eventually(() => (this.workers().length === 0 && this.runFolders().length === 0) || undefined)
+    await eventually(() => this.leftOver().length === 0 || undefined)
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** What keeps it from being closed. */
+  leftOver(): string[] {
+    return [
+      ...this.#programs.filter(({ alive }) => alive).map(({ name, pid }) => `${name} (pid ${pid})`),
+      ...this.daemonPids().map((pid) => `a node manager (pid ${pid})`),
+      ...this.workers().map((pid) => `a worker (pid ${pid})`),
+      ...this.runFolders().map((folder) => `the run folder ${folder}`),
+    ]
+  }
+
+  /** Kills what does not end when it is asked to. */
+  kill(): void {
+    const pids = this.#programs.filter(({ alive }) => alive).map(({ pid }) => pid)
+    for (const pid of [...pids, ...this.daemonPids(), ...this.workers()]) signal(pid, 'SIGKILL')
   }
 }
 

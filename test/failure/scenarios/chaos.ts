@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import { steadyPort } from '../../tools/steady-port.ts'
 import type { FailureCluster, Program } from '../support.ts'
-import { eventually } from '../../tools/eventually.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { NeverCame, within } from '../within.ts'
 import { ChaosCounts } from './chaos-counts.ts'
+import { ChaosNodes } from './chaos-nodes.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -17,6 +19,10 @@ export interface ChaosOptions {
   readonly every: string
   readonly drivers: number
   readonly note?: (text: string) => void
+  /** Told at once: a node is missing that nobody killed, or something that has to come does not. */
+  readonly wrong: (text: string) => void
+  /** Where the log of such a node is kept; none is kept without. */
+  readonly keepIn?: string
 }
 
 /** What is held after everything under way has ended. */
@@ -73,13 +79,57 @@ interface Progress {
 }
 
 const sampleMs = 2_000
+const tellMs = 5_000
+const startMs = 60_000
+/** The command goes on for as long as the last node takes that it starts again. */
+const commandMs = 60_000
+/** For work to end, for programs to leave, and for nodes to be free. */
+const quietMs = 60_000
 /** Entries of a node manager that a program has as long as it is there. */
 const ofPrograms = ['jobs', 'owners', 'holders']
 
 export async function underChaos(cluster: FailureCluster, options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, seconds, every, drivers: count, note = () => {} } = options
+  const { seed, seconds, every, note = () => {}, wrong, keepIn = '' } = options
+  const { head, drivers } = await within(
+    startMs,
+    () => begin(cluster, options),
+    () => 'four nodes that know each other, and programs that have joined them',
+  )
+  const counts = new ChaosCounts(cluster)
+  const nodes = new ChaosNodes(cluster, { keepIn, wrong })
+  const timers = [setInterval(tellingOf(drivers, note), tellMs), setInterval(() => void counts.look(), sampleMs)]
+  const acts: Record<string, number> = {}
+  const comes: Comes = async (awaited, missing) => {
+    try {
+      return await within(quietMs, awaited, missing)
+    } catch (error) {
+      if (!(error instanceof NeverCame)) throw error
+      wrong(error.message)
+      return undefined
+    }
+  }
+  try {
+    const args = ['--seed', seed, '--seconds', seconds, '--every', every]
+    await chaosCommand(cluster, head, args, seconds * 1_000 + commandMs, (act) => {
+      acts[act.what] = (acts[act.what] ?? 0) + 1
+      note(`${(act.atMs / 1000).toFixed(1)} ${act.what} ${act.node} ${act.text}`)
+      nodes.acted(act.what, act.node, act.text)
+    })
+    for (const timer of timers.splice(0)) clearInterval(timer)
+    note('nothing goes wrong any more')
+    return await rest(cluster, { head, drivers, counts, comes, acts })
+  } finally {
+    for (const timer of timers) clearInterval(timer)
+    nodes.close()
+  }
+}
+
+/** Four nodes, all of which are killed and started again where they were, and programs that work. */
+async function begin(
+  cluster: FailureCluster,
+  { seed, drivers: count }: ChaosOptions,
+): Promise<{ readonly head: DaemonFacts; readonly drivers: readonly Program[] }> {
   const common = { numCpus: 2, allowChaos: true, heartbeatIntervalMs: 300, heartbeatMisses: 5 }
-  // All of them are killed and started again where they were.
   const head = await cluster.startHead({ ...common, storage: join(cluster.folder, 'head'), port: await steadyPort() })
   const others = await Promise.all(
     [1, 2, 3].map(async () => cluster.startNode(head.url, { ...common, port: await steadyPort() })),
@@ -88,39 +138,67 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
   await cluster.knowEachOther(nodes)
   const drivers = Array.from({ length: count }, (_, i) => startDriver(cluster, nodes, seed + i))
   for (const driver of drivers) await driver.next('life')
+  return { head, drivers }
+}
+
+function tellingOf(drivers: readonly Program[], note: (text: string) => void): () => void {
   let told = 0
-  const telling = setInterval(() => {
+  return () => {
     for (const [i, driver] of drivers.entries()) {
-      const progress = driver.latest<Progress>('progress')
-      const { next, retried, late } = progress ?? { next: 0, retried: 0, late: [] }
-      const waits = late.length === 0 ? '' : `, still waits for ${late.join(' ')}`
+      const { next, retried } = driver.latest<Progress>('progress') ?? { next: 0, retried: 0 }
+      const waits = waitsOf(driver)
       note(`program ${i + 1}: ${next} calls, ${retried} run again, ${driver.all('lived').length} lives over${waits}`)
     }
     for (const { reason } of drivers.flatMap((driver) => driver.all<{ reason: string }>('waits')).slice(told)) {
       told++
       note(`cannot join: ${reason}`)
     }
-  }, 5_000)
-  const counts = new ChaosCounts(cluster)
-  const sampling = setInterval(() => void counts.look(), sampleMs)
-  const acts: Record<string, number> = {}
-  try {
-    await chaosCommand(cluster, head, ['--seed', seed, '--seconds', seconds, '--every', every], (act) => {
-      acts[act.what] = (acts[act.what] ?? 0) + 1
-      note(`${(act.atMs / 1000).toFixed(1)} ${act.what} ${act.node} ${act.text}`)
-    })
-  } finally {
-    clearInterval(sampling)
-    clearInterval(telling)
   }
-  note('nothing goes wrong any more')
+}
+
+function waitsOf(driver: Program): string {
+  const late = driver.latest<Progress>('progress')?.late ?? []
+  return late.length === 0 ? '' : `, still waits for ${late.join(' ')}`
+}
+
+interface Under {
+  readonly head: DaemonFacts
+  readonly drivers: readonly Program[]
+  readonly counts: ChaosCounts
+  readonly comes: Comes
+  readonly acts: Readonly<Record<string, number>>
+}
+
+/** Resolves with undefined, and it is told as wrong, when it does not come. */
+type Comes = <T>(awaited: (signal: AbortSignal) => Promise<T>, missing: () => string) => Promise<T | undefined>
+
+/** All work ends, the programs leave, and nothing may be held any more. */
+async function rest(cluster: FailureCluster, { head, drivers, counts, comes, acts }: Under): Promise<ChaosResult> {
+  const outcomes: ChaosOutcomes[] = []
+  let leftByWork: readonly string[] = []
   for (const driver of drivers) driver.tell('enough')
-  for (const driver of drivers) await driver.next('quiet')
+  const restless = (): string => drivers.map((driver, i) => `program ${i + 1}${waitsOf(driver)}`).join('; ')
+  const areQuiet = await comes(
+    () => Promise.all(drivers.map((driver) => driver.next('quiet'))),
+    () => `all programs at rest: ${restless()}`,
+  )
   await counts.look()
-  // The programs are there and do nothing: neither do those who worked for them.
-  const leftByWork = await counts.left(true, ofPrograms)
-  const outcomes = await Promise.all(drivers.map((driver) => outcomesOf(driver)))
-  await allFree(cluster, head)
+  if (areQuiet !== undefined) {
+    // The programs are there and do nothing: neither do those who worked for them.
+    leftByWork = await counts.left(true, ofPrograms)
+    const told = drivers.map((driver) => outcomesOf(driver))
+    outcomes.push(
+      ...((await comes(
+        () => Promise.all(told),
+        () => 'the outcomes of all programs, and their end',
+      )) ?? []),
+    )
+  }
+  let lastSeen = 'nobody answered'
+  await comes(
+    (signal) => allFree(cluster, head, signal, (seen) => (lastSeen = seen)),
+    () => `all four nodes alive, with all that they have; ${lastSeen}`,
+  )
   const leftByPrograms = await counts.left(true)
   const grown = [
     ...leftByWork.map((text) => `${text}, while the programs rest`),
@@ -142,6 +220,7 @@ function chaosCommand(
   cluster: FailureCluster,
   head: DaemonFacts,
   args: readonly (string | number)[],
+  limitMs: number,
   onAct: (act: Act) => void,
 ): Promise<void> {
   const all = ['chaos', '--address', head.url, '--restart', '--json', ...args].map(String)
@@ -160,9 +239,14 @@ function chaosCommand(
     }
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<void>((resolve, reject) => {
     child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`outpool chaos: ${code}\n${errors}`))))
   })
+  return within(
+    limitMs,
+    () => ended,
+    () => `the end of outpool chaos\n${errors}`,
+  ).finally(() => child.kill('SIGKILL'))
 }
 
 async function outcomesOf(driver: Program): Promise<ChaosOutcomes> {
@@ -185,14 +269,24 @@ function startedWrong(
   return { startedTwice, neverStarted }
 }
 
-/** Every node that is there has all of its resources back. */
-async function allFree(cluster: FailureCluster, head: DaemonFacts): Promise<void> {
-  await eventually(async () => {
+/** Every node has all of its resources back. `onSeen` is told what there is instead. */
+async function allFree(
+  cluster: FailureCluster,
+  head: DaemonFacts,
+  signal: AbortSignal,
+  onSeen: (seen: string) => void,
+): Promise<true> {
+  while (!signal.aborted) {
     const { nodes, fromHead } = await cluster.status(head).catch(() => ({ nodes: [], fromHead: false }))
     const alive = nodes.filter(({ state }) => state === 'alive')
     const free = alive.every(
       ({ queued, resources }) => queued === 0 && Object.values(resources).every(({ used }) => used === 0),
     )
-    return (fromHead && alive.length === 4 && free) || undefined
-  })
+    if (fromHead && alive.length === 4 && free) return true
+    const rows = nodes.filter(({ state }) => state !== 'dead')
+    const seen = rows.map(({ id, state, queued, resources }) => JSON.stringify({ id, state, queued, resources }))
+    onSeen(fromHead ? `there are ${seen.join(' ')}` : 'the head does not answer')
+    await sleep(100)
+  }
+  return true
 }

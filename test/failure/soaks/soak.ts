@@ -6,6 +6,8 @@ export interface SoakReport {
   readonly note: (text: string) => void
   /** Something that has to hold. */
   readonly check: (text: string, holds: boolean) => void
+  /** A folder for what has to be read after a finding; it is made by who has something for it, and stays. */
+  readonly keepIn: string
 }
 
 export interface Soak {
