@@ -29,6 +29,8 @@ export interface ArenaStoreParts {
   readonly clock: Clock
   /** Collects the garbage of this process, so that maps that nobody uses are found. */
   readonly collect: () => void
+  /** Called where the store was closed while values of this process used objects, when none does any more. */
+  readonly unpinned?: () => void
 }
 
 /** Pages of an object of at least this size are made present in a thread before it is written, in bytes. */
@@ -277,7 +279,10 @@ export class ArenaStore implements ObjectStore {
 
   #release(entry: number): void {
     this.#pinned--
-    if (this.#closed) return
+    if (this.#closed) {
+      if (this.#pinned === 0) this.#parts.unpinned?.()
+      return
+    }
     if (this.#releasing.push(entry) === 1) setImmediate(() => this.#tellReleased())
   }
 

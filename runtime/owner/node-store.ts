@@ -90,6 +90,7 @@ class LinkedArena implements NodeStore, ArenaPort {
       port: this,
       clock: systemClock,
       collect: collectGarbage,
+      unpinned: () => this.#letGo(),
       // Most processes never use it: what it takes to map memory is loaded when one does.
       get memory() {
         return memoryOf()
@@ -149,7 +150,13 @@ class LinkedArena implements NodeStore, ArenaPort {
     this.#memory?.close()
     // As long as values of this process are mapped, nothing else may be written where they are; by a node that is gone,
     // nothing will be.
-    if (this.store.pinned === 0 || this.#home().mode === 'closed') this.#unlock?.()
+    if (this.store.pinned === 0 || this.#home().mode === 'closed') this.#letGo()
+  }
+
+  #letGo(): void {
+    const unlock = this.#unlock
+    this.#unlock = undefined
+    unlock?.()
   }
 
   #open(): ArenaMemory {

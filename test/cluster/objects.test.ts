@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { expect } from 'chai'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +51,19 @@ async function holdsAll(ref: ObjectRef<Float64Array>, wanted: number): Promise<v
 function shareOf(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
   return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1]) * 1024
+}
+
+/** By which this process says that it lives, to nodes of whose stores it has used something. */
+function openLocks(): number {
+  const name = (descriptor: string): string => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`)
+    } catch {
+      // That of this very look.
+      return ''
+    }
+  }
+  return readdirSync('/proc/self/fd').filter((descriptor) => name(descriptor).endsWith('.lock')).length
 }
 
 describe('objects', () => {
@@ -162,6 +175,27 @@ describe('objects', () => {
     await ended(pid)
     expect(refs).to.have.length(2)
   })
+
+  itShared(
+    'stay where a program that has left uses them, and go when it does no more, though it lives on',
+    async () => {
+      await begin({ numCpus: 1 })
+      const kept: Float64Array[] = []
+      for (let value = 1; value <= 4; value++) {
+        const ref = await put(new Float64Array(100_000).fill(value))
+        kept.push(await ref.get())
+        await shutdown()
+        await init({ address: node.url })
+      }
+      expect((await usage()).usedBytes).to.be.at.least(4 * 800_000)
+      expect(kept.map((array) => new Set(array))).to.deep.equal([1, 2, 3, 4].map((value) => new Set([value])))
+      kept.length = 0
+      await eventually(async () => {
+        globalThis.gc?.()
+        return ((await usage()).usedBytes === 0 && openLocks() === 0) || undefined
+      })
+    },
+  )
 
   it('go from every node with their last ref, also where a task had another one use what it was passed', async () => {
     await begin({ numCpus: 1 })
