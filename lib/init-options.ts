@@ -8,10 +8,10 @@ export interface InitOptions {
   readonly address?: string
   /** The cluster's token. Default: OUTPOOL_TOKEN, OUTPOOL_TOKEN_FILE, or the file that the head made. */
   readonly token?: string
-  /** Local mode: logical CPUs of the node. Default: those of this machine. */
+  /** Local mode: logical CPUs of the node. Default: those that this process may use. */
   readonly numCpus?: number
   readonly numGpus?: number
-  /** Local mode: memory that tasks may ask for: bytes, or `'8GiB'`. Default: that of this machine. */
+  /** Local mode: memory that tasks may ask for: bytes, or `'8GiB'`. Default: most of what this process may use. */
   readonly memory?: number | string
   /** Local mode: resources of your own by name. */
   readonly resources?: Readonly<Record<string, number>>

@@ -4,7 +4,7 @@
  * `Pool.map` and its relatives run a chunk **at least once**: when a worker or its node dies, the chunk that ran there
  * is run again elsewhere.
  */
-import { availableParallelism } from 'node:os'
+import { usableCpus } from '../../lib/machine.ts'
 
 export { moduleFunction, type RemoteModuleFunction } from '../../lib/pinned.ts'
 export { AsyncResult, type Callback, type ErrorCallback } from './async-result.ts'
@@ -17,5 +17,5 @@ export type { PoolWorkerReport } from '../shared/pool-runner.ts'
 
 /** The CPUs of this machine that the process may use. A pool without `processes` uses those of the whole cluster. */
 export function cpuCount(): number {
-  return availableParallelism()
+  return usableCpus()
 }

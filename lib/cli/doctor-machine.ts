@@ -1,12 +1,13 @@
 /** What `outpool doctor` checks of this machine and this user. */
 import { lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
 import { defaultTokenFile, findToken } from '../../runtime/cluster/token.ts'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../../runtime/objects/claim-page.ts'
-import { controlGroups } from './control-groups.ts'
+import { controlGroups } from '../../runtime/base/control-groups.ts'
+import { readText, usableCpus } from '../../runtime/base/usable.ts'
 import { byteText } from './tables.ts'
 
 export interface Finding {
@@ -29,7 +30,8 @@ const maxSocketPathBytes = 103
 const socketName = `/${'0'.repeat(16)}.sock`
 
 export function machineFindings(): Finding[] {
-  return [nodeVersion(), platform(), sharedMemory(), openFiles(), fileSize(), processes(), socketPaths(), ...token()]
+  const limits = [openFiles(), fileSize(), processes(), socketPaths()]
+  return [nodeVersion(), platform(), processors(), sharedMemory(), ...limits, ...token()]
 }
 
 function finding(check: string, found: string, state: Finding['state'] = 'ok', advice = ''): Finding {
@@ -48,6 +50,13 @@ function platform(): Finding {
   if (process.platform === 'linux') return finding('platform', name)
   if (process.platform === 'win32') return finding('platform', name, 'failure', 'Use WSL2: nodes run on Linux.')
   return finding('platform', name, 'warning', 'Outpool is tested on Linux alone.')
+}
+
+/** What a node offers that is started here, unless it is told. */
+function processors(): Finding {
+  const usable = usableCpus()
+  const all = cpus().length
+  return finding('CPUs', usable < all ? `${usable} of ${all}: a quota, or a set of CPUs, leaves no more` : `${usable}`)
 }
 
 /** The real thing: a claim page is made, mapped and claimed on. */
@@ -115,15 +124,6 @@ export function groupLimit(groups: string, read: (file: string) => string): numb
     if (most < limit) limit = most
   }
   return limit
-}
-
-/** '' where it cannot be read. */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 /** Infinity for `unlimited`; undefined where there is no /proc. */

@@ -3,8 +3,9 @@ import { accessSync, constants, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { outpoolHome } from '../../runtime/cluster/token.ts'
-import { controlGroups } from './control-groups.ts'
-import { readText, type Finding } from './doctor-machine.ts'
+import { controlGroups } from '../../runtime/base/control-groups.ts'
+import { readText } from '../../runtime/base/usable.ts'
+import type { Finding } from './doctor-machine.ts'
 import { byteText } from './tables.ts'
 
 interface Needs {

@@ -80,8 +80,12 @@ function addStart(outpool: Command): void {
     .option('--tls-cert <file>', 'listen with TLS (wss://): the certificate and its chain, PEM')
     .option('--tls-key <file>', 'the key of that certificate, PEM')
     .option('--tls-ca <file>', 'whom to trust at other nodes, PEM (default: OUTPOOL_TLS_CA, else what Node trusts)')
-    .option('--num-cpus <number>', 'CPUs to offer (default: those of the machine)', values.cpus)
-    .option('--memory <size>', "memory to offer, in bytes or as '2GiB' (default: most of the machine's)", values.memory)
+    .option('--num-cpus <number>', 'CPUs to offer (default: those of the machine or the container)', values.cpus)
+    .option(
+      '--memory <size>',
+      "memory to offer, in bytes or as '2GiB' (default: most of what the machine or the container has)",
+      values.memory,
+    )
     .option(
       '--object-store-memory <size>',
       'shared memory for large values (default: 30 % of what the machine or the container has)',

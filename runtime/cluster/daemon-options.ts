@@ -26,7 +26,7 @@ export interface DaemonOptions extends StoreSizeOptions {
    * its port in Outpool's folder of this user; `memory` on any free port.
    */
   readonly storage?: string
-  /** What the node offers. Default: the CPUs of the machine, and its memory less what the system needs. */
+  /** What the node offers. Default: the CPUs and the memory of the machine or the container, less what the system needs. */
   readonly numCpus?: number
   /** Bytes, or a text such as `'2GiB'`. */
   readonly memory?: number | string

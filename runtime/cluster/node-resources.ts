@@ -1,5 +1,5 @@
 /** What a node offers, where its options leave it open. */
-import { availableParallelism, totalmem } from 'node:os'
+import { usableCpus, usableMemory } from '../base/usable.ts'
 import type { StoreOptions } from '../objects/store-choice.ts'
 import type { ResourceUnits } from '../protocol/messages.ts'
 import { parseMemory, parseResources } from '../scheduler/resources.ts'
@@ -11,7 +11,7 @@ const mebibyte = 1024 * 1024
 
 /** Throws TypeError or RangeError that names the option. */
 export function nodeResources(options: ResourceOptions): ResourceUnits {
-  const { numCpus = availableParallelism(), memory = defaultMemoryBytes(), numGpus, resources } = options
+  const { numCpus = usableCpus(), memory = defaultMemoryBytes(), numGpus, resources } = options
   return parseResources({ numCpus, memory, numGpus, resources })
 }
 
@@ -32,8 +32,5 @@ export function storeOptionsOf({ objectStoreMemory, objectStoreDisk }: StoreSize
 }
 
 function defaultMemoryBytes(): number {
-  // What the container may use; 0 or beyond the machine where nothing limits it.
-  const limitBytes = process.constrainedMemory()
-  const bytes = limitBytes > 0 ? Math.min(limitBytes, totalmem()) : totalmem()
-  return Math.floor((bytes * offeredShare) / mebibyte) * mebibyte
+  return Math.floor((usableMemory() * offeredShare) / mebibyte) * mebibyte
 }

@@ -1,9 +1,9 @@
 /** Which store a node has: shared memory where that is possible, else files. Chosen once, by the node manager. */
 import { mkdirSync } from 'node:fs'
-import { totalmem } from 'node:os'
 import type { Clock } from '../base/clock.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { usableMemory } from '../base/usable.ts'
 import { ArenaHost } from './arena-host.ts'
 import { ArenaMemory, segmentSizes } from './arena-memory.ts'
 import { FileObjectStore } from './file-store.ts'
@@ -34,9 +34,7 @@ const leastSlabBytes = 512 * 1024
 
 /** Of what the container may use, or the machine has. */
 export function defaultStoreBytes(): number {
-  const limitBytes = process.constrainedMemory()
-  const bytes = limitBytes > 0 ? Math.min(limitBytes, totalmem()) : totalmem()
-  return Math.floor(bytes * share)
+  return Math.floor(usableMemory() * share)
 }
 
 export async function chooseStore(parts: StoreParts): Promise<ArenaHost | FileObjectStore> {

@@ -13,6 +13,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from '../base/timers.ts'
+import { hasCpuQuota } from '../base/usable.ts'
 import { mapFile } from '../objects/shared-memory.ts'
 
 /** Of the words: who looks. */
@@ -153,14 +154,6 @@ export function waitAwake(role: AwakeRole, runFolder: string): WaitAwake | undef
 function machineMs(): number {
   const [seconds, nanoseconds] = process.hrtime()
   return seconds * 1000 + nanoseconds / 1e6
-}
-
-function hasCpuQuota(): boolean {
-  try {
-    return !readFileSync('/sys/fs/cgroup/cpu.max', 'utf8').startsWith('max')
-  } catch {
-    return false
-  }
 }
 
 const loadSampleMs = 100

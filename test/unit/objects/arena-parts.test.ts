@@ -1,12 +1,13 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { newProcessId } from '../../../runtime/base/ids.ts'
 import type { ArenaMemory } from '../../../runtime/objects/arena-memory.ts'
+import { usableMemory } from '../../../runtime/base/usable.ts'
 import { Prefault } from '../../../runtime/objects/arena-prefault.ts'
 import { ArenaSpace, type Room } from '../../../runtime/objects/arena-space.ts'
 import { holdLock, isLockFree } from '../../../runtime/objects/process-lock.ts'
@@ -17,8 +18,7 @@ const mebibyte = 1024 * 1024
 
 describe('the size of the store', () => {
   it('is 30 % of what this process may use, by default', () => {
-    const limitBytes = process.constrainedMemory()
-    const mayUse = limitBytes > 0 ? Math.min(limitBytes, totalmem()) : totalmem()
+    const mayUse = usableMemory()
     expect(defaultStoreBytes()).to.be.within(mayUse * 0.29, mayUse * 0.3)
   })
 })
