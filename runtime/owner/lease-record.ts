@@ -99,6 +99,13 @@ export class LeaseRecord {
     return sequence
   }
 
+  /** What the tasks there are expected to take is asked for again. */
+  expectAgain(microsOf: (number: number, sequence: number) => number): void {
+    this.expectedMicros = 0
+    for (const sequence of this.all())
+      this.expectedMicros += this.#micros[sequence % ringSize] = microsOf(this.task(sequence), sequence)
+  }
+
   /** The task of a sequence, or -1. */
   task(sequence: number): number {
     if (sequence < this.first || sequence >= this.next) return nothing

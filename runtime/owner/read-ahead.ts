@@ -16,11 +16,19 @@ const portionsOfShare = 4
  */
 export const longMicros = 200
 
+/** What one task costs at the least, in microseconds: reading, claiming, answering. */
+const overheadMicros = 5
+
 /** Answers wait for each other where so many can come in that time. */
 const togetherAtLeast = 2
 
 /** So many times somebody who follows the queue is told of it until its end, if that is so long off. */
 const looksAtLeast = 8
+
+/** What a worker is expected to need for one task of a function; one that was never measured fills a pipeline. */
+export function expectedMicrosOf({ runMicros }: TaskTemplate, { pipelineMicros }: SubmitOptions): number {
+  return (runMicros < 0 ? pipelineMicros : runMicros) + overheadMicros
+}
 
 /** Whether a worker that has answered has so little left that it gets more: not one for one, many tasks share a frame. */
 export function hasLittle(

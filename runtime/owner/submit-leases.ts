@@ -7,7 +7,7 @@ import { sequenceBefore } from '../objects/claim-page.ts'
 import type { ExitReport, RefusalCode } from '../protocol/messages.ts'
 import type { ClassRecord } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
-import { restMicros } from './read-ahead.ts'
+import { expectedMicrosOf, restMicros } from './read-ahead.ts'
 import { SubmitQueue } from './submit-queue.ts'
 import type { Failure, Grant, WorkerFailure } from './submit-types.ts'
 import { slotOf, TaskState } from './task-table.ts'
@@ -154,6 +154,22 @@ export class SubmitLeases extends SubmitQueue {
     this.refill(record, lease, nowMs)
     this.#restOrWake(record, lease)
     if (lease.count === 0) this.dueBy(this.leaseDueMs(lease))
+  }
+
+  /**
+   * A task took far longer than was expected of it when it was sent: so will what waits behind it, as far as it is of that
+   * function. Where nothing is queued, workers without work, and leases that there may be, get half of it.
+   */
+  protected expectLonger(lease: LeaseRecord): void {
+    const record = this.classAt(lease.classIndex)
+    lease.expectAgain((number, sequence) =>
+      this.isAt(number, lease, sequence) ? expectedMicrosOf(this.templateOf(number), this.options) : 0,
+    )
+    if (record.of.kind === 'pinned' || record.queued > 0 || lease.state !== 'open' || lease.recalling.size > 0) return
+    if (lease.expectedMicros <= this.options.takeOverMicros) return
+    this.recallHalf(lease)
+    record.saturated = false
+    this.pump(record)
   }
 
   /** Whether the next answers of a lease may wait for those of others; none does for which a timeout runs. */

@@ -22,12 +22,9 @@ import {
 } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
-import { hasLittle, longMicros, mostAhead, readsAhead } from './read-ahead.ts'
+import { expectedMicrosOf, hasLittle, longMicros, mostAhead, readsAhead } from './read-ahead.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
-
-/** What one task costs at the least, in microseconds: reading, claiming, answering. */
-const overheadMicros = 5
 
 /** Entries of a queue that are looked at for a worker that is better for a task than for those before it. */
 const lookAhead = 64
@@ -199,6 +196,11 @@ export class SubmitQueue {
     else this.requeue(lease, taken, 'recalled')
   }
 
+  /** Of what waits at a lease it keeps the first half, for others to take the rest. */
+  protected recallHalf(lease: LeaseRecord): void {
+    this.recallBehind(lease, lease.behind().slice((lease.count - 1) >> 1))
+  }
+
   /** Unstarted tasks go back to the front of the queue in their order; that spends no retry. */
   protected requeue(lease: LeaseRecord, sequences: readonly number[], why: 'recalled' | 'returned'): void {
     const now = this.clock.now()
@@ -272,7 +274,7 @@ export class SubmitQueue {
   #takeOver(record: ClassRecord, lease: LeaseRecord): void {
     if (lease.state !== 'open' || lease.blocked || this.unsettled < record.leases.length - record.idle.size) return
     for (const most of mostAhead(record, this.clock.now(), this.options)) {
-      this.recallBehind(most, most.behind().slice((most.count - 1) >> 1))
+      this.recallHalf(most)
       // What was to be taken may have begun, where answers wait to be looked at.
       if (record.queued > 0 || most.recalling.size > 0) return
     }
@@ -323,8 +325,7 @@ export class SubmitQueue {
     const template = this.templateOf(number)
     const page = this.table.at(number)
     const slot = slotOf(number)
-    const runMicros = template.runMicros < 0 ? this.options.pipelineMicros : template.runMicros
-    const sequence = lease.add(number, runMicros + overheadMicros, now, template.numReturns)
+    const sequence = lease.add(number, expectedMicrosOf(template, this.options), now, template.numReturns)
     page.state[slot] = TaskState.pushed
     page.lease[slot] = lease.index
     page.sequence[slot] = sequence
@@ -361,7 +362,7 @@ export class SubmitQueue {
     if (lease.count === 0) return true
     if (template === undefined || template.runMicros < 0 || template.timeoutMs > 0) return false
     if (lease.grant.pagePath === '' || lease.count >= this.options.pipelineTasks) return false
-    const expectedMicros = lease.expectedMicros + template.runMicros + overheadMicros
+    const expectedMicros = lease.expectedMicros + expectedMicrosOf(template, this.options)
     if (expectedMicros > this.options.pipelineMicros && !this.#readsAhead(record, lease, template)) return false
     return !this.overdue(lease, now ?? this.clock.now())
   }

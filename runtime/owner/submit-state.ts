@@ -30,6 +30,9 @@ import { slotOf, TaskState } from './task-table.ts'
 /** What an answer of a worker means for its task. */
 export type Verdict = { readonly number: number; readonly settle: boolean } | undefined
 
+/** In less than that a task is never far longer than was expected of it, in microseconds. */
+const farMicros = 500
+
 function measured(template: TaskTemplate, micros: number): void {
   const { runMicros, deviationMicros } = template
   template.deviationMicros = runMicros < 0 ? micros : movingAverage(deviationMicros, Math.abs(micros - runMicros))
@@ -327,6 +330,7 @@ export class SubmitState extends SubmitLeases {
     const lease = this.leases.get(index)
     if (lease === undefined) return -1
     lease.pass(sequence)
+    const expectedMicros = sequence === lease.first ? lease.headMicros : Number.POSITIVE_INFINITY
     const number = lease.remove(sequence, nowMs)
     lease.recalling.delete(sequence)
     if (number < 0 || !this.isAt(number, lease, sequence)) {
@@ -334,6 +338,7 @@ export class SubmitState extends SubmitLeases {
       return -1
     }
     measured(this.templateOf(number), runMicros)
+    if (runMicros > farMicros && runMicros > 2 * expectedMicros && lease.count > 1) this.expectLonger(lease)
     return number
   }
 }

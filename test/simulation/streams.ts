@@ -157,7 +157,7 @@ export class OwnedStreams {
   begin(): void {
     const { owner } = this
     const random = this.#random
-    if (random.next() >= 0.15) return
+    if (random.next() >= 0.25) return
     const template = owner.template('task', [['CPU', 10_000]], {
       maxRetries: random.next() < 0.6 ? 0 : 3,
       retryExceptions: random.next() < 0.5,

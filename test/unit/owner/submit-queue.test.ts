@@ -209,6 +209,63 @@ describe('submit-queue, what is sent ahead', () => {
   })
 })
 
+describe('submit-queue, where a function suddenly takes far longer', () => {
+  /** Tasks of 10 µs for so many workers, all of which are sent. */
+  function sent(tasks: number, workers: number): { world: SubmitWorld; entries: WorkerEntry[] } {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 10 })
+    for (let i = 0; i < workers; i++) world.submit(template)
+    for (const request of [...world.requests].slice(0, workers)) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    for (let i = workers; i < tasks; i++) world.submit(template)
+    expect(world.requests.size).to.equal(0)
+    return { world, entries: [...world.workers] }
+  }
+
+  const answer = (world: SubmitWorld, [index, worker]: WorkerEntry, micros: number): void => {
+    world.start(worker)
+    world.finish(index, worker, false, micros)
+    for (const deliver of world.pending.splice(0)) deliver()
+  }
+  const waitingAt = ([, { tasks }]: WorkerEntry): number => tasks.filter(({ state }) => state === 'waiting').length
+
+  it('half of what waits behind it goes to a worker that has nothing left to do', () => {
+    const { world, entries } = sent(120, 2)
+    const [slow, quick] = entries as [WorkerEntry, WorkerEntry]
+    while (waitingAt(quick) > 0) answer(world, quick, 10)
+    const before = waitingAt(slow)
+    expect(before).to.be.greaterThan(50)
+    world.start(slow[1])
+    answer(world, slow, 9_000)
+    expect(waitingAt(slow) + world.state.classAt(0).queued + waitingAt(quick)).to.equal(before - 1)
+    expect(waitingAt(quick)).to.be.greaterThan(0)
+    expect(waitingAt(slow)).to.be.lessThan(before)
+  })
+
+  it('leases are asked for, where no worker is without work', () => {
+    const { world, entries } = sent(120, 1)
+    answer(world, entries[0] as WorkerEntry, 9_000)
+    expect(world.requests.size).to.be.greaterThan(0)
+    expect(waitingAt(entries[0] as WorkerEntry)).to.be.lessThan(119)
+  })
+
+  it('each runs once, and what workers have is shared out until the end', () => {
+    const { world, entries } = sent(120, 2)
+    const [first, second] = entries as [WorkerEntry, WorkerEntry]
+    while (waitingAt(second) > 0) answer(world, second, 10)
+    const counts = [0, 0]
+    while (world.state.unsettled > 0) {
+      for (const [i, entry] of [first, second].entries()) {
+        const settled = world.settled.size
+        answer(world, entry, 9_000)
+        counts[i] = (counts[i] as number) + world.settled.size - settled
+      }
+    }
+    expect([...world.starts.values()].every((starts) => starts === 1)).to.equal(true)
+    expect(Math.abs((counts[0] as number) - (counts[1] as number))).to.be.at.most(2)
+  })
+})
+
 describe('submit-queue, had back', () => {
   /** One worker, on which a task runs and another waits. */
   function twoTasks(remote: boolean): { world: SubmitWorld; running: number; behind: number; worker: SubmitWorker } {

@@ -107,15 +107,15 @@ export class SubmitWorld {
   }
 
   /** What a worker has started ends, and its answer is under way. */
-  finish(index: number, worker: SubmitWorker, throws: boolean): void {
+  finish(index: number, worker: SubmitWorker, throws: boolean, runMicros = 10): void {
     const running = worker.tasks.find(({ state }) => state === 'started')
     if (!worker.alive || running === undefined) return
     running.state = 'over'
     const { number, sequence } = running
     this.pending.push(() => {
       if (!throws) {
-        if (this.state.done(index, sequence, 10) >= 0) this.settle(number, 'done')
-      } else if (this.state.failed(index, sequence, 10, 'user')?.settle === true) this.settle(number, 'threw')
+        if (this.state.done(index, sequence, runMicros) >= 0) this.settle(number, 'done')
+      } else if (this.state.failed(index, sequence, runMicros, 'user')?.settle === true) this.settle(number, 'threw')
     })
   }
 
