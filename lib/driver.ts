@@ -17,7 +17,7 @@ import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import { trimMalloc } from '../runtime/objects/native-memory.ts'
 import type { ObjectStore } from '../runtime/objects/store.ts'
 import { serveObjects } from '../runtime/objects/transfer.ts'
-import { currentRuntime, type ProcessRuntime, setCurrentRuntime } from '../runtime/owner/current.ts'
+import { endRuntime, type ProcessRuntime, setCurrentRuntime } from '../runtime/owner/current.ts'
 import { type Home, type HomeHandlers, openHome } from '../runtime/owner/home.ts'
 import type { OwnerHost } from '../runtime/owner/host.ts'
 import { type NodeStore, openNodeStore } from '../runtime/owner/node-store.ts'
@@ -330,7 +330,7 @@ class Driver implements DriverHandle {
     if (this.#stopped) return
     this.#stopped = true
     if (current === this) current = undefined
-    if (currentRuntime() === this.runtime) setCurrentRuntime(undefined)
+    endRuntime(this.runtime)
     this.#owner.values.unread.end()
     this.#owner.close(error, { kind: 'class-closed', reason: error.message, left, by: error })
     clearInterval(this.#keepAlive)

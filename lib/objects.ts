@@ -1,5 +1,6 @@
 /** Values and refs: put, get, wait, cancel, drained. */
 import { afterReading, longestTimerMs } from '../runtime/base/clock.ts'
+import { wasThisProcess } from '../runtime/owner/current.ts'
 import { endsEarly, getAll, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
 import { watchNear } from '../runtime/owner/watch-near.ts'
@@ -138,8 +139,10 @@ export interface CancelOptions {
 }
 
 /**
- * Cancels the task that makes this object, or a generator: what it yielded until then can still be taken. A queued task is removed; a running one gets its AbortSignal, and its worker
- * is ended when it goes on for 5 s, or at once with `force`. Returns whether the task had not ended.
+ * Cancels the task that makes this object, or a generator: what it yielded until then can still be taken. A queued task
+ * is removed; a running one gets its AbortSignal, and its worker is ended when it goes on for 5 s, or at once with
+ * `force`. Returns whether the task had not ended: false, too, for one that was submitted before this process was shut
+ * down or lost its home, which it ended with.
  * @throws TypeError for a ref of another process: only who submitted a task can cancel it.
  */
 export function cancel(target: ObjectRef | ObjectRefGenerator, options: CancelOptions = {}): boolean {
@@ -148,6 +151,7 @@ export function cancel(target: ObjectRef | ObjectRefGenerator, options: CancelOp
   const generator = ownedGenerator(target)
   const [process, number] =
     generator === undefined ? tupleOf(checked(target, 0, 'cancel')) : [generator.process, generator.number]
+  if (wasThisProcess(process)) return false
   const { owner } = ensureRuntime()
   if (process !== owner.host.self.process)
     throw new TypeError('cancel: only the process that submitted the task can cancel it')

@@ -2,6 +2,7 @@
  * What this process is in the cluster, for everything that is called by user code: `remote`, `get`, `context`. Kept on
  * `globalThis`, because a worker's bundle and the package that user code imports there are two copies of these modules.
  */
+import { BoundedSet } from '../base/bounded-set.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import type { Home } from './home.ts'
@@ -51,4 +52,18 @@ export function currentRuntime(): ProcessRuntime | undefined {
 
 export function setCurrentRuntime(runtime: ProcessRuntime | undefined): void {
   ;(globalThis as Holder)[key] = runtime
+}
+
+/** What this process was before: so many are remembered. Their tasks have settled, all of them. */
+const former = new BoundedSet<ProcessId>(1_000)
+
+/** This process is not in the cluster any more as what it was, and may come back as another. */
+export function endRuntime(runtime: ProcessRuntime): void {
+  former.add(runtime.owner.host.self.process)
+  if (currentRuntime() === runtime) setCurrentRuntime(undefined)
+}
+
+/** Whether this process was that one, which has ended. */
+export function wasThisProcess(process: ProcessId): boolean {
+  return former.has(process)
 }

@@ -83,6 +83,17 @@ describe('cancel', () => {
     expect(() => cancel(ref, { forced: true } as never)).to.throw(TypeError, /'force'/)
   })
 
+  it('does nothing to what was submitted before this process was shut down', async () => {
+    const ref = cooperative.remote(trace.folder, 'task')
+    await trace.has('task started')
+    await shutdown()
+    expect(await rejection(ref.get())).to.have.property('name', 'ConnectionLostError')
+    expect(cancel(ref)).to.equal(false)
+    expect(explain().kind).to.equal('none')
+    await init({ numCpus: 2 })
+    expect(cancel(ref)).to.equal(false)
+  })
+
   it('reaches what the task submitted, unless told otherwise', async () => {
     const both = parent.remote(trace.folder)
     await trace.has('child started')

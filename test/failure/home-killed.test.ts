@@ -53,13 +53,14 @@ describe('a driver whose home is killed', function () {
     signal(home.pid, 'SIGKILL')
     driver.tell('killed')
     const { outcomes } = await driver.next<{ readonly outcomes: Record<string, Answer> }>('outcomes')
-    const { wait, drained, put, ...ended } = outcomes
+    const { wait, drained, put, 'cancel of a task': cancelled, ...ended } = outcomes
     // What was waited for is ready: it has its error.
     expect([wait?.error, drained?.error]).to.deep.equal([undefined, undefined])
     for (const [what, { error, message }] of Object.entries(ended)) {
       expect(error, `${what}: ${message}`).to.equal('ConnectionLostError')
       expect(message, what).to.contain(`home node ${home.id} at `).and.contain('init({ address })')
     }
+    expect(cancelled).to.deep.equal({ value: 'false' })
     // A new call looks for a node at that address again.
     expect(put?.message).to.contain(home.url)
   })

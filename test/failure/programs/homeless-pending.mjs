@@ -1,5 +1,5 @@
 /** One call of each kind that is pending when the home of the driver is killed. Options: address, elsewhere (a resource that its home has not). */
-import { drained, get, init, put, remote, shutdown, wait } from 'outpool'
+import { cancel, drained, get, init, put, remote, shutdown, wait } from 'outpool'
 import { end, options, say, told } from './report.mjs'
 
 await init({ address: options.address })
@@ -42,6 +42,7 @@ const later = {
   'a value that another node keeps': () => kept.get(),
   'a result that lies on another node': () => made.get(),
   'a value that this process has': () => small.get(),
+  'cancel of a task': () => String(cancel(running)),
   put: () => put(new Uint8Array(1_000_000)),
   drained: () => drained(),
 }
