@@ -10,7 +10,12 @@ import { deferred, type Deferred } from '../runtime/base/deferred.ts'
 import type { OutpoolError } from '../runtime/base/errors.ts'
 import { NodeDiedError, TaskCancelledError, WorkerCrashedError } from '../runtime/base/errors.ts'
 import { queueMicrotask } from '../runtime/base/timers.ts'
-import { defineFunction, type FunctionDefinition, moduleExport } from '../runtime/code/function-source.ts'
+import {
+  defineFunction,
+  type FunctionDefinition,
+  moduleExport,
+  namesUnknownGlobals,
+} from '../runtime/code/function-source.ts'
 import { compact } from '../runtime/objects/compact.ts'
 import { encodeValue } from '../runtime/objects/value.ts'
 import { lastLinesOf } from '../runtime/owner/failures.ts'
@@ -134,11 +139,17 @@ export function takeCaptures(fn: Callable, caller = 'run'): Callable {
 }
 
 /**
- * Whether the function uses variables from around it, which go with it as an argument does.
+ * Whether the function uses variables from around it, which go with it as an argument does. Names that are none, here, are
+ * those of globals of its worker.
  * @throws FunctionCaptureError where it cannot travel.
  */
 export function capturesVariables(fn: (...args: never[]) => unknown, caller: string): boolean {
-  return defineFunction(fn, { caller }).source.kind === 'closure'
+  try {
+    return defineFunction(fn, { caller }).source.kind === 'closure'
+  } catch (error) {
+    if (typeof fn === 'function' && namesUnknownGlobals(fn)) return false
+    throw error
+  }
 }
 
 /** Asks for a worker; returns at once. */

@@ -1,5 +1,5 @@
 /** Single calls on workers, for queues that decide call by call where each is to run. */
-import { FunctionCaptureError, SerializationError } from '../runtime/base/errors.ts'
+import { FunctionCaptureError, SerializationError, TaskError } from '../runtime/base/errors.ts'
 import { onAbort } from '../runtime/base/on-abort.ts'
 import { defineFunction, type FunctionDefinition } from '../runtime/code/function-source.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
@@ -23,7 +23,7 @@ export interface ShipOptions {
   readonly text?: string
   /** Told of the run time of such functions on workers, as it is by now, when this one has ended well. */
   readonly measured?: (micros: number) => void
-  /** It was looked into just now, and only computes. */
+  /** It was looked into just now, and only computes: what it throws arrives as it is, or the call is unshippable. */
   readonly onlyComputes?: boolean
 }
 
@@ -46,7 +46,7 @@ export function ship(
   const template = templateFor(runtime, {
     definition,
     environment,
-    mode: givesSignal ? 'signal' : 'call',
+    mode: modeOf(givesSignal, onlyComputes === true),
     maxRetries,
     text,
   })
@@ -67,9 +67,29 @@ export function ship(
   return signal === undefined ? running : running.finally(() => stop?.())
 }
 
-/** Whether a call failed because its function, an argument or its result cannot travel. */
-export function isUnshippable(error: unknown): boolean {
-  return error instanceof FunctionCaptureError || error instanceof SerializationError
+function modeOf(givesSignal: boolean, isExact: boolean): CallMode {
+  if (isExact) return givesSignal ? 'exactSignal' : 'exact'
+  return givesSignal ? 'signal' : 'call'
+}
+
+/** Whether a call failed because its function, an argument, its result or what it threw cannot travel as it is. */
+export function isUnshippable(error: unknown): error is Error {
+  return error instanceof FunctionCaptureError || error instanceof SerializationError || hasNameAlone(error)
+}
+
+/** So many errors are looked at: one, what caused it, those that it holds, and theirs. */
+const mostLookedAt = 64
+
+/** Whether the class of an error, or of one within it, could not come along. */
+function hasNameAlone(error: unknown): boolean {
+  const found = new Set([error])
+  for (const at of found) {
+    if (at instanceof TaskError) return true
+    if (!(at instanceof Error)) continue
+    const inner = at instanceof AggregateError && Array.isArray(at.errors) ? (at.errors as unknown[]) : []
+    for (const one of [at.cause, ...inner]) if (found.size < mostLookedAt) found.add(one)
+  }
+  return false
 }
 
 interface Shipped {

@@ -3,6 +3,7 @@
  * the original runs it. What was decided, and why, is kept for `explain`.
  */
 import { BoundedMap } from '../../lib/bounded-map.ts'
+import { TaskError } from '../../lib/errors.ts'
 import { analyse, changedBuiltIns, type FunctionVerdict } from '../../lib/explain.ts'
 import { isUnshippable, readingOnce, ship } from '../../lib/ship.ts'
 import { isTimeReplaced } from '../../lib/timers.ts'
@@ -276,7 +277,7 @@ export class Placer {
       })
     } catch (error) {
       if (!isUnshippable(error)) throw error
-      running = [(error as Error).message]
+      running = [error.message]
     }
     if (!(running instanceof Promise)) return this.#here(fn, args, known, running)
     known.stayed = 0
@@ -287,7 +288,7 @@ export class Placer {
       known.worker--
       known.stayed = sureAfter
       this.#surelyStays(known)
-      return this.#here(fn, args, known, [`its result cannot travel: ${(error as Error).message}`])
+      return this.#here(fn, args, known, [`what it gives or throws cannot travel: ${whyNot(error)}`])
     })
   }
 
@@ -368,6 +369,10 @@ function whyApart(fn: AnyFunction): string | undefined {
   if (!(fn instanceof Function))
     return 'it is of another realm (`node:vm`, a sandbox of Jest), and what a worker gives would be of this one'
   return undefined
+}
+
+function whyNot(error: Error): string {
+  return error instanceof TaskError ? `an error of the class ${error.originalName}` : error.message
 }
 
 /** A call that runs here without another look. */

@@ -16,6 +16,7 @@ import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
 import { noteFunction } from './original-places.ts'
 import { injectedHelper, refusals, refusalText, standsInTheWay, type Refusal } from './refusal.ts'
+import { commonJsRemedy } from './standard-globals.ts'
 import { textCache } from './text-cache.ts'
 
 export { decodeDefinition, isClosure, moduleExport, withPack, type FunctionDefinition } from './definition.ts'
@@ -70,6 +71,21 @@ export function describeFunction(fn: Function): FunctionDescription {
   if (source.kind === 'closure')
     return { ships: true, how: 'captures', reasons: ['its variables are read at each call, and go with it'] }
   return { ships: true, how: 'source', reasons: ['it needs nothing from outside itself'] }
+}
+
+/**
+ * Whether nothing stands in the way of `fn` but names that are variables of nowhere here: as text, it has the globals of
+ * that name that its worker may have.
+ */
+export function namesUnknownGlobals(fn: Function): boolean {
+  const analysis = analyseFunction(Function.prototype.toString.call(fn))
+  if (analysis.kind !== 'function' || inspectorSession() === undefined) return false
+  const scopes = readScopes(fn)
+  if (scopes === undefined || refusals({ ...analysis, freeVariables: [] }, nameOf(fn), () => false).length > 0)
+    return false
+  return analysis.freeVariables.every(
+    ({ name }) => findVariable(scopes, name) === undefined && commonJsRemedy(name) === undefined,
+  )
 }
 
 function resolve(fn: Function): Outcome {

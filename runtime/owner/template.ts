@@ -14,9 +14,11 @@ export type TaskKind = 'task' | 'actor-creation' | 'actor-call'
  * there is a signal; it is the task's own. The others take one array of items and answer for all of them: `map` calls
  * fn(item), `starmap` fn(...item) and stop at the first that throws; `each` settles every item. `generate`: fn(...args)
  * is a generator, whose items are sent one by one. `turn`: fn(...args), and whatever waits behind it starts in a later turn
- * of the worker's event loop, when the answer has left and what the function began has had its turn.
+ * of the worker's event loop, when the answer has left and what the function began has had its turn. `exact`,
+ * `exactSignal`: as `call` and `signal`, but of what is thrown nothing is left out on its way: where it cannot travel as it
+ * is, the call fails with SerializationError, as with such a result.
  */
-export type CallMode = 'call' | 'map' | 'starmap' | 'each' | 'signal' | 'generate' | 'turn'
+export type CallMode = 'call' | 'map' | 'starmap' | 'each' | 'signal' | 'generate' | 'turn' | 'exact' | 'exactSignal'
 
 export interface TemplateBody {
   readonly kind: TaskKind
@@ -32,7 +34,17 @@ export interface TemplateBody {
 }
 
 const kinds: readonly TaskKind[] = ['task', 'actor-creation', 'actor-call']
-const modes: readonly CallMode[] = ['call', 'map', 'starmap', 'each', 'signal', 'generate', 'turn']
+const modes: readonly CallMode[] = [
+  'call',
+  'map',
+  'starmap',
+  'each',
+  'signal',
+  'generate',
+  'turn',
+  'exact',
+  'exactSignal',
+]
 const version = 1
 /** Room for everything but the definition, most of the time; it grows where that is not enough. */
 const headBytes = 256

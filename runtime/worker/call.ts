@@ -32,8 +32,8 @@ export function callFunction(
   args: readonly unknown[],
   task?: Pick<RunningTask, 'signal'>,
 ): unknown {
-  if (mode === 'call' || mode === 'turn' || mode === 'generate') return fn(...args)
-  if (mode === 'signal') return fn({ signal: args[0] === true ? task?.signal : undefined })
+  if (mode === 'call' || mode === 'exact' || mode === 'turn' || mode === 'generate') return fn(...args)
+  if (mode === 'signal' || mode === 'exactSignal') return fn({ signal: args[0] === true ? task?.signal : undefined })
   const items = args[0] as Items
   if (mode === 'each') return settleEach(fn, items)
   return mapItems(mode === 'map' ? fn : (item) => fn(...(item as unknown[])), items)

@@ -31,6 +31,10 @@ const plain: ReadonlySet<object> = new Set<object>(
   ),
 )
 
+function isPlain(mode: CallMode): boolean {
+  return mode === 'call' || mode === 'exact'
+}
+
 export class ReadAgain {
   readonly #access: () => ObjectAccess
   readonly #reads = new WeakMap<LoadedFunction, readonly boolean[]>()
@@ -44,7 +48,7 @@ export class ReadAgain {
   value(template: Known | undefined, index: number, attachment: Attachment, register: RegisterRefs): unknown {
     const [ref, outcome] = attachment
     const isLarge = outcome[0] === 'stored' && outcome[1] >= leastBytes
-    if (!isLarge || template?.fn === undefined || template.body.mode !== 'call' || !this.#onlyReads(template.fn, index))
+    if (!isLarge || template?.fn === undefined || !isPlain(template.body.mode) || !this.#onlyReads(template.fn, index))
       return this.#access().decode(ref, outcome, register)
     const key = objectKey({ owner: ref[0], number: ref[1] })
     return this.#values.get(key)?.deref() ?? this.#bring(key, attachment, register)

@@ -344,7 +344,7 @@ export class TaskRunner {
     this.#goesOn(task)
     const micros = this.#measure(task, startedAt)
     const said = task.controller?.signal.aborted === true ? 'cancelled' : origin
-    this.#answers.failed(task, micros, compact(encodeFailure(error)), said)
+    this.#answers.failed(task, micros, compact(encodeFailure(error, said, task.template.body.mode)), said)
     this.#ended(task)
   }
 

@@ -3,12 +3,15 @@
  * is of the original there: who catches it by `instanceof` does so wherever it was thrown. Of any other class it is known
  * by its name (`value-errors.ts`).
  */
+import { SerializationError } from '../base/errors.ts'
 import { maxErrorBytes } from '../base/limits.ts'
 import { workingFolder } from '../base/working-folder.ts'
 import { isCopy } from '../code/captures/origins.ts'
 import { compactBytes } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
+import type { CallMode } from '../owner/template.ts'
+import type { Failed } from '../protocol/messages.ts'
 
 const noRefs = (): never => {
   throw new TypeError('nobody counts the refs of an error')
@@ -20,10 +23,24 @@ const mostLookedAt = 64
 /** What is shown of the message, and of the stack, of an error that is too large to travel: so many characters. */
 const shownOfLarge = 10_000
 
-export function encodeFailure(error: unknown): EncodedValue {
+/** `mode`: of the call that failed. */
+export function encodeFailure(error: unknown, origin: Failed[5] = 'user', mode: CallMode = 'call'): EncodedValue {
+  if (origin === 'user' && (mode === 'exact' || mode === 'exactSignal')) return encodeExact(error)
   const encoded = encodeWhole(error)
   const sizeBytes = compactBytes(encoded)
   return sizeBytes <= maxErrorBytes ? encoded : encodeThrown(shortened(error, sizeBytes), 'error')
+}
+
+/** As it was; where it cannot be that, it fails as such a result does. */
+function encodeExact(error: unknown): EncodedValue {
+  try {
+    const encoded = encodeValue(error, 'error', isOfACopy(error) ? codec : undefined)
+    const sizeBytes = compactBytes(encoded)
+    if (sizeBytes <= maxErrorBytes) return encoded
+    throw new SerializationError(`error: takes ${sizeBytes} bytes, of which at most ${maxErrorBytes} travel`)
+  } catch (refusal) {
+    return encodeThrown(refusal, 'error')
+  }
 }
 
 function encodeWhole(error: unknown): EncodedValue {

@@ -200,6 +200,42 @@ for (const place of places) {
       expect(await queue.add(make)).to.be.instanceOf(WeakMap)
       expect([explain(queue).worker, explain(queue).caller]).to.deep.equal([0, 2])
     })
+
+    it('runs in the caller what throws what cannot come back as it is, and remembers that', async () => {
+      class Refused extends Error {
+        readonly #secret: number = 7
+        tell(): number {
+          return this.#secret
+        }
+      }
+      const within = (): never => {
+        throw new Error('outer', { cause: new Refused('inner') })
+      }
+      const symbol = (): never => {
+        // oxlint-disable-next-line only-throw-error -- whatever is thrown arrives
+        throw Symbol('thrown')
+      }
+      const holding = (): never => {
+        throw Object.assign(new RangeError('holding'), { fn: (): number => 5 })
+      }
+      const taking = ({ signal }: { readonly signal?: AbortSignal | undefined }): never => {
+        throw Object.assign(new Error('taking'), { weak: new WeakMap(), isAborted: signal?.aborted })
+      }
+      const queue = new Queue()
+      for (let i = 1; i <= 2; i++) {
+        const error = await rejection(queue.add(within))
+        expect((error.cause as Refused).tell()).to.equal(7)
+        expect(await queue.add(symbol).catch(String)).to.equal('Symbol(thrown)')
+        expect(await rejection(queue.add(holding)))
+          .to.be.instanceOf(RangeError)
+          .and.have.property('fn')
+          .that.is.a('function')
+        expect(await rejection(queue.add(taking)))
+          .to.have.property('weak')
+          .that.is.instanceOf(WeakMap)
+        expect([explain(queue).worker, explain(queue).caller]).to.deep.equal([0, 4 * i])
+      }
+    })
   })
 }
 

@@ -35,6 +35,10 @@ type AnyPromise = PromiseLike<unknown>
 export const scriptPath = (name: string): string => fileURLToPath(new URL(`scripts/${name}`, import.meta.url))
 const script = scriptPath('methods.mjs')
 
+/** Globals of a worker, which a task has set; and of none. */
+declare const workerpoolSuiteGlobal: number
+declare const workerpoolSuiteOther: unknown
+
 export function conformanceSuite(subject: Subject): void {
   describe(`workerpool: ${subject.name}`, () => {
     let workerpool: Workerpool
@@ -347,6 +351,20 @@ export function conformanceSuite(subject: Subject): void {
         const pool = create(script, { maxWorkers: 1 })
         expect(await pool.exec('count')).to.equal(1)
         expect(await pool.exec('count')).to.equal(2)
+      })
+
+      it('runs functions in the global scope of the worker, with what tasks before have set there', async () => {
+        const pool = create(undefined, { maxWorkers: 1 })
+        const set = (value: number): void => void Object.assign(globalThis, { workerpoolSuiteGlobal: value })
+        const read = (): number => workerpoolSuiteGlobal + 1
+        const find = (): unknown => (typeof workerpoolSuiteOther === 'number' ? workerpoolSuiteOther : 'none')
+        expect(await rejection(pool.exec(read) as AnyPromise)).to.have.property(
+          'message',
+          'workerpoolSuiteGlobal is not defined',
+        )
+        await pool.exec(set, [41])
+        expect(await pool.exec(read)).to.equal(42)
+        expect(await pool.exec(find)).to.equal('none')
       })
 
       it("calls onCreateWorker and onTerminateWorker, with the pool's options", async () => {
