@@ -7,10 +7,14 @@ import { types } from 'node:util'
 import vm from 'node:vm'
 import { isHarmlessGlobal } from './known-values.ts'
 
-/** Also called where no text names them. */
-const calledUnnamed: ReadonlySet<string> = new Set(['toJSON', 'toString', 'valueOf', 'then', 'constructor', 'exec'])
-
 type Key = string | symbol
+
+/** Also called where no text names them. */
+const calledUnnamed: ReadonlySet<string> = new Set(['toJSON', 'toString', 'valueOf', 'then', 'exec'])
+/** Whose methods ask for the constructor of what they are called on. Next replaces `Date`, whose do not. */
+const makesMore: ReadonlySet<string> = new Set(
+  ['Object', 'Array', 'Promise', 'RegExp', 'TypedArray'].map((name) => `${name}.prototype`),
+)
 
 interface Holder {
   readonly path: string
@@ -21,6 +25,10 @@ interface Holder {
   /** Everybody adds to it. */
   readonly isOpen: boolean
 }
+
+/** Next sets it on errors. Only what prints calls it, and whoever names it. */
+const printing: Key = Symbol.for('nodejs.util.inspect.custom')
+const prints: readonly string[] = ['inspect', 'custom', 'console', 'format', 'assert', 'Symbol', 'ownKeys']
 
 /** In the names of what depends on the time zone: `getHours`, `toLocaleString`, `new Date(2000, 0)`. */
 const local: readonly string[] = [
@@ -71,8 +79,9 @@ function isAsBefore(of: object, key: Key, before: Readonly<PropertyDescriptor> |
 }
 
 function note(changed: Map<string, string>, path: string, key: Key): void {
-  const isUnnamed = typeof key === 'symbol' || calledUnnamed.has(key)
-  changed.set(isUnnamed ? '' : key, `${path}${typeof key === 'symbol' ? `[${String(key)}]` : `.${key}`}`)
+  const isUnnamed = typeof key === 'symbol' || calledUnnamed.has(key) || (key === 'constructor' && makesMore.has(path))
+  const names = key === printing ? prints : [isUnnamed ? '' : key]
+  for (const name of names) changed.set(name, `${path}${typeof key === 'symbol' ? `[${String(key)}]` : `.${key}`}`)
 }
 
 /** The language's own, by how each is reached. */

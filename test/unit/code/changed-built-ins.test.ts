@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { changedBuiltIns } from '../../../runtime/code/analysis/changed-built-ins.ts'
 import { analyse } from '../../../runtime/code/analysis/verdict.ts'
@@ -135,6 +136,39 @@ describe('built-ins that the program has changed', () => {
     )
     expect((BigInt.prototype as unknown as Changeable)['toJSON']).equal(undefined)
     expect(verdict(text)).equal('ship')
+  })
+
+  it('keep only what prints from being known, where printing calls them', () => {
+    const fails = (text: string): string => new Error(text).message
+    const shows = (error: Error): string => inspect(error)
+    withChanged(
+      Error.prototype,
+      inspect.custom,
+      () => 'an error',
+      () => {
+        expect(verdict(fails)).equal('ship')
+        expect(analyse(shows, { args: [], changed: changedBuiltIns() }).reasons[0]?.message).match(/Error\.prototype\[/)
+      },
+    )
+  })
+
+  it('keep what names the constructor from being known, or what makes more of its own kind', () => {
+    const half = (n: number): number => n / 2
+    const made = (): unknown => new Map().constructor
+    for (const [of, expected] of [
+      [Map.prototype, ['ship', 'maybe']],
+      [Date.prototype, ['ship', 'maybe']],
+      [Array.prototype, ['maybe', 'maybe']],
+      [Promise.prototype, ['maybe', 'maybe']],
+    ] as const)
+      withChanged(
+        of,
+        'constructor',
+        () => 5,
+        () => {
+          expect([verdict(half), verdict(made)]).deep.equal(expected)
+        },
+      )
   })
 
   it('counts the time zone among them, for what depends on it', () => {
