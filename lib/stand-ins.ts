@@ -1,3 +1,3 @@
 /** What shims tell of the modules that they make, so that those travel by name. */
-export { noteStandIn } from '../runtime/code/captures/stand-ins.ts'
+export { noteStandIn } from '../runtime/code/noted-stand-ins.ts'
 export { codePlaces } from '../runtime/code/code-places.ts'

@@ -175,12 +175,24 @@ function versionTag(): string {
 const none = new Uint8Array()
 let tag: string | undefined
 
+const isOff = (): boolean => process.env['NODE_DISABLE_COMPILE_CACHE'] === '1'
+
+/** What `keepBytes` kept under that name beside the bytecode; undefined where nothing is. */
+export function keptBytes(name: string): Buffer | undefined {
+  return dist === '' || isOff() ? undefined : readCompiled(join(keptFolder, name), name)
+}
+
+/** Keeps with the next bytecode what `bytes` gives then, for what is found anew at each start. Call it once for a name. */
+export function keepBytes(name: string, bytes: () => Uint8Array): void {
+  if (dist !== '' && !isOff() && canKeep()) keepLater(() => writeCompiled(join(keptFolder, name), name, bytes()))
+}
+
 /**
  * `name` says which source it is, or else `content` has all of its bytes, which are kept with the bytecode to be compared:
  * V8 itself compares nothing but its length.
  */
 function run(source: string, filename: string, name: string, content: Uint8Array = none): unknown {
-  const off = process.env['NODE_DISABLE_COMPILE_CACHE'] === '1'
+  const off = isOff()
   const file = join(keptFolder, `${name}-${(tag ??= versionTag())}`)
   const read = (): Buffer | undefined => {
     const kept = readCompiled(file, filename)
@@ -301,4 +313,4 @@ export const programErrors: readonly (abstract new (...parameters: never[]) => E
 ]
 
 // Scripts import it by its name, too.
-loaded.set(import.meta.url, { keepCompiled, keepWhenTold, programErrors, requireCompiled })
+loaded.set(import.meta.url, { keepBytes, keepCompiled, keepWhenTold, keptBytes, programErrors, requireCompiled })

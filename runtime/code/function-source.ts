@@ -9,12 +9,14 @@ import { analyse } from './analysis/verdict.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
-import { commonJsExport, referenceByValue, type ModuleReference } from './captures/module-references.ts'
+import { referenceByValue } from './captures/module-references.ts'
 import { referenceByFile } from './captures/package-functions.ts'
+import { commonJsExport, type ModuleReference } from './common-js-exports.ts'
 import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
-import { noteFunction } from './original-places.ts'
+import { globalsOf, keepGlobals, mayBeKnown } from './known-sources.ts'
+import { noteFunction } from './noted-functions.ts'
 import { injectedHelper, refusals, refusalText, standsInTheWay, type Refusal } from './refusal.ts'
 import { commonJsRemedy } from './standard-globals.ts'
 import { textCache } from './text-cache.ts'
@@ -114,12 +116,34 @@ function resolveText(fn: Function): Outcome {
   const key = `${name}\0${text}`
   const known = byText.get(key)
   if (known !== undefined) return known
-  const analysis = analyseFunction(text)
-  const found = refusals(analysis, name, shadowing(fn, analysis))
-  const outcome = outcomeOf(fn, analysis, found, name)
+  const outcome = knownSource(fn, text, name) ?? analysed(fn, text, name)
   // The same text may stand where its variables are.
   if (outcome.kind === 'shipped' || standsInTheWay(outcome.refusals).length > 0) byText.set(key, outcome)
   return outcome
+}
+
+function analysed(fn: Function, text: string, name: string): Outcome {
+  const analysis = analyseFunction(text)
+  const found = refusals(analysis, name, analysis.kind === 'function' ? shadowing(fn) : () => false)
+  const outcome = outcomeOf(fn, analysis, found, name)
+  if (found.length === 0 && outcome.kind === 'shipped' && analysis.kind === 'function' && analysis.text === text) {
+    const globals = analysis.freeVariables.filter((variable) => variable.name !== injectedHelper)
+    keepGlobals(
+      outcome.definition.id,
+      globals.map((variable) => variable.name),
+    )
+  }
+  return outcome
+}
+
+/** Where an earlier process found that the text needs nothing but globals, and none of them is a variable here. */
+function knownSource(fn: Function, text: string, name: string): Outcome | undefined {
+  if (!mayBeKnown()) return undefined
+  const definition = createDefinition({ kind: 'source', text, name })
+  const globals = globalsOf(definition.id)
+  if (globals === undefined || globals.some(shadowing(fn))) return undefined
+  noteFunction(text, fn)
+  return { kind: 'shipped', definition }
 }
 
 /**
@@ -212,8 +236,7 @@ function exportOf({ url, exportName }: ModuleReference): Outcome {
  * Whether a name that would be a global in a worker is a variable around `fn` here; looked up on first need. Where this
  * Node cannot tell, it is taken for the global.
  */
-function shadowing(fn: Function, analysis: FunctionAnalysis): (name: string) => boolean {
-  if (analysis.kind !== 'function') return () => false
+function shadowing(fn: Function): (name: string) => boolean {
   let names: ReadonlySet<string> | undefined
   return (name) => {
     if (name === 'undefined' || name === injectedHelper) return false

@@ -9,38 +9,11 @@ import { readFileSync } from 'node:fs'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { BoundedMap } from '../base/bounded-map.ts'
-import { readScopes, type FunctionScopes } from './captures/scopes.ts'
+import { readScopes } from './captures/scopes.ts'
 import { scriptOf, scriptText, sourceMapUrlOf } from './captures/scripts.ts'
+import { notedFunctions, type NotedFunction } from './noted-functions.ts'
 import { lineStarts, position } from './parse-function.ts'
 import { hashOf } from './text-label.ts'
-
-type Location = NonNullable<FunctionScopes['location']>
-
-interface Known {
-  readonly fn: WeakRef<Function>
-  /** Of a function that may be gone when an error comes. */
-  readonly location: Location | undefined
-  /** The same text stands at two places. */
-  isAmbiguous: boolean
-}
-
-const maxTexts = 2000
-const byText = new BoundedMap<string, Known>(maxTexts)
-
-/** `text` is what is sent of `fn`. */
-export function noteFunction(text: string, fn: Function, location?: Location): void {
-  const known = byText.get(text)
-  if (known !== undefined) {
-    known.isAmbiguous ||= isElsewhere(known.location, location)
-    return
-  }
-  byText.set(text, { fn: new WeakRef(fn), location, isAmbiguous: false })
-}
-
-function isElsewhere(a: Location | undefined, b: Location | undefined): boolean {
-  if (a === undefined || b === undefined) return false
-  return a.scriptId !== b.scriptId || a.line !== b.line || a.column !== b.column
-}
 
 const prefix = 'outpool:fn/'
 /** Above the stack of an uncaught error Node names the line alone. */
@@ -73,7 +46,7 @@ export function withOriginalPlaces(text: string): string {
 
 /** `file:///program/score.ts:14:9`; undefined where that cannot be told. */
 function placeOf(hash: string, line: number, column: number): string | undefined {
-  for (const [text, known] of byText) {
+  for (const [text, known] of notedFunctions()) {
     if (hashOf(text) !== hash) continue
     if (known.isAmbiguous) return undefined
     try {
@@ -85,7 +58,7 @@ function placeOf(hash: string, line: number, column: number): string | undefined
   return undefined
 }
 
-function placeIn(text: string, { fn, location }: Known, line: number, column: number): string | undefined {
+function placeIn(text: string, { fn, location }: NotedFunction, line: number, column: number): string | undefined {
   const made = fn.deref()
   const at = location ?? (made && readScopes(made)?.location)
   if (at === undefined) return undefined

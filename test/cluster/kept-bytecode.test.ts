@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** What each of these programs loads, whatever else one of its processes happens to need. */
-const all = ['acorn', 'captures', 'core', 'driver', 'local', 'submitting', 'worker']
+const all = ['acorn', 'captures', 'core', 'driver', 'functions', 'local', 'submitting', 'worker']
 
 /** It and its worker live until the file named by its argument is there. */
 const program = `import { existsSync } from 'node:fs'
@@ -67,6 +67,42 @@ console.log(JSON.stringify({ driver, worker: await first }))
 await shutdown()
 `
 
+/** The same functions in a program that has none of Node's names for itself, and in one that has. */
+const functionTexts = `const absolute = remote((x) => Math.abs(x))
+const plain = remote((a, b) => a + b)
+const results = [await absolute.run(-2), await plain.run(1, 2)]
+`
+const functionsOf = (before: string): string => `import { Session } from 'node:inspector'
+import { remote, shutdown } from 'outpool'
+${before}
+${functionTexts}
+const session = new Session()
+const urls = []
+session.connect()
+session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
+session.post('Debugger.enable')
+session.disconnect()
+console.log(JSON.stringify({ results, urls }))
+await shutdown()
+`
+
+/** What the import of a shim loads. */
+const showShim = `import { Session } from 'node:inspector'
+import 'outpool/p-limit'
+import 'outpool/p-map'
+import 'outpool/p-queue'
+const session = new Session()
+const urls = []
+session.connect()
+session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
+session.post('Debugger.enable')
+session.disconnect()
+console.log(JSON.stringify(urls))
+`
+
+const chunksAmong = (urls: readonly string[]): readonly string[] =>
+  urls.flatMap((url) => /\/dist\/chunks\/([\w-]+?)-[\w-]{8}\.body\.js$/.exec(url)?.[1] ?? [])
+
 describe('an installed package', function () {
   this.timeout(120_000)
   let project: Project
@@ -79,6 +115,10 @@ describe('an installed package', function () {
       'show.js': showChunks,
       'parts.js': showParts,
       'all.js': showLoaded,
+      'plain.js': functionsOf(''),
+      'plainest.js': functionsOf('').replace('Math.abs(x)', '+x'),
+      'shadowed.js': functionsOf('const Math = { abs: (x) => `mine: ${x}` }'),
+      'shims.js': showShim,
     }
     project = new Project({ 'package.json': '{"type": "module"}', ...programs }, false)
     const installed = project.path('node_modules/outpool')
@@ -123,7 +163,7 @@ describe('an installed package', function () {
     const { stdout } = await run(process.execPath, ['show.js'], { cwd: project.folder, env })
     const { urls, was } = JSON.parse(stdout) as { urls: string[]; was: unknown }
     expect(was).to.deep.equal([1e6, 'text', 0.5, null])
-    const chunks = urls.flatMap((url) => /\/dist\/chunks\/([\w-]+?)-[\w-]{8}\.body\.js$/.exec(url)?.[1] ?? [])
+    const chunks = chunksAmong(urls)
     // Where memory cannot be shared, a worker opens the store of files when it begins.
     const atOnce = canShare ? [] : ['store']
     expect(chunks.toSorted()).to.deep.equal(['core', ...atOnce, 'submitting', 'worker'])
@@ -187,6 +227,37 @@ describe('an installed package', function () {
     }
     await play(() => !files.some(isDamaged))
     expect(files.filter(isDamaged)).to.deep.equal([])
+  })
+
+  it('does not parse again what an earlier program found to need nothing but globals of Node', async () => {
+    const env = { ...process.env, NODE_OPTIONS: '' }
+    const play = async (file: string): Promise<{ results: unknown[]; chunks: readonly string[]; parsed: boolean }> => {
+      const { stdout } = await run(process.execPath, [file], { cwd: project.folder, env })
+      const { results, urls } = JSON.parse(stdout) as { results: unknown[]; urls: string[] }
+      const parsed = urls.some((url) => url.endsWith('/acorn.js'))
+      return { results, chunks: chunksAmong(urls), parsed }
+    }
+    const first = await play('plain.js')
+    expect(first).to.deep.include({ results: [2, 3], parsed: true })
+    expect(await play('plain.js')).to.deep.include({ results: [2, 3], parsed: false })
+    await play('plainest.js')
+    const again = await play('plainest.js')
+    expect(again).to.deep.include({ results: [-2, 3], parsed: false })
+    // Nobody looks at what is around a function that uses no name.
+    expect(again.chunks).to.not.include('captures')
+    // The same text, where the name is another thing.
+    expect((await play('shadowed.js')).results).to.deep.equal(['mine: -2', 3])
+    expect(await play('plain.js')).to.deep.include({ results: [2, 3], parsed: false })
+  })
+
+  it('loads with a shim nothing that reads functions, nor what workers are made of', async () => {
+    const { stdout } = await run(process.execPath, ['shims.js'], {
+      cwd: project.folder,
+      env: { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' },
+    })
+    const chunks = chunksAmong(JSON.parse(stdout) as string[])
+    expect(chunks).to.include.members(['core', 'driver', 'placer'])
+    expect(chunks.filter((name) => ['captures', 'worker', 'local-node', 'submitting'].includes(name))).to.deep.equal([])
   })
 
   it('does its work where nothing can be kept', async () => {

@@ -28,6 +28,8 @@ const kinds = [
 /** What starts the first worker of a local node, before the rest of that node is loaded. */
 const early = ['early', 'runtime/cluster/local.ts']
 const ofAllKinds = 'core'
+/** Beside what both need: what shims tell or ask at once, and others when they capture something, or in workers. */
+const alsoOfAll = ['runtime/code/noted-stand-ins.ts', 'runtime/code/code-places.ts']
 /** The rest of a node, for who needs that: drivers in local mode, and daemons. */
 const ofNodes = ['local-node', 'runtime/cluster/local-node.ts']
 /** Runs the larger chunks, so it is loaded before them: a file of its own, which imports no other. */
@@ -116,6 +118,7 @@ function chunkNames(root) {
   let later
   return (path, { getModuleInfo }) => {
     if (relative(root, path) === loader[1]) return loader[0]
+    if (alsoOfAll.includes(relative(root, path))) return ofAllKinds
     later ??= lazyModules(root, join(root, kinds[0][1]), getModuleInfo)
     if (later.has(path)) return later.get(path)
     const reachOfKind = ([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)]

@@ -2,21 +2,17 @@
  * Things that are known to be exports of modules that every node has, or can get: those of Node, of npm packages, of
  * Outpool itself. They travel by name, never as their text.
  */
-import { createRequire, isBuiltin } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { isBuiltin } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { builtInExport, isBuiltInModule } from '../analysis/known-values.ts'
+import { commonJsExport, isCommonJsExport, type ModuleReference } from '../common-js-exports.ts'
 import { installedPackageOf } from '../modules/npm-package.ts'
-import { isOwnFile, isOwnModule, portableUrl } from '../own-modules.ts'
+import { isOwnFile, portableUrl } from '../own-modules.ts'
 import { importsOf, type Import } from './imports.ts'
 import { resolveImport } from './resolve-import.ts'
 import { scriptOf, scriptText } from './scripts.ts'
 
-export interface ModuleReference {
-  /** `node:fs`, `outpool:lib/objects.js`, or the file URL of a package's file, as it is here. */
-  readonly url: string
-  /** '*' is all of the module, as `import * as` has it; '=' all of it, as `require` has it; else a dotted way. */
-  readonly exportName: string
-}
+export type { ModuleReference } from '../common-js-exports.ts'
 
 /** Whether a file is that of an npm package, or of Outpool: code that nobody changes while we run. */
 export function isShared(url: string): boolean {
@@ -44,7 +40,7 @@ function nodesExport(value: object): ModuleReference | undefined {
 
 /** Whether the object was found to be (of) a module before: no module is looked at anew. */
 export function isKnownModule(value: object): boolean {
-  return commonJs.has(value) || isBuiltInModule(value)
+  return isCommonJsExport(value) || isBuiltInModule(value)
 }
 
 /** By the import that gave a name of a script its value; undefined for imports of the program's own files. */
@@ -72,38 +68,4 @@ function sharedModule(specifier: string, from: string): string | undefined {
   const url = resolveImport(specifier, from)
   if (url === undefined || !isShared(url)) return undefined
   return portableUrl(url)
-}
-
-const commonJs = new WeakMap<object, ModuleReference>()
-const read = new Set<string>()
-let ownRequire: NodeJS.Require | undefined
-
-/** The export of a CommonJS package that the value is, by identity. */
-export function commonJsExport(value: object): ModuleReference | undefined {
-  const known = commonJs.get(value)
-  if (known !== undefined) return known
-  const { cache } = (ownRequire ??= createRequire(import.meta.url))
-  for (const filename of Object.keys(cache)) {
-    if (read.has(filename) || filename.includes('?')) continue
-    const loaded = cache[filename]
-    if (loaded?.loaded !== true) continue
-    read.add(filename)
-    const url = portableUrl(pathToFileURL(filename).href)
-    if (isOwnModule(url) || installedPackageOf(filename) !== undefined) readExports(url, loaded.exports)
-  }
-  return commonJs.get(value)
-}
-
-function readExports(url: string, exported: unknown): void {
-  if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null) return
-  // The file that defines a thing is read before those that pass it on.
-  if (!commonJs.has(exported)) commonJs.set(exported, { url, exportName: '=' })
-  // Compilers export by getters; elsewhere a getter may do work, and is left alone.
-  const isCompiled = Object.hasOwn(exported, '__esModule')
-  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(exported))) {
-    const value: unknown = isCompiled && property.get !== undefined ? Reflect.get(exported, name) : property.value
-    const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
-    if (isThing && !name.includes('.') && name !== '' && name !== 'prototype' && !commonJs.has(value))
-      commonJs.set(value, { url, exportName: name })
-  }
 }

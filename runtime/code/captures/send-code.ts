@@ -21,7 +21,7 @@ import {
 } from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
-import { noteFunction } from '../original-places.ts'
+import { noteFunction } from '../noted-functions.ts'
 import { memberOf, type ClassMembers, type Side } from '../class-members.ts'
 import { form, parts as partsOfMembers } from './code-forms.ts'
 import { takeApart, type CapturedVariable, type FunctionParts } from './function-parts.ts'

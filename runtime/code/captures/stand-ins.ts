@@ -7,10 +7,9 @@
 import { createRequire } from 'node:module'
 import { types } from 'node:util'
 import { fileURLToPath } from 'node:url'
+import { takeNotes, type Exports } from '../noted-stand-ins.ts'
 import { localUrl, portableUrl } from '../own-modules.ts'
 import type { ModuleReference } from './module-references.ts'
-
-type Exports = Readonly<Record<string, unknown>>
 
 /** What a module that makes stand-ins exports. */
 interface Maker {
@@ -27,15 +26,15 @@ const mark = '?original='
 /** By each of their exports that is not the original's own or is a symbol, and by all of them as one object. */
 const known = new WeakMap<object | symbol, { readonly of: StandIn; readonly exportName: string }>()
 
-/**
- * `exports` were made by the module `maker` over those of the file URL `original`.
- * @param own names of those that are not the original's.
- */
-export function noteStandIn(maker: string, original: string, exports: Exports, own: readonly string[]): void {
-  const of = { url: `${portableUrl(maker)}${mark}${encodeURIComponent(original)}`, exports }
-  known.set(exports, { of, exportName: '=' })
-  for (const exportName of own) known.set(exports[exportName] as object, { of, exportName })
-  for (const [exportName, value] of Object.entries(exports)) if (isUnique(value)) known.set(value, { of, exportName })
+/** Reads what was noted since. */
+function read(): typeof known {
+  for (const { maker, original, exports, own } of takeNotes()) {
+    const of = { url: `${portableUrl(maker)}${mark}${encodeURIComponent(original)}`, exports }
+    known.set(exports, { of, exportName: '=' })
+    for (const exportName of own) known.set(exports[exportName] as object, { of, exportName })
+    for (const [exportName, value] of Object.entries(exports)) if (isUnique(value)) known.set(value, { of, exportName })
+  }
+  return known
 }
 
 /** A symbol that is only one place's: one of the registry is the same everywhere. */
@@ -45,7 +44,7 @@ function isUnique(value: unknown): value is symbol {
 
 /** By what it is: an export of a stand-in, or all of them, by `import * as` or `require`. */
 export function standInReference(value: object | symbol): ModuleReference | undefined {
-  const found = known.get(value)
+  const found = read().get(value)
   if (found !== undefined) return { url: found.of.url, exportName: found.exportName }
   if (!types.isModuleNamespaceObject(value)) return undefined
   const whole = (value as { readonly default?: unknown }).default

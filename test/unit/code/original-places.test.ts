@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { evaluateSource, evaluateWithVariables } from '../../../runtime/code/evaluate-source.ts'
-import { nameOriginalPlaces, noteFunction, withOriginalPlaces } from '../../../runtime/code/original-places.ts'
+import { noteFunction } from '../../../runtime/code/noted-functions.ts'
+import { nameOriginalPlaces, withOriginalPlaces } from '../../../runtime/code/original-places.ts'
 
 function thrownBy(fn: () => unknown): Error {
   try {

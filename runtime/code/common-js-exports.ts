@@ -1,0 +1,54 @@
+/**
+ * What the CommonJS packages that are loaded export. Every function that is to travel is looked for among that, so it is
+ * told without loading what reads captures, where no such package is loaded.
+ */
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { installedPackageOf } from './modules/npm-package.ts'
+import { isOwnModule, portableUrl } from './own-modules.ts'
+
+export interface ModuleReference {
+  /** `node:fs`, `outpool:lib/objects.js`, or the file URL of a package's file, as it is here. */
+  readonly url: string
+  /** '*' is all of the module, as `import * as` has it; '=' all of it, as `require` has it; else a dotted way. */
+  readonly exportName: string
+}
+
+const known = new WeakMap<object, ModuleReference>()
+const read = new Set<string>()
+let ownRequire: NodeJS.Require | undefined
+
+/** The export of a CommonJS package that the value is, by identity. */
+export function commonJsExport(value: object): ModuleReference | undefined {
+  const before = known.get(value)
+  if (before !== undefined) return before
+  const { cache } = (ownRequire ??= createRequire(import.meta.url))
+  for (const filename of Object.keys(cache)) {
+    if (read.has(filename) || filename.includes('?')) continue
+    const loaded = cache[filename]
+    if (loaded?.loaded !== true) continue
+    read.add(filename)
+    const url = portableUrl(pathToFileURL(filename).href)
+    if (isOwnModule(url) || installedPackageOf(filename) !== undefined) readExports(url, loaded.exports)
+  }
+  return known.get(value)
+}
+
+function readExports(url: string, exported: unknown): void {
+  if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null) return
+  // The file that defines a thing is read before those that pass it on.
+  if (!known.has(exported)) known.set(exported, { url, exportName: '=' })
+  // Compilers export by getters; elsewhere a getter may do work, and is left alone.
+  const isCompiled = Object.hasOwn(exported, '__esModule')
+  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(exported))) {
+    const value: unknown = isCompiled && property.get !== undefined ? Reflect.get(exported, name) : property.value
+    const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
+    if (isThing && !name.includes('.') && name !== '' && name !== 'prototype' && !known.has(value))
+      known.set(value, { url, exportName: name })
+  }
+}
+
+/** Whether the object was found to be one of them before: no module is looked at anew. */
+export function isCommonJsExport(value: object): boolean {
+  return known.has(value)
+}
