@@ -269,7 +269,7 @@ class Driver implements DriverHandle {
       get storeHolder() {
         return holderOf()
       },
-      pull: (key, sizeBytes, holders) => this.#pulling.pull(key, sizeBytes, holders),
+      pull: (...wanted) => this.#pulling.pull(...wanted),
       enterWait: () => this.#enterWait(),
       get awake() {
         return awakeOf()

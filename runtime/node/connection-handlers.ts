@@ -1,6 +1,5 @@
 /** What the node manager answers to the processes that are linked to it. */
 import { ProtocolError } from '../base/errors.ts'
-import type { NodeId, ProcessId } from '../base/ids.ts'
 import { parseObjectKey } from '../base/ids.ts'
 import { recallUnstarted } from '../objects/claim-page.ts'
 import { type PullReport, reportOf } from '../objects/pull-failures.ts'
@@ -8,6 +7,7 @@ import { MessageType } from '../protocol/messages.ts'
 import type { LeaseRequest, Pull, Recall, Replicate, WorkerEnd } from '../protocol/messages.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
 import type { NodeParts } from './node-parts.ts'
+import { statusOf } from './process-questions.ts'
 import { freeAll, storeHandlers, userGone } from './store-handlers.ts'
 
 /** `parts` is called when something comes, when all parts are there. */
@@ -72,14 +72,6 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
       void parts().chaos.order(link, requestId, order)
     },
   }
-}
-
-function statusOf(parts: NodeParts, node: NodeId, process: ProcessId): 'alive' | 'dead' | 'unknown' {
-  const { options, pool, connections, jobs, grants } = parts
-  if (node !== options.id) return grants.row(node)?.state === 'dead' ? 'dead' : 'unknown'
-  if (process === options.id || pool.has(process) || connections.find(process) !== undefined) return 'alive'
-  // A driver whose link is gone may come back as long as its job is not over.
-  return jobs.isHome(process) ? 'unknown' : 'dead'
 }
 
 type LeaseHandlers = Pick<
@@ -163,10 +155,10 @@ function objectHandlers(
     pull(connection, message) {
       void pull(parts(), connection, message)
     },
-    prefetch([, job, key, sizeBytes, holders]) {
+    prefetch({ link }, [, job, key, sizeBytes, holders]) {
       const { jobs, puller } = parts()
       if (jobs.hasEnded(job)) return
-      jobs.noteOwner(job, parseObjectKey(key).owner)
+      jobs.noteOwner(job, parseObjectKey(key).owner, link.peer.node)
       // Whoever needs it asks again, and is told why it cannot be had.
       puller.pull(key, sizeBytes, holders, true).catch(() => {})
     },
@@ -202,13 +194,13 @@ function codeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'codeNee
 }
 
 async function pull(parts: NodeParts, connection: Connection, message: Pull): Promise<void> {
-  const [, requestId, key, sizeBytes, holders] = message
+  const [, requestId, key, sizeBytes, holders, ownerNode] = message
   const { puller, jobs, grants } = parts
   let error = ''
   let report: PullReport = { absent: [], unreached: [] }
   try {
     const job = connection.ownWorker ? grants.jobOf(connection.process) : connection.process
-    if (job !== undefined && !jobs.hasEnded(job)) jobs.noteOwner(job, parseObjectKey(key).owner)
+    if (job !== undefined && !jobs.hasEnded(job)) jobs.noteOwner(job, parseObjectKey(key).owner, ownerNode)
     await puller.pull(key, sizeBytes, holders)
   } catch (cause) {
     error = (cause as Error).message
@@ -225,7 +217,7 @@ async function replicate(parts: NodeParts, connection: Connection, message: Repl
   let error = jobs.hasEnded(job) ? `job ${job} is over` : ''
   try {
     if (error === '') {
-      jobs.noteOwner(job, parseObjectKey(key).owner)
+      jobs.noteOwner(job, parseObjectKey(key).owner, connection.link.peer.node)
       await puller.pull(key, sizeBytes, holders)
       // Files are never dropped.
       if (ports.arena?.keep(key) === false) error = `node ${options.id} has dropped it again`

@@ -47,7 +47,7 @@ export interface ConnectionHandlers {
   blocked(worker: ProcessId, epoch: number): void
   resumed(worker: ProcessId, epoch: number): void
   pull(connection: Connection, message: Pull): void
-  prefetch(message: Prefetch): void
+  prefetch(connection: Connection, message: Prefetch): void
   free(keys: readonly string[]): void
   replicate(connection: Connection, message: Replicate): void
   madeAt(key: string, site: string): void
@@ -165,7 +165,7 @@ export class Connections {
       case MessageType.pull:
         return on.pull(connection, message)
       case MessageType.prefetch:
-        return on.prefetch(message)
+        return on.prefetch(connection, message)
       case MessageType.free:
         return on.free(message[1])
       case MessageType.replicate:

@@ -6,18 +6,20 @@
  */
 import { BoundedSet } from '../base/bounded-set.ts'
 import { afterFairly } from '../base/clock.ts'
-import type { Clock, Timer } from '../base/clock.ts'
-import type { ProcessId } from '../base/ids.ts'
+import type { Timer } from '../base/clock.ts'
+import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { Link } from '../transport/link.ts'
+import { ForeignOwners, type ForeignOwnersOptions } from './foreign-owners.ts'
 
 interface HomeJob {
   link: Link | undefined
   graceTimer: Timer | undefined
 }
 
-export interface JobsOptions {
-  readonly clock: Clock
+export interface JobsOptions extends Omit<ForeignOwnersOptions, 'onDead'> {
   readonly driverGraceMs: number
+  /** What a worker of another node owned here is to be freed: that has ended. */
+  readonly onOwnerDead: (owner: ProcessId) => void
   /** The job is over here: end its workers and delete the objects of these owners. Called once per job. */
   readonly onEnd: (job: ProcessId, reason: string, owners: readonly ProcessId[], home: boolean) => void
 }
@@ -30,10 +32,18 @@ export class Jobs {
   readonly #home = new Map<ProcessId, HomeJob>()
   /** Owners by job: the driver, and the workers that own something here. */
   readonly #owners = new Map<ProcessId, Set<ProcessId>>()
+  readonly #foreign: ForeignOwners
   readonly #ended = new BoundedSet<ProcessId>(rememberedEnds)
 
   constructor(options: JobsOptions) {
     this.#options = options
+    this.#foreign = new ForeignOwners({
+      ...options,
+      onDead: (owner) => {
+        this.ownerGone(owner)
+        options.onOwnerDead(owner)
+      },
+    })
   }
 
   /** Programs whose home is this node, those included that have lost their link and may come back. */
@@ -69,15 +79,19 @@ export class Jobs {
     this.noteOwner(job, job)
   }
 
-  noteOwner(job: ProcessId, owner: ProcessId): void {
+  /** Something of that process is here, or will be. `node`: where it lives, as far as that is known. */
+  noteOwner(job: ProcessId, owner: ProcessId, node?: NodeId): void {
     if (this.#ended.has(job)) return
     let owners = this.#owners.get(job)
     if (owners === undefined) this.#owners.set(job, (owners = new Set([job])))
     owners.add(owner)
+    // Of the end of a driver the head tells: it is that of its job.
+    if (node !== undefined && owner !== job) this.#foreign.note(owner, node)
   }
 
-  /** A worker of this node has ended, and what it owned here is freed. */
+  /** A worker has ended, and what it owned here is freed. */
   ownerGone(owner: ProcessId): void {
+    this.#foreign.forget(owner)
     for (const owners of this.#owners.values()) owners.delete(owner)
   }
 
@@ -100,10 +114,12 @@ export class Jobs {
     const owners = [...(this.#owners.get(job) ?? [job])]
     this.#home.delete(job)
     this.#owners.delete(job)
+    for (const owner of owners) this.#foreign.forget(owner)
     this.#options.onEnd(job, reason, owners, home !== undefined)
   }
 
   close(): void {
+    this.#foreign.close()
     for (const entry of this.#home.values()) entry.graceTimer?.cancel()
     this.#home.clear()
   }

@@ -7,11 +7,11 @@ import type { NodeParts } from './node-parts.ts'
 export function leaseEffects(parts: () => NodeParts): LeaseEffects {
   return {
     grant(lease, others) {
-      const { connections, pool, jobs } = parts()
+      const { connections, pool, jobs, options } = parts()
       const { id, owner, requestId, worker, epoch, process, job, kind } = lease
       pool.noteEpoch(worker, epoch)
-      jobs.noteOwner(job, process)
-      jobs.noteOwner(job, worker)
+      jobs.noteOwner(job, process, connections.get(owner)?.link.peer.node)
+      jobs.noteOwner(job, worker, options.id)
       connections.find(worker)?.send([MessageType.leaseStart, epoch, process, job, kind, others])
       const paths = [pool.socketPath(worker), pool.pagePath(worker), pool.pidOf(worker)] as const
       connections.get(owner)?.link.send([MessageType.leaseGranted, requestId, id, epoch, worker, ...paths])

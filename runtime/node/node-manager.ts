@@ -42,7 +42,9 @@ import { compileNodeOptions } from './node-options.ts'
 import type { CompiledNodeOptions, NodeManagerOptions, NodeManagerPorts } from './node-options.ts'
 import type { NodeParts } from './node-parts.ts'
 import { ObjectSites } from './object-sites.ts'
+import { askStatusOf } from './process-questions.ts'
 import { dialDriver, reach, resolveTarget } from './routes.ts'
+import { freeOwnedBy } from './store-handlers.ts'
 import { TableForwarding } from './table-forwarding.ts'
 import { ObjectPuller } from './transfer.ts'
 import { openWays } from './ways.ts'
@@ -129,7 +131,12 @@ export class NodeManager {
         onJobEnd: (job, reason) => parts.jobs.end(job, reason),
         onDeclaredDead: (reason) => this.#declaredDead(reason),
       }),
-      jobs: new Jobs({ clock, driverGraceMs, onEnd: (...end) => this.#onJobEnd(...end) }),
+      jobs: new Jobs({
+        ...{ clock, self: id, driverGraceMs, isLinked: (process) => parts.connections.find(process) !== undefined },
+        ask: (node, processes) => askStatusOf(parts, node, processes),
+        onOwnerDead: (owner) => freeOwnedBy(this.#ports, owner),
+        onEnd: (...end) => this.#onJobEnd(...end),
+      }),
       logs: new LogRouter({
         find: (job) => parts.connections.find(job),
         dial: async (job) => parts.connections.attach(await dialDriver(parts, job)),
@@ -351,7 +358,7 @@ export class NodeManager {
     this.#change(() => grants.jobEnded(job, `job ${job} is over: ${reason}`))
     if (home) cluster.jobEnd(job, reason)
     logs.jobEnded(job)
-    for (const owner of owners) this.#ownerGone(owner)
+    for (const owner of owners) freeOwnedBy(this.#ports, owner)
   }
 
   /** A worker has ended: its objects go, and what it held of the store. */
@@ -359,16 +366,7 @@ export class NodeManager {
     this.#parts.connections.find(worker)?.close(reason)
     this.#ports.arena?.processGone(worker)
     this.#parts.jobs.ownerGone(worker)
-    if (hadJob) this.#ownerGone(worker)
-  }
-
-  /** Nobody will ask for these bytes again. */
-  #ownerGone(owner: ProcessId): void {
-    const { arena, store } = this.#ports
-    if (arena !== undefined) return arena.ownerGone(owner)
-    store.deleteOwnedBy(owner).catch((error: unknown) => {
-      this.#ports.events.warn(`removing objects failed: ${(error as Error).message}`)
-    })
+    if (hadJob) freeOwnedBy(this.#ports, worker)
   }
 
   #onView(rows: readonly NodeRow[], all: boolean): void {

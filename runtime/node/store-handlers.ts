@@ -1,5 +1,6 @@
 /** What processes of this machine say to the node's store in shared memory. */
 import { OutpoolError, ProtocolError } from '../base/errors.ts'
+import type { ProcessId } from '../base/ids.ts'
 import type { ArenaHost } from '../objects/arena-host.ts'
 import { compact } from '../objects/compact.ts'
 import { encodeThrown } from '../objects/value.ts'
@@ -44,6 +45,14 @@ function undoing([kind]: StoreOperation, answer: StoreAnswer): StoreNote | undef
 
 export function freeAll(arena: ArenaHost, keys: readonly string[]): void {
   for (const key of keys) arena.free(key)
+}
+
+/** An owner is gone: nobody will ask for these bytes again. */
+export function freeOwnedBy({ arena, store, events }: NodeParts['ports'], owner: ProcessId): void {
+  if (arena !== undefined) return arena.ownerGone(owner)
+  store.deleteOwnedBy(owner).catch((error: unknown) => {
+    events.warn(`removing objects failed: ${(error as Error).message}`)
+  })
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What an owner needs of the process it lives in: its place in the cluster, and the store. */
 import type { Clock } from '../base/clock.ts'
-import type { ProcessAddress, ProcessId } from '../base/ids.ts'
+import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import type { Holder } from '../protocol/messages.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import type { RefCodec } from '../objects/value.ts'
@@ -17,8 +17,8 @@ export interface OwnerHost {
   readonly store: ObjectStore
   /** Who holds what this process puts into `store`. */
   readonly storeHolder: Holder
-  /** Brings a stored object into `store`. */
-  pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void>
+  /** Brings a stored object into `store`, whose owner is reached through that node. */
+  pull(key: string, sizeBytes: number, holders: readonly Holder[], ownerNode: NodeId): Promise<void>
   /**
    * Something here waits for a value from elsewhere; returns what ends the wait. A driver stays alive meanwhile, a
    * worker lends its CPU.

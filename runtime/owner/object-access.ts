@@ -111,7 +111,7 @@ export class ObjectAccess {
     // A copy may be dropped again before it is used, when memory is short.
     for (let pulls = 0; stored === undefined && pulls < mostPulls; pulls++) {
       this.#tellCopy(ref, false)
-      await this.#host.pull(key, sizeBytes, holders).catch((error: unknown) => {
+      await this.#host.pull(key, sizeBytes, holders, ref[2]).catch((error: unknown) => {
         throw lostHere(error, key, damage, this.#host.self.node)
       })
       this.#tellCopy(ref, true)

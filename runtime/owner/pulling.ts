@@ -1,5 +1,6 @@
 /** Bringing stored objects here: by the home node where its store is shared, else over bulk channels of our own. */
 import { systemClock } from '../base/clock.ts'
+import type { NodeId } from '../base/ids.ts'
 import { lostError, PullFailures } from '../objects/pull-failures.ts'
 import { Arrival } from '../objects/arrival.ts'
 import { fetchObject, HolderBusyError } from '../objects/transfer.ts'
@@ -12,6 +13,7 @@ interface Wanted {
   readonly key: string
   readonly sizeBytes: number
   readonly holders: readonly Holder[]
+  readonly ownerNode: NodeId
 }
 
 /** How long a holder may send nothing, in milliseconds. */
@@ -29,16 +31,18 @@ export class Pulling {
   constructor(home: () => Home, store: ObjectStore) {
     this.#home = home
     this.#store = store
-    this.#questions = new HomeQuestions(home, (link, id, { key, sizeBytes, holders }) =>
-      link.send([MessageType.pull, id, key, sizeBytes, holders]),
+    this.#questions = new HomeQuestions(home, (link, id, { key, sizeBytes, holders, ownerNode }) =>
+      link.send([MessageType.pull, id, key, sizeBytes, holders, ownerNode]),
     )
   }
 
   /** Resolves when the object is in the store; rejects with ObjectLostError that names every holder and its reason. */
-  pull(key: string, sizeBytes: number, holders: readonly Holder[]): Promise<void> {
+  pull(key: string, sizeBytes: number, holders: readonly Holder[], ownerNode: NodeId): Promise<void> {
     let fetching = this.#fetching.get(key)
     if (fetching === undefined) {
-      const how = this.#home().sameMachine ? this.#askHome({ key, sizeBytes, holders }) : this.#fetch(key, holders)
+      const how = this.#home().sameMachine
+        ? this.#askHome({ key, sizeBytes, holders, ownerNode })
+        : this.#fetch(key, holders)
       fetching = how.finally(() => this.#fetching.delete(key))
       this.#fetching.set(key, fetching)
     }

@@ -3,7 +3,7 @@ import type { OwnerHost } from './host.ts'
 import type { TaskEvents } from './task-events.ts'
 
 export function recordedPulls(host: OwnerHost, events: TaskEvents): OwnerHost {
-  const pull: OwnerHost['pull'] = async (key, sizeBytes, holders) => {
+  const pull: OwnerHost['pull'] = async (key, sizeBytes, holders, ownerNode) => {
     const begunMs = performance.now()
     const told = (error: string): void => {
       const micros = Math.round((performance.now() - begunMs) * 1000)
@@ -11,7 +11,7 @@ export function recordedPulls(host: OwnerHost, events: TaskEvents): OwnerHost {
       events.add('transferred', { key, bytes: sizeBytes, from, to: host.self.node, micros, error })
     }
     try {
-      await host.pull(key, sizeBytes, holders)
+      await host.pull(key, sizeBytes, holders, ownerNode)
     } catch (error) {
       told((error as Error).message)
       throw error

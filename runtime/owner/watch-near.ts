@@ -46,8 +46,8 @@ function isNear({ home, self }: OwnerHost, outcome: ObjectTuple): boolean {
   return outcome[0] !== 'stored' || !home.sameMachine || outcome[2].some(([node]) => node === self.node)
 }
 
-async function bring(host: OwnerHost, [owner, number]: RefTuple, outcome: ObjectTuple): Promise<void> {
+async function bring(host: OwnerHost, [owner, number, node]: RefTuple, outcome: ObjectTuple): Promise<void> {
   if (outcome[0] !== 'stored') return
   const key = objectKey({ owner, number })
-  if (!(await host.store.contains(key))) await host.pull(key, outcome[1], outcome[2])
+  if (!(await host.store.contains(key))) await host.pull(key, outcome[1], outcome[2], node)
 }

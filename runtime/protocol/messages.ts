@@ -246,13 +246,17 @@ export type RefRemove = readonly [
 ]
 
 // Process <-> its node manager.
-/** Bring the object into this node's store from one of its holders. `key` is `objectKey(id)`. */
+/**
+ * Bring the object into this node's store from one of its holders. `key` is `objectKey(id)`, `ownerNode` the node of its
+ * owner, which knows whether that lives.
+ */
 export type Pull = readonly [
   type: T['pull'],
   requestId: number,
   key: string,
   sizeBytes: number,
   holders: readonly Holder[],
+  ownerNode?: NodeId,
 ]
 /**
  * `error` is '' when the object is in the store now. Otherwise `absent` are the holders that do not have it, and

@@ -185,7 +185,7 @@ class WorkerProcess {
       refCodec,
       store: this.#store.store,
       storeHolder: [node, node],
-      pull: (key, sizeBytes, holders) => this.#pulling.pull(key, sizeBytes, holders),
+      pull: (...wanted) => this.#pulling.pull(...wanted),
       enterWait: () => this.#enterWait(),
       submitted(number) {
         const task = runningTask()

@@ -12,7 +12,8 @@ function world(): { clock: VirtualClock; jobs: Jobs; ended: string[] } {
   const ended: string[] = []
   const onEnd = (job: ProcessId, _reason: string, owners: readonly ProcessId[], home: boolean): void =>
     void ended.push(`${Number(job)}: ${owners.map(Number).join(' ')}${home ? ', home' : ''}`)
-  return { clock, jobs: new Jobs({ clock, driverGraceMs: 10_000, onEnd }), ended }
+  const foreign = { self: id(100), isLinked: () => true, ask: () => Promise.resolve([]), onOwnerDead() {} }
+  return { clock, jobs: new Jobs({ ...foreign, clock, driverGraceMs: 10_000, onEnd }), ended }
 }
 
 describe('the jobs that a node knows', () => {
