@@ -1,4 +1,5 @@
 /** `outpool logs`: what workers and node managers print, of any node that can be reached from here. */
+import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askNode, askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import { nodeLogName } from '../../runtime/cluster/node-logs.ts'
@@ -29,6 +30,8 @@ interface NodeLog extends LogFile {
 const pollMs = 500
 /** What is read to find the last lines. */
 const tailBytes = 64 * 1024
+/** Characters of a line that may have no end: what is there of it is shown then. */
+const longestLine = 1024 * 1024
 
 export async function logs(flags: LogsFlags): Promise<void> {
   const isChosen = flags.node !== undefined || flags.worker !== undefined || flags.task !== undefined
@@ -129,52 +132,99 @@ interface Showing {
 
 async function show(file: NodeLog, { follow, lines }: LogsFlags, { token, named }: Showing): Promise<void> {
   const prefix = named ? `${coloured('dim', `[${file.name} ${file.stream}]`)} ` : ''
-  const path = `/logs?worker=${file.name}&stream=${file.stream}`
-  // A character may be cut in two by the end of a part.
-  const decoder = new TextDecoder()
-  let part = await read(file, `${path}&from=-${tailBytes}`, token)
-  if (part === undefined) return
-  const head = decoder.decode(part.bytes, { stream: true }).split('\n')
-  const last = head.pop() ?? ''
   const print = (line: string): void => {
-    if (!isMark(line)) console.log(`${prefix}${line}`)
+    if (isOutput(line)) console.log(`${prefix}${withoutMark(line)}`)
   }
-  if (part.from > 0) head.shift()
-  else head.unshift(...(await earlierLines(file, path, token)))
-  for (const line of head.filter((text) => !isMark(text)).slice(-lines)) print(line)
-  let rest = last
-  let at = part.from + part.bytes.length
+  const last = await lastLines(file, lines, token)
+  if (last === undefined) return
+  for (const line of last.lines) print(line)
+  let { rest, at, decoder } = last
   while (follow) {
-    await sleep(pollMs)
-    part = await read(file, `${path}&from=${at}`, token)
+    const part = await read(file, at, token)
     if (part === undefined) break
+    if (part.from > at) {
+      if (rest !== '') print(rest)
+      console.log(`${prefix}... ${part.from - at} bytes came faster than they were read, and are not kept`)
+      rest = ''
+      decoder = new StringDecoder('utf8')
+    }
     at = part.from + part.bytes.length
-    const more = `${rest}${decoder.decode(part.bytes, { stream: true })}`.split('\n')
+    const more = `${rest}${decoder.write(part.bytes)}`.split('\n')
     rest = more.pop() ?? ''
     for (const line of more) print(line)
+    if (rest.length > longestLine) {
+      print(rest)
+      rest = ''
+    }
+    if (at < part.end) continue
+    if (part.isOver) break
+    await sleep(pollMs)
   }
   if (rest !== '') print(rest)
 }
 
-/** Where a worker says which function prints what follows. */
-function isMark(line: string): boolean {
-  return line.startsWith('\u001e')
+interface LastLines {
+  readonly lines: readonly string[]
+  /** What is there of the next line. */
+  readonly rest: string
+  readonly at: number
+  /** A character may be cut in two by the end of a part. */
+  readonly decoder: StringDecoder
 }
 
-/** The end of what was in a file before it began anew, but for the line that went on in the new one. */
-async function earlierLines(file: NodeLog, path: string, token: string): Promise<string[]> {
-  const part = await read(file, `${path}&earlier=1&from=-${tailBytes}`, token)
-  if (part === undefined) return []
-  const lines = new TextDecoder().decode(part.bytes).split('\n')
-  if (part.from > 0) lines.shift()
-  if (lines.at(-1) === '') lines.pop()
-  return lines
+/** So many of the last lines of a log; undefined where it is gone. */
+async function lastLines(file: NodeLog, count: number, token: string): Promise<LastLines | undefined> {
+  for (let wanted = tailBytes; ; wanted *= 4) {
+    let part = await read(file, -wanted, token)
+    if (part === undefined) return undefined
+    const { from, begin } = part
+    const pieces = [part.bytes]
+    let at = from + part.bytes.length
+    for (const { end } = part; at < end && part.bytes.length > 0; at += part.bytes.length) {
+      part = await read(file, at, token)
+      if (part === undefined || part.from !== at) break
+      pieces.push(part.bytes)
+    }
+    const decoder = new StringDecoder('utf8')
+    const lines = decoder.write(Buffer.concat(pieces)).split('\n')
+    const rest = lines.pop() ?? ''
+    // The first one is whole where nothing was before it.
+    if (from > begin) lines.shift()
+    const output = lines.filter(isOutput)
+    if (output.length >= count || from <= begin)
+      return { lines: count === 0 ? [] : output.slice(-count), rest, at, decoder }
+  }
 }
 
-/** undefined when the file is no longer there. */
-async function read(file: NodeLog, path: string, token: string): Promise<{ bytes: Buffer; from: number } | undefined> {
+/** Where a worker says which function prints what follows; at the end of a line that a task did not finish, too. */
+const mark = '\u001e'
+
+function withoutMark(line: string): string {
+  return line.split(mark, 1)[0] ?? ''
+}
+
+/** Not what only says which function prints. */
+function isOutput(line: string): boolean {
+  return !line.startsWith(mark)
+}
+
+interface Part {
+  readonly bytes: Buffer
+  /** Where it begins, where begins what is kept, and where it ends now. */
+  readonly from: number
+  readonly begin: number
+  readonly end: number
+  /** What wrote it has ended. */
+  readonly isOver: boolean
+}
+
+/** undefined when the log is no longer there. A place below 0 is one before the end. */
+async function read(file: NodeLog, from: number, token: string): Promise<Part | undefined> {
+  const path = `/logs?worker=${file.name}&stream=${file.stream}&from=${from}`
   const { status, headers, body } = await askNode(file.url, path, token)
   if (status === 404) return undefined
   if (status !== 200) throw new OutpoolError(`${file.url} answers ${path} with status ${status}`)
-  return { bytes: body, from: Number(headers['outpool-from']) }
+  const place = (name: string): number => Number(headers[`outpool-${name}`] ?? 0)
+  const places = { from: place('from'), begin: place('begin'), end: place('end') }
+  return { bytes: body, ...places, isOver: headers['outpool-over'] === '1' }
 }

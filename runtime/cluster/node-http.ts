@@ -8,13 +8,13 @@
  *   /memory    what lies in its object store, by owner; with ?objects= so many of the largest objects
  *   /tables    how many entries each table of the node manager and of its workers has
  *   /token     fingerprints of the tokens that it shows and accepts; POST replaces them
- *   /logs      the output files of its workers; with ?worker= and ?stream= one of them, from ?from= on;
- *              ?earlier=1 is what was in it before it began anew
+ *   /logs      the output files of its workers; with ?worker= and ?stream= one of them, from ?from= on
  *
  * The first three are open to this machine; everything else, and everybody else, shows the token as `Authorization:
  * Bearer`. A connection serves one request: until it is closed it counts among those that have not authenticated.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isProcessId } from '../base/ids.ts'
 import type { NodeManager } from '../node/node-manager.ts'
 import type { StoreUsage } from '../objects/store-usage.ts'
 import { protocolVersion } from '../protocol/version.ts'
@@ -221,16 +221,14 @@ class NodeHttp {
     const { runFolder, logFile } = this.#options
     const worker = query.get('worker')
     if (worker === null) return json(200, await listLogs(runFolder, logFile))
-    const part = await readLog({
-      runFolder,
-      logFile,
-      name: worker,
-      stream: query.get('stream'),
-      from: query.get('from'),
-      earlier: query.get('earlier') === '1',
-    })
+    // Before what it has written is read.
+    const isOver = isProcessId(worker) && this.#options.manager()?.isOver(worker) === true
+    const question = { name: worker, stream: query.get('stream'), from: query.get('from') }
+    const part = readLog({ runFolder, logFile, ...question })
     if (part === undefined) return json(404, { code: 'not-found', reason: `there is no output of ${worker} here` })
-    const headers = { 'outpool-from': String(part.from), 'outpool-size': String(part.sizeBytes) }
+    const places = { 'outpool-from': part.from, 'outpool-begin': part.begin, 'outpool-end': part.end }
+    const texts = Object.entries(places).map(([name, place]) => [name, String(place)] as const)
+    const headers = { ...Object.fromEntries(texts), ...(isOver && { 'outpool-over': '1' }) }
     return { status: 200, type: 'text/plain; charset=utf-8', body: part.bytes, headers }
   }
 }

@@ -1,9 +1,9 @@
 /** The output of a node, for people: the files of its workers in the run folder, and the log of the daemon itself. */
-import { constants } from 'node:fs'
-import { open, readdir, stat } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
-import { earlierLog } from '../node/rotate-file.ts'
+import { earlierLog, rotatedBytes } from '../node/rotate-file.ts'
 
 export interface LogFile {
   /** A worker, or `node` for the node manager. */
@@ -13,11 +13,17 @@ export interface LogFile {
   readonly changedAtMs: number
 }
 
+/**
+ * Places count the bytes that were ever written to that log, also those that rotation has dropped: who reads on where it
+ * stopped misses nothing that is still there, and sees how much is not.
+ */
 export interface LogPart {
   readonly bytes: Buffer
-  /** Where `bytes` begin. Less than was asked for when the file was cut meanwhile. */
+  /** Where `bytes` begin. More than was asked for where that is no longer kept. */
   readonly from: number
-  readonly sizeBytes: number
+  /** Where begins what is kept, and where it ends now. */
+  readonly begin: number
+  readonly end: number
 }
 
 /** The log of the node manager: stdout and stderr go to one file. */
@@ -50,39 +56,50 @@ export interface LogQuestion {
   readonly stream: string | null
   /** A count of bytes; a negative one is counted from the end. */
   readonly from: string | null
-  /** Of what was there before the file began anew. */
-  readonly earlier?: boolean
 }
 
-/** At most 256 KiB of a file; undefined where there is none of that name. */
-export async function readLog({
-  runFolder,
-  logFile,
-  name,
-  stream,
-  from,
-  earlier,
-}: LogQuestion): Promise<LogPart | undefined> {
+/** At most 256 KiB of a log; undefined where there is none of that name. */
+export function readLog({ runFolder, logFile, name, stream, from }: LogQuestion): LogPart | undefined {
   let path = logFile
   // Both words are checked: they come from outside and become a path.
   if (name !== nodeLogName) {
     if (!isProcessId(name) || (stream !== 'out' && stream !== 'err')) return undefined
     path = join(runFolder, 'logs', `${name}.${stream}`)
   }
-  if (path === '') return undefined
-  if (earlier) path = earlierLog(path)
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined)
-  if (file === undefined) return undefined
+  // In one go, between two rotations.
+  const sizeBytes = path === '' ? undefined : sizeOf(path)
+  if (sizeBytes === undefined) return undefined
+  const earlierBytes = sizeOf(earlierLog(path)) ?? 0
+  const present = rotatedBytes(path) ?? earlierBytes
+  const begin = present - earlierBytes
+  const end = present + sizeBytes
+  const asked = Math.trunc(Number(from ?? 0))
+  const wanted = Number.isSafeInteger(asked) ? asked : 0
+  // A file that is shorter than what was read of it was cut by somebody else, and begins anew.
+  const start = wanted > end ? present : Math.max(begin, wanted < 0 ? end + wanted : wanted)
+  const bytes =
+    start < present
+      ? readBytes(earlierLog(path), start - begin, present - start)
+      : readBytes(path, start - present, end - start)
+  return bytes && { bytes, from: start, begin, end }
+}
+
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size
+}
+
+function readBytes(path: string, from: number, length: number): Buffer | undefined {
+  let file: number
   try {
-    const { size } = await file.stat()
-    const asked = Math.trunc(Number(from ?? 0))
-    const wanted = Number.isSafeInteger(asked) ? asked : 0
-    // A file that is shorter than what was read of it was cut, and begins anew.
-    const start = wanted < 0 ? Math.max(0, size + wanted) : wanted > size ? 0 : wanted
-    const buffer = Buffer.alloc(Math.min(mostBytes, size - start))
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, start)
-    return { bytes: buffer.subarray(0, bytesRead), from: start, sizeBytes: size }
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch {
+    return undefined
+  }
+  try {
+    if (!fstatSync(file).isFile()) return undefined
+    const buffer = Buffer.alloc(Math.min(mostBytes, length))
+    return buffer.subarray(0, readSync(file, buffer, 0, buffer.length, from))
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }

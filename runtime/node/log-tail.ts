@@ -4,12 +4,12 @@
  * on every file system. A file that has grown beyond its bound is rotated once it was read; one that grows faster than
  * it is read is rotated at twice the bound, and what was not read yet is counted, not told.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { LogLines } from './log-lines.ts'
 import type { NamedLine } from './log-lines.ts'
-import { maxLogBytes, rotateFile } from './rotate-file.ts'
+import { earlierLog, maxLogBytes, rotateFile } from './rotate-file.ts'
 
 export interface LogTailOptions {
   readonly clock: Clock
@@ -116,7 +116,7 @@ export class LogTail {
       this.#tell(tail, tail.lines.feed(this.#buffer.subarray(0, length), this.#options.clock.now()))
       const bound = this.#options.maxFileBytes ?? maxLogBytes
       if (length < readBytes) {
-        if (tail.offset > bound) this.#rotate(tail)
+        if (tail.offset > bound) this.#tellEarlier(tail, this.#rotate(tail))
         return false
       }
       const { size } = fstatSync(tail.file)
@@ -130,9 +130,18 @@ export class LogTail {
     }
   }
 
-  #rotate(tail: Tail): void {
-    rotateFile(tail.path)
+  /** Returns how many of the bytes before were not read. */
+  #rotate(tail: Tail): number {
+    const unread = rotateFile(tail.path) - tail.offset
     tail.offset = 0
+    return unread
+  }
+
+  /** The last bytes of what was before the file, which came while it was rotated. */
+  #tellEarlier(tail: Tail, length: number): void {
+    if (length <= 0) return
+    const bytes = readFileSync(earlierLog(tail.path)).subarray(-length)
+    this.#tell(tail, tail.lines.feed(bytes, this.#options.clock.now()))
   }
 
   #tell(tail: Tail, lines: readonly NamedLine[]): void {

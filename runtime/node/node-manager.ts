@@ -77,6 +77,8 @@ export class NodeManager {
   readonly #tail: LogTail
   readonly #parts: NodeParts
   readonly #serving = new Serving()
+  /** Whether no process of a worker is there, or comes. */
+  readonly isOver: (worker: ProcessId) => boolean = (worker) => this.#parts.pool.isOver(worker)
   #tickTimer: Timer | undefined
   #tickStale = false
   #mode: 'new' | 'running' | 'dead' | 'stopping' | 'stopped' = 'new'
@@ -90,8 +92,7 @@ export class NodeManager {
     this.#guardian = new Guardian(options.runFolder, (error) => {
       ports.events.warn(`the guardian of node ${options.id} is gone, its workers are unguarded: ${error.message}`)
     })
-    const { clock } = ports
-    this.#tail = new LogTail({ clock, onLines: (worker, stream, lines) => this.#onLines(worker, stream, lines) })
+    this.#tail = new LogTail({ clock: ports.clock, onLines: (...told) => this.#onLines(...told) })
     this.#parts = this.#assemble()
   }
 

@@ -13,7 +13,7 @@ import { parseEnvironment } from '../code/modules/environment.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 import type { EarlyWorker } from './early-worker.ts'
 import type { Guardian } from './guardian.ts'
-import { earlierLog } from './rotate-file.ts'
+import { removeLog } from './rotate-file.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 /** The claim page of a worker, as much of it as a node manager uses. */
@@ -100,6 +100,11 @@ export class WorkerPool {
 
   has(worker: ProcessId): boolean {
     return this.#running.has(worker)
+  }
+
+  /** Whether it has ended, or never was. */
+  isOver(worker: ProcessId): boolean {
+    return !this.#running.has(worker) && this.#early?.worker !== worker
   }
 
   /** Whether it was asked to leave and still may. */
@@ -230,10 +235,7 @@ export class WorkerPool {
     this.#logged.push(newest)
     while (this.#logged.length > (this.#options.keptLogs ?? 100)) {
       const oldest = this.#logged.shift() as ProcessId
-      for (const stream of ['out', 'err'] as const) {
-        const path = this.logPath(oldest, stream)
-        for (const part of [path, earlierLog(path)]) rmSync(part, { force: true })
-      }
+      for (const stream of ['out', 'err'] as const) removeLog(this.logPath(oldest, stream))
     }
   }
 }

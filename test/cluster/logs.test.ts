@@ -1,5 +1,11 @@
 import { expect } from 'chai'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { init, remote, shutdown } from 'outpool'
+import type { LogFile } from '../../runtime/cluster/node-logs.ts'
+import { Command, run } from './command.ts'
 import { Program, TestCluster } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
 describe('what workers print', () => {
@@ -85,5 +91,50 @@ describe('what a worker of a cluster prints last', () => {
     } finally {
       await program.remove()
     }
+  })
+})
+
+describe('outpool logs, of a worker that prints more than is kept', () => {
+  let cluster: TestCluster
+  beforeEach(() => (cluster = new TestCluster()))
+  afterEach(async () => {
+    await shutdown()
+    await cluster.close()
+  })
+
+  it('follows it over each new beginning of its file without a gap, and ends with the worker', async () => {
+    const { url } = await cluster.start({ head: true, numCpus: 1 })
+    await init({ address: url, logToDriver: false })
+    const total = 150
+    const print = remote(async (path: string, many: number) => {
+      const { existsSync, fstatSync } = await import('node:fs')
+      const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+      console.log('begun')
+      while (!existsSync(path)) await sleep(20)
+      for (let line = 0; line < many; line++) {
+        console.log(`line ${line} ${'x'.repeat(64 * 1024)}`)
+        // What is printed in the very moment of a new beginning may be lost.
+        while (fstatSync(1).size > 8 * 1024 * 1024) await sleep(20)
+      }
+    })
+    const start = join(cluster.folder, 'start')
+    const printing = print.run(start, total)
+    const worker = await eventually(async () => {
+      const { files } = JSON.parse((await run(`logs --json --address ${url}`)).out) as { files: LogFile[] }
+      return files.find(({ name, stream, sizeBytes }) => name !== 'node' && stream === 'out' && sizeBytes > 0)?.name
+    })
+    const following = new Command(['logs', '--worker', worker, '--follow', '--address', url])
+    const over = following.ended()
+    await eventually(() => following.out.includes('begun') || undefined)
+    writeFileSync(start, '')
+    await printing
+    await shutdown()
+    const { code, out } = await over
+    const numbers = [...out.matchAll(/ line (\d+) x+$/gm)].map(([, number]) => Number(number))
+    expect([code, numbers.length, numbers.every((number, index) => number === index)]).to.deep.equal([0, total, true])
+    const last = await run(`logs --worker ${worker} --lines 100 --address ${url}`)
+    const kept = [...last.out.matchAll(/ line (\d+) x+$/gm)].map(([, number]) => Number(number))
+    expect([kept.length, kept[0], kept.at(-1)]).to.deep.equal([100, total - 100, total - 1])
+    expect(last.out.includes('\u001e')).to.equal(false)
   })
 })
