@@ -48,20 +48,30 @@ export interface LeftAnswer {
 }
 
 const headWords = 16
-const ringWords = 4096
-export const answerRingBytes: number = (headWords + ringWords) * Int32Array.BYTES_PER_ELEMENT
+const mostRingWords = 4096
+export const answerRingBytes: number = (headWords + mostRingWords) * Int32Array.BYTES_PER_ELEMENT
 const entryWords = 4
 /** Larger ones are seldom, and take time anyway. */
 const mostBytes = 1024
 const mostMicros = 2 ** 31 - 1
 const [listener, tail, head] = [0, 1, 2]
 
-/** `memory`: `answerRingBytes` of it, zeros at first, shared with the other side. */
-export function answerRing(memory: ArrayBufferLike, offset: number, access: WordAccess = Atomics): AnswerRing {
+const tagOf = (epoch: number): number => (epoch + 1) | 0
+const wordsFor = (length: number): number => entryWords + ((length + 3) >> 2)
+
+/**
+ * `memory`: `answerRingBytes` of it, zeros at first, shared with the other side. `ringWords`: for entries, a power of two;
+ * a test has smaller ones, which are full sooner.
+ */
+export function answerRing(
+  memory: ArrayBufferLike,
+  offset: number,
+  access: WordAccess = Atomics,
+  ringWords: number = mostRingWords,
+): AnswerRing {
   const words = new Int32Array(memory, offset, headWords + ringWords)
   const bytesOf = new Uint8Array(memory, offset + headWords * 4, ringWords * 4)
   const at = (position: number): number => headWords + (position & (ringWords - 1))
-  const wordsFor = (length: number): number => entryWords + ((length + 3) >> 2)
 
   const write = (position: number, bytes: Uint8Array): void => {
     let target = (position & (ringWords - 1)) * 4
@@ -77,7 +87,7 @@ export function answerRing(memory: ArrayBufferLike, offset: number, access: Word
 
   return {
     leave(epoch, sequence, micros, bytes) {
-      const tag = (epoch + 1) | 0
+      const tag = tagOf(epoch)
       if (access.load(words, listener) !== tag || bytes.length > mostBytes || micros > mostMicros) return false
       const position = words[tail] as number
       const size = wordsFor(bytes.length)
@@ -91,7 +101,7 @@ export function answerRing(memory: ArrayBufferLike, offset: number, access: Word
       return access.load(words, listener) === tag
     },
     over(epoch) {
-      const tag = (epoch + 1) | 0
+      const tag = tagOf(epoch)
       const seen = access.load(words, listener)
       if (seen !== tag && seen !== -tag) return
       // Its owner is gone with what it had not taken.
@@ -99,18 +109,16 @@ export function answerRing(memory: ArrayBufferLike, offset: number, access: Word
       access.compareExchange(words, listener, seen, 0)
     },
     listen(epoch) {
-      const tag = (epoch + 1) | 0
+      const tag = tagOf(epoch)
       const seen = access.load(words, listener)
       if (seen === tag) return true
       return (seen === 0 || seen === -tag) && access.compareExchange(words, listener, seen, tag) === seen
     },
     ignore(epoch) {
-      const tag = (epoch + 1) | 0
-      access.compareExchange(words, listener, tag, -tag)
+      access.compareExchange(words, listener, tagOf(epoch), -tagOf(epoch))
     },
     ignored(epoch) {
-      const tag = (epoch + 1) | 0
-      access.compareExchange(words, listener, -tag, 0)
+      access.compareExchange(words, listener, -tagOf(epoch), 0)
     },
     get empty() {
       return access.load(words, tail) === words[head]

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../runtime/base/clock.ts'
 import type { ProcessId } from '../../runtime/base/ids.ts'
-import { type Random, randomInteger, seededRandom } from '../../runtime/base/random.ts'
+import { pick, type Random, randomInteger, seededRandom } from '../../runtime/base/random.ts'
 import { type AnswerRing, answerRing, answerRingBytes, type WordAccess } from '../../runtime/objects/answer-ring.ts'
 import { AnswerLooks } from '../../runtime/owner/answer-looks.ts'
 import type { Peer } from '../../runtime/owner/reference-types.ts'
@@ -33,10 +33,13 @@ export class SharedRings {
   /** How likely a process is held up at an operation. */
   readonly #chance: number
   readonly #memory = new Map<ProcessId, ArrayBuffer>()
+  /** Words for entries that each ring has: small ones are full soon. */
+  readonly #words: number
 
   constructor(world: World) {
     this.#world = world
     this.#random = seededRandom(world.seed ^ 0x1e47)
+    this.#words = pick(seededRandom(world.seed ^ 0x3177), [32, 256, 4_096])
     this.#chance = this.#random.next() ** 2 * 0.2
     this.access = this.#accessOf(() => {})
   }
@@ -47,7 +50,7 @@ export class SharedRings {
     if (memory === undefined) this.#memory.set(worker, (memory = new ArrayBuffer(answerRingBytes)))
     const check = (): void =>
       demand(isMapped(), 'mapped-memory', () => `the ring of ${worker} is touched by one that has let go of it`)
-    return answerRing(memory, 0, this.#accessOf(check))
+    return answerRing(memory, 0, this.#accessOf(check), this.#words)
   }
 
   #accessOf(check: () => void): WordAccess {

@@ -1,6 +1,6 @@
 /** An owner: `SubmitState` and `AnswerLooks`, as `runtime/owner/leasing.ts` puts them together. */
 import type { ProcessId } from '../../../runtime/base/ids.ts'
-import { type AnswerRing, answerRing } from '../../../runtime/objects/answer-ring.ts'
+import type { AnswerRing } from '../../../runtime/objects/answer-ring.ts'
 import { claimWords, recallUnstarted } from '../../../runtime/objects/claim-page.ts'
 import { AnswerLooks } from '../../../runtime/owner/answer-looks.ts'
 import { SubmitState } from '../../../runtime/owner/submit-state.ts'
@@ -150,7 +150,7 @@ export class OwnerProgram implements Program, SubmitEffects {
     const lease = this.#leases.get(index)
     if (lease === undefined) return
     const worker = workerOf(lease.grant)
-    lease.ring ??= answerRing(this.#party.memoryOf(worker), 0, this.#party.accessTo(worker))
+    lease.ring ??= this.#party.ringOf(worker)
     this.#looks.rest(index, { ring: lease.ring, epoch: lease.grant.epoch }, micros / 1000)
     this.#party.tell('rests', index)
   }

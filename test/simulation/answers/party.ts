@@ -5,7 +5,7 @@
  * what it said then is not said again; from where it was held up it goes on in earnest.
  */
 import type { Clock, Timer } from '../../../runtime/base/clock.ts'
-import { answerRingBytes, type WordAccess } from '../../../runtime/objects/answer-ring.ts'
+import { type AnswerRing, answerRing, answerRingBytes, type WordAccess } from '../../../runtime/objects/answer-ring.ts'
 
 /** Thrown through the code of a process that is held up. */
 export class HeldUp extends Error {}
@@ -21,8 +21,10 @@ export interface Program {
 /** What surrounds all processes. */
 export interface Around {
   now(): number
-  /** Whether the process is held up at this very operation. */
-  holdsUp(): boolean
+  /** Whether the process is held up just before or after an operation on that word of a ring, or on a claim page. */
+  holdsUp(word: number | undefined): boolean
+  /** Words for entries that each ring has. */
+  readonly ringWords: number
   later(party: Party, delayMs: number, timer: number): void
   send(from: number, to: number, message: readonly unknown[]): void
   /** Something that is checked. */
@@ -110,7 +112,11 @@ export class Party {
   }
 
   /** The ring of a worker, as this process has it mapped. */
-  memoryOf(worker: number): ArrayBuffer {
+  ringOf(worker: number): AnswerRing {
+    return answerRing(this.#memoryOf(worker), 0, this.accessTo(worker), this.#around.ringWords)
+  }
+
+  #memoryOf(worker: number): ArrayBuffer {
     let own = this.#own.get(worker)
     if (own === undefined) {
       this.#own.set(worker, (own = new Uint8Array(answerRingBytes)))
@@ -122,10 +128,10 @@ export class Party {
 
   /** Operations on shared words. `worker`: whose ring they are; none for what only `Atomics` touches. */
   accessTo(worker?: number): WordAccess {
-    const at = (operate: () => number): number => {
-      this.#mayBeHeldUp(worker)
+    const at = (index: number, operate: () => number): number => {
+      this.#mayBeHeldUp(worker, index)
       const result = this.#value(operate)
-      this.#mayBeHeldUp(worker)
+      this.#mayBeHeldUp(worker, index)
       return result
     }
     // What was written by it is in its own memory even when it hears all once more.
@@ -133,28 +139,28 @@ export class Party {
       if (worker !== undefined) words[index] = value
     }
     return {
-      load: (words, index) => at(() => Atomics.load(words, index)),
+      load: (words, index) => at(index, () => Atomics.load(words, index)),
       store: (words, index, value) => {
         again(
           words,
           index,
-          at(() => Atomics.store(words, index, value)),
+          at(index, () => Atomics.store(words, index, value)),
         )
         return value
       },
       compareExchange: (words, index, expected, value) => {
-        const seen = at(() => Atomics.compareExchange(words, index, expected, value))
+        const seen = at(index, () => Atomics.compareExchange(words, index, expected, value))
         if (seen === expected) again(words, index, value)
         return seen
       },
     }
   }
 
-  #mayBeHeldUp(worker: number | undefined): void {
+  #mayBeHeldUp(worker: number | undefined, word: number): void {
     this.#value(() => {
       // What was written between two operations is kept, too.
       if (worker !== undefined) this.#touch(worker)
-      if (this.#around.holdsUp()) throw new HeldUp()
+      if (this.#around.holdsUp(worker === undefined ? undefined : word)) throw new HeldUp()
       return 0
     })
   }

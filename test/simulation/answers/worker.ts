@@ -1,5 +1,5 @@
 /** A worker: `ExecutorState` and `TaskAnswers`, as `runtime/worker/task-runner.ts` puts them together. */
-import { type AnswerRing, answerRing } from '../../../runtime/objects/answer-ring.ts'
+import type { AnswerRing } from '../../../runtime/objects/answer-ring.ts'
 import { claimWords } from '../../../runtime/objects/claim-page.ts'
 import type { WireMessage } from '../../../runtime/protocol/frames.ts'
 import { MessageType } from '../../../runtime/protocol/messages.ts'
@@ -45,7 +45,7 @@ export class WorkerProgram implements Program {
     }
     this.#work = new WorkAndRest({ working: () => {}, idle: () => this.#idle() }, turns)
     this.#answers = new TaskAnswers(noReferences, () => {
-      this.#ring ??= answerRing(party.memoryOf(party.id), 0, party.accessTo(party.id))
+      this.#ring ??= party.ringOf(party.id)
       return this.#ring
     })
     this.#executor = new ExecutorState<Task>(

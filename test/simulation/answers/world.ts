@@ -13,8 +13,12 @@ import { granter, OwnerProgram, processName } from './owner.ts'
 import { type Around, Party } from './party.ts'
 import { type Fate, WorkerProgram } from './worker.ts'
 
-/** How long a process is held up, in milliseconds. */
+/** How long a process is held up mostly, and now and then, in milliseconds; and all of them together, in one history. */
 const heldUpMs = 0.4
+const longHeldUpMs = 4
+const mostHeldUpMs = 12
+/** How likely it is at a word that a history is about. */
+const focusChance = 0.25
 /** So often it happens in one history: a process that goes on hears again all that it has heard. */
 const mostHoldUps = 25
 /** An answer of a worker that has nothing more to do is known to its owner after this, in milliseconds. */
@@ -63,7 +67,11 @@ export class AnswersWorld implements Around {
   readonly #fates = new Map<string, Fate>()
   /** By sender and receiver: when the last message is there. */
   readonly #lastAt = new Map<string, number>()
+  readonly ringWords: number
+  /** A word of rings at which processes are held up more often than at others, if there is one. */
+  readonly #focus: number
   #holdUps = 0
+  #heldUpMs = 0
   // The granter.
   readonly #workers: number[] = []
   readonly #free: number[] = []
@@ -86,6 +94,9 @@ export class AnswersWorld implements Around {
       usualMs: pick(random, [0, 0.05, 0.3, 1, 4]),
       isLarge: random.next() < 0.3,
     }))
+    this.ringWords = pick(random, [32, 64, 512, 4_096])
+    // One of the first three is where a listener is, where the ring ends, or where it begins.
+    this.#focus = randomInteger(random, 6)
     const workers = 1 + randomInteger(random, 2)
     for (let id = 1; id <= workers; id++) {
       this.#rings.set(id, new Uint8Array(answerRingBytes))
@@ -129,8 +140,10 @@ export class AnswersWorld implements Around {
     return this.#clock.now()
   }
 
-  holdsUp(): boolean {
-    return this.#holdUps < mostHoldUps && this.#random.next() < this.#chance && ++this.#holdUps > 0
+  holdsUp(word: number | undefined): boolean {
+    if (this.#holdUps >= mostHoldUps || this.#heldUpMs >= mostHeldUpMs) return false
+    const chance = word === this.#focus ? focusChance : this.#chance
+    return this.#random.next() < chance && ++this.#holdUps > 0
   }
 
   later(party: Party, delayMs: number, timer: number): void {
@@ -246,12 +259,8 @@ export class AnswersWorld implements Around {
 
   #due(name: string, withinMs: number): void {
     const answer = this.#untold.get(name)
-    if (answer !== undefined) answer.dueMs = Math.min(answer.dueMs, this.now() + withinMs + this.#heldUpMs())
-  }
-
-  /** How long processes may be held up meanwhile. */
-  #heldUpMs(): number {
-    return heldUpMs * (mostHoldUps - this.#holdUps)
+    if (answer !== undefined)
+      answer.dueMs = Math.min(answer.dueMs, this.now() + withinMs + mostHeldUpMs - this.#heldUpMs)
   }
 
   #atRest(): void {
@@ -292,12 +301,19 @@ export class AnswersWorld implements Around {
     if (!party.isHeldUp || wasHeldUp) return
     this.#note(`${party.id} is held up`)
     this.counts.set('held up', (this.counts.get('held up') ?? 0) + 1)
-    this.#clock.after(this.#random.next() * heldUpMs, () => this.#goOn(party))
+    this.#goesOn(party)
   }
 
   #goOn(party: Party): void {
     party.goOn()
-    if (party.isHeldUp) this.#clock.after(this.#random.next() * heldUpMs, () => this.#goOn(party))
+    if (party.isHeldUp) this.#goesOn(party)
+  }
+
+  #goesOn(party: Party): void {
+    const drawnMs = this.#random.next() * (this.#random.next() < 0.15 ? longHeldUpMs : heldUpMs)
+    const delayMs = Math.min(drawnMs, mostHeldUpMs - this.#heldUpMs)
+    this.#heldUpMs += delayMs
+    this.#clock.after(delayMs, () => this.#goOn(party))
   }
 
   #note(text: string): void {
