@@ -127,13 +127,26 @@ export class AnswerLooks {
     for (const [lease, watched] of [...this.#watched]) {
       this.#takeAll(lease, watched, watched.isEarly)
       if (this.#isGone(lease, watched)) continue
-      const wasLast = watched.state === 'drains' && watched.ring.empty
-      if (wasLast || startedMs - watched.heardMs > mostSilentMs) this.end(lease)
+      const isSilent = startedMs - watched.heardMs > mostSilentMs
+      if (watched.state === 'drains' && (isSilent || watched.ring.empty)) this.end(lease)
+      else if (isSilent) this.#drain(lease, watched, startedMs)
       // Who had nothing to say did not rest anew.
       else if (watched.dueMs <= startedMs) watched.dueMs = startedMs + idleLookMs
     }
     if (this.#watched.size === 0) return
     this.#by(Math.min(...Array.from(this.#watched.values(), ({ dueMs }) => dueMs)))
+  }
+
+  /**
+   * Nothing is left there from now on. What was left too early is told at the end of this: the answer before it may have been
+   * sent just now, and come in a moment.
+   */
+  #drain(lease: number, watched: Watched, nowMs: number): void {
+    watched.state = 'drains'
+    watched.ring.ignore(watched.epoch)
+    watched.dueMs = nowMs + idleLookMs
+    this.#takeAll(lease, watched, watched.isEarly)
+    watched.heardMs = watched.dueMs - mostSilentMs - 1
   }
 
   #takeAll(lease: number, watched: Watched, isEarly?: Watched['isEarly']): void {

@@ -72,6 +72,7 @@ export class AnswersWorld implements Around {
   readonly #focus: number
   #holdUps = 0
   #heldUpMs = 0
+  readonly #heldUntilMs = new Map<number, number>()
   // The granter.
   readonly #workers: number[] = []
   readonly #free: number[] = []
@@ -259,8 +260,14 @@ export class AnswersWorld implements Around {
 
   #due(name: string, withinMs: number): void {
     const answer = this.#untold.get(name)
-    if (answer !== undefined)
-      answer.dueMs = Math.min(answer.dueMs, this.now() + withinMs + mostHeldUpMs - this.#heldUpMs)
+    if (answer !== undefined) answer.dueMs = Math.min(answer.dueMs, this.now() + withinMs + this.#mayBeHeldUpMs())
+  }
+
+  /** How long processes may be held up from now on: what is left of it, and what is under way. */
+  #mayBeHeldUpMs(): number {
+    let ms = mostHeldUpMs - this.#heldUpMs
+    for (const endsMs of this.#heldUntilMs.values()) ms += Math.max(endsMs - this.now(), 0)
+    return ms
   }
 
   #atRest(): void {
@@ -313,6 +320,7 @@ export class AnswersWorld implements Around {
     const drawnMs = this.#random.next() * (this.#random.next() < 0.15 ? longHeldUpMs : heldUpMs)
     const delayMs = Math.min(drawnMs, mostHeldUpMs - this.#heldUpMs)
     this.#heldUpMs += delayMs
+    this.#heldUntilMs.set(party.id, this.now() + delayMs)
     this.#clock.after(delayMs, () => this.#goOn(party))
   }
 

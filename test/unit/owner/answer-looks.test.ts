@@ -113,6 +113,23 @@ describe('answer-looks', () => {
     }
   })
 
+  it('tells nothing before an answer that was sent at the end of a long silence, and is still under way', () => {
+    const { clock, looks, heard, ring, tasks } = looking()
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    // Looks at 10, 26, ... 90 ms; the first task ends at 100, too large to be left, and the next takes no time.
+    clock.advance(100)
+    expect(ring.leave(7, 1, 5, noBytes)).to.equal(true)
+    clock.advance(7)
+    expect(heard).to.deep.equal([])
+    looks.before(1)
+    tasks.first = 1
+    expect(ring.leave(7, 2, 5, noBytes)).to.equal(false)
+    clock.advance(16)
+    expect(heard).to.deep.equal(['1: 1'])
+    clock.advance(16)
+    expect([looks.size, clock.pending]).to.deep.equal([0, 0])
+  })
+
   it('has a worker send its answers again, and tells those first that it has left', () => {
     const { clock, looks, heard, ring } = looking()
     looks.rest(1, { ring, epoch: 7 }, 10)
