@@ -1,3 +1,5 @@
+import { deferred } from './deferred.ts'
+
 /** Listening to a signal that many calls share: one listener for all of them, because Node warns of the eleventh. */
 interface Shared {
   readonly actions: Set<() => void>
@@ -26,5 +28,18 @@ export function onAbort(signal: AbortSignal, action: () => void): () => void {
     if (!actions.delete(own) || actions.size > 0 || shared.get(signal)?.actions !== actions) return
     shared.delete(signal)
     signal.removeEventListener('abort', listener)
+  }
+}
+
+/** What `awaited` settles with, or rejects with the reason of `signal` when that is raised before. */
+export async function unlessAborted<T>(awaited: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return awaited
+  const given = deferred<never>()
+  const release = onAbort(signal, () => given.reject(signal.reason))
+  if (signal.aborted) given.reject(signal.reason)
+  try {
+    return await Promise.race([awaited, given.promise])
+  } finally {
+    release()
   }
 }

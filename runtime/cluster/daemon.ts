@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import type { Timer } from '../base/clock.ts'
 import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
+import { unlessAborted } from '../base/on-abort.ts'
 import { systemRandom } from '../base/random.ts'
 import { withAdvice } from '../base/system-advice.ts'
 import { ControlStore } from '../control/control-store.ts'
@@ -32,7 +33,7 @@ import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { findNode } from './join.ts'
 import { linkHead } from './local-node.ts'
 import { defaultHeadPort } from './node-address.ts'
-import { log } from './node-log.ts'
+import { log, sayOnce } from './node-log.ts'
 import { NodeHost, registering } from './node-host.ts'
 import type { NodeHostOptions, NodePort } from './node-host.ts'
 import type { ReplaceTokens } from './node-http.ts'
@@ -55,11 +56,16 @@ const registrationTimeoutMs = 15_000
 const registrationPollMs = 5
 /** How often the file of the token is looked at. */
 const tokenPollMs = 1_000
-/** What keeps the head away is logged this often, in milliseconds, while it stays the same. */
-const sayAgainMs = 60_000
 
-/** Resolves when the node is a member of the cluster. Rejects with why it cannot be; nothing is then left behind. */
-export async function startDaemon(options: DaemonOptions, events: DaemonEvents): Promise<Daemon> {
+/**
+ * Resolves when the node is a member of the cluster. Rejects with why it cannot be, or with the reason of `unwanted` when
+ * that comes first: a node without a head tries to reach it for as long as somebody waits. Nothing is then left behind.
+ */
+export async function startDaemon(
+  options: DaemonOptions,
+  events: DaemonEvents,
+  unwanted?: AbortSignal,
+): Promise<Daemon> {
   const total = nodeResources(options)
   const tokens = new ClusterTokens({ make: options.head }, (error) => log(`the token stays: ${error.message}`))
   const heartbeat: HeartbeatOptions = {
@@ -68,7 +74,7 @@ export async function startDaemon(options: DaemonOptions, events: DaemonEvents):
   }
   const headUrl = options.head ? '' : await findHead(options, tokens)
   const store = options.head ? await openStore(options, heartbeat, events) : undefined
-  const daemon = new Daemon({ options, events, tokens, heartbeat, headUrl, store, total })
+  const daemon = new Daemon({ options, events, tokens, heartbeat, headUrl, store, total, unwanted })
   try {
     await daemon.begin()
     return daemon
@@ -119,6 +125,7 @@ interface DaemonParts {
   readonly headUrl: string
   readonly store: ControlStore | undefined
   readonly total: NodeHostOptions['total']
+  readonly unwanted: AbortSignal | undefined
 }
 
 interface DrainRequest {
@@ -182,7 +189,7 @@ export class Daemon {
     this.#watchTokens()
     this.#port = Number(new URL(host.url).port)
     if (store) linkHead(host, store)
-    else await this.#joinHead(host)
+    else await unlessAborted(this.#joinHead(host), this.#mode === 'starting' ? this.#parts.unwanted : undefined)
     await isMember(host)
     this.#mode = 'up'
     events.onIncarnation(this.facts)
@@ -371,17 +378,4 @@ async function isMember({ manager, headUrl }: NodeHost): Promise<void> {
 
 function isPortTaken({ cause }: Error): boolean {
   return (cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE'
-}
-
-/** Logs what is new; what was said last only once more in a while. */
-function sayOnce(): (text: string) => void {
-  let last = ''
-  let saidAtMs = 0
-  return (text) => {
-    const nowMs = systemClock.now()
-    if (text === last && nowMs - saidAtMs < sayAgainMs) return
-    last = text
-    saidAtMs = nowMs
-    log(text)
-  }
 }

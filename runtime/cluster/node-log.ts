@@ -3,8 +3,11 @@
  * full, or a reader that is gone, takes lines from it and never ends the node.
  */
 import { fstatSync, writeSync } from 'node:fs'
+import { systemClock } from '../base/clock.ts'
 
 const stderr = 2
+/** What stays the same is logged this often, in milliseconds. */
+const sayAgainMs = 60_000
 
 let isFile: boolean | undefined
 let lostLines = 0
@@ -37,5 +40,18 @@ function isRegularFile(): boolean {
     return fstatSync(stderr).isFile()
   } catch {
     return false
+  }
+}
+
+/** Logs what is new; what was said last only once more in a while. */
+export function sayOnce(): (text: string) => void {
+  let last = ''
+  let saidAtMs = 0
+  return (text) => {
+    const nowMs = systemClock.now()
+    if (text === last && nowMs - saidAtMs < sayAgainMs) return
+    last = text
+    saidAtMs = nowMs
+    log(text)
   }
 }

@@ -23,9 +23,10 @@ const givesBackMs = 60_000
 /**
  * Resolves when the node is ready. From then on this process belongs to it: SIGTERM drains it for a while and then stops
  * it, SIGINT stops it, a second signal ends it at once; the process exits when the node has stopped. SIGHUP makes it look
- * at the file of the token at once, unless it comes from a terminal that is closed.
+ * at the file of the token at once, unless it comes from a terminal that is closed. `unwanted`: nobody waits for the node
+ * any more; it then rejects, unless the node is up.
  */
-export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
+export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal): Promise<Daemon> {
   const home = outpoolHome()
   outliveLog()
   // For every connection of this process and of its workers.
@@ -55,17 +56,15 @@ export async function runDaemon(options: DaemonOptions): Promise<Daemon> {
     }
   }
   let stopping = false
-  const daemon = await startDaemon(options, {
-    onIncarnation: record,
-    onEnd: (error) => {
-      if (error) {
-        endBy(error)
-        console.error(`outpool: ${error.message}`)
-      }
-      process.exitCode = error ? 1 : 0
-      process.exit()
-    },
-  })
+  const onEnd = (error?: Error): void => {
+    if (error) {
+      endBy(error)
+      console.error(`outpool: ${error.message}`)
+    }
+    process.exitCode = error ? 1 : 0
+    process.exit()
+  }
+  const daemon = await startDaemon(options, { onIncarnation: record, onEnd }, unwanted)
   const memory = spareMemory(givesBackMs, trimMalloc)
   memory.rest()
   setInterval(() => memory.rest(), givesBackMs).unref()

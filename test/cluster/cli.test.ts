@@ -1,8 +1,11 @@
 import { expect } from 'chai'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { namesIn } from '../../runtime/base/names-in.ts'
+import { runFoldersRoot } from '../../runtime/cluster/run-folder.ts'
 import type { ClusterStatus } from '../../runtime/cluster/status.ts'
 import { listRecords, recordsFolder } from '../../runtime/cluster/node-records.ts'
 import { noteProcess, stateOfProcess } from '../../runtime/base/process-identity.ts'
@@ -215,6 +218,27 @@ describe('outpool', () => {
     command.child.kill('SIGKILL')
     await eventually(() => stateOfProcess(note) === 'dead' || undefined)
     expect(recordedIds()).to.deep.equal([])
+  })
+
+  it('leaves none behind either where that waits for a head that is gone', async () => {
+    await run('start --head --port 0')
+    const [head] = listRecords()
+    const node = JSON.parse((await run(`start --address ${head?.url} --json`)).out) as { id: string; url: string }
+    process.kill(head?.pid as number, 'SIGKILL')
+    // The node that is there still tells where its head was.
+    const command = new Command(['start', '--address', node.url])
+    const logs = (): string[] => readdirSync(recordsFolder()).filter((name) => name.endsWith('.log'))
+    const waiting = (name: string): boolean =>
+      readFileSync(join(recordsFolder(), name), 'utf8').includes('it is tried again')
+    await eventually(() => logs().some(waiting) || undefined)
+    const started = descendantsOf(command.child.pid as number).find((pid) =>
+      describeProcess(pid).includes('daemon-entry'),
+    )
+    const note = noteProcess(started as number)
+    command.child.kill('SIGKILL')
+    await eventually(() => stateOfProcess(note) === 'dead' || undefined)
+    expect(recordedIds()).to.deep.equal([node.id])
+    await eventually(() => isDeepStrictEqual(namesIn(runFoldersRoot()), [node.id]) || undefined)
   })
 
   it('says why a node did not start, with exit code 1', async () => {
