@@ -32,14 +32,14 @@ ${Object.entries(soaks)
 /** What was started is given so long to end, in milliseconds: what it found is told in any case. */
 const closeMs = 60_000
 
-/** Facts and findings of one soak. `keepIn`: where logs go that say something of a finding. */
-async function runOne(soaks: Soaks, name: string, keepIn: string): Promise<string[]> {
+/** Adds the findings of one soak. `keepIn`: where logs go that say something of one. */
+async function runOne(soaks: Soaks, name: string, keepIn: string, problems: string[]): Promise<void> {
   const soak = soaks[name]
   if (soak === undefined) throw new Error(`there is no soak '${name}'\n\n${usage(soaks)}`)
   console.log(`== ${name}: ${soak.title}`)
   const startedAt = performance.now()
   const cluster = new FailureCluster()
-  const problems: string[] = []
+  const before = problems.length
   const report = {
     note: (text: string): void =>
       console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(1).padStart(7)} s  ${text}`),
@@ -64,8 +64,19 @@ async function runOne(soaks: Soaks, name: string, keepIn: string): Promise<strin
     problems.push(`${name}: ${(error as Error).message}`)
     cluster.kill()
   }
-  console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(1)} s in all, ${problems.length} wrong`)
-  return problems
+  console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(1)} s in all, ${problems.length - before} wrong`)
+}
+
+/** Whoever started this has no patience any more: what is known by then is told. */
+async function endedEarly(signal: string, problems: readonly string[], folder: string): Promise<void> {
+  console.log(`\nended by ${signal}, while this stood so:`)
+  for (const cluster of FailureCluster.open) {
+    console.log(await cluster.stand())
+    cluster.kill()
+  }
+  console.log(`\n${[...problems, `ended by ${signal} before all was done`].join('\n')}`)
+  rmSync(folder, { recursive: true, force: true })
+  process.exit(1)
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -87,10 +98,11 @@ async function main(args: readonly string[]): Promise<void> {
   const folder = join(tmpdir(), `soak-${process.pid}`)
   mkdirSync(folder, { mode: 0o700 })
   process.env['TMPDIR'] = folder
+  const problems: string[] = []
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => void endedEarly(name, problems, folder))
   try {
-    const problems: string[] = []
     for (const name of names.includes('all') ? Object.keys(soaks) : names) {
-      problems.push(...(await runOne(soaks, name, keepIn)))
+      await runOne(soaks, name, keepIn, problems)
     }
     console.log(problems.length === 0 ? '\nall as it has to be' : `\n${problems.join('\n')}`)
     if (problems.length > 0) process.exitCode = 1

@@ -22,6 +22,12 @@ import { neverMissed } from '../tools/heartbeats.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const daemonEntry = join(root, 'dist/runtime/cluster/daemon-entry.js')
 
+/** By then the last words of a process that has ended have been read. */
+const wordsMs = 500
+
+/** Of what a process printed. */
+const shownLines = 8
+
 /** Sends a signal; a process that has ended meanwhile is no error. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
@@ -49,8 +55,12 @@ export class Program {
       stream?.setEncoding('utf8').on('data', (more: string) => (this.#output = (this.#output + more).slice(-16_384)))
     child.on('message', (message) => this.#heard(message as Said))
     child.on('error', (error) => this.#over(`${name}: ${error.message}`))
+    const ended = (code: number | null, killedBy: string | null): void =>
+      this.#over(`${name} ended with ${killedBy ?? `exit code ${code}`}`)
     // Its last words have been read by then.
-    child.on('close', (code, killedBy) => this.#over(`${name} ended with ${killedBy ?? `exit code ${code}`}`))
+    child.on('close', ended)
+    // Where the channel to it was closed here, Node tells of its exit alone.
+    child.on('exit', (code, killedBy) => void (child.connected || setTimeout(ended, wordsMs, code, killedBy)))
   }
 
   get pid(): number {
@@ -125,16 +135,21 @@ export interface RunOptions {
 }
 
 export class FailureCluster {
+  /** Those that are not closed. */
+  static readonly open: Set<FailureCluster> = new Set<FailureCluster>()
   readonly folder: string = mkdtempSync(join(tmpdir(), 'f-'))
   /** Where tasks leave their traces. */
   readonly traces: string = join(this.folder, 'traces')
   readonly token: string = randomBytes(24).toString('hex')
   readonly #programs: Program[] = []
+  /** Processes of node managers that have not answered yet. */
+  readonly #starting = new Set<ChildProcess>()
   /** Processes of node managers that have loaded what they need, and wait to be told what they are. */
   readonly #prepared: ChildProcess[] = []
   readonly #daemons: { readonly facts: DaemonFacts; readonly child: ChildProcess; readonly program: Program }[] = []
 
   constructor() {
+    FailureCluster.open.add(this)
     mkdirSync(this.traces)
   }
 
@@ -199,15 +214,16 @@ export class FailureCluster {
     const isPlain = within.length === 0 && Object.keys(environment).length === 0
     const child = (isPlain ? this.#prepared.shift() : undefined) ?? this.#spawn(within, environment)
     const program = new Program(child, 'the node manager')
+    this.#programs.push(program)
+    this.#starting.add(child)
     const answered = new Promise<DaemonAnswer>((resolve, reject) => {
       child.once('message', (message) => resolve(message as DaemonAnswer))
       program.ended().then((how) => reject(new Error(`${how}:\n${program.output}`)), reject)
     })
     child.send({ port: 0, numCpus: 1, memory: '1GiB', ...neverMissed, ...options, logFile: '' })
-    const answer = await answered
+    const answer = await answered.finally(() => this.#starting.delete(child))
     if (answer.kind === 'failed') throw new Error(`a node manager did not start: ${answer.message}\n${program.output}`)
     this.#daemons.push({ facts: answer.facts, child, program })
-    this.#programs.push(program)
     return answer.facts
   }
 
@@ -298,8 +314,11 @@ export class FailureCluster {
   /** Ends everything that is still there, and what it left on disk. */
   async close(): Promise<void> {
     for (const child of this.#prepared.splice(0)) child.kill('SIGKILL')
+    // Nobody waits for them: they leave by themselves, and take with them what they have made.
+    const starting = new Set([...this.#starting].map(({ pid }) => pid))
+    for (const child of this.#starting) if (child.connected) child.disconnect()
     for (const program of this.#programs) {
-      if (!program.alive) continue
+      if (!program.alive || starting.has(program.pid)) continue
       signal(program.pid, 'SIGCONT')
       signal(program.pid, 'SIGTERM')
     }
@@ -310,6 +329,20 @@ export class FailureCluster {
     // A guardian of a killed node manager ends its workers and removes its folder a little later.
     await eventually(() => this.leftOver().length === 0 || undefined)
     rmSync(this.folder, { recursive: true, force: true })
+    FailureCluster.open.delete(this)
+  }
+
+  /** How all of it stands: what the first node sees, and the last lines of every process. */
+  async stand(): Promise<string> {
+    const [first] = this.#daemons
+    const seen = first === undefined ? undefined : await this.status(first.facts).catch((error: Error) => error.message)
+    const rows = typeof seen === 'object' ? seen.nodes.map((row) => JSON.stringify(row)) : [seen ?? 'no node']
+    const said = this.#programs.map(({ name, pid, alive, output }) =>
+      [`${name} (pid ${pid}${alive ? '' : ', has ended'}):`, ...output.trimEnd().split('\n').slice(-shownLines)].join(
+        '\n  ',
+      ),
+    )
+    return [...rows, ...said].join('\n')
   }
 
   /** What keeps it from being closed. */
