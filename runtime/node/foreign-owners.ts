@@ -55,7 +55,9 @@ export class ForeignOwners {
   }
 
   forget(owner: ProcessId): void {
-    if (this.#owners.delete(owner) && this.#owners.size === 0) this.#timer = this.#timer?.cancel() as undefined
+    if (!this.#owners.delete(owner) || this.#owners.size > 0) return
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   close(): void {
