@@ -4,6 +4,7 @@ import type { NodeHealth } from '../../runtime/cluster/node-http.ts'
 import type { NodeSummary } from '../../runtime/cluster/status.ts'
 import { findCluster } from './cluster-address.ts'
 import type { ClusterFlags } from './cluster-address.ts'
+import { shownNodes } from './shown-nodes.ts'
 import { coloured, durationText, renderTable } from './tables.ts'
 import type { Column } from './tables.ts'
 
@@ -25,11 +26,13 @@ export async function nodes(flags: ClusterFlags): Promise<void> {
   const { status, token } = await findCluster(flags)
   const reports = await Promise.all(status.nodes.map((node) => reportOf(node, token)))
   if (flags.json) return console.log(JSON.stringify({ ...status, nodes: reports }, undefined, 2))
-  console.log(renderTable(columns, reports.map(row)))
-  for (const { id, state, reason, problem } of reports) {
+  const shown = shownNodes(reports)
+  console.log(renderTable(columns, shown.nodes.map(row)))
+  for (const { id, state, reason, problem } of shown.nodes) {
     if (reason !== undefined) console.log(`${id} is dead: ${reason}`)
     else if (problem !== '' && state !== 'dead') console.log(`${id} did not answer from here: ${problem}`)
   }
+  for (const line of shown.lines) console.log(line)
   if (!status.fromHead)
     console.log(`The head does not answer (${status.problem}); this is what node ${status.answeredBy} knew last.`)
 }

@@ -3,6 +3,7 @@ import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts
 import { endedRecords } from '../../runtime/cluster/node-records.ts'
 import { findCluster, howItEnded } from './cluster-address.ts'
 import type { ClusterFlags } from './cluster-address.ts'
+import { shownNodes } from './shown-nodes.ts'
 import { renderTable } from './tables.ts'
 
 export async function status(flags: ClusterFlags): Promise<void> {
@@ -15,8 +16,10 @@ export async function status(flags: ClusterFlags): Promise<void> {
 function describe(found: ClusterStatus): string {
   const names = ['node', 'url', 'state', 'CPUs', 'other resources', 'queued', 'workers', 'last heard']
   const columns = names.map((name) => ({ name }))
-  const lines = [renderTable(columns, found.nodes.map(tableRow))]
-  for (const { id, reason } of found.nodes) if (reason !== undefined) lines.push(`${id} is dead: ${reason}`)
+  const shown = shownNodes(found.nodes)
+  const lines = [renderTable(columns, shown.nodes.map(tableRow))]
+  for (const { id, reason } of shown.nodes) if (reason !== undefined) lines.push(`${id} is dead: ${reason}`)
+  lines.push(...shown.lines)
   if (!found.fromHead)
     lines.push(`The head does not answer (${found.problem}); this is what node ${found.answeredBy} knew last.`)
   return lines.join('\n')
