@@ -30,6 +30,12 @@ export function stateOfProcess({ pid, pidStart, pidSpace }: ProcessNote): 'alive
   return pidStart === '' || stat[19] === undefined || stat[19] === pidStart ? 'alive' : 'dead'
 }
 
+/** What tells this zombie from a later one of that number; undefined where it is none, or no child of that parent. */
+export function noteZombie(pid: number, parent: number): string | undefined {
+  const stat = statFields(pid)
+  return stat[0] === 'Z' && Number(stat[1]) === parent ? `${pid} ${stat[19]}` : undefined
+}
+
 function processStart(pid: number): string {
   return statFields(pid)[19] ?? ''
 }

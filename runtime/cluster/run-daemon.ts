@@ -9,6 +9,7 @@ import { clearTextWarning } from './daemon-options.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { rotateIfLarge } from '../node/rotate-file.ts'
 import { trimMalloc } from '../objects/native-memory.ts'
+import { reapOrphans } from './orphans.ts'
 import { outliveLog } from './node-log.ts'
 import { recordEnd, removeRecord, writeRecord } from './node-records.ts'
 import { outpoolHome } from './token.ts'
@@ -68,6 +69,7 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
   const memory = spareMemory(givesBackMs, trimMalloc)
   memory.rest()
   setInterval(() => memory.rest(), givesBackMs).unref()
+  if (process.pid === 1) reapOrphans()
   if (options.logFile !== '') setInterval(() => rotateIfLarge(options.logFile), rotationMs).unref()
   process.on('uncaughtExceptionMonitor', (error) => endBy(error instanceof Error ? error : new Error(String(error))))
   process.on('exit', () => {

@@ -22,6 +22,8 @@ export interface NativeMemory {
   populate(address: Address, length: number): Promise<boolean>
   /** Gives back what `malloc` has free, of all threads; nothing where the C library has no such call. Takes 1 to 2 ms. */
   trim(): void
+  /** Lets a child of this process go that has ended, and that Node knows nothing of. */
+  reap(pid: number): void
   /** Takes the one lock of a file, without waiting; it is given back when the file is closed, by any end of the process. */
   tryLock(descriptor: number): boolean
 }
@@ -38,6 +40,7 @@ const closeOnExec = 1
 const populateWrite = 23
 const lockExclusive = 2
 const lockNoWait = 4
+const doNotWait = 1
 
 let native: NativeMemory | undefined | null = null
 
@@ -103,6 +106,7 @@ function load(): NativeMemory | undefined {
         if (mallocTrim === null) mallocTrim = find('int malloc_trim(size_t pad)')
         mallocTrim?.(0)
       },
+      reap: (pid) => void find('int waitpid(int pid, int *status, int options)')?.(pid, null, doNotWait),
       tryLock: (descriptor) => (flock(descriptor, lockExclusive | lockNoWait) as number) === 0,
     }
   } catch {
