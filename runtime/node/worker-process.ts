@@ -136,7 +136,7 @@ export function readTail(path: string): string {
     const text = bytes.toString('utf8', 0, length)
     // A tail that begins inside a line begins with the next one.
     const whole = from === 0 ? text : text.slice(text.indexOf('\n') + 1)
-    const lines = whole.split('\n').filter((line) => line !== '' && !line.startsWith('\u001e'))
+    const lines = whole.split(/\u001e.*\n|\n/).filter((line) => line !== '')
     return lines.slice(-tailLines).join('\n')
   } catch {
     return ''

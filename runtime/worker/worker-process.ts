@@ -82,6 +82,7 @@ class WorkerProcess {
   readonly #memory = spareMemory(givesBackMs, trimMalloc)
   readonly #awake: WaitAwake | undefined
   #leaving = false
+  #endLines = (): void => {}
   /** What the node manager was told last. */
   #holds = false
 
@@ -97,7 +98,7 @@ class WorkerProcess {
 
   async start(): Promise<void> {
     const { worker, node, runFolder, token } = this.#start
-    markOutput()
+    this.#endLines = markOutput()
     const self = { kind: 'worker', node, process: worker, info: { pid: process.pid } } as const
     // The socket stands before the node manager hears of this worker: whoever is granted it can link at once.
     await listenUnix({
@@ -274,6 +275,7 @@ class WorkerProcess {
     this.#lending.idle()
     this.#collection.idle()
     this.#memory.rest()
+    this.#endLines()
     this.#leaveWhenIdle()
   }
 

@@ -92,6 +92,19 @@ describe('what a worker of a cluster prints last', () => {
       await program.remove()
     }
   })
+
+  it('appears without the end of its line, too, as soon as the worker has nothing more to do', async () => {
+    const { url } = await cluster.start({ head: true, numCpus: 1 })
+    const program = new Program('unfinished.mjs', [], { OUTPOOL_ADDRESS: url, OUTPOOL_TOKEN: cluster.token })
+    try {
+      await eventually(() => program.stdout.includes(') without an end\n') || undefined)
+      await eventually(() => program.stderr.includes(') neither\n') || undefined)
+    } finally {
+      process.kill(program.pid, 'SIGKILL')
+      await program.exit
+      await program.remove()
+    }
+  })
 })
 
 describe('outpool logs, of a worker that prints more than is kept', () => {

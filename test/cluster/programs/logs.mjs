@@ -28,6 +28,7 @@ const pid = await speaks.run('hello')
 await speaks.options({ name: 'renamed' }).run('bye')
 await pieces.run()
 await repeats.run(500)
-await floods.run(20_000)
+// Before the flood, whose dropped lines it may be among.
 await unfinished.run()
+await floods.run(20_000)
 console.log(`driver ${JSON.stringify({ pid, node: context().node })}`)
