@@ -6,7 +6,7 @@ import { currentRuntime } from '../runtime/owner/current.ts'
 import type { ObjectRef } from '../runtime/owner/object-ref.ts'
 import { isObjectRef, objectRefCodec, tupleOf } from '../runtime/owner/object-ref.ts'
 import { whyRefused } from './captures.ts'
-import { explainSymbol } from './pinned.ts'
+import { explainSymbol } from './explain-symbol.ts'
 import { RemoteFunction } from './remote.ts'
 
 export { analyse } from '../runtime/code/analysis/verdict.ts'

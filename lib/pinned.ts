@@ -401,6 +401,3 @@ async function joinedRuntime(): Promise<ProcessRuntime> {
   await runtime.owner.host.home.connected()
   return runtime
 }
-
-/** A method of this name on an object says how `explain` tells of it. */
-export const explainSymbol: unique symbol = Symbol.for('outpool.explain')

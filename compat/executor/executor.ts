@@ -1,5 +1,6 @@
 import { checkNames } from '../../lib/options.ts'
-import { explainSymbol, takeCaptures, type Callable } from '../../lib/pinned.ts'
+import { explainSymbol } from '../../lib/explain-symbol.ts'
+import { takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { isCallable, type FunctionOf } from '../shared/callable.ts'
 import { chunksOf } from '../shared/chunks.ts'
 import {

@@ -1,4 +1,5 @@
-import { explainSymbol, takeCaptures, type Callable } from '../../lib/pinned.ts'
+import { explainSymbol } from '../../lib/explain-symbol.ts'
+import { takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { queueMicrotask } from '../../lib/timers.ts'
 import { isCallable, type FunctionOf } from '../shared/callable.ts'
 import { checkInput, chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'

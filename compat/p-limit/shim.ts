@@ -1,6 +1,6 @@
 /** p-limit with another way to run its functions; when each may run is decided by the p-limit that is extended. */
 import type * as pLimit from 'p-limit'
-import { explainSymbol } from '../../lib/pinned.ts'
+import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { madeOver } from '../shared/original-package.ts'
 import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
 

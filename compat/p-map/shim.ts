@@ -1,6 +1,6 @@
 /** p-map with another way to run its mappers; when each may run is decided by the p-map that is extended. */
 import type * as pMap from 'p-map'
-import { explainSymbol } from '../../lib/pinned.ts'
+import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { madeOver } from '../shared/original-package.ts'
 import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
 

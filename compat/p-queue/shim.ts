@@ -4,7 +4,7 @@
  */
 import type * as pQueue from 'p-queue'
 import { clusterLimit, type ClusterLimit } from '../../lib/cluster-limit.ts'
-import { explainSymbol } from '../../lib/pinned.ts'
+import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { madeOver } from '../shared/original-package.ts'
 import { checkPlacement, Placer, type Placement, type PlacerReport } from '../shared/placer.ts'
 

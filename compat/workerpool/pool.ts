@@ -1,4 +1,5 @@
-import { capturesVariables, explainSymbol, isLocal } from '../../lib/pinned.ts'
+import { explainSymbol } from '../../lib/explain-symbol.ts'
+import { capturesVariables, isLocal } from '../../lib/pinned.ts'
 import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
 import { Ahead } from './ahead.ts'

@@ -39,6 +39,15 @@ describe('a program whose timers are replaced', () => {
     expect(lines).to.deep.equal(['2', '3 4', '[ 5, 6 ]'])
   })
 
+  it('gets results from workers, too, where a queue loads what runs them after that', async () => {
+    const lines = await printed(`
+      import pMap from 'outpool/p-map'
+      ${stopped}
+      console.log(await pMap([1, 2], (n) => n + 1, { placement: 'worker' }))
+      await (await import('outpool')).shutdown()`)
+    expect(lines).to.deep.equal(['[ 2, 3 ]'])
+  })
+
   it('has the tasks of its queues in its own process and time, as the originals run them', async () => {
     const lines = await printed(`
       import { mock } from 'node:test'

@@ -28,8 +28,18 @@ const kinds = [
 /** What starts the first worker of a local node, before the rest of that node is loaded. */
 const early = ['early', 'runtime/cluster/local.ts']
 const ofAllKinds = 'core'
-/** Beside what both need: what shims tell or ask at once, and others when they capture something, or in workers. */
-const alsoOfAll = ['runtime/code/noted-stand-ins.ts', 'runtime/code/code-places.ts']
+/**
+ * What is as it was when the first module of the package was loaded, and what shims tell and ask then: they load the rest
+ * with their first call. By entry and by others it is loaded before that.
+ */
+const atFirst = [
+  'lib/explain-symbol.ts',
+  'runtime/base/bounded-map.ts',
+  'runtime/base/bounded-set.ts',
+  'runtime/base/timers.ts',
+  'runtime/code/code-places.ts',
+  'runtime/code/noted-stand-ins.ts',
+]
 /** The rest of a node, for who needs that: drivers in local mode, and daemons. */
 const ofNodes = ['local-node', 'runtime/cluster/local-node.ts']
 /** Runs the larger chunks, so it is loaded before them: a file of its own, which imports no other. */
@@ -118,7 +128,7 @@ function chunkNames(root) {
   let later
   return (path, { getModuleInfo }) => {
     if (relative(root, path) === loader[1]) return loader[0]
-    if (alsoOfAll.includes(relative(root, path))) return ofAllKinds
+    if (atFirst.includes(relative(root, path))) return 'first'
     later ??= lazyModules(root, join(root, kinds[0][1]), getModuleInfo)
     if (later.has(path)) return later.get(path)
     const reachOfKind = ([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)]
@@ -130,9 +140,12 @@ function chunkNames(root) {
   }
 }
 
-/** Whether a chunk is loaded when something of it is first used. */
-function isLater(name) {
-  return isLazyChunk(name) || name === early[0]
+/** The chunks of shims whose calls may never leave the process. */
+const shims = /^(?:compat\/p-\w+\/|chunks\/(?:placer|original-package)-)/
+
+/** Whether a chunk is loaded when the chunk `importer` first uses something of it. */
+function isLater(name, importer = '') {
+  return isLazyChunk(name) || name === early[0] || (shims.test(importer) && [ofAllKinds, kinds[1][0]].includes(name))
 }
 
 export async function bundle(root, outDir) {

@@ -170,17 +170,21 @@ export function compiledScripts(loaderModule, isLater, transform) {
         const folder = dirname(chunk.fileName)
         const chunkOf = (source) => scripts.get(join(folder, String(source)))
         const scriptOf = (source) => chunkOf(source) && bodyOf(source)
+        const laterOf = (source) => {
+          const { name } = chunkOf(source) ?? {}
+          return isLater(name, chunk.fileName) ? { name, script: bodyOf(source) } : undefined
+        }
+        const needsLater = chunk.imports.some((name) => isLater(scripts.get(name)?.name, chunk.fileName))
+        const whole = chunk.code.replace(rootOfDist, '')
         if (!scripts.has(chunk.fileName)) {
           const place = relative(folder, loader)
           const path = place.startsWith('.') ? place : `./${place}`
-          chunk.code = asModule(chunk.code, this.parse(chunk.code), scriptOf, path)
+          const lazy = async () =>
+            `${rootOfDist}\n${await withLazyImports(whole, this.parse(whole), laterOf, transform)}`
+          const code = needsLater ? await lazy() : chunk.code
+          chunk.code = asModule(code, this.parse(code), scriptOf, path)
           continue
         }
-        const laterOf = (source) => {
-          const { name } = chunkOf(source) ?? {}
-          return isLater(name) ? { name, script: bodyOf(source) } : undefined
-        }
-        const whole = chunk.code.replace(rootOfDist, '')
         const code = await withLazyImports(whole, this.parse(whole), laterOf, transform)
         const nowOf = (source) => (join(folder, String(source)) === loader ? source : scriptOf(source))
         const source = asScript(code, this.parse(code), nowOf, chunk.fileName)

@@ -5,6 +5,7 @@
  */
 import { types } from 'node:util'
 import vm from 'node:vm'
+import { firstZone } from '../../base/timers.ts'
 import { isHarmlessGlobal } from './known-values.ts'
 
 type Key = string | symbol
@@ -43,9 +44,6 @@ const local: readonly string[] = [
   'toLocale',
   'Intl',
 ]
-/** When this was loaded, which is when functions are first looked into. */
-const firstZone = process.env['TZ']
-
 let holders: readonly Holder[] | undefined
 
 /** By the name of the member; '' for what may be called without being named. */
