@@ -225,9 +225,20 @@ function isRemoved(folder: string): boolean {
     return true
   } catch (error) {
     if (!leftBehind.has(folder))
-      console.error(`outpool: ${folder} is left over and cannot be removed: ${(error as Error).message}; remove it`)
+      console.error(`outpool: ${folder} is left over and cannot be removed: ${named(error, folder).message}; remove it`)
     leftBehind.add(folder)
     return false
+  }
+}
+
+/** Since Node 24 `rmSync` has no code for what it does not expect, a read-only disk among that; `rmdir` has. */
+function named(error: unknown, folder: string): Error {
+  if ((error as NodeJS.ErrnoException).code !== '') return error as Error
+  try {
+    rmdirSync(folder)
+    return error as Error
+  } catch (again) {
+    return again as Error
   }
 }
 
