@@ -21,6 +21,19 @@ const limits: Readonly<Record<string, string>> = {
   ENOMEM: 'the system has no memory for it: offer fewer CPUs (--num-cpus), or end what else takes memory there',
 }
 
+const signals: Readonly<Record<string, string>> = {
+  SIGABRT:
+    'Node ends so where it may start no thread or gets no memory: raise ulimit -u or ulimit -v, and see outpool doctor',
+  SIGKILL: 'not by Outpool: the system does that where memory runs out, see dmesg',
+}
+
+/** How a process of Outpool ended that nobody has asked to, and what to do. */
+export function describeEnd(code: number | null, signal: string | null): string {
+  if (signal === null) return `exit code ${code}`
+  const advice = signals[signal]
+  return advice === undefined ? signal : `${signal}; ${advice}`
+}
+
 /** '' where the words of the system have to do. `elsewhere` is how another disk is chosen. */
 export function systemAdvice(error: unknown, elsewhere: string = temporary): string {
   const code = String((error as NodeJS.ErrnoException | null)?.code)

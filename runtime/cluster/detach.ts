@@ -10,6 +10,7 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import { OutpoolError } from '../base/errors.ts'
+import { describeEnd } from '../base/system-advice.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { newLog } from './node-records.ts'
 
@@ -68,7 +69,7 @@ function firstAnswer(child: ChildProcess, options: DaemonOptions): Promise<Daemo
     child.on('message', (message) => settle(() => resolve(message as DaemonAnswer)))
     child.on('error', (error) => settle(() => reject(error)))
     child.on('exit', (code, signal) =>
-      settle(() => reject(new OutpoolError(`its process ended (${signal ?? `exit code ${code}`})`))),
+      settle(() => reject(new OutpoolError(`its process ended (${describeEnd(code, signal)})`))),
     )
     child.send(options)
   })

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { OutOfDiskError, OutpoolError } from '../../../runtime/base/errors.ts'
-import { advised, systemAdvice, withAdvice } from '../../../runtime/base/system-advice.ts'
+import { advised, describeEnd, systemAdvice, withAdvice } from '../../../runtime/base/system-advice.ts'
 
 const refused = (code: string): Error => Object.assign(new Error(`${code}: the words of the system`), { code })
 
@@ -22,6 +22,17 @@ describe('runtime/base/system-advice', () => {
       expect(error).to.be.instanceOf(OutpoolError).and.have.property('cause')
       expect(error.message).to.equal(`it failed: ${withAdvice(refused(code))}`)
     }
+  })
+
+  it('says of a process how it ended, and what that says of the machine', () => {
+    expect(describeEnd(null, 'SIGABRT'))
+      .to.match(/^SIGABRT; /)
+      .and.contain('ulimit -u')
+    expect(describeEnd(null, 'SIGKILL'))
+      .to.match(/^SIGKILL; /)
+      .and.contain('dmesg')
+    expect(describeEnd(null, 'SIGTERM')).to.equal('SIGTERM')
+    expect(describeEnd(9, null)).to.equal('exit code 9')
   })
 
   it('leaves everything else as it is', () => {
