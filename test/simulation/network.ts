@@ -216,6 +216,12 @@ export class Network {
     return this.links.get(keyOf(from, to))?.lastAt.get(from) ?? 0
   }
 
+  /** Whether a link of the two stands, as far as both know. */
+  isLinked(a: ProcessId, b: ProcessId): boolean {
+    const link = this.links.get(keyOf(a, b))
+    return link !== undefined && !link.broken && !link.ending
+  }
+
   cut(link: Link): void {
     this.#break(link)
   }

@@ -11,6 +11,7 @@ import type { NodeRow, RefusalCode, ResourceUnits } from '../../runtime/protocol
 import type { Prefetch } from '../../runtime/protocol/store-messages.ts'
 import { unitsOf } from '../../runtime/scheduler/resources.ts'
 import { demand } from './checks.ts'
+import { SimForeignOwners } from './foreign.ts'
 import type { SimHead } from './head.ts'
 import type { Endpoint } from './network.ts'
 import type { SimOwner } from './owner.ts'
@@ -54,6 +55,7 @@ export class SimNode implements Endpoint, LeaseEffects {
   /** Owners by job, of what may lie here. */
   readonly #endedJobs = new Set<ProcessId>()
   readonly #jobs = new Map<ProcessId, Set<ProcessId>>()
+  readonly foreign: SimForeignOwners
   #tick: { cancel(): void } | undefined
   #telling = false
   #told = ''
@@ -64,6 +66,9 @@ export class SimNode implements Endpoint, LeaseEffects {
     this.nodeId = id
     this.total = total
     this.store = new SimStore(this)
+    this.foreign = new SimForeignOwners(this, (owner) =>
+      world.network.run(this, 'an owner is dead', () => this.#freeOf(owner)),
+    )
     this.puller = new ObjectPuller({ store: this.store, self: id, ...world.pullerParts(this) })
     this.grants = new LeaseGrants({
       clock: world.clock,
@@ -186,6 +191,7 @@ export class SimNode implements Endpoint, LeaseEffects {
   settle(): void {
     this.grants.validate()
     this.store.settle()
+    this.foreign.settle()
     this.#tick?.cancel()
     const next = this.grants.nextTickAtMs()
     if (next !== undefined) {
@@ -316,13 +322,18 @@ export class SimNode implements Endpoint, LeaseEffects {
     if (job === undefined || this.#endedJobs.has(job)) return
     const owners = this.#jobs.get(job) ?? new Set<ProcessId>()
     this.#jobs.set(job, owners.add(owner))
+    if (owner !== job) this.foreign.note(owner)
+  }
+
+  #freeOf(owner: ProcessId): void {
+    this.foreign.forget(owner)
+    this.store.change((ledger) => ledger.deleteOwnedBy(owner, true))
   }
 
   jobEnded(job: ProcessId): void {
     this.grants.jobEnded(job, 'its driver is gone')
     this.#endedJobs.add(job)
-    for (const owner of [job, ...(this.#jobs.get(job) ?? [])])
-      this.store.change((ledger) => ledger.deleteOwnedBy(owner, true))
+    for (const owner of [job, ...(this.#jobs.get(job) ?? [])]) this.#freeOf(owner)
     this.#jobs.delete(job)
   }
 
