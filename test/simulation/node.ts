@@ -272,7 +272,12 @@ export class SimNode implements Endpoint, LeaseEffects {
 
   atRest(empty: boolean): void {
     this.store.atRest(empty)
-    const { leases, queued, available } = this.grants.stats()
+    const { leases, queued, available, workers, idle } = this.grants.stats()
+    // What is idle for long is ended, but what is kept for the next request.
+    const kept = this.grants.draining ? 0 : (this.world.options.leases.prestart ?? 0)
+    demand(idle <= kept, 'nothing-left', () => `${idle} idle workers of node ${this.id}, which keeps ${kept}`)
+    const stays = this.grants.draining && workers > 0
+    demand(!stays, 'nothing-left', () => `${workers} workers of node ${this.id}, which has drained`)
     demand(leases === 0, 'nothing-left', () => `${leases} leases of node ${this.id}`)
     demand(queued === 0, 'nothing-left', () => `${queued} requests of node ${this.id}`)
     const [back, all] = [JSON.stringify(available), JSON.stringify(this.total)]
