@@ -18,5 +18,10 @@ export function isReadOnly(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'EROFS'
 }
 
+/** Whether what was to be written has no place there, for whichever of these reasons. */
+export function hasNoPlace(error: unknown): boolean {
+  return isNoRoom(error) || isReadOnly(error)
+}
+
 export const fileLimitAdvice: string =
   'files of this process may not be that large: raise that limit (ulimit -f, LimitFSIZE= of the service)'

@@ -1,6 +1,6 @@
 /** What to do where the system refuses a file or a process: its own words say neither why that is nor what helps. */
 import { OutpoolError } from './errors.ts'
-import { fileLimitAdvice } from './no-room.ts'
+import { fileLimitAdvice, isFileTooLarge, isReadOnly } from './no-room.ts'
 
 /** Where most of it lies. */
 const temporary = 'set TMPDIR to another place where the node is started'
@@ -39,6 +39,11 @@ export function systemAdvice(error: unknown, elsewhere: string = temporary): str
   const code = String((error as NodeJS.ErrnoException | null)?.code)
   const disk = disks[code]
   return disk === undefined ? (limits[code] ?? '') : `${disk}, or ${elsewhere}`
+}
+
+/** The same where it is something else than room that is missing; '' where it is room. */
+export function adviceBesidesRoom(error: unknown): string {
+  return isFileTooLarge(error) || isReadOnly(error) ? systemAdvice(error) : ''
 }
 
 /** The words of the system, and what to do. */

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { ObjectLostError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import { isProcessId, type ProcessId } from '../base/ids.ts'
 import { openNewHandle, privateFolder } from '../base/new-file.ts'
-import { isFileTooLarge, isNoRoom, isReadOnly } from '../base/no-room.ts'
-import { systemAdvice } from '../base/system-advice.ts'
+import { hasNoPlace } from '../base/no-room.ts'
+import { adviceBesidesRoom } from '../base/system-advice.ts'
 import { Coverage } from './coverage.ts'
 import { objectIdOf, type ObjectStore, type ObjectWriter, type StoredObject } from './store.ts'
 import { encodedBytes, flatPieces, headBytes, headerBytes, parseLayout } from './value-flatten.ts'
@@ -145,16 +145,13 @@ export class FileObjectStore implements ObjectStore {
 
   /** A full disk by its name; any other error as it is. */
   async clear(error: unknown, sizeBytes: number): Promise<unknown> {
-    return isNoRoom(error) || isReadOnly(error) ? this.outOfDisk(sizeBytes, error) : error
+    return hasNoPlace(error) ? this.outOfDisk(sizeBytes, error) : error
   }
 
   async outOfDisk(sizeBytes: number, cause?: unknown): Promise<OutOfDiskError> {
     const { bavail, bsize } = await statfs(this.folder)
     const freeBytes = bavail * bsize
-    const why =
-      isFileTooLarge(cause) || isReadOnly(cause)
-        ? systemAdvice(cause)
-        : `${freeBytes} bytes are free; free some, or give the node another folder`
+    const why = adviceBesidesRoom(cause) || `${freeBytes} bytes are free; free some, or give the node another folder`
     const message = `no room for an object of ${sizeBytes} bytes in ${this.folder}: ${why}`
     const details = { folder: this.folder, sizeBytes, freeBytes }
     return new OutOfDiskError(message, cause === undefined ? { details } : { details, cause })

@@ -8,8 +8,8 @@ import { open, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ObjectLostError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import { openNewHandle, privateFolder } from '../base/new-file.ts'
-import { isFileTooLarge, isNoRoom, isReadOnly } from '../base/no-room.ts'
-import { systemAdvice } from '../base/system-advice.ts'
+import { hasNoPlace } from '../base/no-room.ts'
+import { adviceBesidesRoom } from '../base/system-advice.ts'
 import type { DiskPlace } from './arena-types.ts'
 
 export interface SpillFilesOptions {
@@ -119,7 +119,7 @@ export class SpillFiles {
       this.#dropIfUnused(file)
       return place
     } catch (error) {
-      throw isNoRoom(error) || isReadOnly(error) ? await this.#outOfDisk(bytes.length, error) : error
+      throw hasNoPlace(error) ? await this.#outOfDisk(bytes.length, error) : error
     }
   }
 
@@ -174,9 +174,8 @@ export class SpillFiles {
     const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: 0, bsize: 0 }))
     const freeBytes = bavail * bsize
     const why =
-      isFileTooLarge(cause) || isReadOnly(cause)
-        ? systemAdvice(cause)
-        : `spilled objects take ${this.#usedBytes} bytes${limit}, and the disk has ${freeBytes} free; free some, raise the limit, or drop object refs`
+      adviceBesidesRoom(cause) ||
+      `spilled objects take ${this.#usedBytes} bytes${limit}, and the disk has ${freeBytes} free; free some, raise the limit, or drop object refs`
     return new OutOfDiskError(`no room for a spilled object of ${sizeBytes} bytes in ${folder}: ${why}`, {
       ...(cause !== undefined && { cause }),
       details: { folder, sizeBytes, usedBytes: this.#usedBytes, freeBytes, limitBytes: limitBytes ?? null },
