@@ -73,16 +73,15 @@ export async function advertisedHost(host: string, towards: string): Promise<str
 
 /** Which of several addresses routes there: asked of the kernel by connecting a datagram socket, which sends nothing. */
 function addressTowards(host: string): Promise<string | undefined> {
-  const bare = host.replace(/^\[(.*)\]$/, '$1')
   return new Promise((resolve) => {
-    const socket = createSocket(isIPv6(bare) ? 'udp6' : 'udp4')
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
     const finish = (address: string | undefined): void => {
       socket.close()
       resolve(address)
     }
     socket.once('error', () => finish(undefined))
     socket.once('connect', () => finish(socket.address().address))
-    socket.connect(9, bare)
+    socket.connect(9, host)
   })
 }
 

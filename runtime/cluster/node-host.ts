@@ -33,6 +33,7 @@ import type { IncomingOptions } from '../transport/incoming.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix, listenWebSocket } from '../transport/listen.ts'
 import type { UnixListener, WebSocketListener } from '../transport/listen.ts'
+import { hostAndPort } from '../transport/splice.ts'
 import { ringOf } from '../transport/tokens.ts'
 import type { TokenRing, TokenSource } from '../transport/tokens.ts'
 import { advertisedHost } from './daemon-options.ts'
@@ -290,7 +291,7 @@ async function advertisedUrl(
   { host, port, url }: WebSocketListener,
   { headUrl, listen }: NodeHostOptions,
 ): Promise<string> {
-  const towards = headUrl === '' ? '' : new URL(headUrl).hostname
+  const towards = headUrl === '' ? '' : hostAndPort(headUrl).host
   const shown = listen?.advertise ?? (await advertisedHost(host, towards))
   return `${new URL(url).protocol}//${shown.includes(':') ? `[${shown}]` : shown}:${port}`
 }

@@ -57,7 +57,7 @@ function watch(socket: Duplex, other: Duplex): void {
 const lookupMs = 15_000
 
 function isByName(address: { readonly unix: string } | { readonly url: string }): boolean {
-  return 'url' in address && isIP(new URL(address.url).hostname.replace(/^\[(.*)\]$/, '$1')) === 0
+  return 'url' in address && isIP(hostAndPort(address.url).host) === 0
 }
 
 /** A TCP, TLS or unix connection, half-open allowed. Rejects with ConnectionLostError naming the address. */
@@ -107,7 +107,7 @@ export function isSecure(url: string): boolean {
   return protocol === 'wss:' || protocol === 'https:'
 }
 
-/** Host and port of a node's address. */
+/** Host and port of a node's address; an IPv6 host without its brackets. */
 export function hostAndPort(url: string): { readonly host: string; readonly port: number } {
   const parsed = new URL(url)
   const port = parsed.port === '' ? (isSecure(url) ? 443 : 80) : Number(parsed.port)
