@@ -26,7 +26,7 @@ export function withoutStatics({ body }: Class, text: string, offset: number): s
   // An empty element, so that a field above it ends.
   return replaceAll(
     text,
-    cuts.map((cut) => ({ ...cut, by: `;${blank(text.slice(cut.start + 1, cut.end))}` })),
+    cuts.map((cut) => ({ ...cut, by: `;${breaksOf(text.slice(cut.start + 1, cut.end), ' ')}` })),
   )
 }
 
@@ -42,13 +42,9 @@ export function withoutMaking({ lasting, heritage, members }: ClassParts): strin
   return replaceAll(lasting, [{ ...heritage, by }, ...edits])
 }
 
-/** Lines stay what they were. */
-function breaksOf(text: string): string {
-  return text.replace(/[^\n\r\u2028\u2029]/g, '')
-}
-
-function blank(text: string): string {
-  return text.replace(/[^\n\r\u2028\u2029]/g, ' ')
+/** Lines stay what they were; `by` stands for each of their characters. */
+function breaksOf(text: string, by: '' | ' ' = ''): string {
+  return text.replace(/[^\n\r\u2028\u2029]/g, by)
 }
 
 /** `edits` in the order of the text. */
