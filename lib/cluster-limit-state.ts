@@ -6,8 +6,8 @@
  *           | starts that count: `first` to `next - 1`
  *
  * Clocks of machines are not compared. A start counts against the rate from its grant until a process has itself seen for
- * the whole interval that it was made, so it counts too long rather than too short. A process that holds permits and whose beat has not changed for
- * `deadMs`, by the clock of who looks, is taken for dead, and its permits are free.
+ * the whole interval that it was made, so it counts too long rather than too short. A process that holds permits and
+ * whose beat has not changed for `deadMs`, by the clock of who looks, is taken for dead, and its permits are free.
  */
 
 /** What a name stands for. `null` is without limit. */

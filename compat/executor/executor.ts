@@ -16,7 +16,10 @@ import { BrokenProcessPool, CancelledError, RuntimeError } from './errors.ts'
 import { Future } from './future.ts'
 
 export interface ExecutorOptions {
-  /** How many workers. Default: one for each CPU of the cluster (of this machine without an address), and it follows the cluster. */
+  /**
+   * How many workers. Default: one for each CPU of the cluster (of this machine without an address), and it follows the
+   * cluster.
+   */
   readonly maxWorkers?: number | null | undefined
   /** Runs once in each worker before its first call; may set state of the modules there. */
   readonly initializer?: Callable | null | undefined

@@ -5,7 +5,10 @@ import type { PoolRunnerOptions } from '../shared/pool-runner.ts'
 import { ValueError } from '../shared/python-errors.ts'
 
 export interface PoolOptions {
-  /** How many workers. Default: one for each CPU of the cluster (of this machine without an address), and it follows the cluster. */
+  /**
+   * How many workers. Default: one for each CPU of the cluster (of this machine without an address), and it follows the
+   * cluster.
+   */
   readonly processes?: number | null | undefined
   /** Runs once in each worker before its first chunk; may set state of the modules there. */
   readonly initializer?: Callable | null | undefined

@@ -168,7 +168,10 @@ export class Pool implements AsyncDisposable {
     if (this.#inputs.size === 0) this.#runner.close()
   }
 
-  /** Ends the workers now. Results that were still to come reject with `PoolTerminatedError`. Resolves when every process is gone. */
+  /**
+   * Ends the workers now. Results that were still to come reject with `PoolTerminatedError`. Resolves when every
+   * process is gone.
+   */
   terminate(): Promise<void> {
     this.#state = 'TERMINATE'
     return this.#runner.terminate()

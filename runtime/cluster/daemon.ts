@@ -8,7 +8,8 @@
  *      any ── stop ──▶ stopped
  *
  * The link to the head is dialled again whenever it is lost, for as long as the daemon lives, also where who answers there
- * refuses this node (a head that was started with another token or version); what runs goes on meanwhile. A head's node manager has its control store in the same process.
+ * refuses this node (a head that was started with another token or version); what runs goes on meanwhile. A head's node
+ * manager has its control store in the same process.
  */
 import { join } from 'node:path'
 import { afterFairly, systemClock } from '../base/clock.ts'

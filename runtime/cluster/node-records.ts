@@ -116,7 +116,10 @@ export function listRecords(home: string = outpoolHome()): NodeRecord[] {
   return allRecords(home).alive
 }
 
-/** Nodes that ended by an error, or were killed, and that nobody was told of yet; the last one last (by its record: one that was killed could write nothing at its end). */
+/**
+ * Nodes that ended by an error, or were killed, and that nobody was told of yet; the last one last (by its record: one
+ * that was killed could write nothing at its end).
+ */
 export function endedRecords(home: string = outpoolHome()): NodeRecord[] {
   const told = allRecords(home).dead.map((record) => ({ record, atMs: changedAtMs(recordPath(record.id, home)) }))
   return told.sort((a, b) => a.atMs - b.atMs).map(({ record }) => record)

@@ -44,8 +44,9 @@ const maxNameLength = 200
 /**
  * The definition of `fn`. A function that was seen before costs a map look-up, a new closure of a known text two.
  *
- * Shipped as text, a function runs in strict mode wherever its text is valid strict code. Its own properties stay behind,
- * unless it names itself to read them, and changes none: then they go along, as captured variables do. Throws FunctionCaptureError, naming each free variable, where it cannot be shipped.
+ * Shipped as text, a function runs in strict mode wherever its text is valid strict code. Its own properties stay
+ * behind, unless it names itself to read them, and changes none: then they go along, as captured variables do. Throws
+ * FunctionCaptureError, naming each free variable, where it cannot be shipped.
  */
 export function defineFunction(fn: Function, options: DefineOptions = {}): FunctionDefinition {
   const known = typeof fn === 'function' ? byIdentity.get(fn) : undefined

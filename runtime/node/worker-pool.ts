@@ -140,7 +140,10 @@ export class WorkerPool {
     return this.#running.get(worker)?.page
   }
 
-  /** Starts a process for tasks of an environment, whose variables it has. What goes wrong at once is told by `onExit` as well. */
+  /**
+   * Starts a process for tasks of an environment, whose variables it has. What goes wrong at once is told by `onExit`
+   * as well.
+   */
   start(worker: ProcessId, environment: string): void {
     const { runFolder, claimPages, guardian, onStarted } = this.#options
     const pagePath = join(runFolder, 'pages', worker)

@@ -62,7 +62,10 @@ export class Calls {
     return this.#start(template, args, reader, heard)
   }
 
-  /** Whether the worker of one's own that the template is for would get one more call at once, which `takeBack` could have back. */
+  /**
+   * Whether the worker of one's own that the template is for would get one more call at once, which `takeBack` could
+   * have back.
+   */
   takesAhead(template: TaskTemplate): boolean {
     return this.#parts.state.takesAhead(template)
   }

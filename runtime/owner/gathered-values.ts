@@ -1,6 +1,6 @@
 /**
- * `get` of many refs of this process: one promise for all of them, and one small object for each that is not ready yet. A promise for
- * each, with what watches it, would take a kilobyte of a ref, and of a million of them most of the time.
+ * `get` of many refs of this process: one promise for all of them, and one small object for each that is not ready yet.
+ * A promise for each, with what watches it, would take a kilobyte of a ref, and of a million of them most of the time.
  */
 import type { ObjectNumber, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { isThenable } from '../base/is-thenable.ts'

@@ -114,7 +114,10 @@ export class GeneratorState {
     return this.#ended
   }
 
-  /** The task goes to a worker, which makes `lost` items once more. A worker that gave it back unstarted has made nothing: its numbers stand. */
+  /**
+   * The task goes to a worker, which makes `lost` items once more. A worker that gave it back unstarted has made
+   * nothing: its numbers stand.
+   */
   pushed(attempt: number, lost: GeneratorItems['stored'] = []): void {
     if (this.#ended) return
     for (const { index, number } of lost) this.#ports.allow({ index, number, count: 1, taken: again })

@@ -16,7 +16,10 @@ export class SilentNodes {
     this.#host = host
   }
 
-  /** Something is asked of a node, until it answers. Returns what is called each time that it could not be; `again` asks again. */
+  /**
+   * Something is asked of a node, until it answers. Returns what is called each time that it could not be; `again` asks
+   * again.
+   */
   asked(node: NodeId, again: () => void): (reason: Error) => void {
     const { clock } = this.#host
     const sinceMs = clock.now()

@@ -5,9 +5,9 @@
  *
  * How many tasks may wait at a worker behind the running one follows the measured run time of their functions: up to
  * `pipelineMicros` of expected work, and none behind a task that was never measured. While the queue is long, one task
- * waits there even so, and several may (see `read-ahead.ts`): the worker goes on without waiting for its owner. What waits behind is
- * had back when its turn does not come: a worker without work takes it (see `#takeOver`), and so does time, when the
- * running task takes far longer than was expected (see `overdue`).
+ * waits there even so, and several may (see `read-ahead.ts`): the worker goes on without waiting for its owner. What
+ * waits behind is had back when its turn does not come: a worker without work takes it (see `#takeOver`), and so does
+ * time, when the running task takes far longer than was expected (see `overdue`).
  */
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'

@@ -3,7 +3,10 @@ import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { MessageType } from './message-type.ts'
 import type { ExitReport, LeaseKind, ResourceUnits } from './messages.ts'
 
-/** Why a lease was not given. `busy`: ask your home again; `infeasible`: nobody has that much, ever; `draining`: the node is leaving. */
+/**
+ * Why a lease was not given. `busy`: ask your home again; `infeasible`: nobody has that much, ever; `draining`: the
+ * node is leaving.
+ */
 export type RefusalCode = 'busy' | 'infeasible' | 'draining' | 'spawn-failed'
 
 /** How many bytes of a task's large arguments lie on which nodes: at least one, each once. */

@@ -1,7 +1,7 @@
 /**
- * Where a lease request goes: the words in which policies answer. A policy looks at one request and one view and says one of four things; "later" (somebody
- * could, nobody can now) and "never" (nobody has that much) are different answers, because the first one waits in a
- * queue and the second one fails after a bounded wait.
+ * Where a lease request goes: the words in which policies answer. A policy looks at one request and one view and says
+ * one of four things; "later" (somebody could, nobody can now) and "never" (nobody has that much) are different
+ * answers, because the first one waits in a queue and the second one fails after a bounded wait.
  *
  * Assumptions: rows are ordered by id, the row of the asking node included; `available` is never negative; a node that
  * is not `alive` gets nothing.

@@ -84,7 +84,10 @@ export interface CallBackOptions extends Omit<DialOptions, 'to' | 'address'> {
   readonly incoming: Incoming | IncomingOptions
 }
 
-/** A driver calls its home back, or a node another one: the connection it opens is from then on one that came in. Rejects as `dial` does. */
+/**
+ * A driver calls its home back, or a node another one: the connection it opens is from then on one that came in.
+ * Rejects as `dial` does.
+ */
 export async function callBack(options: CallBackOptions): Promise<void> {
   const { address, ticket, from, incoming, tls, timeoutMs = dialTimeoutMs } = options
   const token = shownToken(options.token)
@@ -206,7 +209,10 @@ async function readBody(response: IncomingMessage): Promise<string> {
   return body
 }
 
-/** Whether a unix socket could not be dialled because who listened on it is gone: a listener is there from its beginning to its end. */
+/**
+ * Whether a unix socket could not be dialled because who listened on it is gone: a listener is there from its beginning
+ * to its end.
+ */
 export function nobodyListens({ cause }: Error): boolean {
   const { code } = (cause ?? {}) as NodeJS.ErrnoException
   return code === 'ENOENT' || code === 'ECONNREFUSED'

@@ -42,7 +42,10 @@ export interface ExecutorEffects<Task extends QueuedTask> {
   rest(): void
   /** Calls `start` in a moment: what arrives until then starts with it. Absent: each task starts as it arrives. */
   soon?(start: () => void): void
-  /** Whether nothing behind that task, which has ended, starts in this turn; if so, `turned` is called in a later one. Absent: no. */
+  /**
+   * Whether nothing behind that task, which has ended, starts in this turn; if so, `turned` is called in a later one.
+   * Absent: no.
+   */
   endsTurn?(task: Task): boolean
 }
 

@@ -53,7 +53,10 @@ export class WorkerCode {
     return here
   }
 
-  /** Prepares this process for tasks of an environment: what comes before them, their working folder. Variables are there from the start. */
+  /**
+   * Prepares this process for tasks of an environment: what comes before them, their working folder. Variables are
+   * there from the start.
+   */
   enter(environment: string): Promise<void> {
     if (environment === '') return Promise.resolve()
     let entering = this.#environments.get(environment)

@@ -35,7 +35,10 @@ export class Walls {
     this.#share = this.#random.next() < 0.3 ? 0.5 : 0
   }
 
-  /** A channel from one node to the store of another, as `node/routes.ts` makes it; `dial` makes one that nothing is in the way of. */
+  /**
+   * A channel from one node to the store of another, as `node/routes.ts` makes it; `dial` makes one that nothing is in
+   * the way of.
+   */
   async open(from: SimNode, to: NodeId, dial: () => Promise<SimChannel>): Promise<SimChannel> {
     const { calls } = this.#of(from)
     this.#of(this.#world.network.processes.get(to) as SimNode)

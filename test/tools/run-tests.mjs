@@ -66,7 +66,10 @@ function plan(args) {
   return { groups, options, lanes: Number(lanes.at(-1)?.split('=')[1] ?? defaultLanes) }
 }
 
-/** Passes signals on to the suites that run; those that a terminal sends to its whole foreground group reach them by themselves. */
+/**
+ * Passes signals on to the suites that run; those that a terminal sends to its whole foreground group reach them by
+ * themselves.
+ */
 function passSignalsOn(children) {
   const interruption = { signal: undefined }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])

@@ -4,7 +4,8 @@ export type Verdict = 'ship' | 'maybe' | 'keep'
 
 /**
  * `change`: of what it shares with its caller. `hand-out`: of something shared, of which the caller would get a copy.
- * `changing`: it reads what other code of its file changes. `effect`: something of its own process or the outside. `unknown`: code that is not looked into.
+ * `changing`: it reads what other code of its file changes. `effect`: something of its own process or the outside.
+ * `unknown`: code that is not looked into.
  */
 export type ReasonKind = 'change' | 'changing' | 'hand-out' | 'effect' | 'unknown'
 

@@ -8,8 +8,9 @@ import type { Node } from 'acorn'
  * `config.rates.*` is `{ root: 'config', path: ['rates', '*'] }`.
  *
  * Roots: the name of a variable from outside or of a global; `@0`, `@1` ... a parameter; `@this`; `@class`, the class
- * that is analysed itself; `#12`, what the call that ends at offset 12 returns. Steps: a property, `*` for any element or property, `**` for anything below,
- * `@buffer` for the memory under a view that is made of it, if it is one, `@slice` for itself where a slice shares its memory.
+ * that is analysed itself; `#12`, what the call that ends at offset 12 returns. Steps: a property, `*` for any element
+ * or property, `**` for anything below, `@buffer` for the memory under a view that is made of it, if it is one,
+ * `@slice` for itself where a slice shares its memory.
  */
 export interface Source {
   readonly root: string

@@ -1,4 +1,7 @@
-/** A program that works a little, rests until it and its worker have given memory back, and works on. The argument: where they say so. */
+/**
+ * A program that works a little, rests until it and its worker have given memory back, and works on. The argument:
+ * where they say so.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'

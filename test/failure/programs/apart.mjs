@@ -1,4 +1,7 @@
-/** What a driver does that nobody can dial: owns what others use, sends and gets large values. Options: folder, bytes, times, nodes. */
+/**
+ * What a driver does that nobody can dial: owns what others use, sends and gets large values. Options: folder, bytes,
+ * times, nodes.
+ */
 import { explain, get, init, put, remote, shutdown } from 'outpool'
 import { end, leftInTables, options, say } from './report.mjs'
 

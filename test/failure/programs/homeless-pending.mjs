@@ -1,4 +1,7 @@
-/** One call of each kind that is pending when the home of the driver is killed. Options: address, elsewhere (a resource that its home has not). */
+/**
+ * One call of each kind that is pending when the home of the driver is killed. Options: address, elsewhere (a resource
+ * that its home has not).
+ */
 import { cancel, drained, get, init, put, remote, shutdown, wait } from 'outpool'
 import { end, options, say, told } from './report.mjs'
 

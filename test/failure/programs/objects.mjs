@@ -1,8 +1,9 @@
 /**
  * Makes, uses and drops values of many sizes, here and in tasks, many at a time; then lets go of everything. Options:
  * objects or seconds (whichever ends first), leastBytes, mostBytes, users, mostTogether (so many are made by one task,
- * and used by one), seed, cutEvery (so many objects: its link to its home breaks). With `through`: puts so many bytes that are all kept, reads them back in another order, and goes on until there is no room; everything that was put must be
- * readable then.
+ * and used by one), seed, cutEvery (so many objects: its link to its home breaks). With `through`: puts so many bytes
+ * that are all kept, reads them back in another order, and goes on until there is no room; everything that was put must
+ * be readable then.
  */
 import { explain, get, init, put, remote, shutdown } from 'outpool'
 import { currentRuntime } from '../../../dist/runtime/owner/current.js'

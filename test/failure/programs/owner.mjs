@@ -1,4 +1,7 @@
-/** A driver that owns stored objects and has long tasks under way, for whoever kills it. Options: folder, objects, bytes, tasks. */
+/**
+ * A driver that owns stored objects and has long tasks under way, for whoever kills it. Options: folder, objects,
+ * bytes, tasks.
+ */
 import { context, init, put, remote } from 'outpool'
 import { options, say } from './report.mjs'
 

@@ -1,4 +1,7 @@
-/** The work of a driver that others cannot simply dial, or of one beside such nodes: large values both ways, to and from all nodes. */
+/**
+ * The work of a driver that others cannot simply dial, or of one beside such nodes: large values both ways, to and from
+ * all nodes.
+ */
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import type { FailureCluster, RunOptions } from '../support.ts'
 import { nothingHeld } from './scale.ts'
