@@ -129,11 +129,9 @@ export interface SubmitOptions {
   readonly longQueueMicros: number
   /** Such a worker gets its next tasks, all at once, when it has no more than this ahead of it; microseconds. */
   readonly longQueueLeastMicros: number
-  /**
-   * So long answers may wait for each other while many tasks wait; microseconds. See `answer-looks.ts`. While an eighth of
-   * what all of them still take is more than that: that long, up to the second.
-   */
+  /** So long answers may wait for each other while many tasks wait; microseconds. See `answer-looks.ts`. */
   readonly answerLookMicros: number
+  /** The longer the rest of the queue still takes, the longer that is (see `restMicros`), up to this; microseconds. */
   readonly mostAnswerLookMicros: number
   /** Whoever waits behind a task that has run for longer, and for twice its own time, is taken back; microseconds. */
   readonly overdueMicros: number
