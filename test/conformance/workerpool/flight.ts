@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
-import { scriptPath, type Subject, type Workerpool } from './suite.ts'
+import { countsWorkers, scriptPath, type Subject, type Workerpool } from './suite.ts'
 
 const script = scriptPath('methods.mjs')
 const many = 300
@@ -172,13 +172,8 @@ export function flightSuite(subject: Subject): void {
 
     /** A pool of two workers that stand, and what it has told of workers so far. */
     async function counted(): Promise<{ pool: Pool; told: { created: number; terminated: number } }> {
-      const told = { created: 0, terminated: 0 }
-      const pool = workerpool.pool(script, {
-        ...subject.options,
-        ...{ minWorkers: 2, maxWorkers: 2 },
-        onCreateWorker: () => void told.created++,
-        onTerminateWorker: () => void told.terminated++,
-      })
+      const { told, options } = countsWorkers()
+      const pool = workerpool.pool(script, { ...subject.options, ...options, minWorkers: 2, maxWorkers: 2 })
       pools.push(pool)
       await Promise.all([pool.exec('sleep', [50]), pool.exec('sleep', [50])])
       return { pool, told }

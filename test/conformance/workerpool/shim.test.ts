@@ -6,7 +6,7 @@ import { usePlainWorkers } from '../../cluster/support.ts'
 import { describeProcess, descendantsOf } from '../../tools/processes.mjs'
 import { expectElsewhere, joinPlace } from '../built-cluster.ts'
 import { flightSuite } from './flight.ts'
-import { conformanceSuite, scriptPath, type Workerpool } from './suite.ts'
+import { conformanceSuite, countsWorkers, scriptPath, type Workerpool } from './suite.ts'
 
 /** Another suite of this process may have shut Outpool down. */
 const load = async (): Promise<Workerpool> => {
@@ -325,12 +325,8 @@ describe('workerpool: the shim, where it differs from the original', () => {
   })
 
   it('tells of the end of each worker once, also of one that dies while its pool ends; the original never ends then', async () => {
-    const told = { created: 0, terminated: 0 }
-    const pool = create(script, {
-      maxWorkers: 1,
-      onCreateWorker: () => void told.created++,
-      onTerminateWorker: () => void told.terminated++,
-    })
+    const { told, options } = countsWorkers()
+    const pool = create(script, { ...options, maxWorkers: 1 })
     await pool.exec('add', [1, 2])
     const crashed = reason(pool.exec('exit', [1]))
     await pool.terminate()
@@ -341,12 +337,8 @@ describe('workerpool: the shim, where it differs from the original', () => {
   })
 
   it('tells of the end of threads that it made for values of this process', async () => {
-    const told = { created: 0, terminated: 0 }
-    const pool = create(script, {
-      maxWorkers: 1,
-      onCreateWorker: () => void told.created++,
-      onTerminateWorker: () => void told.terminated++,
-    })
+    const { told, options } = countsWorkers()
+    const pool = create(script, { ...options, maxWorkers: 1 })
     await pool.exec('add', [1, 2])
     await pool.exec('addShared', [new Int32Array(new SharedArrayBuffer(4)), 3])
     await pool.terminate()

@@ -39,6 +39,19 @@ const script = scriptPath('methods.mjs')
 declare const workerpoolSuiteGlobal: number
 declare const workerpoolSuiteOther: unknown
 
+/** Options of a pool, and how often it has told of the beginning and of the end of a worker. */
+export function countsWorkers(): {
+  readonly told: { created: number; terminated: number }
+  readonly options: Pick<WorkerPoolOptions, 'onCreateWorker' | 'onTerminateWorker'>
+} {
+  const told = { created: 0, terminated: 0 }
+  const onCreateWorker = (): undefined => {
+    told.created++
+  }
+  const onTerminateWorker = (): void => void told.terminated++
+  return { told, options: { onCreateWorker, onTerminateWorker } }
+}
+
 export function conformanceSuite(subject: Subject): void {
   describe(`workerpool: ${subject.name}`, () => {
     let workerpool: Workerpool
