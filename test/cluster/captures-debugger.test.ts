@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { expect } from 'chai'
-import { root } from '../tools/tree.ts'
+import { linkPackages } from '../tools/link-packages.ts'
 
 /** Says at the end, in each process, what was asked of the debugger. */
 const spy = `
@@ -65,8 +65,7 @@ describe('captures without the debugger', function () {
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'no-debugger-'))
-    mkdirSync(join(folder, 'node_modules'))
-    symlinkSync(root, join(folder, 'node_modules/outpool'))
+    linkPackages(folder)
   })
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }))

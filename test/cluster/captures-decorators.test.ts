@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { stop, transform } from 'esbuild'
+import { linkPackages } from '../tools/link-packages.ts'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const source = readFileSync(new URL('./programs/decorated.mjs', import.meta.url), 'utf8')
 
 interface TypeScript {
@@ -45,8 +44,7 @@ describe('classes with decorators', function () {
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'decorated-'))
-    mkdirSync(join(folder, 'node_modules'))
-    symlinkSync(root, join(folder, 'node_modules/outpool'))
+    linkPackages(folder)
   })
 
   after(async () => {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { installedTool } from '../tools/installed-tool.ts'
-import { root } from '../tools/tree.ts'
+import { linkPackages } from '../tools/link-packages.ts'
 
 /** A test of the program's own, in the words that all three runners know. */
 const smoke = `
@@ -108,8 +108,7 @@ describe('functions that capture, in the tests of a program', function () {
       const folder = mkdtempSync(join(home, 'runner-'))
       try {
         writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
-        mkdirSync(join(folder, 'node_modules'), { recursive: true })
-        symlinkSync(root, join(folder, 'node_modules/outpool'))
+        linkPackages(folder)
         writeFileSync(join(folder, runner.file), runner.text)
         const binary = install === undefined ? runner.binary : join(home, 'node_modules', runner.binary)
         const { output } = await run(

@@ -1,9 +1,9 @@
 /** Programs of users: a folder with a main file and the packages that they installed, run in a process of their own. */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { root } from '../tools/tree.ts'
+import { linkPackages } from '../tools/link-packages.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
 export interface ProgramOptions {
@@ -24,10 +24,7 @@ export interface ProgramResult {
 export async function runProgram(options: ProgramOptions): Promise<ProgramResult> {
   const folder = mkdtempSync(join(tmpdir(), 'u-'))
   try {
-    mkdirSync(join(folder, 'node_modules'))
-    symlinkSync(root, join(folder, 'node_modules/outpool'))
-    for (const [name, from] of Object.entries(options.packages ?? {}))
-      symlinkSync(join(root, 'node_modules', from), join(folder, 'node_modules', name))
+    linkPackages(folder, options.packages)
     for (const [name, text] of Object.entries(options.files)) {
       mkdirSync(dirname(join(folder, name)), { recursive: true })
       writeFileSync(join(folder, name), text)

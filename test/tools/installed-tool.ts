@@ -1,8 +1,9 @@
 /** A published tool with all that it depends on, installed once from the registry and kept in `.cache/`. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
+import { linkPackages } from './link-packages.ts'
 import { root } from './tree.ts'
 
 /**
@@ -25,7 +26,7 @@ export function installedTool(context: Mocha.Context, name: string, version: str
     env: { ...process.env, NODE_OPTIONS: '' },
   })
   if (status === 0) {
-    symlinkSync(root, join(made, 'node_modules/outpool'))
+    linkPackages(made)
     keepAs(folder, made)
     return folder
   }

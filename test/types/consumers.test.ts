@@ -1,6 +1,7 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect } from 'chai'
+import { linkPackages } from '../tools/link-packages.ts'
 import { readText, root, runNode, tool, type ToolResult } from '../tools/tree.ts'
 
 const compilers: readonly { readonly name: string; readonly path: string }[] = [
@@ -26,8 +27,7 @@ class Consumer {
   constructor(options: Readonly<Record<string, unknown>>) {
     mkdirSync(join(root, '.cache'), { recursive: true })
     this.folder = mkdtempSync(join(root, '.cache/consumer-'))
-    mkdirSync(join(this.folder, 'node_modules'))
-    symlinkSync(root, join(this.folder, 'node_modules', manifest.name))
+    linkPackages(this.folder)
     this.write('package.json', JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
     const compilerOptions = {
       ...options,

@@ -1,21 +1,13 @@
 /** The program of the cases in the forms in which programs come, each in a folder with the packages that it imports. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build, stop, type BuildOptions } from 'esbuild'
+import { linkPackages } from '../../tools/link-packages.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const sources = fileURLToPath(new URL('./', import.meta.url))
@@ -148,10 +140,7 @@ export async function play(name: string, node?: string): Promise<Played> {
 async function outputOf(name: string, node: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'captures-'))
   try {
-    mkdirSync(join(folder, 'node_modules'))
-    symlinkSync(root, join(folder, 'node_modules/outpool'))
-    for (const npm of ['acorn', 'lodash'])
-      symlinkSync(join(root, 'node_modules', npm), join(folder, 'node_modules', npm))
+    linkPackages(folder, { acorn: 'acorn', lodash: 'lodash' })
     for (const [path, text] of Object.entries(packages)) {
       mkdirSync(dirname(join(folder, 'node_modules', path)), { recursive: true })
       writeFileSync(join(folder, 'node_modules', path), text)
