@@ -85,6 +85,7 @@ export class SubmitState extends SubmitLeases {
     this.table.at(number).state[slotOf(number)] = TaskState.waiting
     const record = this.classAt(this.templateOf(number).classIndex)
     record.queued--
+    if (record.located.size > 0) record.located.delete(number)
     if (record.queued === 0) this.request(record)
     return true
   }

@@ -23,6 +23,8 @@ class Fixture {
   readonly template: TaskTemplate
   /** Sequences that the worker has started. */
   readonly started: Set<number> = new Set<number>()
+  /** Whether tasks have large arguments, which lie on the node. */
+  located = false
   requests = 0
   nowMs = 0
   #timers: { atMs: number; action: () => void }[] = []
@@ -100,6 +102,7 @@ class Fixture {
         this.requests = Math.max(this.requests, requestId)
         this.log.push('request')
       },
+      argumentBytes: () => (this.located ? [[node, 40_000_000]] : null),
       cancelRequest: () => this.log.push('cancel request'),
       open: () => undefined,
       push: (_index, sequence, number, _template, attempt) => this.log.push(`push ${number}/${attempt} as ${sequence}`),
@@ -165,6 +168,19 @@ describe('submit-state', () => {
     fixture.taken()
     fixture.state.blocked(index)
     expect(fixture.taken()).to.deep.equal(['request'])
+  })
+
+  it('forgets where the arguments of a queued task lay that has to wait for them again', () => {
+    const fixture = new Fixture()
+    fixture.located = true
+    const numbers = fixture.submit(2)
+    for (const number of numbers) expect(fixture.state.unready(number)).to.equal(true)
+    const [record] = fixture.state.classes
+    expect([record?.queued, record?.located.size]).to.deep.equal([0, 0])
+    // The argument of the one is lost for good; that of the other is there again.
+    fixture.state.drop(numbers[0]!)
+    fixture.state.ready(numbers[1]!)
+    expect([record?.queued, record?.located.size]).to.deep.equal([1, 1])
   })
 
   it('uses a lease again whose aborted task was given back unstarted', () => {

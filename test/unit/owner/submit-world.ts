@@ -92,6 +92,15 @@ export class SubmitWorld {
     })
   }
 
+  /** A queued task waits for an argument again, which comes back or does not. */
+  loseArgument(number: number, comesBack: boolean): void {
+    if (!this.state.unready(number)) return
+    this.pending.push(() => {
+      if (comesBack) this.state.ready(number)
+      else if (this.state.drop(number)) this.settle(number, 'argument lost')
+    })
+  }
+
   refuseBusy(requestId: number): void {
     this.requests.delete(requestId)
     this.state.refused(requestId, 'busy', 'busy')
