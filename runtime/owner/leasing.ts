@@ -66,7 +66,7 @@ interface WorkerLink {
 /** A node manager that does not answer is asked again after this, until it is declared dead. */
 const askAgainMs = 300
 
-export class Leasing implements SubmitEffects {
+export class Leasing implements Required<SubmitEffects> {
   readonly #looks: AnswerLooks
   readonly #host: OwnerHost
   readonly #nodes: NodeLinks

@@ -4,7 +4,6 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
-import type { Leasing } from './leasing.ts'
 import { SubmitState } from './submit-state.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 import type { Failure, Grant, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
@@ -16,7 +15,8 @@ type Origin = Parameters<SubmitState['failed']>[3]
 export interface SubmitParts {
   readonly table: TaskTable
   readonly clock: Clock
-  readonly leasing: Leasing
+  /** Where the instructions go. */
+  readonly leasing: Required<SubmitEffects>
   readonly options: SubmitOptions
   /** Where it is written down; otherwise nothing of that is in the way of a task. */
   readonly events: TaskEvents | undefined
@@ -102,7 +102,7 @@ class RecordedSubmit extends SubmitState {
   }
 }
 
-function recordedEffects(leasing: Leasing, events: TaskEvents): SubmitEffects {
+function recordedEffects(leasing: Required<SubmitEffects>, events: TaskEvents): Required<SubmitEffects> {
   return {
     requestLease(requestId, of, node, visited, argumentBytes) {
       events.add('lease asked', { request: requestId, resources: of.resources, kind: of.kind, node: node ?? 'home' })
@@ -119,6 +119,7 @@ function recordedEffects(leasing: Leasing, events: TaskEvents): SubmitEffects {
       events.add('pushed', { n: number, l: index, sequence, attempt })
       leasing.push(index, sequence, number, template, attempt)
     },
+    flush: (index) => leasing.flush(index),
     rest: (index, micros) => leasing.rest(index, micros),
     wake: (index) => leasing.wake(index),
     recall: (index, sequences) => leasing.recall(index, sequences),

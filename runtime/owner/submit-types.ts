@@ -88,11 +88,9 @@ export interface SubmitEffects {
   push(index: number, sequence: number, number: number, template: TaskTemplate, attempt: number): void
   /** Write what was pushed to a lease now, not at the end of this turn. Absent: that makes no difference. */
   flush?(index: number): void
-  /**
-   * The next answers of a lease may wait for so many microseconds, as its worker has work for longer; or may not any
-   * more. Absent: that makes no difference.
-   */
+  /** The next answers of a lease may wait for so many microseconds, as its worker has work for longer. */
   rest?(index: number, micros: number): void
+  /** They may not any more. Both absent: that makes no difference. */
   wake?(index: number): void
   /**
    * Take unstarted tasks back. Returns those taken where the claim page is mapped here; null where the worker's node
