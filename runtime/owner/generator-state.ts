@@ -172,7 +172,7 @@ export class GeneratorState {
     this.#giveUp(!answered && this.#attempt >= 0)
   }
 
-  /** What holds between any two events, for tests. */
+  /** Object numbers of items that were not taken, and of those that may still come; for tests. */
   get numbers(): number {
     return this.#blocks.reduce((sum, { index, count }) => sum + count - Math.max(0, this.#taken - index), 0)
   }

@@ -1,4 +1,5 @@
 /** A double-ended queue of numbers in one ring buffer that doubles as needed: no object per entry. */
+
 /** Most queues of pinned workers never hold anything. */
 const empty = new Float64Array(0)
 /** A ring that grew beyond this is let go of when it is empty. */

@@ -186,7 +186,6 @@ export class ObjectRef<T = unknown> {
   }
 }
 
-// `Symbol.dispose` exists from Node 20 on; older types of it are no reason to fail at load.
 export function isObjectRef(value: unknown): value is ObjectRef {
   return typeof value === 'object' && value !== null && brand in value
 }
@@ -221,7 +220,7 @@ const code: CodeCodec = {
   read: (reader) => forCode().read(reader),
 }
 
-/** How refs take part in values. `own` refs made before the home is known cannot travel inside values yet. */
+/** How refs take part in values. */
 export const objectRefCodec: RefCodec = {
   code,
   isRef: isObjectRef,

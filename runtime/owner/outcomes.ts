@@ -1,4 +1,4 @@
-/** Values and errors as the bytes that outcomes hold. */
+/** Errors as the bytes that outcomes hold. */
 import { compact } from '../objects/compact.ts'
 import { encodeThrown } from '../objects/value.ts'
 

@@ -345,7 +345,7 @@ export class OwnerValues {
   /** Nobody refers to an object of this process any more. */
   free(number: ObjectNumber): void {
     if (this.#objects.isItem(number)) return this.drop(number)
-    // The results of a task that has not settled go when it does (`#finish`).
+    // The results of a task that has not settled go when it does (`Submission.finish`).
     const task = this.#objects.taskOf(number)
     const page = this.#table.page(task)
     if (page === undefined || page.argsChunk[slotOf(task)] === noChunk) this.drop(number)

@@ -25,8 +25,9 @@
  * 6. At the last handle, one `refRemove` per announcement goes to the owner, named by who announced (see
  *    reference-owned.ts: they may overtake each other). `flush` sends them in batches.
  * 7. The refs inside a result, or inside a value that was `put`, are held by the object that contains them, until that
- *    is freed; those of each value that it had, where it was made again. Decoding the value of somebody else's object r gives refs that r protects: r stays pinned until this
- *    process has announced itself for each of them (`decodeWithin`).
+ *    is freed; those of each value that it had, where it was made again. Decoding the value of somebody else's object r
+ *    gives refs that r protects: r stays pinned until this process has announced itself for each of them
+ *    (`decodeWithin`).
  *
  * Values that contain each other in a circle keep each other alive until their owner ends.
  *

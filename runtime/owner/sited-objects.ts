@@ -35,7 +35,7 @@ class SitedObjects extends ObjectTable {
 
   override allocate(count: number): ObjectNumber {
     const first = super.allocate(count)
-    const site = callSite(new Error(), this.allocate.bind(this))
+    const site = callSite()
     for (let number = first; site !== '' && number < first + count; number++) this.#sites.set(number, site)
     return first
   }
@@ -55,11 +55,10 @@ class SitedObjects extends ObjectTable {
 }
 
 /** `file:line:column` of the first caller that is no part of Outpool or Node; '' where there is none. */
-function callSite(holder: Error, below: (...args: never) => unknown): string {
+function callSite(): string {
   const before = Error.stackTraceLimit
   Error.stackTraceLimit = mostFrames
-  Error.captureStackTrace(holder, below)
-  const { stack = '' } = holder
+  const { stack = '' } = new Error()
   Error.stackTraceLimit = before
   for (const line of stack.split('\n')) {
     const place = frame.exec(line)?.[1]

@@ -240,7 +240,7 @@ export class Submission {
     if (this.attachments.size > 0) this.#broughtTo(number, node)
     if (this.captured.size > 0) this.captured.delete(number)
     for (const [owner, pinned] of this.takePins(number)) this.#values.release(owner, pinned)
-    this.#notes.settled(number, template, node)
+    this.#notes.settled(number, node)
     this.#recovery.finished(number)
     for (let i = template.numReturns - 1; i >= 0; i--)
       if (!this.#values.isHeld(number + i)) this.#values.drop(number + i)

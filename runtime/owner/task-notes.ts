@@ -3,7 +3,7 @@
  * many ran where. Nothing is decided by it.
  */
 import type { NodeId } from '../base/ids.ts'
-import type { Grant, StoryEvent, TaskTemplate } from './submit-types.ts'
+import type { Grant, StoryEvent } from './submit-types.ts'
 
 /** Tasks that this process submitted and that ended, by the node that ran them. */
 export interface NodeCount {
@@ -49,7 +49,7 @@ export class TaskNotes {
     return this.#stories.get(number) ?? []
   }
 
-  settled(number: number, _template: TaskTemplate, node: NodeId | undefined): void {
+  settled(number: number, node: NodeId | undefined): void {
     this.settledTasks++
     if (this.#stories.size > 0) this.#stories.delete(number)
     if (node === undefined) return
