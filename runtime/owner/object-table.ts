@@ -229,7 +229,7 @@ export class ObjectTable {
     const outcome = this.outcome(number)
     if (outcome?.[0] !== 'stored') return
     const left = outcome[2].filter((holder) => holder[0] !== node || holder[1] !== node)
-    if (left.length < outcome[2].length) this.#table.at(number).slot[slotOf(number)] = ['stored', outcome[1], left]
+    if (left.length < outcome[2].length) this.#setStored(number, outcome[1], left, outcome.lost)
   }
 }
 

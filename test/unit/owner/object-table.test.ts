@@ -105,6 +105,15 @@ describe('object-table', () => {
     expect(objects.outcome(inline)).to.deep.equal(['inline', bytes('v')])
   })
 
+  it('knows how copies were lost, also when another one is taken back that a node refused', () => {
+    const number = objects.allocate(1)
+    objects.settle(number, ['stored', 5, [[id('1'), id('1')]]])
+    objects.keepHolders(number, () => false, 'node 1 is dead')
+    objects.addHolder(number, [id('2'), id('2')])
+    objects.removeHolder(number, id('2'))
+    expect(objects.outcome(number)).to.have.property('lost', 'node 1 is dead')
+  })
+
   it('tells each copy from what was in the same place before', () => {
     const task = objects.allocate(2)
     const copies = (number: number): readonly Holder[] => objects.outcome(number)?.[2] as readonly Holder[]
