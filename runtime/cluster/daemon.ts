@@ -179,7 +179,6 @@ export class Daemon {
       random: systemRandom,
       events: {
         declaredDead: (reason) => void this.#rejoin(host, reason),
-        stopRequested: (reason) => this.#endBy(reason),
         drainRequested: (deadlineMs, reason, drained) => void this.#drainBy(host, { deadlineMs, reason, drained }),
         warn: (text) => log(text),
       },

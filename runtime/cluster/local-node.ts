@@ -73,7 +73,6 @@ export async function startLocalNode(options: LocalOptions, early: EarlyStart): 
       manager: { leases: { prestart: 1, ...(infeasibleTimeoutMs !== undefined && { infeasibleTimeoutMs }) } },
       events: {
         declaredDead: (reason) => console.error(`outpool: the local node was declared dead: ${reason}`),
-        stopRequested: (reason) => void stop(reason),
         // It ends with its program, which is the only one that uses it.
         drainRequested: (_deadlineMs, reason, drained) => {
           drained(false)

@@ -54,9 +54,6 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
     processQuery(connection, requestId, node, process) {
       connection.link.send([MessageType.processStatus, requestId, statusOf(parts(), node, process)])
     },
-    nodeStop(reason) {
-      parts().ports.events.stopRequested(reason)
-    },
     nodeDrain({ link }, requestId, deadlineMs, reason) {
       // A timer of more than 31 bits would fire at once.
       const waitMs = Math.min(Math.max(0, deadlineMs), 2 ** 31 - 1)

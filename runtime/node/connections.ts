@@ -61,7 +61,6 @@ export interface ConnectionHandlers {
   jobStart(connection: Connection, requestId: number, job: ProcessId, info: Readonly<Record<string, unknown>>): void
   jobEnd(connection: Connection, job: ProcessId, reason: string): void
   tableRequest(connection: Connection, message: TableRequest): void
-  nodeStop(reason: string): void
   nodeDrain(connection: Connection, requestId: number, deadlineMs: number, reason: string): void
   chaos(connection: Connection, requestId: number, order: Readonly<Record<string, unknown>>): void
 }
@@ -194,8 +193,6 @@ export class Connections {
         return on.jobEnd(connection, message[1], message[2])
       case MessageType.tableRequest:
         return on.tableRequest(connection, message)
-      case MessageType.nodeStop:
-        return on.nodeStop(message[1])
       case MessageType.nodeDrain:
         return on.nodeDrain(connection, message[1], message[2], message[3])
       case MessageType.chaos:

@@ -68,8 +68,6 @@ export interface NodeManagerEvents {
    * this node manager and joins again as a new incarnation.
    */
   declaredDead(reason: string): void
-  /** Somebody asked this node to stop. */
-  stopRequested(reason: string): void
   /** Somebody asked this node to let its work finish elsewhere and then to stop; `drained` tells the asker how it went. */
   drainRequested(deadlineMs: number, reason: string, drained: (clean: boolean) => void): void
   /** Something that a person should see: a line for stderr. */

@@ -373,9 +373,7 @@ export class Owner {
     if (this.values.asked(link, message)) return
     if (message[0] === MessageType.partMiss)
       return sendPartsAgain(link, this.#submission.captured.get(message[1]), message[2])
-    if (message[0] !== MessageType.templateMiss) return this.extraMessages?.(link, message)
-    const bytes = this.#templates.bytesOf(message[1])
-    if (bytes !== undefined) link.send([MessageType.template, message[1], bytes])
+    this.extraMessages?.(link, message)
   }
 
   #classEnded(classIndex: number, how: Failure): void {

@@ -1,4 +1,4 @@
-/** The first field of every message. Numbers are never reused for another meaning. */
+/** The first field of every message. Numbers are never reused for another meaning; those that are left out had one. */
 export const MessageType = {
   ping: 1,
   pong: 2,
@@ -18,7 +18,6 @@ export const MessageType = {
   workerResumed: 23,
   workerExit: 24,
   template: 30,
-  templateMiss: 31,
   push: 32,
   done: 33,
   doneMany: 34,
@@ -67,7 +66,6 @@ export const MessageType = {
   tableRequest: 80,
   tableReply: 81,
   tableEvent: 82,
-  nodeStop: 83,
   workerHolds: 84,
   nodeDrain: 85,
   nodeDrained: 86,

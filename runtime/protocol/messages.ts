@@ -158,7 +158,6 @@ export type Part = readonly [type: T['part'], number: number, bytes: Uint8Array 
 export type PartDrop = readonly [type: T['partDrop'], number: number]
 /** A worker has put away parts that a task needs which was pushed to it: it is sent them again, by who pushed it. */
 export type PartMiss = readonly [type: T['partMiss'], task: number, numbers: readonly number[]]
-export type TemplateMiss = readonly [type: T['templateMiss'], number: number]
 /** The common case: one inline result without refs, and no borrowed argument. */
 export type Done = readonly [type: T['done'], epoch: number, sequence: number, runMicros: number, value: Uint8Array]
 export type DoneMany = readonly [
@@ -307,8 +306,6 @@ export type JobStarted = readonly [type: T['jobStarted'], requestId: number]
 export type JobEnd = readonly [type: T['jobEnd'], job: ProcessId, reason: string]
 /** To a driver, from its home: the tokens of the cluster have changed. */
 export type Tokens = readonly [type: T['tokens'], shown: string, accepted: readonly string[]]
-/** Stop this node in order. */
-export type NodeStop = readonly [type: T['nodeStop'], reason: string]
 /** Take nothing new, let what runs here end and what waits go elsewhere, then stop: within `deadlineMs` in any case. */
 export type NodeDrain = readonly [type: T['nodeDrain'], requestId: number, deadlineMs: number, reason: string]
 /** `clean`: nothing was left; otherwise the deadline was over. The node stops after it has said so. */
@@ -332,7 +329,6 @@ export type Message =
   | GeneratorItem
   | GeneratorResult
   | ReplyAck
-  | TemplateMiss
   | Done
   | DoneMany
   | Failed
@@ -361,7 +357,6 @@ export type Message =
   | JobStart
   | JobStarted
   | JobEnd
-  | NodeStop
   | NodeDrain
   | NodeDrained
   | Chaos

@@ -106,7 +106,6 @@ export async function startNode(options: Partial<NodeManagerOptions> = {}): Prom
       events: {
         declaredDead: (reason) => void declaredDead.push(reason),
         drainRequested: (deadlineMs, _reason, drained) => void manager.drain(deadlineMs).then(drained),
-        stopRequested: () => {},
         warn: (text) => void warnings.push(text),
       },
     },
