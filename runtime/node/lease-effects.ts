@@ -16,8 +16,8 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
       const paths = [pool.socketPath(worker), pool.pagePath(worker), pool.pidOf(worker)] as const
       connections.get(owner)?.link.send([MessageType.leaseGranted, requestId, id, epoch, worker, ...paths])
     },
-    redirect(owner, requestId, node, url) {
-      parts().connections.get(owner)?.link.send([MessageType.leaseRedirected, requestId, node, url])
+    redirect(owner, requestId, node) {
+      parts().connections.get(owner)?.link.send([MessageType.leaseRedirected, requestId, node])
     },
     refuse(owner, requestId, code, text) {
       parts().connections.get(owner)?.link.send([MessageType.leaseRefused, requestId, code, text])

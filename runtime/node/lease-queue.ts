@@ -160,10 +160,10 @@ export function sendToArguments(tables: LeaseTables, request: WaitingRequest): v
   if (target !== undefined) redirect(tables, request, target)
 }
 
-function redirect(tables: LeaseTables, request: WaitingRequest, { id, url }: NodeRow): void {
+function redirect(tables: LeaseTables, request: WaitingRequest, { id }: NodeRow): void {
   tables.dropWaiting(request)
   tables.view.redirected(id, request.resources, tables.now())
-  tables.deps.effects.redirect(request.owner, request.requestId, id, url)
+  tables.deps.effects.redirect(request.owner, request.requestId, id)
 }
 
 /**

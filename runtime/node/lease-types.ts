@@ -156,7 +156,7 @@ export const defaultLeaseOptions: LeaseOptions = {
 export interface LeaseEffects {
   /** Tell the worker of its lease, then the owner of its worker. `others`: epochs that the worker serves beside it. */
   grant(lease: Lease, others: readonly number[]): void
-  redirect(owner: OwnerKey, requestId: number, node: NodeId, url: string): void
+  redirect(owner: OwnerKey, requestId: number, node: NodeId): void
   refuse(owner: OwnerKey, requestId: number, code: RefusalCode, text: string): void
   /** Ask the owner to return the lease after its running task, or when it has none. Each is sent once per lease. */
   reclaim(lease: Lease, whenIdle: boolean): void

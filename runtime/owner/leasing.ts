@@ -236,7 +236,7 @@ export class Leasing implements Required<SubmitEffects> {
 
   abort(index: number, sequence: number, recursive: boolean): void {
     const lease = this.#leases.get(index)
-    lease?.link?.send([MessageType.abort, lease.grant.epoch, sequence, new Uint8Array(), recursive])
+    lease?.link?.send([MessageType.abort, lease.grant.epoch, sequence, recursive])
   }
 
   endWorker(index: number, reason: string): void {

@@ -63,7 +63,7 @@ type LeaseGranted = readonly [
   pagePath: string,
   pid: number,
 ]
-type LeaseRedirected = readonly [type: T['leaseRedirected'], requestId: number, node: NodeId, url: string]
+type LeaseRedirected = readonly [type: T['leaseRedirected'], requestId: number, node: NodeId]
 type LeaseRefused = readonly [type: T['leaseRefused'], requestId: number, code: RefusalCode, text: string]
 /**
  * Somebody waits: stop pushing, recall, return the lease after the running task; `whenIdle`: go on, and return it when

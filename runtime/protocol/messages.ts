@@ -131,7 +131,7 @@ export type Push = readonly [
   attachments: readonly Attachment[] | null,
 ]
 /** Raise the task's AbortSignal. `recursive`: cancel what it submitted as well. */
-export type Abort = readonly [type: T['abort'], epoch: number, sequence: number, reason: Uint8Array, recursive: boolean]
+export type Abort = readonly [type: T['abort'], epoch: number, sequence: number, recursive: boolean]
 /**
  * To the worker of a generator: items `index` to `index + count - 1` may be made, and are the objects `number` and
  * following. The first one that it hears begins at what was delivered before: items below are made and not sent.

@@ -263,7 +263,7 @@ class WorkerProcess {
       case MessageType.generatorAllow:
         return this.#runner.generators.allow(message)
       case MessageType.abort:
-        return this.#runner.abort(message[1], message[2], message[4])
+        return this.#runner.abort(message[1], message[2], message[3])
       default:
     }
   }

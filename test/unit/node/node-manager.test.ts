@@ -224,7 +224,6 @@ describe('runtime/node/node-manager', () => {
       MessageType.leaseRedirected,
       requestId,
       other,
-      'ws://other',
     ])
     driver.askLease(newProcessId())
     await driver.take(MessageType.leaseGranted)
