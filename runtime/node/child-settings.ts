@@ -4,8 +4,8 @@
  */
 
 /**
- * Variables that a worker gets from the process that starts it. Whom to trust, where to
- * write down what happens, and which names lead to shims, is no secret and holds for all of a node.
+ * Variables that a worker gets from the process that starts it. Whom to trust, where to write down what happens, and
+ * which names lead to shims, is no secret and holds for all of a node.
  */
 const passedVariables = [
   'PATH',

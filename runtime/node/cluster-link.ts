@@ -35,7 +35,6 @@ export interface ClusterLinkOptions extends HeadPatience {
   readonly onJobEnd: (job: ProcessId, reason: string) => void
   readonly onDeclaredDead: (reason: string) => void
   readonly callBacks: Pick<CallBacks, 'asked' | 'failed'>
-  readonly onMember?: () => void
 }
 
 type State = 'away' | 'registering' | 'member' | 'dead'
@@ -76,10 +75,6 @@ export class ClusterLink {
     return this.#jobStarts.size
   }
 
-  get headEpoch(): number {
-    return this.#headEpoch
-  }
-
   /** A link to the head is there. `onLost` is called once, when it is over. */
   attach(link: Link, onLost: (reason: Error) => void): void {
     if (this.#state === 'dead') return link.close(new ConnectionLostError('this node was declared dead'))
@@ -96,11 +91,6 @@ export class ClusterLink {
     }
     if (link.kind === 'memory') link.unref()
     else this.#watchHead(link)
-    this.#register(link)
-  }
-
-  /** This node registers again: something about it, beside its load, is different. */
-  #register(link: Link): void {
     link.send([MessageType.nodeRegister, this.#nextId++, this.#options.ownRow()])
   }
 
@@ -210,7 +200,6 @@ export class ClusterLink {
     link.send([MessageType.jobsHeld, ...this.#options.heldJobs()])
     this.#options.tables.connected(link)
     this.loadChanged()
-    this.#options.onMember?.()
   }
 
   #view(rows: readonly NodeRow[], all: boolean): void {

@@ -67,7 +67,7 @@ export class HeadQuestions<Question extends HeadQuestion> {
     for (const [id, open] of this.#open) this.#send(id, open)
   }
 
-  /** There is no head, or there was none yet that this node was a member of. */
+  /** The node is a member of no head now. May be called where it was of none before. */
   disconnected(): void {
     if (this.#head === undefined) return
     this.#head = undefined

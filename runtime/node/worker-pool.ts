@@ -43,8 +43,6 @@ export interface WorkerPoolOptions {
   readonly claimPages: ClaimPages
   /** How long a worker that was asked to leave may take before it is killed. Default 2,000 ms. */
   readonly gracefulMs?: number
-  /** Ended workers that are remembered. Default 1,000. */
-  readonly rememberedExits?: number
   /** Ended workers whose output is kept. Default 100. */
   readonly keptLogs?: number
   /** Asks the worker to leave; false when there is no link to it. */
@@ -71,13 +69,15 @@ interface Running {
   killTimer: Timer | undefined
 }
 
+/** Ended workers that are remembered. */
+const rememberedExits = 1_000
 /** Epochs whose progress outlives their worker: the newest lease, and those that shared the worker with it. */
 const keptEpochs = 16
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #running = new Map<ProcessId, Running>()
-  readonly #ended: BoundedMap<ProcessId, EndedWorker>
+  readonly #ended = new BoundedMap<ProcessId, EndedWorker>(rememberedExits)
   /** Ended workers whose output is still there, oldest first. */
   readonly #logged: ProcessId[] = []
   #emptyWaiters: (() => void)[] = []
@@ -86,7 +86,6 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options
     this.#early = options.early
-    this.#ended = new BoundedMap(options.rememberedExits ?? 1_000)
   }
 
   get size(): number {

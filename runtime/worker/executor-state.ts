@@ -200,7 +200,7 @@ export class ExecutorState<Task extends QueuedTask> {
     if (line.running === 0) this.#lines.delete(epoch)
   }
 
-  /** Every line goes back what it has not started; the worker is about to leave. */
+  /** What no line has started goes back; the worker is about to leave. */
   closeAll(): void {
     for (const epoch of [...this.#lines.keys()]) this.closeLine(epoch)
   }
