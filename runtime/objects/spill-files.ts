@@ -17,8 +17,6 @@ export interface SpillFilesOptions {
   readonly folder: string
   /** Bytes of all files together. Default: what the disk has. */
   readonly limitBytes?: number
-  /** A file that has grown to this is followed by another. Default 100 MB. */
-  readonly fileBytes?: number
   /** For tests: of the next file. Default: random. */
   readonly newName?: () => string
 }
@@ -33,6 +31,8 @@ interface SpillFile {
   busy: number
 }
 
+/** A file that has grown to this is followed by another. */
+const fileBytes = 100_000_000
 /** Written, read and checked at once: what the event loop waits for is a checksum of this much. */
 const stepBytes = 1024 * 1024
 
@@ -110,10 +110,10 @@ export class SpillFiles {
 
   async #append(bytes: Uint8Array): Promise<DiskPlace> {
     if (this.#closed) throw new OutpoolError('the object store is closed')
-    const { limitBytes = Infinity, fileBytes = 100_000_000 } = this.#options
+    const { limitBytes = Infinity } = this.#options
     if (this.#usedBytes + bytes.length > limitBytes) throw await this.#outOfDisk(bytes.length)
     try {
-      const file = await this.#fileToGrow(fileBytes)
+      const file = await this.#fileToGrow()
       const place = await this.#appendTo(file, bytes)
       if (file.sizeBytes >= fileBytes) this.#current = undefined
       this.#dropIfUnused(file)
@@ -148,7 +148,7 @@ export class SpillFiles {
     return { path: file.path, offset, sizeBytes: bytes.length, checksum }
   }
 
-  async #fileToGrow(fileBytes: number): Promise<SpillFile> {
+  async #fileToGrow(): Promise<SpillFile> {
     const { folder } = this.#options
     if (this.#current !== undefined && this.#current.sizeBytes < fileBytes) return this.#current
     privateFolder('the folder of spilled objects', folder)
