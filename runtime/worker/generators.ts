@@ -5,7 +5,7 @@
  *     next() -> item -> store (a large one) -> sent ... paused until allowed ... -> done
  */
 import { monotonicMs } from '../base/clock.ts'
-import { ObjectStoreFullError, OutOfDiskError, OutpoolError, TaskCancelledError } from '../base/errors.ts'
+import { OutpoolError, TaskCancelledError } from '../base/errors.ts'
 import { objectKey } from '../base/ids.ts'
 import { isThenable } from '../base/is-thenable.ts'
 import { generatorBytes, inlineBytes } from '../base/limits.ts'
@@ -16,7 +16,7 @@ import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import { type GeneratorAllow, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
 import { ItemWindow } from './generator-state.ts'
-import { storeAnew } from './store-results.ts'
+import { notStored, storeAnew } from './store-results.ts'
 import type { WorkerTask } from './task-runner.ts'
 
 type AnyIterator = Iterator<unknown, unknown> | AsyncIterator<unknown, unknown>
@@ -27,8 +27,6 @@ const slowMs = 0.2
 const turnMs = 2
 /** Who is paused for this long lends its CPU, in milliseconds: its consumer may need one to go on. */
 const lendAfterMs = 10
-/** Within this the end of a node manager is known to its workers, in milliseconds. */
-const nodeEndMs = 500
 /** Entries of tasks that were given back, or taken, are looked for from this number on. */
 const manyEntries = 64
 const noRefs: readonly RefTuple[] = []
@@ -151,15 +149,11 @@ export class WorkerGenerators {
   }
 
   async #stored(key: string, attempt: number, encoded: EncodedValue): Promise<number> {
-    const { store } = this.#owner.host
+    const { store, clock } = this.#owner.host
     try {
       return await storeAnew(store, key, attempt, encoded)
     } catch (error) {
-      // A node manager that is gone takes its store along, and in a moment this worker, whose end is then the answer.
-      if (!(error instanceof ObjectStoreFullError || error instanceof OutOfDiskError)) {
-        await new Promise<void>((resolve) => void this.#owner.host.clock.after(nodeEndMs, resolve))
-      }
-      throw error
+      throw await notStored(clock, error)
     }
   }
 

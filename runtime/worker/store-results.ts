@@ -1,4 +1,5 @@
 /** Results on their way to the owner of a task: small ones travel, large ones go into the store of this machine. */
+import type { Clock } from '../base/clock.ts'
 import { ObjectStoreFullError, OutOfDiskError } from '../base/errors.ts'
 import { objectKey, type ObjectNumber, type ProcessId } from '../base/ids.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
@@ -72,6 +73,18 @@ export async function storeAnew(
   const sizeBytes = await store.put(key, value)
   await store.size(key)
   return sizeBytes
+}
+
+/** Within this the end of a node manager is known to its workers, in milliseconds. */
+const nodeEndMs = 500
+
+/**
+ * Why something could not be stored. A node manager that is gone takes its store along, and in a moment this worker,
+ * whose end is then the answer: only a store that is full says so at once.
+ */
+export async function notStored(clock: Clock, error: unknown): Promise<unknown> {
+  if (!isFull(error)) await new Promise<void>((resolve) => void clock.after(nodeEndMs, resolve))
+  return error
 }
 
 function isFull(error: unknown): boolean {

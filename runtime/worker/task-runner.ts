@@ -6,7 +6,7 @@
  * A synchronous task without refs goes through without a promise.
  */
 import { monotonicMs } from '../base/clock.ts'
-import { ObjectStoreFullError, OutOfDiskError, TaskCancelledError } from '../base/errors.ts'
+import { TaskCancelledError } from '../base/errors.ts'
 import { isThenable } from '../base/is-thenable.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { queueMicrotask, setImmediate } from '../base/timers.ts'
@@ -32,7 +32,7 @@ import { TaskFacts } from './task-facts.ts'
 import { noteRun, Templates, type WorkerTemplate } from './templates.ts'
 import { type RunnerEvents, WorkAndRest } from './work-and-rest.ts'
 import type { WorkerCode } from './worker-code.ts'
-import { storeResults } from './store-results.ts'
+import { notStored, storeResults } from './store-results.ts'
 
 /** A pushed task; what it needs beyond its place in the queue. */
 export interface WorkerTask extends QueuedTask, AnsweredTask {
@@ -51,8 +51,6 @@ export interface WorkerTask extends QueuedTask, AnsweredTask {
 
 /** An expected run time above which a worker writes what it owes before it starts, in microseconds. */
 const longMicros = 200
-/** Within this the end of a node manager is known to its workers, in milliseconds. */
-const nodeEndMs = 500
 
 export class TaskRunner {
   readonly executor: ExecutorState<WorkerTask>
@@ -66,6 +64,8 @@ export class TaskRunner {
   readonly #answers: TaskAnswers
   /** Tasks that were claimed and have not ended; rarely more than one. */
   readonly #running: WorkerTask[] = []
+  /** Which link the tasks of a lease came by. */
+  readonly #links = new Map<number, Link>()
   #nextLocal = 1
   /** Of the task that ended last, in microseconds. */
   #lastMicros = 0
@@ -159,9 +159,6 @@ export class TaskRunner {
       this.#owner.cancel(child, { reason: 'its caller was cancelled', force: false, recursive: true })
     }
   }
-
-  /** Which link the tasks of a lease came by. */
-  readonly #links = new Map<number, Link>()
 
   /** The node gave this worker to somebody: earlier leases are over, but for those whose tasks still run. */
   leaseStart(epoch: number, others: readonly number[]): void {
@@ -325,18 +322,14 @@ export class TaskRunner {
   #storeResults(task: WorkerTask, startedAt: number, values: readonly EncodedValue[]): void {
     const micros = this.#measure(task, startedAt)
     const [, , , , number, attempt] = task.message
-    storeResults(this.#owner.host.store, { owner: task.link.peer.process, number, attempt }, values).then(
+    const { store, clock } = this.#owner.host
+    storeResults(store, { owner: task.link.peer.process, number, attempt }, values).then(
       (results) => {
         const contained = values.flatMap((value) => value.refs.map(refTupleOf))
         this.#answers.many(task, micros, results, contained)
         this.#ended(task)
       },
-      (error: unknown) => {
-        if (error instanceof ObjectStoreFullError || error instanceof OutOfDiskError)
-          return this.#failed(task, startedAt, error, 'user')
-        // A node manager that is gone takes its store along, and in a moment this worker, whose end is then the answer.
-        this.#owner.host.clock.after(nodeEndMs, () => this.#failed(task, startedAt, error, 'user'))
-      },
+      async (error: unknown) => this.#failed(task, startedAt, await notStored(clock, error), 'user'),
     )
   }
 
