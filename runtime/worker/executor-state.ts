@@ -8,7 +8,7 @@
  *                |       (skipped)      +-----> 3 blocked (awaits a `get`; its CPU is lent)
  *                +------ returned (its line is blocked, closing or over)
  *
- * - Tasks of one line start in the order in which they were pushed, `concurrency` at a time (1 but for actors).
+ * - Tasks of one line start in the order in which they were pushed, one at a time.
  * - One task of the process runs unblocked at a time; a blocked one that resumes runs at once, beside it.
  * - When a task blocks, everything that waits behind it in its line goes back to the owner: it may be what the task
  *   waits for.
@@ -53,7 +53,6 @@ const tellsOfEach = leaseWindow / 4
 
 interface Line<Task> {
   readonly epoch: number
-  readonly concurrency: number
   readonly waiting: Task[]
   /** Claimed and not finished, blocked ones included. */
   running: number
@@ -98,7 +97,7 @@ export class ExecutorState<Task extends QueuedTask> {
    * A lease of this worker begins. Safe to call more than once, and after its first push. `others` are the leases that
    * it serves beside this one, as the node manager says: the lines of all other leases are over.
    */
-  openLine(epoch: number, others?: readonly number[], concurrency = 1): void {
+  openLine(epoch: number, others?: readonly number[]): void {
     if (epoch > this.#newestEpoch) this.#newestEpoch = epoch
     for (const line of others === undefined ? [] : this.#lines.values()) {
       const over = line.epoch < epoch && others?.includes(line.epoch) !== true
@@ -106,7 +105,7 @@ export class ExecutorState<Task extends QueuedTask> {
     }
     if (this.#lines.has(epoch)) return
     const begun = { running: 0, blocked: 0, passed: 0, loading: false, turning: false, closing: false }
-    this.#lines.set(epoch, { epoch, concurrency, waiting: [], ...begun })
+    this.#lines.set(epoch, { epoch, waiting: [], ...begun })
   }
 
   hasLine(epoch: number): boolean {
@@ -257,11 +256,9 @@ export class ExecutorState<Task extends QueuedTask> {
   }
 
   #nextLine(): Line<Task> | undefined {
+    if (this.#unblocked > 0) return undefined
     for (const line of this.#lines.values()) {
-      if (line.waiting.length === 0 || line.loading || line.turning || line.closing || line.blocked > 0) continue
-      if (line.running >= line.concurrency) continue
-      if (this.#unblocked > 0 && line.concurrency === 1) continue
-      return line
+      if (line.waiting.length > 0 && !line.loading && !line.turning && !line.closing && line.blocked === 0) return line
     }
     return undefined
   }
