@@ -36,7 +36,7 @@ export { nameOriginalPlaces } from '../runtime/code/original-places.ts'
 /** What was thrown as it would arrive elsewhere: without what in it cannot travel. */
 export { portable } from '../runtime/worker/thrown.ts'
 
-/** An export of a module that exists on every node. Made by `moduleFunction`. */
+/** An export of a module, which goes along with what it imports. Made by `moduleFunction`. */
 export interface RemoteModuleFunction {
   readonly definition: FunctionDefinition
   /** What it had captured, where it is a function of the program; see `takeCaptures`. */

@@ -214,7 +214,7 @@ type AnyFunction<A extends unknown[], R> = (...args: A) => R
  * Makes a function remote.
  *
  * - `remote(fn, options?)`: a function; what it captures is read at each call and goes along.
- * - `remote(url, 'exportName', options?)`: an export of a module that exists on every node.
+ * - `remote(url, 'exportName', options?)`: an export of a module, which goes along with what it imports.
  *
  * Calls of a generator function give its items one by one. Of an export of a module that has to be said:
  * `numReturns: 'streaming'`.
