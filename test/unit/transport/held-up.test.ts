@@ -10,7 +10,7 @@ import { Requests } from '../../../runtime/transport/rpc.ts'
 import { Bench, hello, token } from './support.ts'
 
 /** Enough for a machine that is busy otherwise. */
-const timeoutMs = 300
+const timeoutMs = 1_000
 
 /** Longer than any timer of these tests, by more than what is taken for a busy machine. */
 function keepBusy(): void {
