@@ -23,6 +23,8 @@ export function shimUrlFor(
   if (!original.startsWith('file:') || original.startsWith(ownRoot)) return undefined
   const file = fileURLToPath(original)
   const found = packageOf(file, name)
+  // The shim already.
+  if (found?.isAlias === true) return undefined
   // The package itself, that imports itself.
   if (
     found !== undefined &&

@@ -1,10 +1,11 @@
 /** Finds and loads the packages that shims extend: those that the user's program resolves, not copies of our own. */
 import { readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { codePlaces, noteStandIn } from '../../lib/stand-ins.ts'
+import { isCycle, leadsBack } from './leads-back.ts'
 import { shimFacts } from './shim-names.ts'
 
 /** The folder of this package's code. */
@@ -14,18 +15,22 @@ export interface PackageFacts {
   /** The folder of its package.json. */
   readonly folder: string
   readonly version: string
+  /** It depends on Outpool: what is called so there is the shim, under the name of the original. */
+  readonly isAlias: boolean
 }
 
 /** The package of this name that `file` belongs to. */
 export function packageOf(file: string, name: string): PackageFacts | undefined {
   for (let folder = dirname(file), parent = ''; folder !== parent; parent = folder, folder = dirname(folder)) {
-    let manifest: { name?: unknown; version?: unknown }
+    let manifest: { name?: unknown; version?: unknown; dependencies?: object; peerDependencies?: object }
     try {
       manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as typeof manifest
     } catch {
       continue
     }
-    if (manifest.name === name) return { folder, version: String(manifest.version) }
+    if (manifest.name !== name) continue
+    const isAlias = 'outpool' in { ...manifest.dependencies, ...manifest.peerDependencies }
+    return { folder, version: String(manifest.version), isAlias }
   }
   return undefined
 }
@@ -92,7 +97,7 @@ const made = new Map<string, object>()
 export function madeOver<T extends object>(maker: string, file: string, make: (original: T) => T): T {
   const known = made.get(file)
   if (known !== undefined) return known as T
-  const original = requireQuietly(file) as T & Readonly<Record<string, unknown>>
+  const original = loaded(maker, file) as T & Readonly<Record<string, unknown>>
   const exports = make(original) as T & Readonly<Record<string, unknown>>
   made.set(file, exports)
   noteStandIn(
@@ -104,14 +109,26 @@ export function madeOver<T extends object>(maker: string, file: string, make: (o
   return exports
 }
 
+function loaded(maker: string, file: string): unknown {
+  try {
+    return requireQuietly(file)
+  } catch (error) {
+    throw isCycle(error) ? leadsBack(basename(dirname(fileURLToPath(maker))), file, error) : error
+  }
+}
+
 function findOriginal(name: string): string {
+  let alias: string | undefined
   for (const from of [...codePlaces(), mainFile(), join(process.cwd(), 'package.json'), import.meta.url]) {
     try {
-      return withOwnNames(() => createRequire(from).resolve(name))
+      const file = withOwnNames(() => createRequire(from).resolve(name))
+      if (packageOf(file, name)?.isAlias !== true) return file
+      alias = file
     } catch {
       // The next one may know it.
     }
   }
+  if (alias !== undefined) throw leadsBack(name, alias)
   throw new Error(
     `outpool/${name} extends the package ${name}, which is not installed here. Run: npm install ${toInstall(name)}`,
   )

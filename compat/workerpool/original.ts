@@ -4,10 +4,23 @@
  */
 import { createRequire } from 'node:module'
 import type * as workerpool from 'workerpool'
+import { isCycle, leadsBack } from '../shared/leads-back.ts'
 import type { TaskPromise } from './task-steps.ts'
 
 // By `require`: what `import` has loaded once, it gives to everybody, and in a worker the name is to lead to the shim.
-export const original: typeof workerpool = createRequire(import.meta.url)('workerpool') as typeof workerpool
+export const original: typeof workerpool = (() => {
+  const require = createRequire(import.meta.url)
+  let found: Partial<typeof workerpool> | undefined
+  let cause: unknown
+  try {
+    found = require('workerpool') as typeof workerpool
+  } catch (error) {
+    if (!isCycle(error)) throw error
+    cause = error
+  }
+  if (typeof found?.pool !== 'function') throw leadsBack('workerpool', require.resolve('workerpool'), cause)
+  return found as typeof workerpool
+})()
 
 type PromiseClass = typeof original.Promise
 export type WorkerpoolPromise = InstanceType<PromiseClass>

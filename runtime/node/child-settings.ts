@@ -2,6 +2,8 @@
  * What a worker inherits. Both lists name what may pass: a worker that got everything would open the debugger's port
  * of its parent, run its `--eval`, or carry its secrets into other people's code.
  */
+import { existsSync } from 'node:fs'
+import { workingFolder } from '../base/working-folder.ts'
 
 /**
  * Variables that a worker gets from the process that starts it. Whom to trust, where to write down what happens, and
@@ -83,6 +85,22 @@ const takesValue = new Set([
   '--unhandled-rejections',
   '--icu-data-dir',
 ])
+
+/** Those that name modules, which Node looks for from the working folder. */
+const namesModules = /^(?:--import|--require|-r|--loader|--experimental-loader)(?:=|$)/
+/** Where this process found its own. */
+const startFolder = workingFolder()
+
+/**
+ * Where a worker with these options begins, and in which folder it goes on, where that is another one: the program may
+ * have changed its folder since it has loaded the modules that its options name.
+ */
+export function foldersFor(execArgv: readonly string[]): { readonly cwd?: string; readonly next: readonly string[] } {
+  const now = workingFolder()
+  if (now === startFolder || !execArgv.some((option) => namesModules.test(option)) || !existsSync(startFolder))
+    return { next: [] }
+  return { cwd: startFolder, next: [now] }
+}
 
 /** The options of this process that its workers get: those of `NODE_OPTIONS` first, as Node itself reads them. */
 export function childExecArgv(execArgv: readonly string[], nodeOptions: string = ''): string[] {

@@ -9,7 +9,9 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } fro
 import type { ProcessId } from '../base/ids.ts'
 import { openNew } from '../base/new-file.ts'
 import { withAdvice } from '../base/system-advice.ts'
+import { workerOptions } from '../base/worker-options.ts'
 import type { ExitReport } from '../protocol/messages.ts'
+import { foldersFor } from './child-settings.ts'
 
 export interface WorkerProcessOptions {
   readonly worker: ProcessId
@@ -23,19 +25,6 @@ export interface WorkerProcessOptions {
   /** Called once, when the process is gone (or could not be made) and its group was killed. */
   readonly onExit: (report: ExitReport) => void
 }
-
-const majorOfNode = Number.parseInt(process.versions.node, 10)
-/**
- * What V8 is told in a worker. A node has about as many workers as CPUs: threads that help one of them to collect garbage
- * take the CPU from another. Each large argument makes V8 collect (it counts what is mapped), which costs half as much
- * without them. One thread compiles: four of them take a start two milliseconds, and a worker 0.2 MB. Room for 2 MB of
- * new objects, instead of 1: with less, a worker collects twice before its first task. Older releases lose more by it.
- */
-const workerOptions = [
-  '--single-threaded-gc',
-  '--v8-pool-size=1',
-  ...(majorOfNode >= 24 ? ['--min-semi-space-size=2'] : []),
-]
 
 /** The last lines of a worker's stderr that go into its exit report. */
 const tailBytes = 4 * 1024
@@ -57,8 +46,10 @@ export class WorkerProcess {
     const logs: number[] = []
     try {
       for (const path of [outPath, errPath]) logs.push(openNew(path, constants.O_APPEND))
-      this.#child = spawn(process.execPath, [...workerOptions, ...execArgv, entry, runFolder, options.worker], {
-        detached: true,
+      const { cwd, next } = foldersFor(execArgv)
+      const args = [...workerOptions, ...execArgv, entry, runFolder, options.worker, ...next]
+      this.#child = spawn(process.execPath, args, {
+        ...{ detached: true, cwd },
         stdio: ['ignore', ...logs],
         env: environment,
         windowsHide: true,

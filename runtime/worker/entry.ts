@@ -5,6 +5,7 @@ import { monotonicMs } from '../base/clock.ts'
 import { keepWhenTold } from '../base/compiled-script.ts'
 import { isProcessId } from '../base/ids.ts'
 import { setTimeout } from '../base/timers.ts'
+import { workerOptions } from '../base/worker-options.ts'
 import { workingFolder } from '../base/working-folder.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
@@ -12,14 +13,15 @@ import { TokenFile } from '../transport/token-file.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 import { startWorker } from './worker-process.ts'
 
-const [runFolder = '', worker = ''] = process.argv.slice(2)
+const [runFolder = '', worker = '', folder] = process.argv.slice(2)
 goFirst()
-// Where the folder of its node has been removed, tasks are in one that is there.
-process.chdir(workingFolder())
+goTo(folder)
 // A worker is killed when its program ends, which may be with the first result.
 keepWhenTold()
 // User code sees the arguments of a program without any.
 process.argv.splice(2)
+// Threads and processes that it starts with its own options are to be as in any program.
+process.execArgv.splice(0, process.execArgv.length, ...process.execArgv.filter((one) => !workerOptions.includes(one)))
 
 const pollMs = 2
 const mostWaitMs = 30_000
@@ -52,6 +54,15 @@ function goFirst(): void {
     writeFileSync('/proc/self/oom_score_adj', '1000')
   } catch {
     // Not on this system, or not in this container.
+  }
+}
+
+/** Where the folder of its node has been removed, tasks are in one that is there. */
+function goTo(wanted: string | undefined): void {
+  try {
+    process.chdir(wanted ?? workingFolder())
+  } catch {
+    process.chdir(workingFolder())
   }
 }
 

@@ -32,6 +32,10 @@ export interface AnalyseOptions {
 }
 
 /** Functions that are looked into for one verdict, and calls within calls. */
+const waiting: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/\bnew\s+Promise\s*\(\s*(?:\(\s*\)\s*=>|function\s*\(\s*\))/, 'makes a promise that nothing settles'],
+  [/\.\s*addEventListener\s*\(|\.\s*onabort\b/, 'listens to something that is another one on a worker, as a signal is'],
+]
 const maxFunctions = 64
 const maxDepth = 20
 
@@ -78,6 +82,7 @@ class Judge implements Judgement {
     }
     const text = Function.prototype.toString.call(fn)
     if (this.#changed !== undefined) this.#lookForChanged(text, this.#changed)
+    this.#lookForWaiting(text)
     const analysis = analyseFunction(text)
     if (analysis.kind !== 'function' && analysis.kind !== 'class') {
       const what = analysis.kind === 'unparsable' ? 'that cannot be parsed' : `that is ${analysis.kind}`
@@ -97,6 +102,16 @@ class Judge implements Judgement {
       if (within === undefined) for (const { values } of args) for (const value of values) scene.lookUnnamed(value)
     } finally {
       this.#path.pop()
+    }
+  }
+
+  /** What never settles keeps no program alive, but whoever waits for a worker; and a signal there is another one. */
+  #lookForWaiting(text: string): void {
+    for (const [pattern, what] of waiting) {
+      const found = pattern.exec(text)
+      if (found === null) continue
+      const line = text.slice(0, found.index).split('\n').length
+      this.add({ kind: 'effect', verdict: 'maybe', message: `it ${what} (line ${line})`, line })
     }
   }
 

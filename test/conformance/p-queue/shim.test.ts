@@ -259,6 +259,29 @@ describe('outpool/p-queue', () => {
     expect(nine).to.deep.equal({ stdout: 'false true 42\n', stderr: '', code: 0 })
   })
 
+  it('ends by itself where a task of it never settles, as with the original', async () => {
+    const program = (name: string): string => `
+      import PQueue from '${name}'
+      const queue = new PQueue()
+      const heard = []
+      const tell = (error) => heard.push(error.message.slice(0, 14))
+      queue.add(() => new Promise(() => {}), { timeout: 20 }).catch(tell)
+      queue.add(async () => { await new Promise(function () {}) })
+      const controller = new AbortController()
+      const listens = ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('of the task'))))
+      queue.add(listens, { signal: controller.signal }).catch(tell)
+      setTimeout(() => controller.abort(new Error('of the signal')), 50)
+      process.on('exit', (code) => console.log(code, heard.join()))`
+    for (const name of ['p-queue', 'outpool/p-queue']) {
+      const result = await runProgram({
+        packages: { 'p-queue': 'p-queue' },
+        files: { 'main.mjs': program(name) },
+        main: 'main.mjs',
+      })
+      expect(result).to.deep.equal({ stdout: '0 Task timed out,of the task\n', stderr: '', code: 0 })
+    }
+  })
+
   it('says what to do on a Node that does not load ES modules by require', async () => {
     const packages = { 'p-queue': 'p-queue' }
     const node = ['--no-experimental-require-module']

@@ -127,4 +127,27 @@ describe('outpool/register', () => {
     const { stdout, stderr } = await run({ node: ['--import', 'outpool/register'], files })
     expect([stdout, stderr]).to.deep.equal([`[ 'p-limit', false ]\n`, ''])
   })
+
+  it("is at home with a package of the original's name that gives its shim, and says what to do where that is all there is", async () => {
+    const alias = (name: string, manifest: object): Record<string, string> => ({
+      [`node_modules/${name}/package.json`]: JSON.stringify({ name, version: '9.9.9', type: 'module', ...manifest }),
+      [`node_modules/${name}/index.js`]: `export * from 'outpool/${name}'; export { default } from 'outpool/${name}'`,
+    })
+    const main = `
+      import PQueue from 'p-queue'
+      import { explain, shutdown } from 'outpool'
+      const queue = new PQueue()
+      console.log(await queue.add(() => 6 * 7), explain(queue).kind)
+      await shutdown()`
+    const depends = { exports: './index.js', dependencies: { outpool: '*' } }
+    for (const node of [[], ['--import', 'outpool/register']]) {
+      const files = { ...alias('p-queue', depends), 'main.mjs': main }
+      const { stdout, stderr } = await runProgram({ files, main: 'main.mjs', node })
+      expect([stdout, stderr]).to.deep.equal(['42 p-queue\n', ''])
+    }
+    const files = { ...alias('p-queue', { exports: './index.js' }), 'main.mjs': main }
+    const { stderr, code } = await runProgram({ files, main: 'main.mjs' })
+    expect(stderr).to.match(/p-queue\/index.js leads back to outpool\/p-queue. Give that package the version 0.0.0/)
+    expect(code).to.equal(1)
+  })
 })

@@ -49,6 +49,41 @@ describe('the workers of a registered program', () => {
     expect(await run({ files: own, main: 'first.mjs' })).to.equal(everywhere(all))
   })
 
+  it('have the names mapped where the program goes to another folder, or to one that is removed', async () => {
+    const main = `
+      import workerpool from 'workerpool'
+      import { mkdtempSync, realpathSync, rmdirSync } from 'node:fs'
+      import { tmpdir } from 'node:os'
+      const gone = realpathSync(mkdtempSync(tmpdir() + '/u-'))
+      process.chdir(process.env.GONE ? gone : '/usr')
+      rmdirSync(gone)
+      const pool = workerpool.pool()
+      console.log(await pool.exec(() => process.cwd()))
+      await pool.terminate()`
+    for (const [env, folder] of [
+      [{}, '/usr'],
+      [{ GONE: '1' }, '/'],
+    ] as const)
+      expect(await run({ node, files: { 'main.mjs': main }, env })).to.equal(`${folder}\n`)
+  })
+
+  it('start threads and processes with the options that they say they have', async () => {
+    const main = `
+      import workerpool from 'workerpool'
+      const pool = workerpool.pool()
+      const start = async () => {
+        const { Worker } = await import('node:worker_threads')
+        const thread = new Worker('', { eval: true, execArgv: process.execArgv })
+        return new Promise((resolve, reject) => thread.once('exit', resolve).once('error', reject))
+      }
+      console.log(await pool.exec(start), await pool.exec(() => process.execArgv))
+      await pool.terminate()`
+    expect(await run({ node, files: { 'main.mjs': main } })).to.equal("0 [ '--import', 'outpool/register' ]\n")
+    expect(await run({ node: ['--require', 'outpool/register'], files: { 'main.mjs': main } })).to.equal(
+      "0 [ '--require', 'outpool/register' ]\n",
+    )
+  })
+
   it('have the names mapped on another node, which has none of the packages, as they are selected', async () => {
     const cluster = new TestCluster()
     try {
