@@ -64,11 +64,11 @@ class Consumer {
 const wrong = 'wrong.ts'
 
 /** A main program that imports every entry, those of test/types, and one that imports what is not there. */
-function write(consumer: Consumer): void {
+function write(consumer: Consumer, programs: readonly string[] = fixtures): void {
   const imports = entries.map((path, index) => `import * as entry${index} from '${manifest.name}${path.slice(1)}'`)
   const uses = entries.map((_, index) => `entry${index}`)
   consumer.write('main.ts', `${imports.join('\n')}\nexport const all: object[] = [${uses.join(', ')}]\n`)
-  for (const fixture of fixtures) consumer.copy(fixture)
+  for (const fixture of programs) consumer.copy(fixture)
   consumer.write(wrong, `import { noSuchName } from '${manifest.name}'\nexport const x: unknown = noSuchName\n`)
 }
 
@@ -117,6 +117,19 @@ describe('a program that uses the package', function () {
       })
     }
   }
+
+  it('compiles where modules are found as they were before packages had exports', () => {
+    const consumer = new Consumer({ module: 'commonjs', moduleResolution: 'node10', esModuleInterop: true })
+    try {
+      const uses = `export const pool: workerpool.Pool = workerpool.pool({ maxWorkers: 1 })`
+      consumer.write('own.ts', `import workerpool from '${manifest.name}/workerpool'\n${uses}\n`)
+      write(consumer, [])
+      const { output } = consumer.compile('typescript-5.4/bin/tsc')
+      expect(output.trim()).match(/^\S*wrong\.ts.*error TS2305.*$/)
+    } finally {
+      consumer.remove()
+    }
+  })
 
   it('compiles over the next version of p-queue, with the types of that', () => {
     // Whoever imports p-queue, our declarations as well, gets the other one.
