@@ -2,6 +2,7 @@
  * Outpool's own interface: remote functions, refs, and what surrounds them. The compatibility modules
  * (`outpool/multiprocessing`, `outpool/workerpool`) are built on it.
  */
+import '../runtime/base/working-folder.ts'
 export { init, shutdown, type ClusterFacts } from './init.ts'
 export type { InitOptions } from './init-options.ts'
 export {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { codePlaces, noteStandIn } from '../../lib/stand-ins.ts'
+import { codePlaces, noteStandIn, startFolder } from '../../lib/stand-ins.ts'
 import { isCycle, leadsBack } from './leads-back.ts'
 import { shimFacts } from './shim-names.ts'
 
@@ -119,7 +119,7 @@ function loaded(maker: string, file: string): unknown {
 
 function findOriginal(name: string): string {
   let alias: string | undefined
-  for (const from of [...codePlaces(), mainFile(), join(process.cwd(), 'package.json'), import.meta.url]) {
+  for (const from of [...codePlaces(), mainFile(), join(startFolder, 'package.json'), import.meta.url]) {
     try {
       const file = withOwnNames(() => createRequire(from).resolve(name))
       if (packageOf(file, name)?.isAlias !== true) return file
@@ -137,12 +137,12 @@ function findOriginal(name: string): string {
 /** Where the program began, with links followed as Node follows them; Outpool's own entry is of no program. */
 function mainFile(): string {
   const file = process.argv[1]
-  if (file === undefined) return join(process.cwd(), 'package.json')
+  if (file === undefined) return join(startFolder, 'package.json')
   try {
     const real = realpathSync(file)
-    return real.startsWith(ownRoot) ? join(process.cwd(), 'package.json') : real
+    return real.startsWith(ownRoot) ? join(startFolder, 'package.json') : real
   } catch {
-    return join(process.cwd(), 'package.json')
+    return join(startFolder, 'package.json')
   }
 }
 

@@ -8,3 +8,6 @@ export function workingFolder(): string {
     return parse(process.execPath).root
   }
 }
+
+/** That of this process when Outpool was loaded: where Node found the modules that its options name. */
+export const startFolder: string = workingFolder()

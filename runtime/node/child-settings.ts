@@ -3,7 +3,7 @@
  * of its parent, run its `--eval`, or carry its secrets into other people's code.
  */
 import { existsSync } from 'node:fs'
-import { workingFolder } from '../base/working-folder.ts'
+import { startFolder, workingFolder } from '../base/working-folder.ts'
 
 /**
  * Variables that a worker gets from the process that starts it. Whom to trust, where to write down what happens, and
@@ -88,8 +88,6 @@ const takesValue = new Set([
 
 /** Those that name modules, which Node looks for from the working folder. */
 const namesModules = /^(?:--import|--require|-r|--loader|--experimental-loader)(?:=|$)/
-/** Where this process found its own. */
-const startFolder = workingFolder()
 
 /**
  * Where a worker with these options begins, and in which folder it goes on, where that is another one: the program may

@@ -67,6 +67,20 @@ describe('the workers of a registered program', () => {
       expect(await run({ node, files: { 'main.mjs': main }, env })).to.equal(`${folder}\n`)
   })
 
+  it('start where the program goes to another folder, which names modules to Node, before it has any', async () => {
+    for (const [call, kind] of [
+      ['new PQueue().add(() => 5)', 'p-queue'],
+      ['pMap([5], (x) => x)', 'p-map'],
+      ['pLimit(1)(() => 5)', 'p-limit'],
+    ]) {
+      const name = call?.match(/PQueue|pMap|pLimit/)?.[0]
+      const main = `import ${name} from 'outpool/${kind}'\nprocess.chdir('/usr')\nconsole.log(String(await ${call}))`
+      const preload = { 'first.cjs': '' }
+      const files = { 'main.mjs': main, ...preload }
+      expect(await run({ node: ['--require', './first.cjs'], files })).to.equal('5\n')
+    }
+  })
+
   it('start threads and processes with the options that they say they have', async () => {
     const main = `
       import workerpool from 'workerpool'
