@@ -1,6 +1,7 @@
 /**
- * Node's timers as they are when this is loaded, which is with the first module of this package. Test libraries replace the global ones for a while (`useFakeTimers`,
- * `mock.timers`), and the time of a program under test is not that of links, leases and deadlines.
+ * Node's timers as they are when this is loaded, which is with the first module of this package. Test libraries replace
+ * the global ones for a while (`useFakeTimers`, `mock.timers`), and the time of a program under test is not that of links,
+ * leases and deadlines.
  */
 export const setTimeout: typeof globalThis.setTimeout = globalThis.setTimeout
 export const clearTimeout: typeof globalThis.clearTimeout = globalThis.clearTimeout
