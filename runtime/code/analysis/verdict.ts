@@ -31,11 +31,12 @@ export interface AnalyseOptions {
   readonly changed?: ReadonlyMap<string, string>
 }
 
-/** Functions that are looked into for one verdict, and calls within calls. */
+/** How a text looks that may never settle on a worker, or otherwise than here; and what is said of it. */
 const waiting: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\bnew\s+Promise\s*\(\s*(?:\(\s*\)\s*=>|function\s*\(\s*\))/, 'makes a promise that nothing settles'],
   [/\.\s*addEventListener\s*\(|\.\s*onabort\b/, 'listens to something that is another one on a worker, as a signal is'],
 ]
+/** Functions that are looked into for one verdict, and calls within calls. */
 const maxFunctions = 64
 const maxDepth = 20
 
