@@ -2,7 +2,9 @@
  * Outpool's own interface: remote functions, refs, and what surrounds them. The compatibility modules
  * (`outpool/multiprocessing`, `outpool/workerpool`) are built on it.
  */
+// It notes in which folder the program is now.
 import '../runtime/base/working-folder.ts'
+
 export { init, shutdown, type ClusterFacts } from './init.ts'
 export type { InitOptions } from './init-options.ts'
 export {

@@ -37,6 +37,7 @@ const atFirst = [
   'runtime/base/bounded-map.ts',
   'runtime/base/bounded-set.ts',
   'runtime/base/timers.ts',
+  'runtime/base/working-folder.ts',
   'runtime/code/code-places.ts',
   'runtime/code/noted-stand-ins.ts',
 ]
