@@ -92,8 +92,11 @@ export class ArenaMemory {
     }
   }
 
-  /** Opens the arena that the file in `folder` tells of; undefined where it is not within reach of this process. */
-  static open(folder: string): ArenaMemory | undefined {
+  /**
+   * Opens the arena that the file in `folder` tells of; undefined where it is not within reach of this process. `failed` is
+   * told what the system says, if it does.
+   */
+  static open(folder: string, failed?: (error: unknown) => void): ArenaMemory | undefined {
     const file = readArenaFile(folder)
     const native = file === undefined ? undefined : nativeMemory()
     if (file === undefined || native === undefined) return undefined
@@ -112,8 +115,9 @@ export class ArenaMemory {
       })
       tryWindows(native, segments)
       return new ArenaMemory(native, file.slabBytes, segments)
-    } catch {
+    } catch (error) {
       for (const descriptor of open) closeSync(descriptor)
+      failed?.(error)
       return undefined
     }
   }

@@ -4,9 +4,10 @@
  */
 import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
-import { OutpoolError } from '../base/errors.ts'
+import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { systemAdvice, withAdvice } from '../base/system-advice.ts'
 import { setImmediate } from '../base/timers.ts'
 import { hasArena } from '../objects/arena-file.ts'
 import { ArenaJournal } from '../objects/arena-journal.ts'
@@ -160,13 +161,27 @@ class LinkedArena implements NodeStore, ArenaPort {
   }
 
   #open(): ArenaMemory {
-    this.#memory ??= ArenaMemory.open(this.#folder)
-    this.#unlock ??= holdLock(this.#folder, this.process)
-    if (this.#memory !== undefined) return this.#memory
-    throw new OutpoolError(
-      `the shared memory of the node in ${this.#folder} cannot be opened here, and it can there: is koffi installed, and /proc the same?`,
-      { details: { folder: this.#folder } },
-    )
+    let failure: unknown
+    this.#memory ??= ArenaMemory.open(this.#folder, (error) => (failure = error))
+    if (this.#memory === undefined) throw this.#whyNot(failure)
+    try {
+      this.#unlock ??= holdLock(this.#folder, this.process)
+    } catch (error) {
+      throw hasArena(this.#folder) ? error : this.#whyNot(error)
+    }
+    return this.#memory
+  }
+
+  /** It was within reach when this process joined the node. */
+  #whyNot(cause: unknown): Error {
+    const folder = this.#folder
+    const options = { cause, details: { folder } }
+    const memory = `the shared memory of the node in ${folder}`
+    if (systemAdvice(cause) !== '') return new OutpoolError(`${memory} cannot be opened: ${withAdvice(cause)}`, options)
+    if (cause === undefined && hasArena(folder))
+      return new OutpoolError(`${memory} cannot be opened here, and it can there: is koffi installed?`, options)
+    const text = `${memory} is there no more: the node has ended; init({ address }) joins another one`
+    return new ConnectionLostError(text, options)
   }
 }
 

@@ -1,0 +1,61 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { newProcessId } from '../../../runtime/base/ids.ts'
+import { ArenaMemory } from '../../../runtime/objects/arena-memory.ts'
+import type { Home } from '../../../runtime/owner/home.ts'
+import { type NodeStore, openNodeStore } from '../../../runtime/owner/node-store.ts'
+import { type Message, MessageType } from '../../../runtime/protocol/messages.ts'
+import type { Link } from '../../../runtime/transport/link.ts'
+import { canShare } from '../../tools/native.ts'
+import { rejection } from '../../tools/rejection.ts'
+
+const mebibyte = 1024 * 1024
+
+describe('the store of the home, of a process that has not used it yet', () => {
+  let runFolder = ''
+  let memory: ArenaMemory
+  let file = ''
+
+  before(function () {
+    if (!canShare) this.skip()
+  })
+  beforeEach(() => {
+    runFolder = mkdtempSync(join(tmpdir(), 'node-store-'))
+    const objects = join(runFolder, 'objects')
+    mkdirSync(objects)
+    memory = ArenaMemory.create(objects, [4 * mebibyte], mebibyte) as ArenaMemory
+    file = join(objects, 'arena.json')
+  })
+  afterEach(() => {
+    if (!memory.closed) memory.close()
+    rmSync(runFolder, { recursive: true, force: true })
+  })
+
+  /** The node manager has said where the object lies; what follows is done before it is used. */
+  const got = async (then: () => void): Promise<unknown> => {
+    const send = ([type, id]: Message): void => {
+      if (type !== MessageType.storeRequest) return
+      then()
+      store.received([MessageType.storeReply, id, null, ['arena', 1, 1_000, 0, 0]])
+    }
+    const link = { closed: false, bufferedBytes: 0, send, flush() {} } as unknown as Link
+    const home = { connected: () => Promise.resolve(link), link, mode: 'connected' } as unknown as Home
+    const store: NodeStore = await openNodeStore(runFolder, newProcessId(), () => home)
+    return store.store.get('0000000000000001:1')
+  }
+
+  const ends: Readonly<Record<string, () => void>> = {
+    'its memory is gone': () => memory.close(),
+    'its folder is gone': () => rmSync(runFolder, { recursive: true }),
+    'another process has its number': () =>
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/"inode":\d+/, '"inode":1')),
+  }
+  for (const [what, end] of Object.entries(ends))
+    it(`is told as the end of that node: ${what}`, async () => {
+      const error = await rejection(got(end))
+      expect(error).to.include({ name: 'ConnectionLostError' })
+      expect(error.message).to.contain(join(runFolder, 'objects')).and.contain('the node has ended; init({ address })')
+    })
+})
