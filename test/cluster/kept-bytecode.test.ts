@@ -31,15 +31,18 @@ console.log(await remote((a, b) => a + b).run(1, 2))
 await shutdown()
 `
 
+/** In a program that imports `Session`: `urls` are those of all that its process has loaded. */
+const loadedUrls = `const session = new Session()
+const urls = []
+session.connect()
+session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
+session.post('Debugger.enable')
+session.disconnect()`
+
 /** What a worker has loaded of the package when it runs a task with a number, a text, a list and an object. */
 const loadedChunks = `import { Session } from 'node:inspector'
 export default (number, text, [first], { key }) => {
-  const session = new Session()
-  const urls = []
-  session.connect()
-  session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
-  session.post('Debugger.enable')
-  session.disconnect()
+${loadedUrls}
   return { urls, was: [number, text, first, key] }
 }
 `
@@ -76,12 +79,7 @@ const functionsOf = (before: string): string => `import { Session } from 'node:i
 import { remote, shutdown } from 'outpool'
 ${before}
 ${functionTexts}
-const session = new Session()
-const urls = []
-session.connect()
-session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
-session.post('Debugger.enable')
-session.disconnect()
+${loadedUrls}
 console.log(JSON.stringify({ results, urls }))
 await shutdown()
 `
@@ -91,12 +89,7 @@ const showShim = `import { Session } from 'node:inspector'
 import 'outpool/p-limit'
 import 'outpool/p-map'
 import 'outpool/p-queue'
-const session = new Session()
-const urls = []
-session.connect()
-session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
-session.post('Debugger.enable')
-session.disconnect()
+${loadedUrls}
 console.log(JSON.stringify(urls))
 `
 
