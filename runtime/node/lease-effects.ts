@@ -9,12 +9,13 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
     grant(lease, others) {
       const { connections, pool, jobs, options } = parts()
       const { id, owner, requestId, worker, epoch, process, job, kind } = lease
+      const asking = connections.get(owner)?.link
       pool.noteEpoch(worker, epoch)
-      jobs.noteOwner(job, process, connections.get(owner)?.link.peer.node)
+      jobs.noteOwner(job, process, asking?.peer.node)
       jobs.noteOwner(job, worker, options.id)
       connections.find(worker)?.send([MessageType.leaseStart, epoch, process, job, kind, others])
       const paths = [pool.socketPath(worker), pool.pagePath(worker), pool.pidOf(worker)] as const
-      connections.get(owner)?.link.send([MessageType.leaseGranted, requestId, id, epoch, worker, ...paths])
+      asking?.send([MessageType.leaseGranted, requestId, id, epoch, worker, ...paths])
     },
     redirect(owner, requestId, node) {
       parts().connections.get(owner)?.link.send([MessageType.leaseRedirected, requestId, node])
