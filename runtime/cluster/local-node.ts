@@ -70,7 +70,11 @@ export async function startLocalNode(options: LocalOptions, early: EarlyStart): 
       clock: systemClock,
       random: systemRandom,
       store: storeOptionsOf(options),
-      manager: { leases: { prestart: 1, ...(infeasibleTimeoutMs !== undefined && { infeasibleTimeoutMs }) } },
+      manager: {
+        // Only this program asks.
+        loadIntervalMs: 500,
+        leases: { prestart: 1, ...(infeasibleTimeoutMs !== undefined && { infeasibleTimeoutMs }) },
+      },
       events: {
         declaredDead: (reason) => console.error(`outpool: the local node was declared dead: ${reason}`),
         // It ends with its program, which is the only one that uses it.

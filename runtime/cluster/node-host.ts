@@ -76,7 +76,10 @@ export interface NodeHostOptions {
   /** The object store. Default: 30 % of the memory that this process may use, shared; and what the disk has. */
   readonly store?: StoreOptions
   readonly manager?: Partial<
-    Pick<NodeManagerOptions, 'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment' | 'codeCache'>
+    Pick<
+      NodeManagerOptions,
+      'leases' | 'driverGraceMs' | 'headTimeoutMs' | 'environment' | 'codeCache' | 'loadIntervalMs'
+    >
   >
   readonly events: NodeManagerEvents
 }

@@ -32,13 +32,16 @@ export interface AnswerLooksPorts {
   tasksOf(lease: number): { readonly first: number; readonly next: number } | undefined
   /** What a worker answered: the message that it would have sent. */
   answered(lease: number, message: Done): void
+  /** Tells several of them by `tell`. */
+  together(tell: () => void): void
   /** A worker has written over the memory: the end of its link. */
   damaged(lease: number, error: Error): void
 }
 
 interface Watched extends LeftFor {
   heardMs: number
-  /** Until then what it leaves may wait. */
+  /** For so long what it leaves may wait, and until when. */
+  restMs: number
   dueMs: number
   /** `drains`: what is left there is the last, until it rests again. `ends`: its last look has begun. */
   state: 'listens' | 'drains' | 'ends'
@@ -51,6 +54,8 @@ export class AnswerLooks {
   readonly #watched = new Map<number, Watched>()
   #timer: Timer | undefined
   #dueMs = 0
+  /** Within a look, which says at its end when the next one is. */
+  #looking = false
 
   constructor(clock: Clock, ports: AnswerLooksPorts) {
     this.#clock = clock
@@ -64,12 +69,13 @@ export class AnswerLooks {
     if (watched?.state !== 'listens') {
       if (!ring.listen(epoch)) return
       watched ??= {
-        ...{ ring, epoch, heardMs: this.#clock.now(), dueMs: 0, state: 'listens' },
+        ...{ ring, epoch, heardMs: this.#clock.now(), restMs: 0, dueMs: 0, state: 'listens' },
         isEarly: (of, sequence) => of === epoch && this.#isEarly(lease, sequence),
       }
       watched.state = 'listens'
       this.#watched.set(lease, watched)
     }
+    watched.restMs = mostMs
     watched.dueMs = this.#clock.now() + mostMs
     this.#by(watched.dueMs)
   }
@@ -115,6 +121,7 @@ export class AnswerLooks {
   }
 
   #by(dueMs: number): void {
+    if (this.#looking) return
     if (this.#timer !== undefined && this.#dueMs <= dueMs) return
     this.#timer?.cancel()
     this.#dueMs = dueMs
@@ -124,17 +131,33 @@ export class AnswerLooks {
   #look(): void {
     this.#timer = undefined
     const startedMs = this.#clock.now()
-    for (const [lease, watched] of [...this.#watched]) {
-      this.#takeAll(lease, watched, watched.isEarly)
-      if (this.#isGone(lease, watched)) continue
-      const isSilent = startedMs - watched.heardMs > mostSilentMs
-      if (watched.state === 'drains' && (isSilent || watched.ring.empty)) this.end(lease)
-      else if (isSilent) this.#drain(lease, watched, startedMs)
-      // Who had nothing to say did not rest anew.
-      else if (watched.dueMs <= startedMs) watched.dueMs = startedMs + idleLookMs
+    const watching = [...this.#watched]
+    this.#looking = true
+    try {
+      this.#ports.together(() => {
+        for (const [lease, watched] of watching) this.#takeAll(lease, watched, watched.isEarly)
+      })
+      for (const [lease, watched] of watching)
+        if (!this.#isGone(lease, watched)) this.#lookedAt(lease, watched, startedMs)
+    } finally {
+      this.#looking = false
     }
     if (this.#watched.size === 0) return
     this.#by(Math.min(...Array.from(this.#watched.values(), ({ dueMs }) => dueMs)))
+  }
+
+  #lookedAt(lease: number, watched: Watched, startedMs: number): void {
+    // What was left between the look and its end.
+    if (watched.state === 'drains') this.#takeAll(lease, watched, watched.isEarly)
+    if (this.#isGone(lease, watched)) return
+    const isSilent = startedMs - watched.heardMs > mostSilentMs
+    if (watched.state === 'drains' && (isSilent || watched.ring.empty)) this.end(lease)
+    else if (isSilent) this.#drain(lease, watched, startedMs)
+    // Who had nothing to say did not rest anew.
+    else if (watched.dueMs <= startedMs) watched.dueMs = startedMs + idleLookMs
+    // What it leaves from now on may wait for the next answers of the others.
+    else if (watched.heardMs < startedMs)
+      watched.dueMs = Math.max(watched.dueMs, startedMs + Math.min(idleLookMs, watched.restMs))
   }
 
   /**

@@ -28,7 +28,17 @@ export class DeadlineTimer {
     this.#timer = this.#clock.after(delayMs, () => this.#due())
   }
 
+  /** What was due first is not any more: nothing is before that. */
+  notBefore(dueMs: number): void {
+    if (this.#timer === undefined || dueMs <= this.#dueMs) return
+    this.#timer.cancel()
+    this.#timer = undefined
+    this.#dueMs = Number.POSITIVE_INFINITY
+    if (dueMs < Number.POSITIVE_INFINITY) this.by(dueMs)
+  }
+
   #due(): void {
+    this.#timer = undefined
     // Timers run before what has arrived is read: answers that are here already would look overdue.
     const late = this.#clock.now() - this.#dueMs > this.#leastMs
     // Between two looks was a read: a process whose every turn is long looks at every second one.

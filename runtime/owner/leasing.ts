@@ -92,6 +92,7 @@ export class Leasing implements Required<SubmitEffects> {
         const link = this.#leases.get(index)?.link
         if (link !== undefined) this.#events.answered(link, message)
       },
+      together: (tell) => this.#state.together(tell),
       damaged: (index, error) => this.#leases.get(index)?.link?.close(error),
     })
     this.#host = parts.host
@@ -312,9 +313,8 @@ export class Leasing implements Required<SubmitEffects> {
 
   /** The link to a node manager is gone: its leases are over, and what it was asked is asked again. */
   nodeGone(node: NodeId): void {
-    for (const [index, lease] of [...this.#leases]) {
+    for (const [index, lease] of [...this.#leases])
       if (lease.grant.node === node) this.#state.broken(index, `the link to node ${node} is gone`)
-    }
     for (const question of [...this.#questions.values()]) if (question.node === node) this.#askAgain(question.ask)
     for (const [requestId, request] of [...this.#state.requests]) {
       if ((request.node ?? this.#host.self.node) === node)

@@ -69,7 +69,7 @@ export function readsAhead(
 
 /**
  * For so long the answers of a worker may wait for others, in microseconds: many tasks wait, and it has work until then.
- * 0 where they are told one by one.
+ * Of long tasks one answer of each worker is waited for. 0 where they are told one by one.
  */
 export function restMicros(record: ClassRecord, lease: LeaseRecord, options: SubmitOptions): number {
   const { leases } = record
@@ -83,7 +83,7 @@ export function restMicros(record: ClassRecord, lease: LeaseRecord, options: Sub
     options.mostAnswerLookMicros,
   )
   if (headMicros * togetherAtLeast > lookMicros * leases.length) return 0
-  return Math.min(lookMicros, expectedMicros / 2)
+  return Math.min(Math.max(lookMicros, Math.min(headMicros, options.mostAnswerLookMicros)), expectedMicros / 2)
 }
 
 /** The leases that have enough work ahead for two workers, the one with the most first. */

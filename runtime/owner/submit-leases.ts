@@ -13,6 +13,9 @@ import type { Failure, Grant, WorkerFailure } from './submit-types.ts'
 import { slotOf, TaskState } from './task-table.ts'
 
 export class SubmitLeases extends SubmitQueue {
+  /** Leases that have answered, of which several are told together. */
+  #together: Set<LeaseRecord> | undefined
+
   /** Asks for the worker of a pinned class; its queue is served once it stands. */
   openPinned(classIndex: number): void {
     this.request(this.classAt(classIndex))
@@ -142,7 +145,20 @@ export class SubmitLeases extends SubmitQueue {
     }
   }
 
+  /** What those answers change is looked at once, behind the last of them: portions are shares of what is left by then. */
+  together(tell: () => void): void {
+    const answered = (this.#together = new Set<LeaseRecord>())
+    try {
+      tell()
+    } finally {
+      this.#together = undefined
+    }
+    for (const lease of answered) if (this.leases.get(lease.index) === lease) this.afterAnswer(lease)
+    this.deadlines.notBefore(this.nextDueMs())
+  }
+
   protected afterAnswer(lease: LeaseRecord, nowMs: number = this.clock.now()): void {
+    if (this.#together !== undefined) return void this.#together.add(lease)
     const record = this.classAt(lease.classIndex)
     if (lease.state === 'closing' && lease.count === 0) {
       this.leave(lease)

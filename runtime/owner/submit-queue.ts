@@ -48,14 +48,14 @@ export class SubmitQueue {
   #classByKey = new Map<string, number>()
   #nextRequest = 1
   #nextLease = 1
-  readonly #deadlines: DeadlineTimer
+  protected readonly deadlines: DeadlineTimer
 
   constructor(table: TaskTable, clock: Clock, effects: SubmitEffects, options: SubmitOptions) {
     this.table = table
     this.clock = clock
     this.effects = effects
     this.options = options
-    this.#deadlines = new DeadlineTimer(clock, tickMs, (late) => {
+    this.deadlines = new DeadlineTimer(clock, tickMs, (late) => {
       this.tick(late)
       return this.nextDueMs()
     })
@@ -224,7 +224,7 @@ export class SubmitQueue {
   }
 
   protected dueBy(ms: number): void {
-    this.#deadlines.by(ms)
+    this.deadlines.by(ms)
   }
 
   /** Does what has become due; `late`: this process was busy itself. */

@@ -22,6 +22,8 @@ export class WorkAndRest {
   readonly #events: RunnerEvents
   readonly #turns: Turns
   #state: 'rests' | 'works' | 'pauses' = 'rests'
+  #pauses = 0
+  #wasLong = false
   #looksSoon = false
 
   constructor(events: RunnerEvents, turns: Turns = { queueMicrotask, setImmediate }) {
@@ -39,16 +41,24 @@ export class WorkAndRest {
   rest(wasLong = false): void {
     if (this.#state !== 'works') return
     this.#state = 'pauses'
-    if (this.#looksSoon) return
+    this.#wasLong = wasLong
+    this.#pauses++
+    if (!this.#looksSoon) this.#lookSoon()
+  }
+
+  #lookSoon(): void {
     this.#looksSoon = true
+    const pause = this.#pauses
     const look = (): void => {
       this.#looksSoon = false
       if (this.#state !== 'pauses') return
+      // It worked in between: since the end of that nothing has been read.
+      if (this.#wasLong && pause !== this.#pauses) return this.#lookSoon()
       this.#state = 'rests'
       this.#events.idle()
     }
     // The first of the two comes before anything more is read.
-    if (wasLong) this.#turns.setImmediate(() => this.#turns.setImmediate(look))
+    if (this.#wasLong) this.#turns.setImmediate(() => this.#turns.setImmediate(look))
     else this.#turns.queueMicrotask(look)
   }
 }

@@ -196,6 +196,7 @@ export class OwnerLooks {
     this.#owner = owner
     this.looks = new AnswerLooks(clock, {
       tasksOf: (index) => owner.submit.leases.get(index),
+      together: (tell) => owner.submit.together(tell),
       answered: (index, message) => owner.tookLeft(index, message),
       damaged: (index, error) => {
         if (error instanceof Violation || error instanceof EndedWithin) throw error

@@ -40,6 +40,7 @@ export class OwnerProgram implements Program, SubmitEffects {
     this.#submit = new SubmitState(this.#table, party.clock, this, { ...defaultSubmitOptions, requestsPerClass: 4 })
     this.#looks = new AnswerLooks(party.clock, {
       tasksOf: (index) => this.#submit.leases.get(index),
+      together: (tell) => this.#submit.together(tell),
       answered: (index, message) => {
         party.tell('took', workerOf(this.#grant(index)), message[1], message[2])
         this.#done(message)

@@ -20,6 +20,7 @@ function looking(): Looking {
   const tasks = { first: 0, next: 1_000 }
   const looks = new AnswerLooks(clock, {
     tasksOf: () => tasks,
+    together: (tell) => tell(),
     answered(lease, [, , sequence]) {
       heard.push(`${lease}: ${sequence}`)
       tasks.first = Math.max(tasks.first, sequence + 1)
@@ -45,6 +46,27 @@ describe('answer-looks', () => {
     expect(heard).to.deep.equal([])
     clock.advance(1)
     expect(heard).to.deep.equal(['1: 0', '1: 1', '2: 4'])
+  })
+
+  it('does not look again for one whose answers could have been left by then, and were not, but with the others', () => {
+    const { clock, looks, heard, ring } = looking()
+    const second = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
+    const taken: number[] = []
+    const counted = {
+      ...second,
+      listen: (epoch: number) => second.listen(epoch),
+      get empty() {
+        return second.empty
+      },
+      take: () => void taken.push(clock.now()),
+    }
+    looks.rest(1, { ring, epoch: 7 }, 10)
+    looks.rest(2, { ring: counted, epoch: 3 }, 12)
+    ring.leave(7, 0, 5, noBytes)
+    clock.advance(10)
+    looks.rest(1, { ring, epoch: 7 }, 12)
+    clock.advance(12)
+    expect([heard, taken]).to.deep.equal([['1: 0'], [10, 22]])
   })
 
   it('tells what is there at the end of a lease, and nothing is left from then on', () => {
@@ -179,6 +201,7 @@ describe('answer-looks', () => {
       const tasks = { first: 0, next: 3 }
       const looks: AnswerLooks = new AnswerLooks(clock, {
         tasksOf: () => tasks,
+        together: (tell) => tell(),
         answered(lease, [, , sequence]) {
           heard.push(sequence)
           tasks.first = sequence + 1

@@ -402,4 +402,18 @@ describe('submit-queue, in a burst of calls', () => {
     expect(world.flushed.at(-1)).to.be.greaterThan(numbers[4] as number)
     expect(world.flushed).to.have.length.within(4, 12)
   })
+
+  it('shares out what is left when all answers that were found together are told', () => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 20_000 })
+    for (let i = 0; i < 30; i++) world.submit(template)
+    for (const request of [...world.requests].slice(0, 2)) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    expect(world.state.classAt(template.classIndex).queued).to.be.greaterThan(8)
+    world.state.together(() => {
+      for (const [index, worker] of world.workers)
+        for (const { sequence } of worker.tasks.slice(0, 9)) world.state.done(index, sequence, 20_000)
+    })
+    expect([...world.state.leases.values()].map(({ count }) => count)).to.deep.equal([6, 6])
+  })
 })

@@ -27,10 +27,32 @@ describe('work-and-rest', () => {
     work.rest(true)
     await new Promise(setImmediate)
     expect(told).to.deep.equal(['works'])
-    work.work()
-    work.rest(true)
-    for (let i = 0; i < 2; i++) await new Promise(setImmediate)
+    await new Promise(setImmediate)
     expect(told).to.deep.equal(['works', 'rests'])
+  })
+
+  it('reads again after each long task, also when the look for an earlier rest is still to come', () => {
+    const immediates: (() => void)[] = []
+    const told: string[] = []
+    const events = { working: () => told.push('works'), idle: () => told.push('rests') }
+    const turns = { queueMicrotask, setImmediate: (act: () => void) => void immediates.push(act) }
+    const work = new WorkAndRest(events, turns)
+    const readsLongTask = (): void => {
+      work.work()
+      told.push('a task')
+      work.rest(true)
+    }
+    const turn = (reads?: () => void): void => {
+      reads?.()
+      for (const act of immediates.splice(0)) act()
+    }
+    turn(readsLongTask)
+    turn(readsLongTask)
+    // What came during the second one is read here.
+    turn(readsLongTask)
+    expect(told).to.deep.equal(['works', 'a task', 'a task', 'a task'])
+    for (let i = 0; i < 3; i++) turn()
+    expect(told.slice(4)).to.deep.equal(['rests'])
   })
 
   it('tells of none where a task has begun by then, and of its own rest afterwards', async () => {
