@@ -1,12 +1,15 @@
 /**
  * Follows the output files of the workers and hands their lines on. Files instead of pipes, because the last lines
- * before a crash are the ones that matter; looked at every 100 ms, because that costs a microsecond per file and works
- * on every file system. A file that has grown beyond its bound is rotated once it was read; one that grows faster than
+ * before a crash are the ones that matter; looked at every 100 ms while something comes, because that costs a microsecond
+ * per file and works on every file system. After a silence the system tells of the next word (`watchFolder`), and a look
+ * every two seconds finds what it does not tell of: an idle node sleeps. A file that has grown beyond its bound is rotated once it was read; one that grows faster than
  * it is read is rotated at twice the bound, and what was not read yet is counted, not told.
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { watchFolder } from '../base/watch-folder.ts'
 import { LogLines } from './log-lines.ts'
 import type { NamedLine } from './log-lines.ts'
 import { earlierLog, maxLogBytes, rotateFile } from './rotate-file.ts'
@@ -33,14 +36,27 @@ interface Tail {
 /** Read per file and look, so that a worker that floods its output does not stop the node manager. */
 const readBytes = 256 * 1024
 
+/** So many looks in vain are a silence: repetitions that were counted have been told by then. */
+const quietLooks = 15
+/** Between two looks in a silence, in milliseconds. */
+const quietMs = 2_000
+/** What comes within so long of the first word is told with it, in milliseconds. */
+const wakeMs = 20
+
 export class LogTail {
   readonly #options: LogTailOptions
+  readonly #intervalMs: number
   readonly #tails = new Map<ProcessId, readonly Tail[]>()
   readonly #buffer = Buffer.allocUnsafe(readBytes)
   #timer: Timer | undefined
+  /** Looks in vain since the last word. */
+  #quiet = 0
+  /** What tells of the next word, while they are silent. */
+  #watches: { close(): void }[] = []
 
   constructor(options: LogTailOptions) {
     this.#options = options
+    this.#intervalMs = options.intervalMs ?? 100
   }
 
   get size(): number {
@@ -62,7 +78,7 @@ export class LogTail {
       return
     }
     this.#tails.set(worker, tails)
-    this.#timer ??= this.#schedule()
+    this.#wake(this.#intervalMs)
   }
 
   /** The worker is gone: tells what is left in its files and closes them. */
@@ -95,13 +111,47 @@ export class LogTail {
   #stopTimer(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#endWatches()
   }
 
-  #schedule(): Timer {
-    return this.#options.clock.after(this.#options.intervalMs ?? 100, () => {
-      this.#timer = this.#schedule()
-      this.poll()
-    })
+  #endWatches(): void {
+    for (const watch of this.#watches.splice(0)) watch.close()
+  }
+
+  #lookIn(ms: number): void {
+    this.#timer = this.#options.clock.after(ms, () => this.#look())
+  }
+
+  #look(): void {
+    this.#quiet++
+    this.poll()
+    // Once more for what came before somebody told of it.
+    if (this.#quiet >= quietLooks && this.#watches.length === 0 && this.#watch()) this.poll()
+    const sleeps = this.#quiet >= quietLooks && this.#watches.length > 0
+    if (!sleeps) this.#endWatches()
+    this.#lookIn(sleeps ? quietMs : this.#intervalMs)
+  }
+
+  /** Has the next word told. False where the system does not. */
+  #watch(): boolean {
+    const paths = [...this.#tails.values()].flat().map(({ path }) => path)
+    const names = new Set(paths.map((path) => basename(path)))
+    const changed = (name: string | null): void => {
+      if (name === null || names.has(name)) this.#wake(wakeMs)
+    }
+    const watches = Array.from(new Set(paths.map((path) => dirname(path))), (folder) => watchFolder(folder, changed))
+    for (const watch of watches) if (watch !== undefined) this.#watches.push(watch)
+    if (!watches.includes(undefined)) return true
+    this.#endWatches()
+    return false
+  }
+
+  /** Something comes: the silence, if it was one, is over. */
+  #wake(lookInMs: number): void {
+    this.#quiet = 0
+    if (this.#timer !== undefined && this.#watches.length === 0) return
+    this.#stopTimer()
+    this.#lookIn(lookInMs)
   }
 
   /** True when there may be more. */
@@ -113,6 +163,7 @@ export class LogTail {
         return false
       }
       tail.offset += length
+      this.#quiet = 0
       this.#tell(tail, tail.lines.feed(this.#buffer.subarray(0, length), this.#options.clock.now()))
       const bound = this.#options.maxFileBytes ?? maxLogBytes
       if (length < readBytes) {

@@ -15,6 +15,7 @@ describe('the output of a worker', () => {
   /** As the worker has it: whatever happens to the file, it appends. */
   let written: number
   let tail: LogTail
+  let clock: ManualClock
   let told: string[]
 
   beforeEach(() => {
@@ -23,8 +24,9 @@ describe('the output of a worker', () => {
     written = openSync(out, 'a', 0o600)
     closeSync(openSync(join(folder, 'err'), 'a'))
     told = []
+    clock = new ManualClock()
     tail = new LogTail({
-      clock: new ManualClock(),
+      clock,
       maxFileBytes,
       onLines: (_worker, _stream, lines) => told.push(...lines.map(({ text }) => text)),
     })
@@ -65,6 +67,38 @@ describe('the output of a worker', () => {
     tail.finish(worker)
     const notice = `outpool: ${1_000_000 - 256 * 1024} bytes of output came too fast to be shown here`
     expect(told.filter((text) => text === notice || text.startsWith('outpool: '))).to.include(notice)
+  })
+
+  it('is looked at ten times a second while it comes, and seldom in a silence', () => {
+    const looks = (ms: number): number => {
+      let count = 0
+      tail.poll = () => {
+        count++
+        LogTail.prototype.poll.call(tail)
+      }
+      clock.advance(ms)
+      return count
+    }
+    for (let second = 0; second < 5; second++) {
+      writeSync(written, `${second}\n`)
+      expect(looks(1_000)).to.equal(10)
+    }
+    looks(1_500)
+    expect(looks(20_000)).to.equal(10)
+  })
+
+  it('is told soon after a silence, and found by a look where the system does not tell of it', async () => {
+    clock.advance(5_000)
+    writeSync(written, 'the first word\n')
+    while (told.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      clock.advance(1)
+    }
+    expect(clock.now()).to.be.below(6_500)
+    clock.advance(5_000)
+    writeSync(written, 'seen by nobody\n')
+    clock.advance(2_000)
+    expect(told).to.deep.equal(['the first word', 'seen by nobody'])
   })
 })
 
