@@ -114,6 +114,11 @@ export class LogTail {
     this.#endWatches()
   }
 
+  #stayAwake(): void {
+    this.#quiet %= quietLooks
+    this.#endWatches()
+  }
+
   #endWatches(): void {
     for (const watch of this.#watches.splice(0)) watch.close()
   }
@@ -128,7 +133,7 @@ export class LogTail {
     // Once more for what came before somebody told of it.
     if (this.#quiet >= quietLooks && this.#watches.length === 0 && this.#watch()) this.poll()
     const sleeps = this.#quiet >= quietLooks && this.#watches.length > 0
-    if (!sleeps) this.#endWatches()
+    if (!sleeps) this.#stayAwake()
     this.#lookIn(sleeps ? quietMs : this.#intervalMs)
   }
 
