@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import type { AnyNode, Program } from 'acorn'
 import { exportNameOf } from '../../runtime/code/captures/imports.ts'
+import { readVariables } from './check-environment.ts'
 
 export interface HandedFunction {
   /** As it is written: `queue.add`, `pMap`. */
@@ -11,15 +12,17 @@ export interface HandedFunction {
   readonly placement: 'auto' | 'always'
   /** The function, or the name of a worker script's method; undefined where it is not written in this file. */
   readonly fn: AnyNode | string | undefined
+  /** The variables of the environment that it reads, or all of a worker script, and where first. */
+  readonly variables: ReadonlyMap<string, number>
 }
 
-type Kind = 'workerpool' | 'queue' | 'limit' | 'map' | 'limited' | 'pool' | 'executor' | 'remote'
+type Kind = 'workerpool' | 'script' | 'queue' | 'limit' | 'map' | 'limited' | 'pool' | 'executor' | 'remote'
 /** A pool, a queue, a function that takes functions; what makes one; all exports of a package. */
 type What = Kind | `new ${Kind}` | `all ${string}`
 
 /** What the exports of the packages make, or are. */
 const makers: Readonly<Record<string, Readonly<Record<string, What>>>> = {
-  workerpool: { pool: 'new workerpool', default: 'all workerpool' },
+  workerpool: { pool: 'new workerpool', worker: 'script', default: 'all workerpool' },
   'p-queue': { default: 'new queue' },
   'p-map': { default: 'map', pMapIterable: 'map', pMapSettled: 'map', pMapKeyed: 'map', pMapSettledKeyed: 'map' },
   'p-limit': { default: 'new limit', limitFunction: 'limited' },
@@ -64,6 +67,7 @@ export class SourceFile {
   readonly handed: HandedFunction[] = []
   /** What each name is initialised with, where it is declared once; undefined for a parameter, an import, two of a name. */
   readonly declared: Map<string, AnyNode | undefined> = new Map()
+  readonly #program: Program
   readonly #kinds = new Map<string, What>()
   /** By the names of properties, whatever object they are of. */
   readonly #members = new Map<string, What>()
@@ -73,7 +77,7 @@ export class SourceFile {
   constructor(text: string, lineOf: LineOf = (line) => line) {
     this.text = text
     this.#lineOf = lineOf
-    const program = parseFile(text)
+    const program = (this.#program = parseFile(text))
     // Twice: a function may use a queue that is declared further down.
     this.#walk(program, (node) => this.#declare(node))
     this.#walk(program, (node) => this.#declare(node))
@@ -194,7 +198,8 @@ export class SourceFile {
     if (owner !== undefined && of !== undefined && name !== undefined && methods[of]?.includes(name) === true)
       return this.#hand(node, `${nameOf(owner) ?? of}.${name}`, of as Kind, of === 'limit' ? 'limit.map' : name)
     const kind = this.#kindOf(callee)
-    if (kind === 'map' || kind === 'limit' || kind === 'limited' || kind === 'remote')
+    if (kind === 'script') this.#push({ call: 'workerpool.worker', placement: 'always' }, node, this.#program)
+    else if (kind === 'map' || kind === 'limit' || kind === 'limited' || kind === 'remote')
       this.#hand(node, name ?? kind, kind, name ?? kind)
   }
 
@@ -205,8 +210,17 @@ export class SourceFile {
     const given = method === 'addAll' && argument?.type === 'ArrayExpression' ? argument.elements : [argument]
     for (const one of given) {
       if (one === null || one === undefined) continue
-      this.handed.push({ call, line: this.lineIn(one, 1), placement, fn: this.functionOf(one) })
+      this.#push({ call, placement }, one, this.functionOf(one))
     }
+  }
+
+  #push(of: Pick<HandedFunction, 'call' | 'placement'>, at: AnyNode, fn: HandedFunction['fn']): void {
+    const variables = new Map<string, number>()
+    const note = (name: string, by: AnyNode): void => {
+      if (!variables.has(name)) variables.set(name, this.lineIn(by, 1))
+    }
+    if (typeof fn === 'object') this.#walk(fn, (node) => readVariables(node, note))
+    this.handed.push({ ...of, line: this.lineIn(at, 1), fn, variables })
   }
 }
 

@@ -10,6 +10,7 @@ import { analyse } from '../../runtime/code/analysis/verdict.ts'
 import { freeVariables } from '../../runtime/code/free-variables.ts'
 import { isStandardGlobal } from '../../runtime/code/standard-globals.ts'
 import { withEsbuild } from '../../runtime/code/modules/esbuild.ts'
+import { missingVariables } from './check-environment.ts'
 import { isFunction, isInertClass, SourceFile, type HandedFunction, type LineOf } from './check-source.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { coloured, counted } from './tables.ts'
@@ -100,9 +101,11 @@ async function javaScriptOf(file: string): Promise<{ readonly text: string; read
   })
 }
 
-function judge(source: SourceFile, { fn, placement }: HandedFunction): Pick<Checked, 'verdict' | 'reasons'> {
+function judge(source: SourceFile, { fn, placement, variables }: HandedFunction): Pick<Checked, 'verdict' | 'reasons'> {
   if (typeof fn === 'string') return { verdict: 'ships', reasons: [`'${fn}' is a method of the worker script`] }
   if (fn === undefined) return { verdict: 'unknown', reasons: ['the function is not written in this file'] }
+  const missing = missingVariables(variables)
+  if (fn.type === 'Program') return { verdict: 'ships', reasons: ['a worker script, with what it imports', ...missing] }
   const made = new Models(source).instance(fn)
   if (made === undefined) return { verdict: 'unknown', reasons: ['the function cannot be looked at by itself'] }
   const { verdict, reasons } = analyse(made)
@@ -115,7 +118,9 @@ function judge(source: SourceFile, { fn, placement }: HandedFunction): Pick<Chec
   })
   if (placement === 'always') {
     // It moves in any case; what it would lose there is refused when it is called.
-    return verdict === 'keep' ? { verdict: 'stays', reasons: said } : { verdict: 'ships', reasons: said }
+    return verdict === 'keep'
+      ? { verdict: 'stays', reasons: said }
+      : { verdict: 'ships', reasons: [...said, ...missing] }
   }
   return { verdict: verdict === 'ship' ? 'ships' : verdict === 'keep' ? 'stays' : 'may stay', reasons: said }
 }

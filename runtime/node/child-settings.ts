@@ -16,6 +16,7 @@ const passedVariables = [
   'LC_ALL',
   'TZ',
   'TMPDIR',
+  'NODE_ENV',
   'OUTPOOL_TLS_CA',
   'OUTPOOL_EVENTS',
   'OUTPOOL_CHAOS',
@@ -26,6 +27,11 @@ const passedVariables = [
   'NODE_DISABLE_COMPILE_CACHE',
   'OUTPOOL_TEST_RUN',
 ] as const
+
+/** Whether a worker has that variable where its node has it. */
+export function isPassedVariable(name: string): boolean {
+  return (passedVariables as readonly string[]).includes(name)
+}
 
 export function childEnvironment(
   source: Readonly<Record<string, string | undefined>>,

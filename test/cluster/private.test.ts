@@ -10,7 +10,7 @@ import { eventually } from '../tools/eventually.ts'
 
 /** What workers get of the environment of their node, and what the tests put there to find them. */
 const passed = new Set([
-  ...['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CONFIG_HOME'],
+  ...['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_ENV', 'XDG_CONFIG_HOME'],
   ...['OUTPOOL_HOME', 'OUTPOOL_EVENTS', 'OUTPOOL_TLS_CA', 'OUTPOOL_TEST_RUN', 'NODE_DISABLE_COMPILE_CACHE'],
 ])
 

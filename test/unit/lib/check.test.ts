@@ -23,7 +23,7 @@ describe('outpool check', () => {
       console.log = log
     }
     const { calls } = JSON.parse(said.join('\n')) as { calls: Checked[] }
-    return calls.map(({ call, verdict, line, reasons: [reason = ''] }) => [`${call}:${line}`, verdict, reason])
+    return calls.map(({ call, verdict, line, reasons }) => [`${call}:${line}`, verdict, reasons.join('; ')])
   }
 
   it('says of tasks of a queue whether they ship, may stay or stay', async () => {
@@ -130,6 +130,21 @@ queue.add(() => print({ count: 1 }))`
 const double: Mapper<number, number> = (n: number): number => n * 2
 export const all: Promise<number[]> = pMap([1, 2], double)`
     expect((await verdicts('c.ts', text)).map(([, verdict]) => verdict)).to.deep.equal(['ships'])
+  })
+
+  it('tells of what functions and worker scripts read of the environment, and workers are not given', async () => {
+    const text = `import workerpool from 'workerpool'
+import { Pool } from 'outpool/multiprocessing'
+const { DATABASE_URL, PATH } = process.env
+new Pool(2).map((n) => n + process.env.OFFSET.length + process.env['LANG'].length, [1])
+workerpool.worker({ look: () => globalThis.process.env.API_URL + DATABASE_URL + process.env.NODE_ENV })`
+    const found = await verdicts('f.mjs', text)
+    expect(found.map(([call, verdict]) => `${call} ${verdict}`)).to.deep.equal([
+      'pool.map:4 ships',
+      'workerpool.worker:5 ships',
+    ])
+    expect(found[0]?.[2]).to.match(/not given OFFSET \(line 4\) of the environment: .*runtimeEnv/)
+    expect(found[1]?.[2]).to.match(/not given DATABASE_URL \(line 3\), OFFSET \(line 4\), API_URL \(line 5\) of/)
   })
 
   it('runs nothing of what it reads', async () => {
