@@ -57,7 +57,7 @@ export function mapNames(names: readonly string[]): void {
   }
   if (first) mapRequire()
   if (typeof internals.registerHooks !== 'function') {
-    register(new URL('loader-hooks.js', import.meta.url).href, { data: { names: more } })
+    register(new URL('loader-hooks.js', import.meta.url).href, import.meta.url, { data: { names: more } })
   } else if (first) mapImport()
 }
 

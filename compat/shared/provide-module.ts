@@ -64,5 +64,5 @@ function redirect(name: string, file: string): void {
   internals._resolveFilename = (request, ...rest) => (request === name ? file : original(request, ...rest))
   const source = `export const resolve = (specifier, context, next) =>
     specifier === ${JSON.stringify(name)} ? { url: ${JSON.stringify(url)}, shortCircuit: true } : next(specifier, context)`
-  register(`data:text/javascript,${encodeURIComponent(source)}`)
+  register(`data:text/javascript,${encodeURIComponent(source)}`, import.meta.url)
 }

@@ -103,6 +103,23 @@ describe('outpool/register', () => {
     )
   })
 
+  it('comes behind a loader that takes files alone for importers, as that of oxc does', async () => {
+    const hook = `export const resolve = (specifier, context, next) => {
+      if (context.parentURL && !context.parentURL.startsWith('file:')) throw new Error('no file: ' + context.parentURL)
+      return next(specifier, context)
+    }`
+    const files = {
+      'loader.mjs': `import { register } from 'node:module'\nregister('./hook.mjs', import.meta.url)`,
+      'hook.mjs': hook,
+      'main.mjs': `import PQueue from 'p-queue'
+        import { explain } from 'outpool'
+        console.log(explain(new PQueue()).kind)`,
+    }
+    const node = ['--import', './loader.mjs', '--import', 'outpool/register']
+    const { stdout, stderr, code } = await run({ node, files })
+    expect([stdout, stderr, code]).to.deep.equal(['p-queue\n', '', 0])
+  })
+
   it('says of a name that was loaded before it that it came too late', async () => {
     const files = { 'first.cjs': `require('workerpool')`, 'main.cjs': `` }
     const node = ['--require', './first.cjs', '--import', 'outpool/register']
