@@ -8,7 +8,7 @@ import { systemClock } from '../runtime/base/clock.ts'
 import { ConnectionLostError, OutpoolError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
 import { spareMemory } from '../runtime/base/spare-memory.ts'
-import { clearInterval, setInterval, setTimeout } from '../runtime/base/timers.ts'
+import { clearInterval, setImmediate, setInterval, setTimeout } from '../runtime/base/timers.ts'
 import { workingFolder } from '../runtime/base/working-folder.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
 import { startLocal, type LocalNode } from '../runtime/cluster/local.ts'
@@ -84,8 +84,15 @@ class Driver implements DriverHandle {
   readonly #onExit = (): void => this.#local?.stopNow()
   /** However the program ends. */
   readonly #onLastExit = (): void => this.#owner.values.unread.end()
-  /** The program has nothing left to do. */
-  readonly #onBeforeExit = (): void => void this.stop()
+  /**
+   * The program has nothing left to do, unless a listener that is told of that waits for something now: they have all been
+   * told, and what they began has begun, when this looks.
+   */
+  readonly #onBeforeExit = (): void =>
+    void setImmediate(() => {
+      if (this.#waits === 0) void this.stop()
+      else if (!this.#stopped) process.once('beforeExit', this.#onBeforeExit)
+    })
   #home: Home | undefined
   #local: LocalNode | undefined
   #store: ObjectStore | undefined

@@ -29,6 +29,7 @@ describe('a program that never calls shutdown', () => {
     { how: 'awaits', what: 'awaits its results', code: 0, out: '20 1000000\n' },
     { how: 'first', what: 'does not even call init', code: 0, out: '4 driver\n' },
     { how: 'forgets', what: 'fires and forgets', code: 0, out: 'submitted\n' },
+    { how: 'reopens', what: 'goes on from beforeExit', code: 0, out: '1\n2\n3\n' },
     { how: 'leaves', what: 'leaves a task that would run forever', code: 0, out: '3\n' },
     { how: 'gives_up', what: 'waits for several of which one fails', code: 0, out: 'RangeError\n' },
     { how: 'thread', what: 'awaits its results in a worker thread', code: 0, out: '20 1000000\n' },

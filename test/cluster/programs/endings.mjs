@@ -24,6 +24,16 @@ const programs = {
     for (let i = 0; i < 10; i++) add.remote(i, 1)
     console.log('submitted')
   },
+  /** Asks for more when it is told that nothing is left to do, by listeners from before and from behind its first call. */
+  async reopens() {
+    let told = 0
+    const more = async () => {
+      if (told++ < 2) console.log(await add.run(told, 1))
+    }
+    process.on('beforeExit', () => void more())
+    console.log(await add.run(0, 1))
+    process.on('beforeExit', () => void more())
+  },
   /** Waits for one and leaves the other, which would take forever. */
   async leaves() {
     work.remote(folder, 'left', 3_600_000)
