@@ -3,7 +3,8 @@ import { lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
-import { defaultTokenFile, findToken } from '../../runtime/cluster/token.ts'
+import { findToken } from '../../runtime/cluster/token.ts'
+import { findOutpoolHome } from '../../runtime/base/home-folder.ts'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { createClaimPageFile, openClaimPage } from '../../runtime/objects/claim-page.ts'
 import { controlGroups } from '../../runtime/base/control-groups.ts'
@@ -144,7 +145,7 @@ function socketPaths(): Finding {
 }
 
 function token(): Finding[] {
-  const file = process.env['OUTPOOL_TOKEN'] ? undefined : (process.env['OUTPOOL_TOKEN_FILE'] ?? defaultTokenFile())
+  const file = tokenFile()
   const findings: Finding[] = []
   try {
     const { source, ring } = findToken()
@@ -166,6 +167,13 @@ function token(): Finding[] {
   const text = `${folder} has mode ${mode.toString(8)}`
   const advice = `Others may replace the token: chmod go-w ${folder}`
   return [...findings, finding("the token's folder", text, (mode & 0o022) === 0 ? 'ok' : 'failure', advice)]
+}
+
+/** Where it should be; undefined where that is no file. */
+function tokenFile(): string | undefined {
+  if (process.env['OUTPOOL_TOKEN']) return undefined
+  const home = findOutpoolHome()
+  return process.env['OUTPOOL_TOKEN_FILE'] ?? (home === undefined ? undefined : join(home, 'token'))
 }
 
 function modeOf(path: string): number | undefined {

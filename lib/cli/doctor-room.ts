@@ -2,7 +2,7 @@
 import { accessSync, constants, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
-import { outpoolHome } from '../../runtime/cluster/token.ts'
+import { findOutpoolHome, noHomeText } from '../../runtime/base/home-folder.ts'
 import { controlGroups } from '../../runtime/base/control-groups.ts'
 import { readText } from '../../runtime/base/usable.ts'
 import type { Finding } from './doctor-machine.ts'
@@ -32,7 +32,12 @@ const home: Needs = {
 }
 
 export function roomFindings(): Finding[] {
-  return [diskFinding('temporary folder', tmpdir(), temporary), diskFinding('home', outpoolHome(), home), memory()]
+  const folder = findOutpoolHome()
+  const ofHome: Finding =
+    folder === undefined
+      ? { check: 'home', state: 'failure', found: noHomeText(), advice: '' }
+      : diskFinding('home', folder, home)
+  return [diskFinding('temporary folder', tmpdir(), temporary), ofHome, memory()]
 }
 
 function diskFinding(check: string, folder: string, { bytes, advice }: Needs): Finding {

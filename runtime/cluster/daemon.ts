@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import type { Timer } from '../base/clock.ts'
 import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
+import { outpoolHome } from '../base/home-folder.ts'
 import { unlessAborted } from '../base/on-abort.ts'
 import { systemRandom } from '../base/random.ts'
 import { withAdvice } from '../base/system-advice.ts'
@@ -41,7 +42,6 @@ import type { ReplaceTokens } from './node-http.ts'
 import { nodeResources, storeOptionsOf } from './node-resources.ts'
 import { readTlsFiles } from './tls-files.ts'
 import { fingerprint } from './token-requests.ts'
-import { outpoolHome } from './token.ts'
 
 export interface DaemonEvents {
   /** An incarnation is up: at the start, and after the cluster had declared the one before dead. */

@@ -22,6 +22,7 @@ import {
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import type { NodeId } from '../base/ids.ts'
+import { findOutpoolHome, outpoolHome } from '../base/home-folder.ts'
 import { namesIn } from '../base/names-in.ts'
 import { openNew, writeNew } from '../base/new-file.ts'
 import { advised } from '../base/system-advice.ts'
@@ -29,7 +30,7 @@ import { earlierLog } from '../node/rotate-file.ts'
 import type { DaemonOptions } from './daemon-options.ts'
 import { noteProcess, stateOfProcess } from '../base/process-identity.ts'
 import type { ProcessNote } from '../base/process-identity.ts'
-import { makeHomeFolder, outpoolHome } from './token.ts'
+import { makeHomeFolder } from './token.ts'
 
 export interface NodeRecord extends ProcessNote {
   readonly id: NodeId
@@ -111,16 +112,17 @@ function recordPath(id: NodeId, home: string): string {
   return join(recordsFolder(home), `${id}.json`)
 }
 
-/** The nodes that are alive. */
-export function listRecords(home: string = outpoolHome()): NodeRecord[] {
-  return allRecords(home).alive
+/** The nodes that are alive. A user without a home folder has none. */
+export function listRecords(home: string | undefined = findOutpoolHome()): NodeRecord[] {
+  return home === undefined ? [] : allRecords(home).alive
 }
 
 /**
  * Nodes that ended by an error, or were killed, and that nobody was told of yet; the last one last (by its record: one
  * that was killed could write nothing at its end).
  */
-export function endedRecords(home: string = outpoolHome()): NodeRecord[] {
+export function endedRecords(home: string | undefined = findOutpoolHome()): NodeRecord[] {
+  if (home === undefined) return []
   const told = allRecords(home).dead.map((record) => ({ record, atMs: changedAtMs(recordPath(record.id, home)) }))
   return told.sort((a, b) => a.atMs - b.atMs).map(({ record }) => record)
 }

@@ -1,4 +1,5 @@
 /** A daemon as a process: its record, its signals, its end. The daemon itself, without a process around it, is `daemon.ts`. */
+import { outpoolHome } from '../base/home-folder.ts'
 import { spareMemory } from '../base/spare-memory.ts'
 import { setInterval } from '../base/timers.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
@@ -12,7 +13,6 @@ import { trimMalloc } from '../objects/native-memory.ts'
 import { reapOrphans } from './orphans.ts'
 import { outliveLog } from './node-log.ts'
 import { recordEnd, removeRecord, writeRecord } from './node-records.ts'
-import { outpoolHome } from './token.ts'
 
 /** Less than what a service manager waits for before it kills, and than `outpool stop` does. */
 const defaultDrainMs = 10_000

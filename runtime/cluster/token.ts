@@ -21,9 +21,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AuthenticationError, OutpoolError } from '../base/errors.ts'
+import { findOutpoolHome, noHomeText, outpoolHome } from '../base/home-folder.ts'
 import { makeFolders } from '../base/new-file.ts'
 import { randomBytes } from '../base/random-bytes.ts'
 import type { TokenRing } from '../transport/tokens.ts'
@@ -46,14 +46,6 @@ const tokenBytes = 32
 const minTokenLength = 16
 const mostTokens = 2
 
-/** Outpool's folder of this user: the token, and what is known of the nodes that were started on this machine. */
-export function outpoolHome(environment: Environment = process.env): string {
-  const own = environment['OUTPOOL_HOME']
-  if (own) return own
-  const config = environment['XDG_CONFIG_HOME']
-  return config ? join(config, 'outpool') : join(homedir(), '.outpool')
-}
-
 /** Makes it, or a folder in it, for this user alone. Throws OutpoolError where it cannot be made. */
 export function makeHomeFolder(folder: string): void {
   try {
@@ -67,6 +59,7 @@ export function makeHomeFolder(folder: string): void {
   }
 }
 
+/** Throws OutpoolError for a user without a home folder. */
 export function defaultTokenFile(environment: Environment = process.env): string {
   return join(outpoolHome(environment), 'token')
 }
@@ -87,7 +80,12 @@ export function findToken(options: { readonly make?: boolean; readonly environme
     if (tokens !== undefined) return found(tokens, named, named)
     throw new AuthenticationError(`OUTPOOL_TOKEN_FILE names ${named}, which does not exist`)
   }
-  const path = defaultTokenFile(environment)
+  const home = findOutpoolHome(environment)
+  if (home === undefined)
+    throw new AuthenticationError(
+      `there is no cluster token: neither OUTPOOL_TOKEN nor OUTPOOL_TOKEN_FILE is set, and ${noHomeText()}`,
+    )
+  const path = join(home, 'token')
   const tokens = readTokenFile(path)
   if (tokens !== undefined) return found(tokens, path, path)
   if (options.make) return makeTokenFile(path)

@@ -12,8 +12,8 @@
  * oldest jobs of the folder beyond 100, and beyond 2 GiB.
  */
 import { appendFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { outpoolHome } from '../base/home-folder.ts'
 import { makeFolders, writeNew } from '../base/new-file.ts'
 import { clearTimeout, setTimeout } from '../base/timers.ts'
 import type { OwnerHost } from './host.ts'
@@ -54,10 +54,9 @@ export function eventsFolder(environment: Environment = process.env): string | u
   return isAbsolute(wanted) ? wanted : defaultEventsFolder(environment)
 }
 
-/** `events` in Outpool's folder of this user. */
+/** `events` in Outpool's folder of this user. Throws OutpoolError where it has none. */
 export function defaultEventsFolder(environment: Environment = process.env): string {
-  const { OUTPOOL_HOME: own, XDG_CONFIG_HOME: config } = environment
-  return join(own || (config ? join(config, 'outpool') : join(homedir(), '.outpool')), 'events')
+  return join(outpoolHome(environment), 'events')
 }
 
 export class TaskEvents {

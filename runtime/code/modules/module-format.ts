@@ -1,7 +1,7 @@
 /** Which files are modules, of which system, and of which folder: as Node and the loaders for TypeScript see it. */
 import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, extname, join, parse } from 'node:path'
+import { homeFolder } from '../../base/home-folder.ts'
 import { readJson } from './npm-package.ts'
 
 export const typeScriptExtensions: readonly string[] = ['.ts', '.mts', '.cts', '.tsx']
@@ -39,5 +39,5 @@ export function packageRootOf(file: string): string | undefined {
 export function projectRootOf(file: string): string {
   const own = dirname(file)
   const root = packageRootOf(file)
-  return root === undefined || root === homedir() || root === parse(root).root ? own : root
+  return root === undefined || root === homeFolder() || root === parse(root).root ? own : root
 }

@@ -7,9 +7,10 @@
  *                    and packages: vendor | install | never ──────────┘
  */
 import { realpathSync, statSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join, parse, relative, sep } from 'node:path'
 import { RuntimeEnvSetupError } from '../../base/errors.ts'
+import { homeFolder } from '../../base/home-folder.ts'
 import { archiveId, writeArchive, type ArchiveFile } from './archive.ts'
 import { bundleModule, type Bundled } from './bundle.ts'
 import { compiledPath, compileFolder } from './compile-folder.ts'
@@ -146,7 +147,9 @@ function commonRoot(file: string, reached: readonly string[]): string {
 
 /** Not a disk, nor everything of a user, nor a folder that others write to. */
 function isProjectFolder(folder: string): boolean {
-  return ![parse(folder).root, homedir(), dirname(homedir()), tmpdir()].includes(folder)
+  const home = homeFolder()
+  const others = home === undefined ? [] : [home, dirname(home)]
+  return ![parse(folder).root, tmpdir(), ...others].includes(folder)
 }
 
 function isBelow(file: string, folder: string): boolean {

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AuthenticationError, OutpoolError } from '../../../runtime/base/errors.ts'
-import { defaultTokenFile, findToken, outpoolHome, readRing, writeTokenFile } from '../../../runtime/cluster/token.ts'
+import { defaultTokenFile, findToken, readRing, writeTokenFile } from '../../../runtime/cluster/token.ts'
 
 describe('findToken', () => {
   let folder: string
@@ -133,9 +133,7 @@ describe('findToken', () => {
     expect(readdirSync(home())).to.deep.equal([])
   })
 
-  it('looks for the default file in OUTPOOL_HOME, then in XDG_CONFIG_HOME, then in the home folder', () => {
-    expect(outpoolHome({ OUTPOOL_HOME: '/o', XDG_CONFIG_HOME: '/x' })).to.equal('/o')
+  it('looks for the default file in the folder of Outpool', () => {
     expect(defaultTokenFile({ XDG_CONFIG_HOME: '/x' })).to.equal('/x/outpool/token')
-    expect(outpoolHome({})).to.match(/\.outpool$/)
   })
 })
