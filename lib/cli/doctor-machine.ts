@@ -17,6 +17,8 @@ export interface Finding {
   readonly found: string
   /** What to do; '' when there is nothing. */
   readonly advice: string
+  /** Where the same may be so of many nodes: what is said of all of them at once, after how many they are. */
+  readonly many?: { readonly node: string; readonly found: string; readonly advice: string }
 }
 
 const leastNode = [20, 19] as const

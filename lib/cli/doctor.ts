@@ -7,7 +7,8 @@ import { machineFindings } from './doctor-machine.ts'
 import type { Finding } from './doctor-machine.ts'
 import { roomFindings } from './doctor-room.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
-import { coloured } from './tables.ts'
+import { gathered } from './doctor-gathered.ts'
+import { coloured, counted } from './tables.ts'
 
 export interface DoctorFlags extends ClusterFlags {
   /** false with --no-cluster: this machine alone. */
@@ -24,10 +25,13 @@ export async function doctor(flags: DoctorFlags): Promise<void> {
     ...(flags.cluster ? await aboutCluster(flags) : []),
   ]
   const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length
-  if (flags.json)
-    console.log(JSON.stringify({ failures: count('failure'), warnings: count('warning'), findings }, undefined, 2))
-  else {
-    for (const { state, check, found, advice } of findings) {
+  if (flags.json) {
+    const rows = findings.map(({ check, state, found, advice }) => ({ check, state, found, advice }))
+    console.log(
+      JSON.stringify({ failures: count('failure'), warnings: count('warning'), findings: rows }, undefined, 2),
+    )
+  } else {
+    for (const { state, check, found, advice } of gathered(findings)) {
       console.log(`${coloured(tones[state], state.padEnd(7))}  ${check}: ${found}`)
       if (advice !== '') console.log(`         ${advice}`)
     }
@@ -46,10 +50,19 @@ function endedFindings(): Finding[] {
 
 async function aboutCluster(flags: DoctorFlags): Promise<Finding[]> {
   try {
-    return await clusterFindings(await findCluster(flags))
+    const onAsked = progress()
+    return await clusterFindings(await findCluster(flags), { turn: Math.random(), ...(onAsked && { onAsked }) })
   } catch (error) {
     const [found = ''] = (error as Error).message.split('\n')
     const nothingToCheck = error instanceof CommandError && error.exitCode === exitCodes.noCluster
     return [{ check: 'cluster', state: nothingToCheck ? 'ok' : 'failure', found, advice: '' }]
+  }
+}
+
+/** A line that tells how far it is, where somebody looks on: among many nodes it takes a while. */
+function progress(): ((asked: number, of: number) => void) | undefined {
+  if (!process.stderr.isTTY) return undefined
+  return (asked, of) => {
+    process.stderr.write(asked < of ? `\rasked ${asked} of ${counted(of, 'node')} ` : '\r\u001B[K')
   }
 }

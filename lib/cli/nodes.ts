@@ -1,4 +1,5 @@
 /** `outpool nodes`: every node of a cluster with what it says of itself. */
+import { someAtOnce } from '../../runtime/base/some-at-once.ts'
 import { askNodeJson } from '../../runtime/cluster/ask-node.ts'
 import type { NodeHealth } from '../../runtime/cluster/node-http.ts'
 import type { NodeSummary } from '../../runtime/cluster/status.ts'
@@ -15,6 +16,8 @@ interface NodeReport extends NodeSummary {
 }
 
 const healthTimeoutMs = 3_000
+/** Each takes a file descriptor. */
+const askedAtOnce = 32
 
 const columns: readonly Column[] = [
   ...['node', 'state', 'url', 'host', 'pid', 'outpool', 'Node'].map((name) => ({ name })),
@@ -24,7 +27,7 @@ const columns: readonly Column[] = [
 
 export async function nodes(flags: ClusterFlags): Promise<void> {
   const { status, token } = await findCluster(flags)
-  const reports = await Promise.all(status.nodes.map((node) => reportOf(node, token)))
+  const reports = await someAtOnce(status.nodes, askedAtOnce, (node) => reportOf(node, token))
   if (flags.json) return console.log(JSON.stringify({ ...status, nodes: reports }, undefined, 2))
   const shown = shownNodes(reports)
   console.log(renderTable(columns, shown.nodes.map(row)))

@@ -143,7 +143,7 @@ function addDoctor(outpool: Command, after: string): void {
       'after',
       `
 Checked: Node, the platform, shared memory, limits on files and processes, the temporary folder, the token and who may
-read it; of the cluster: the head, each node from here and from every other node, versions, clocks.
+read it; of the cluster: the head, each node from here and from other nodes (all of them, among many 32), versions, clocks.
 
 Examples:
   outpool doctor

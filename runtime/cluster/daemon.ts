@@ -218,6 +218,7 @@ export class Daemon {
   /** Lets what runs here end and what waits go elsewhere; then as `stop`. Resolves with whether nothing was left. */
   async drain(deadlineMs: number, reason: string): Promise<boolean> {
     const clean = this.#host === undefined || deadlineMs <= 0 ? false : await this.#host.manager.drain(deadlineMs)
+    if (deadlineMs > 0) log(howDrained(clean))
     await this.stop(reason)
     return clean
   }
@@ -335,7 +336,7 @@ export class Daemon {
   async #drainBy(host: NodeHost, { deadlineMs, reason, drained }: DrainRequest): Promise<void> {
     log(`asked to drain within ${deadlineMs} ms: ${reason}`)
     const clean = await host.manager.drain(deadlineMs, true)
-    log(clean ? 'drained: nothing runs here any more' : 'the deadline of the drain is over; what is left ends now')
+    log(howDrained(clean))
     drained(clean)
     if (this.#host === host) this.#endBy(reason)
   }
@@ -349,6 +350,10 @@ export class Daemon {
       (error: unknown) => events.onEnd(error as Error),
     )
   }
+}
+
+function howDrained(clean: boolean): string {
+  return clean ? 'drained: nothing runs here any more' : 'the deadline of the drain is over; what is left ends now'
 }
 
 async function portOf(

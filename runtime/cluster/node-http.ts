@@ -4,7 +4,7 @@
  *   /healthz   200 while the process answers: who it is, its versions, its clock
  *   /readyz    200 when it is registered with the head and accepts leases, else 503 with the reason
  *   /metrics   for Prometheus (node-metrics.ts)
- *   /reach     which other nodes it can connect to, tried now
+ *   /reach     which other nodes it can connect to, tried now; with ?most= so many of them, others with another ?turn=
  *   /memory    what lies in its object store, by owner; with ?objects= so many of the largest objects
  *   /tables    how many entries each table of the node manager and of its workers has
  *   /token     fingerprints of the tokens that it shows and accepts; POST replaces them
@@ -22,9 +22,9 @@ import { packageVersion, tokenText } from '../transport/hello.ts'
 import { tokenMatches } from '../transport/token-digest.ts'
 import { ringOf } from '../transport/tokens.ts'
 import type { TokenRing, TokenSource } from '../transport/tokens.ts'
-import { findNode } from './join.ts'
 import { listLogs, readLog } from './node-logs.ts'
 import { NodeMetrics } from './node-metrics.ts'
+import { reachOthers, wantedPart } from './reach.ts'
 import { tokenFacts, wantedTokens } from './token-requests.ts'
 
 export interface NodeHttpOptions {
@@ -63,15 +63,6 @@ export interface NodeHealth {
   readonly reason: string
 }
 
-/** One row of `/reach`. */
-export interface Reached {
-  readonly node: string
-  readonly url: string
-  readonly ms: number
-  /** '' when it was reached. */
-  readonly error: string
-}
-
 interface Answer {
   readonly status: number
   readonly type: string
@@ -79,9 +70,6 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** How many nodes one request makes this one connect to, and how many of them at once. */
-const mostReached = 200
-const reachedAtOnce = 16
 /** Objects that one answer lists. */
 const mostObjects = 10_000
 const openToThisMachine = new Set(['/healthz', '/readyz', '/metrics'])
@@ -135,7 +123,7 @@ class NodeHttp {
       case '/metrics':
         return (this.#scrape ??= this.#measure(manager).finally(() => (this.#scrape = undefined)))
       case '/reach':
-        return json(200, await this.#reach(manager))
+        return json(200, await reachOthers(manager, this.#options.token, wantedPart(url.searchParams)))
       case '/memory':
         return json(200, manager.sites.marked(await this.#options.usage(countOf(url.searchParams.get('objects')))))
       case '/tables':
@@ -192,29 +180,6 @@ class NodeHttp {
       store: await this.#options.usage(0),
     })
     return { status: 200, type: metrics.contentType, body }
-  }
-
-  async #reach(manager: NodeManager): Promise<Reached[]> {
-    const others = manager.nodes().filter(({ id, state, url }) => id !== manager.id && state !== 'dead' && url !== '')
-    const left = others.slice(0, mostReached)
-    const reached: Reached[] = []
-    const next = async (): Promise<void> => {
-      for (let row = left.shift(); row !== undefined; row = left.shift())
-        reached.push(await this.#tryNode(row.id, row.url))
-    }
-    await Promise.all(Array.from({ length: reachedAtOnce }, next))
-    return reached
-  }
-
-  async #tryNode(node: string, url: string): Promise<Reached> {
-    const begun = performance.now()
-    const row = (error: string): Reached => ({ node, url, ms: Math.round(performance.now() - begun), error })
-    try {
-      const found = await findNode(url, this.#options.token)
-      return row(found.id === node ? '' : `node ${found.id} answers there`)
-    } catch (error) {
-      return row((error as Error).message)
-    }
   }
 
   async #logs(query: URLSearchParams): Promise<Answer> {

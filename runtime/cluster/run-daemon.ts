@@ -11,7 +11,7 @@ import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
 import { rotateIfLarge } from '../node/rotate-file.ts'
 import { trimMalloc } from '../objects/native-memory.ts'
 import { reapOrphans } from './orphans.ts'
-import { outliveLog } from './node-log.ts'
+import { log, outliveLog } from './node-log.ts'
 import { recordEnd, removeRecord, writeRecord } from './node-records.ts'
 
 /** Less than what a service manager waits for before it kills, and than `outpool stop` does. */
@@ -77,8 +77,12 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
     if (recorded) removeRecord(recorded, home)
   })
   const stopBy = (signal: string, drainMs: number): void => {
-    if (stopping) process.exit(1)
+    if (stopping) {
+      log(`got ${signal} while it stops: ends at once, with what runs here`)
+      process.exit(1)
+    }
     stopping = true
+    log(drainMs > 0 ? `got ${signal}: what runs here has ${drainMs / 1000} s to end` : `got ${signal}: stops`)
     void daemon.drain(drainMs, `it got ${signal}`).finally(() => process.exit(0))
   }
   process.on('SIGTERM', () => stopBy('SIGTERM', drainMs))

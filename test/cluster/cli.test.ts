@@ -139,7 +139,7 @@ describe('outpool', () => {
     expect(listRecords().map(({ pid, logFile }) => [pid, logFile])).to.deep.equal([[command.child.pid, '']])
     command.child.kill('SIGINT')
     expect(await ended).to.have.property('code', 0)
-    expect(withoutStoreLine(command.err)).to.equal('')
+    expect(withoutStoreLine(command.err)).to.match(/^\S+ got SIGINT: stops\n$/)
     expect(recordedIds()).to.deep.equal([])
   })
 
@@ -150,7 +150,7 @@ describe('outpool', () => {
     await eventually(() => /Ctrl-C stops the node/.test(command.out) || undefined)
     command.child.kill('SIGINT')
     expect(await ended).to.have.property('code', 0)
-    expect(withoutStoreLine(command.err)).to.equal('')
+    expect(withoutStoreLine(command.err)).to.match(/^\S+ got SIGINT: stops\n$/)
     expect(recordedIds()).to.deep.equal([])
     rmSync(folder, { recursive: true })
   })

@@ -301,6 +301,9 @@ describe('operating a cluster', function () {
     writeFileSync(join2('end'), '')
     expect(await running.get()).to.equal(second.pid)
     await ended(second.pid)
+    expect(readFileSync(second.logFile, 'utf8')).to.match(
+      /got SIGTERM: what runs here has 600 s to end\n.* drained: nothing runs here any more\n$/,
+    )
 
     const third = await cluster.start(node)
     const lost = untilFile.remote(join2('again'), join2('never')).get()
@@ -310,6 +313,7 @@ describe('operating a cluster', function () {
     await cluster.seen(head, third.id, ({ state }) => state === 'draining')
     process.kill(third.pid, 'SIGTERM')
     await ended(third.pid)
+    expect(readFileSync(third.logFile, 'utf8')).to.contain('got SIGTERM while it stops: ends at once')
     expect(await failure).to.be.instanceOf(Error)
   })
 

@@ -29,7 +29,10 @@ describe('clusterFindings', () => {
     await once(server, 'listening')
     const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
     const ask = async (): Promise<string | undefined> => {
-      const findings = await clusterFindings({ address: url, token: 'x'.repeat(32), status: statusOf(url) })
+      const findings = await clusterFindings(
+        { address: url, token: 'x'.repeat(32), status: statusOf(url) },
+        { turn: 0 },
+      )
       return findings.find(({ check }) => check === `node ${node} from here`)?.advice
     }
     const silent = await ask()
@@ -42,7 +45,7 @@ describe('clusterFindings', () => {
 
   it('says of a node whose name leads nowhere what to do about that', async () => {
     const url = 'ws://nosuch.invalid:7420'
-    const findings = await clusterFindings({ address: url, token: 'x'.repeat(32), status: statusOf(url) })
+    const findings = await clusterFindings({ address: url, token: 'x'.repeat(32), status: statusOf(url) }, { turn: 0 })
     const { advice } = findings.find(({ check }) => check === `node ${node} from here`) ?? {}
     expect(advice).to.contain('The name nosuch.invalid leads nowhere on this machine').and.contain('--advertise')
   })
