@@ -8,6 +8,7 @@ import { protocolVersion } from '../../runtime/protocol/version.ts'
 import { packageVersion } from '../../runtime/transport/hello.ts'
 import type { FoundCluster } from './cluster-address.ts'
 import type { Finding } from './doctor-machine.ts'
+import { CommandError, exitCodes } from './exit-codes.ts'
 import { counted } from './tables.ts'
 
 /** Outpool itself compares no wall clocks; logs, certificates and people do. */
@@ -70,6 +71,13 @@ export async function clusterFindings(
     return found
   })
   return [...findings, ...each.flat()]
+}
+
+/** Why nothing of the cluster could be asked; that there is none is no failure. */
+export function notFound(error: Error): Finding {
+  const [found = ''] = error.message.split('\n')
+  const isNone = error instanceof CommandError && error.exitCode === exitCodes.noCluster
+  return { check: 'cluster', state: isNone ? 'ok' : 'failure', found, advice: isSilent(found) ? silentAdvice : '' }
 }
 
 interface Tries {

@@ -2,11 +2,11 @@
 import { endedRecords } from '../../runtime/cluster/node-records.ts'
 import { findCluster, howItEnded } from './cluster-address.ts'
 import type { ClusterFlags } from './cluster-address.ts'
-import { clusterFindings } from './doctor-cluster.ts'
+import { clusterFindings, notFound } from './doctor-cluster.ts'
 import { machineFindings } from './doctor-machine.ts'
 import type { Finding } from './doctor-machine.ts'
 import { roomFindings } from './doctor-room.ts'
-import { CommandError, exitCodes } from './exit-codes.ts'
+import { exitCodes } from './exit-codes.ts'
 import { gathered } from './doctor-gathered.ts'
 import { coloured, counted } from './tables.ts'
 
@@ -53,9 +53,7 @@ async function aboutCluster(flags: DoctorFlags): Promise<Finding[]> {
     const onAsked = progress()
     return await clusterFindings(await findCluster(flags), { turn: Math.random(), ...(onAsked && { onAsked }) })
   } catch (error) {
-    const [found = ''] = (error as Error).message.split('\n')
-    const nothingToCheck = error instanceof CommandError && error.exitCode === exitCodes.noCluster
-    return [{ check: 'cluster', state: nothingToCheck ? 'ok' : 'failure', found, advice: '' }]
+    return [notFound(error as Error)]
   }
 }
 

@@ -3,7 +3,7 @@ import { ConnectionLostError, OutpoolError, ProtocolError } from '../base/errors
 
 export function silent(where: string, timeoutMs: number): ConnectionLostError {
   return new ConnectionLostError(
-    `${where} did not answer the hello within ${timeoutMs} ms; is that an Outpool process?`,
+    `${where} did not answer the hello within ${timeoutMs} ms: its process is stopped or has too much to do, or is none of Outpool`,
   )
 }
 

@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect } from 'chai'
 import type { NodeId } from '../../../runtime/base/ids.ts'
+import { silent } from '../../../runtime/transport/address-error.ts'
 import type { ClusterStatus } from '../../../runtime/cluster/status.ts'
-import { clusterFindings } from '../../../lib/cli/doctor-cluster.ts'
+import { clusterFindings, notFound } from '../../../lib/cli/doctor-cluster.ts'
+import { CommandError, exitCodes } from '../../../lib/cli/exit-codes.ts'
 
 const node = '00112233445566ff' as NodeId
 
@@ -21,6 +23,14 @@ function statusOf(url: string): ClusterStatus {
   const nodes = [{ ...row, queued: 0, workers: 0, heartbeatAgeMs: 0 }]
   return { answeredBy: node, fromHead: true, problem: '', nodes }
 }
+
+describe('notFound', () => {
+  it('says of who does not answer the hello that its process may be stopped, and nothing where there is no cluster', () => {
+    expect(notFound(silent('ws://h:7420', 15_000))).to.include({ state: 'failure' })
+    expect(notFound(silent('ws://h:7420', 15_000)).advice).to.contain('kill -CONT')
+    expect(notFound(new CommandError('none is known', exitCodes.noCluster))).to.include({ state: 'ok', advice: '' })
+  })
+})
 
 describe('clusterFindings', () => {
   it('says of a node that is silent that its process may be stopped, and of one that is not there where it listens', async () => {
