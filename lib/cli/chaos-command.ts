@@ -82,7 +82,9 @@ function range(text: string): readonly [number, number] {
 }
 
 function faults(text: string): ChaosFault[] {
-  return names(text).map((name) => {
+  const named = names(text)
+  if (named.length === 0) throw new InvalidArgumentError(`None is named. The faults are ${chaosFaults.join(', ')}.`)
+  return named.map((name) => {
     const known = chaosFaults.find((fault) => fault === name)
     if (known === undefined) throw new InvalidArgumentError(`The faults are ${chaosFaults.join(', ')}.`)
     return known

@@ -1,8 +1,10 @@
 /** The words, examples and exit codes of the commands that read what owners wrote down about their tasks. */
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import * as values from './option-values.ts'
 import type { EventFlags } from './task-files.ts'
 import type { TasksFlags } from './tasks.ts'
+
+const states = ['queued', 'pushed', 'finished', 'failed', 'cancelled']
 
 const source = `
 A program that runs with OUTPOOL_EVENTS=1 writes down what happens to its tasks: in the folder events of Outpool's folder
@@ -20,14 +22,22 @@ export function addEventCommands(outpool: Command, after: string): void {
 
 function withFiles(command: Command): Command {
   return command
-    .option('--job <id>', 'the job, by the beginning of its id (default: the one that was written to last)')
-    .option('--events <folder>', 'where the files are (default: what OUTPOOL_EVENTS says, else the usual folder)')
+    .option(
+      '--job <id>',
+      'the job, by the beginning of its id (default: the one that was written to last)',
+      values.something,
+    )
+    .option(
+      '--events <folder>',
+      'where the files are (default: what OUTPOOL_EVENTS says, else the usual folder)',
+      values.something,
+    )
 }
 
 function addTasks(outpool: Command, after: string): void {
   withFiles(outpool.command('tasks'))
     .description('list the tasks of a job: how each ended, where it ran, how often it was tried')
-    .option('--state <state>', 'only those that are queued, pushed, finished, failed or cancelled')
+    .addOption(new Option('--state <state>', 'only those that are').choices(states))
     .option('--limit <number>', 'so many of the last', values.count, 100)
     .option('--json', 'print one JSON object')
     .addHelpText(

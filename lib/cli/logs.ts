@@ -46,11 +46,10 @@ export async function logs(flags: LogsFlags): Promise<void> {
   const { files, problems } = await allLogs(nodes, token)
   const chosen = files.filter(({ name }) => wanted(name, flags))
   for (const problem of problems) console.error(`outpool: ${problem}`)
+  if (chosen.length === 0 && (flags.worker !== undefined || (flags.node !== undefined && !flags.json)))
+    throw new CommandError(nothing(flags), exitCodes.failure)
   if (flags.json || (flags.node === undefined && flags.worker === undefined)) list(flags, chosen)
-  else {
-    if (chosen.length === 0) throw new CommandError(nothing(flags), exitCodes.failure)
-    await Promise.all(chosen.map((file) => show(file, flags, { token, named: chosen.length > 1 })))
-  }
+  else await Promise.all(chosen.map((file) => show(file, flags, { token, named: chosen.length > 1 })))
   if (problems.length > 0) process.exitCode = exitCodes.failure
 }
 
@@ -67,15 +66,15 @@ async function logsOfTask(
   const { files, problems } = await allLogs([row], token)
   const chosen = files.filter(({ name }) => name === worker)
   if (problems.length > 0) throw new CommandError(problems.join('\n'), exitCodes.failure)
-  if (flags.json) return list(flags, chosen)
   if (chosen.length === 0)
     throw new CommandError(`the output of worker ${worker}, which ran task ${task}, is gone`, exitCodes.failure)
+  if (flags.json) return list(flags, chosen)
   console.error(`outpool: task ${task}, attempt ${attempt}: worker ${worker} of node ${node}`)
   await Promise.all(chosen.map((file) => show(file, flags, { token, named: true })))
 }
 
 function wanted(name: string, { node, worker }: LogsFlags): boolean {
-  if (worker !== undefined) return name.startsWith(worker)
+  if (worker !== undefined) return name !== nodeLogName && name.startsWith(worker)
   return node === undefined || name === nodeLogName
 }
 

@@ -77,9 +77,13 @@ function addStart(outpool: Command): void {
     .option('--host <host>', 'listen on this address; 0.0.0.0 is every network', values.host, '127.0.0.1')
     .option('--advertise <host>', 'the name or address under which others reach this node', values.host)
     .option('--allowed-hosts <names>', 'further names by which it may be asked for, separated by commas', values.names)
-    .option('--tls-cert <file>', 'listen with TLS (wss://): the certificate and its chain, PEM')
-    .option('--tls-key <file>', 'the key of that certificate, PEM')
-    .option('--tls-ca <file>', 'whom to trust at other nodes, PEM (default: OUTPOOL_TLS_CA, else what Node trusts)')
+    .option('--tls-cert <file>', 'listen with TLS (wss://): the certificate and its chain, PEM', values.something)
+    .option('--tls-key <file>', 'the key of that certificate, PEM', values.something)
+    .option(
+      '--tls-ca <file>',
+      'whom to trust at other nodes, PEM (default: OUTPOOL_TLS_CA, else what Node trusts)',
+      values.something,
+    )
     .option('--num-cpus <number>', 'CPUs to offer (default: those of the machine or the container)', values.cpus)
     .option(
       '--memory <size>',
@@ -95,6 +99,7 @@ function addStart(outpool: Command): void {
     .option(
       '--code-cache <folder>',
       'keep the code that programs send across restarts, here (default: until the node stops)',
+      values.something,
     )
     .option('--code-cache-size <size>', 'how much of that code is kept, such as 4GiB (default: 4GiB)', values.memory)
     .option('--resources <json>', 'resources of your own to offer, as a JSON object of amounts', values.resources)
@@ -103,6 +108,7 @@ function addStart(outpool: Command): void {
     .option(
       '--storage <folder>',
       'where a head keeps its tables, or memory (default: a folder of its port in ~/.outpool)',
+      values.something,
     )
     .option(
       '--drain <time>',
@@ -150,7 +156,7 @@ function addStop(outpool: Command): void {
   outpool
     .command('stop')
     .description('stop all nodes that you started on this machine')
-    .option('--node <id>', 'only this one; the beginning of its id is enough')
+    .option('--node <id>', 'only this one; the beginning of its id is enough', values.something)
     .option('--force', 'kill instead of asking: what runs there is lost')
     .option('--json', 'print one JSON object: the nodes that were stopped')
     .addHelpText(

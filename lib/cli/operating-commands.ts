@@ -43,7 +43,8 @@ ${after}`,
 
 function addDrain(outpool: Command, after: string): void {
   outpool
-    .command('drain <node>')
+    .command('drain')
+    .argument('<node>', '', values.something)
     .description('let the work of a node finish elsewhere, then stop it')
     .addOption(
       new Option('--deadline <time>', 'end what is left after this: 90s, 5m, 1h')
@@ -74,10 +75,14 @@ function addLogs(outpool: Command, after: string): void {
   outpool
     .command('logs')
     .description('show what workers and node managers print')
-    .option('--node <id>', 'the log of this node manager; with --worker, look on this node alone')
-    .option('--worker <id>', 'what this worker prints; the beginning of its id is enough')
-    .option('--task <id>', 'what the worker prints to which this task was sent last (see outpool tasks)')
-    .option('--events <folder>', 'where the events of tasks are (default: as outpool tasks)')
+    .option('--node <id>', 'the log of this node manager; with --worker, look on this node alone', values.something)
+    .option('--worker <id>', 'what this worker prints; the beginning of its id is enough', values.something)
+    .option(
+      '--task <id>',
+      'what the worker prints to which this task was sent last (see outpool tasks)',
+      values.something,
+    )
+    .option('--events <folder>', 'where the events of tasks are (default: as outpool tasks)', values.something)
     .option('-f, --follow', 'go on until the worker or its node ends')
     .option('-n, --lines <number>', 'of each file, so many of the last lines', values.count, 100)
     .addOption(values.clusterOption())
@@ -104,7 +109,7 @@ function addMemory(outpool: Command, after: string): void {
   outpool
     .command('memory')
     .description('show what lies in the object stores, by node and by owner')
-    .option('--node <id>', 'this node alone')
+    .option('--node <id>', 'this node alone', values.something)
     .option('--owners <number>', 'of each node, so many of the largest owners', values.count, 10)
     .addOption(
       new Option('--objects [number]', 'of each node, so many of the largest objects: where each is, and who uses it')

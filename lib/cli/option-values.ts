@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
 import { parseResources } from '../../runtime/scheduler/resources.ts'
+import { CommandError, exitCodes } from './exit-codes.ts'
 
 export function port(text: string): number {
   const value = Number(text)
@@ -9,9 +10,22 @@ export function port(text: string): number {
   return value
 }
 
-/** Of a node: checked here, resolved where it is asked. */
+/**
+ * Of a node: checked here, resolved where it is asked. Throws CommandError: what commander says of another error repeats
+ * the whole text, and a password with it.
+ */
 export function address(text: string): string {
-  checked(() => parseClusterAddress(text))
+  try {
+    parseClusterAddress(text)
+  } catch (error) {
+    throw new CommandError(`--address: ${(error as Error).message}`, exitCodes.usage)
+  }
+  return text
+}
+
+/** An id, a name or a path: with a variable that is not set, `--node "$NODE"` would mean any node. */
+export function something(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It is empty.')
   return text
 }
 

@@ -26,7 +26,7 @@ export async function stop(flags: StopFlags): Promise<void> {
       chosen.length === 0
         ? `no node ${flags.node} was started by you on this machine; there are: ${names(all)}`
         : `${flags.node} is not one node but ${chosen.length}: ${names(chosen)}`,
-      chosen.length === 0 ? exitCodes.noCluster : exitCodes.usage,
+      all.length === 0 ? exitCodes.noCluster : chosen.length === 0 ? exitCodes.failure : exitCodes.usage,
     )
   if (flags.node === undefined) tellEnded()
   if (chosen.length === 0 && !flags.json) return console.log('No node of yours runs on this machine.')

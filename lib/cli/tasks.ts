@@ -52,7 +52,7 @@ export async function tasks(flags: TasksFlags): Promise<void> {
     rows.push(...byNumber.values())
   }
   const wanted = flags.state === undefined ? rows : rows.filter(({ state }) => state === flags.state)
-  const shown = wanted.slice(-flags.limit)
+  const shown = wanted.slice(Math.max(0, wanted.length - flags.limit))
   if (flags.json) return console.log(JSON.stringify({ count: wanted.length, tasks: shown }, undefined, 2))
   console.log(renderTable(columns, shown.map(cells)))
   const counts = [...new Set(rows.map(({ state }) => state))].map(

@@ -55,6 +55,7 @@ describe('outpool', () => {
     const stopped = await run(`stop --node ${other?.id.slice(0, 8)}`)
     expect(stopped.out).to.contain(`Stopped node ${other?.id}`)
     expect(recordedIds()).to.deep.equal([one?.id])
+    expect((await run('stop --node ffff')).code).to.equal(1)
     const all = await run('stop')
     expect([all.code, all.err]).to.deep.equal([0, ''])
     expect(all.out).to.contain(`Stopped the head, node ${one?.id}`)
@@ -288,6 +289,11 @@ describe('outpool', () => {
     ['a certificate has no key', 'start --head --tls-cert node.pem', {}, 2, /belong together/],
     ['the token is too short', 'start --head', { OUTPOOL_TOKEN: 'x' }, 1, /not a token/],
     ['a node is unknown', 'stop --node ffff', {}, 3, /no node ffff/],
+    ['a variable with the id of a node is empty', 'stop --node ', {}, 2, /It is empty/],
+    ['that of a node to drain is', 'drain ', {}, 2, /It is empty/],
+    ['that of a folder is', 'start --head --storage ', {}, 2, /It is empty/],
+    ['a state is none', 'tasks --state done', {}, 2, /queued, pushed, finished, failed, cancelled/],
+    ['no fault is named', 'chaos --dry-run --faults ', {}, 2, /kill-worker/],
     ['a deadline is none', 'drain a --deadline soon', {}, 2, /90s/],
     ['a count is none', 'logs --lines few', {}, 2, /whole number/],
     ['there is nothing to drain', 'drain a', {}, 3, /outpool start --head/],
@@ -314,6 +320,15 @@ describe('outpool', () => {
       expect(ended.err).to.match(message)
       expect(ended.code).to.equal(code)
     })
+
+  it('does not repeat a password that somebody wrote into an address', async () => {
+    const command = new Command(['status', '--address', 'ws://user:secret@head:7420'])
+    const { code, out, err } = await command.ended()
+    expect([code, out]).to.deep.equal([2, ''])
+    expect(err)
+      .to.match(/the token comes from OUTPOOL_TOKEN/)
+      .and.not.match(/secret/)
+  })
 
   it('ends without a word when nobody reads its output any more', async () => {
     for (const args of [['--help'], ['doctor', '--no-cluster']]) {

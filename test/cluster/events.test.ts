@@ -111,6 +111,12 @@ describe('what owners write down about their tasks', function () {
     },
   )
 
+  it('lists as many tasks as it is asked for, none too', async () => {
+    const shown = async (limit: number): Promise<number> =>
+      (JSON.parse((await run(`tasks --json --limit ${limit}`)).out) as { tasks: Listed[] }).tasks.length
+    expect([await shown(0), await shown(2)]).to.deep.equal([0, 2])
+  })
+
   it('draws every task that ran, within a lease of its worker, in the trace event format', async () => {
     const { code, out } = await run('timeline')
     expect(code).to.equal(0)

@@ -341,6 +341,13 @@ describe('operating a cluster', function () {
       `[${worker} out] line 3`,
       `[${worker} out] line 4`,
     ])
+    for (const args of ['--worker zz', '--worker zz --json', '--worker node --json', '--node zz --json']) {
+      const { code, out, err } = await run(`logs ${args} --address ${head.url}`)
+      expect([code, out], args).to.deep.equal([1, ''])
+      expect(err, args).to.match(/a worker (zz|node);|no living node zz/)
+    }
+    const known = await run(`logs --worker ${worker} --json --address ${head.url}`)
+    expect([known.code, (JSON.parse(known.out) as { files: LogFile[] }).files.length > 0]).to.deep.equal([0, true])
     const following = new Command(['logs', '--worker', worker, '--follow', '--address', head.url])
     const over = following.ended()
     await eventually(() => following.out.includes('line 4') || undefined)

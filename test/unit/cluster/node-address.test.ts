@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { parseClusterAddress } from '../../../runtime/cluster/node-address.ts'
 
@@ -25,9 +26,46 @@ describe('parseClusterAddress', () => {
     ['ws://head:7420/path', /nothing more/],
     ['ws://user:secret@head', /nothing more/],
     ['ws://head:7420?token=x', /token comes from OUTPOOL_TOKEN/],
+    ['ws://head:7420#x', /nothing more/],
     ['', /not an address/],
     ['ws://head:99999', /not an address/],
   ]
   for (const [text, message] of bad)
     it(`refuses ${JSON.stringify(text)}`, () => expect(() => parseClusterAddress(text)).to.throw(message))
+
+  const secret = [
+    'ws://user:secret@head:7420',
+    'ws://secret@head:7420',
+    'user:secret@head:7420',
+    'ws://user:se@cret@head:7420',
+    'ws://user:x/secret@head:99999',
+    'ws://head:7420?token=secret',
+    'head:7420/path?token=secret#secret',
+    'ws://head:7420?token=se@cret',
+    'ws://user:secret?cret@head',
+    'ws://head:7420#secret',
+    'redis://:secret@head:6379/0?x=secret',
+    'ws://:secret@',
+    ' ws://a:secret@head:99999',
+    'ws://a:\nsecret@head:99999',
+  ]
+  for (const text of secret)
+    it(`does not repeat what is secret in ${JSON.stringify(text)}`, () => {
+      let error: unknown
+      try {
+        parseClusterAddress(text)
+      } catch (thrown) {
+        error = thrown
+      }
+      expect(error).to.be.an('error')
+      expect(inspect(error, { depth: 5 }).split('\n    at')[0])
+        .to.match(/address/)
+        .and.not.match(/secret|cret/)
+    })
+
+  it('says what was written where that has no secret', () => {
+    expect(() => parseClusterAddress('ws://head:7420/some/path')).to.throw('ws://head:7420/some/path: an address is')
+    expect(() => parseClusterAddress('ws://user:secret@head:99999')).to.throw('"ws://***@head:99999" is not an address')
+    expect(() => parseClusterAddress('ws://head?token=secret')).to.throw('ws://head?***: an address is')
+  })
 })
