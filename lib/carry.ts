@@ -11,7 +11,7 @@ import { environmentWord, parseEnvironment, type Environment } from '../runtime/
 import type { PackedManifest, PackOptions } from '../runtime/code/modules/manifest.ts'
 import { isTypeScript } from '../runtime/code/modules/module-format.ts'
 import type { Packed } from '../runtime/code/modules/pack.ts'
-import { childExecArgv } from '../runtime/node/child-settings.ts'
+import { childOptions } from '../runtime/node/child-settings.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { compileRuntimeEnv, noRuntimeEnv, type CompiledRuntimeEnv, type RuntimeEnv } from './runtime-env.ts'
@@ -179,5 +179,5 @@ const loaders = /\b(?:tsx|ts-node|swc|esbuild\w*|sucrase|jiti|babel|typescript|s
 function workersReadTypeScript(): boolean {
   const { typescript } = process.features as { typescript?: unknown }
   if (typeof typescript === 'string') return true
-  return loaders.test(childExecArgv(process.execArgv, process.env['NODE_OPTIONS']).join(' '))
+  return loaders.test(childOptions().join(' '))
 }

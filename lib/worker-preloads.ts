@@ -1,7 +1,6 @@
 /** What Outpool itself brings into every worker of this program, before its tasks: registration, for one. */
-import process from 'node:process'
 import { portableUrl } from '../runtime/code/own-modules.ts'
-import { childExecArgv } from '../runtime/node/child-settings.ts'
+import { childOptions } from '../runtime/node/child-settings.ts'
 
 export interface WorkerPreload {
   /** A module of this package, as it travels. */
@@ -23,6 +22,6 @@ export function preloadInWorkers(url: string, rest: Omit<WorkerPreload, 'module'
 /** `local`: the workers are children of this process, with its options. */
 export function workerPreload(local: boolean): WorkerPreload | undefined {
   if (preload === undefined || !local) return preload
-  const inherited = childExecArgv(process.execArgv, process.env['NODE_OPTIONS'])
+  const inherited = childOptions()
   return inherited.some((option) => preload?.flag.test(option)) ? undefined : preload
 }

@@ -43,7 +43,8 @@ export async function applyFlags({ preloads, exposeGc, sourceMaps }: WorkerFlags
 
 /** The worker was started with it already. */
 function isLoaded(name: string): boolean {
-  return process.execArgv.some((option) => option === name || option.endsWith(`=${name}`))
+  const options = [...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/), ...process.execArgv]
+  return options.some((option) => option === name || option.endsWith(`=${name}`))
 }
 
 function resolveFromFolder(name: string): string {

@@ -5,6 +5,8 @@
 import { existsSync } from 'node:fs'
 import { startFolder, workingFolder } from '../base/working-folder.ts'
 
+const nodeOptions = 'NODE_OPTIONS'
+
 /**
  * Variables that a worker gets from the process that starts it. Whom to trust, where to write down what happens, and
  * which names lead to shims, is no secret and holds for all of a node.
@@ -30,19 +32,38 @@ const passedVariables = [
 
 /** Whether a worker has that variable where its node has it. */
 export function isPassedVariable(name: string): boolean {
-  return (passedVariables as readonly string[]).includes(name)
+  return name === nodeOptions || (passedVariables as readonly string[]).includes(name)
 }
 
-export function childEnvironment(
-  source: Readonly<Record<string, string | undefined>>,
-  extra: Readonly<Record<string, string>> = {},
-): Record<string, string> {
+type Variables = Readonly<Record<string, string>>
+
+/** What of the variables of this process any process gets that it starts. */
+export function childEnvironment(source: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const environment: Record<string, string> = {}
   for (const name of passedVariables) {
     const value = source[name]
     if (value !== undefined) environment[name] = value
   }
-  return { ...environment, ...extra }
+  return environment
+}
+
+/**
+ * That of a worker. What `NODE_OPTIONS` says stays there: tasks find none of it in `process.execArgv`, which threads may be
+ * given, where what V8 is told is refused; and what they start has it, too.
+ */
+export function workerEnvironment(
+  source: Readonly<Record<string, string | undefined>>,
+  extra: Variables = {},
+): Variables {
+  const options = passedOf(splitOptions(source[nodeOptions] ?? ''))
+  const own = options.length === 0 ? {} : { [nodeOptions]: options.map(quoted).join(' ') }
+  return withVariables({ ...childEnvironment(source), ...own }, extra)
+}
+
+/** `extra` over `environment`; of `NODE_OPTIONS` it says what is added. */
+export function withVariables(environment: Variables, extra: Variables): Variables {
+  const both = [environment[nodeOptions], extra[nodeOptions]].filter((options) => options !== undefined)
+  return { ...environment, ...extra, ...(both.length > 1 && { [nodeOptions]: both.join(' ') }) }
 }
 
 /** Options of Node that change how modules are found and loaded, how errors look, or how much memory there is. */
@@ -99,17 +120,30 @@ const namesModules = /^(?:--import|--require|-r|--loader|--experimental-loader)(
  * Where a worker with these options begins, and in which folder it goes on, where that is another one: the program may
  * have changed its folder since it has loaded the modules that its options name.
  */
-export function foldersFor(execArgv: readonly string[]): { readonly cwd?: string; readonly next: readonly string[] } {
+export function foldersFor(
+  execArgv: readonly string[],
+  environment: Variables,
+): { readonly cwd?: string; readonly next: readonly string[] } {
   const now = workingFolder()
-  if (now === startFolder || !execArgv.some((option) => namesModules.test(option)) || !existsSync(startFolder))
+  const options = [...splitOptions(environment[nodeOptions] ?? ''), ...execArgv]
+  if (now === startFolder || !options.some((option) => namesModules.test(option)) || !existsSync(startFolder))
     return { next: [] }
   return { cwd: startFolder, next: [now] }
 }
 
-/** The options of this process that its workers get: those of `NODE_OPTIONS` first, as Node itself reads them. */
-export function childExecArgv(execArgv: readonly string[], nodeOptions: string = ''): string[] {
+/** The arguments of Node for workers of this process. */
+export function childExecArgv(): string[] {
+  return passedOf(process.execArgv)
+}
+
+/** All options of this process that its workers get: those of `NODE_OPTIONS` first, as Node itself reads them. */
+export function childOptions(): string[] {
+  return [...passedOf(splitOptions(process.env[nodeOptions] ?? '')), ...childExecArgv()]
+}
+
+/** Those that may pass, with their values. */
+function passedOf(all: readonly string[]): string[] {
   const passed: string[] = []
-  const all = [...splitOptions(nodeOptions), ...execArgv]
   for (let i = 0; i < all.length; i++) {
     const option = all[i] as string
     const equals = option.indexOf('=')
@@ -123,6 +157,10 @@ export function childExecArgv(execArgv: readonly string[], nodeOptions: string =
     }
   }
   return passed
+}
+
+function quoted(option: string): string {
+  return /^[^\s"\\]+$/.test(option) ? option : `"${option.replace(/["\\]/g, '\\$&')}"`
 }
 
 /** Splits as Node does: at blanks, unless in double quotes; a backslash takes the next character as it is. */

@@ -9,7 +9,7 @@ import { newProcessId } from '../base/ids.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { setImmediate } from '../base/timers.ts'
 import type { ExitReport } from '../protocol/messages.ts'
-import { childEnvironment, childExecArgv } from './child-settings.ts'
+import { childExecArgv, workerEnvironment } from './child-settings.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 export class EarlyWorker {
@@ -23,8 +23,8 @@ export class EarlyWorker {
     const logPath = (stream: string): string => join(runFolder, 'logs', `${this.worker}.${stream}`)
     this.#process = new WorkerProcess({
       ...{ worker: this.worker, entry, runFolder, outPath: logPath('out'), errPath: logPath('err') },
-      execArgv: childExecArgv(process.execArgv, process.env['NODE_OPTIONS']),
-      environment: childEnvironment(process.env),
+      execArgv: childExecArgv(),
+      environment: workerEnvironment(process.env),
       onExit: (report) => {
         this.#ended = report
         this.#onExit?.(report)

@@ -24,7 +24,7 @@ import type { LocalHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
 import type { SpliceTarget } from '../transport/splice.ts'
 import { NodeChaos } from './chaos.ts'
-import { childEnvironment, childExecArgv } from './child-settings.ts'
+import { childExecArgv, workerEnvironment } from './child-settings.ts'
 import { ClusterLink } from './cluster-link.ts'
 import type { CodeStats } from './code-cache.ts'
 import { openCodeCache } from './code-effects.ts'
@@ -104,8 +104,8 @@ export class NodeManager {
     const ways = openWays({ clock, options, parts: () => this.#parts, node: this })
     const pool = new WorkerPool({
       ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, guardian: this.#guardian },
-      execArgv: options.execArgv ?? childExecArgv(process.execArgv, process.env['NODE_OPTIONS']),
-      childEnvironment: childEnvironment(process.env, options.environment),
+      execArgv: childExecArgv(),
+      childEnvironment: workerEnvironment(process.env, options.environment),
       ...(options.earlyWorker && { early: options.earlyWorker }),
       claimPages: claimPages ?? { create: createClaimPageFile, open: openClaimPage },
       sayExit: (worker, reason) => this.#sayExit(worker, reason),

@@ -34,8 +34,6 @@ export interface NodeManagerOptions {
   readonly earlyWorker?: EarlyWorker
   /** For messages: the address of the head, or `local`. */
   readonly headName: string
-  /** Arguments of Node for workers. Default: those of this process that may pass (see child-settings.ts). */
-  readonly execArgv?: readonly string[]
   /** Variables for workers beside those that pass (see child-settings.ts). */
   readonly environment?: Readonly<Record<string, string>>
   readonly leases?: Partial<LeaseOptions>

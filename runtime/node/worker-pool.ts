@@ -11,6 +11,7 @@ import { withAdvice } from '../base/system-advice.ts'
 import { setImmediate } from '../base/timers.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
 import type { ExitReport } from '../protocol/messages.ts'
+import { withVariables } from './child-settings.ts'
 import type { EarlyWorker } from './early-worker.ts'
 import type { Guardian } from './guardian.ts'
 import { removeLog } from './rotate-file.ts'
@@ -172,7 +173,7 @@ export class WorkerPool {
     const { runFolder, entry, execArgv, childEnvironment } = this.#options
     return new WorkerProcess({
       ...{ worker, entry, runFolder, execArgv },
-      environment: { ...childEnvironment, ...parseEnvironment(environment).env },
+      environment: withVariables(childEnvironment, parseEnvironment(environment).env),
       outPath: this.logPath(worker, 'out'),
       errPath: this.logPath(worker, 'err'),
       onExit: (report) => this.#exited(worker, report),

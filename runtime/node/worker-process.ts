@@ -46,7 +46,7 @@ export class WorkerProcess {
     const logs: number[] = []
     try {
       for (const path of [outPath, errPath]) logs.push(openNew(path, constants.O_APPEND))
-      const { cwd, next } = foldersFor(execArgv)
+      const { cwd, next } = foldersFor(execArgv, environment)
       const args = [...workerOptions, ...execArgv, entry, runFolder, options.worker, ...next]
       this.#child = spawn(process.execPath, args, {
         ...{ detached: true, cwd },

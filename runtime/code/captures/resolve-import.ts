@@ -84,7 +84,7 @@ function isFolder(path: string): boolean {
 function fileIn({ folder }: Scope, target: string): string | undefined {
   const path = join(folder, target)
   if (!existsSync(path)) return undefined
-  const isAsNamed = process.execArgv.includes('--preserve-symlinks')
+  const isAsNamed = optionsOfNode().includes('--preserve-symlinks')
   return pathToFileURL(isAsNamed ? path : realpathSync(path)).href
 }
 
@@ -92,12 +92,16 @@ function theRules(): typeof Rules {
   return (rules ??= createRequire(import.meta.url)('resolve.exports') as typeof Rules)
 }
 
+function optionsOfNode(): readonly string[] {
+  return [...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/), ...process.execArgv]
+}
+
 /** Conditions beside `node`, `import` and `default`, which the rules know: of this Node, and of its command line. */
 function ownConditions(): readonly string[] {
   if (conditions !== undefined) return conditions
   const { require_module: requires } = process.features as { readonly require_module?: unknown }
   const found = requires === true ? ['module-sync', 'node-addons'] : ['node-addons']
-  const options = [...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/), ...process.execArgv]
+  const options = optionsOfNode()
   options.forEach((option, index) => {
     const given = /^(?:-C|--conditions)(?:=(.+))?$/.exec(option)
     if (given !== null) found.push(given[1] ?? options[index + 1] ?? '')

@@ -96,6 +96,17 @@ describe('the workers of a registered program', () => {
     expect(await run({ node: ['--require', 'outpool/register'], files: { 'main.mjs': main } })).to.equal(
       "0 [ '--require', 'outpool/register' ]\n",
     )
+    const env = { NODE_OPTIONS: '--max-old-space-size=300 --import outpool/register' }
+    expect(await run({ node: ['--no-warnings'], env, files: { 'main.mjs': main } })).to.equal("0 [ '--no-warnings' ]\n")
+    const nested = main.replace(
+      'pool.exec(() => process.execArgv)',
+      `pool.exec(async () => {
+      const { execFileSync } = await import('node:child_process')
+      const show = 'console.log(process.env.NODE_OPTIONS, process.execArgv.length)'
+      return execFileSync(process.execPath, ['-e', show], { encoding: 'utf8' })
+    })`,
+    )
+    expect(await run({ node: [], env, files: { 'main.mjs': nested } })).to.equal(`0 ${env.NODE_OPTIONS} 2\n\n`)
   })
 
   it('have the names mapped on another node, which has none of the packages, as they are selected', async () => {
