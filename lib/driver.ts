@@ -5,6 +5,7 @@
  *     startDriver --> owner (submissions wait) --> local node | join --> home --> leases
  */
 import { systemClock } from '../runtime/base/clock.ts'
+import { keepSoon } from '../runtime/base/compiled-script.ts'
 import { ConnectionLostError, OutpoolError } from '../runtime/base/errors.ts'
 import { newProcessId, type NodeId, type ProcessId } from '../runtime/base/ids.ts'
 import { spareMemory } from '../runtime/base/spare-memory.ts'
@@ -112,6 +113,8 @@ class Driver implements DriverHandle {
 
   /** One for all waits: each is left once. */
   readonly #leaveWait = (): void => {
+    // What was waited for came from a worker.
+    if (this.#owner.state.leases.size > 0) keepSoon()
     if (--this.#waits > 0) return
     this.#home?.unref()
     this.#keepAlive?.unref()

@@ -21,8 +21,13 @@ import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Script } from 'node:vm'
 
-/** By then the functions that a start needs have run, and are kept with the rest. */
+/** After a result the program may have more to do at once: what a start needs has run, and is kept a little later. */
 const keptAfterMs = 500
+/** Without a result, what has run by then is kept. */
+const keptAtLastMs = 10_000
+/** The last byte of what is kept of a script: whether its process had a result before. */
+const early = 0
+const whole = 1
 const checksumBytes = 8
 const endBytes = 64
 const pageBytes = 4096
@@ -98,7 +103,8 @@ export function readCompiled(file: string, filename: string): Buffer | undefined
 
 /** Written whole or not at all; many processes may do so at once. A folder that cannot be written costs only time. */
 export function writeCompiled(file: string, filename: string, compiled: Uint8Array): void {
-  const own = `${file}.${process.pid}`
+  // Processes of two containers, and threads of one process, have the same number.
+  const own = `${file}.${process.pid}.${process.hrtime.bigint()}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
     writeFileSync(own, Buffer.concat([checksum(filename, compiled), compiled]), { flag: 'wx', mode: 0o644 })
@@ -116,34 +122,52 @@ function remove(file: string): void {
   }
 }
 
-/** What is to be kept with the next timer, or at the end of the process. */
-const toKeep: (() => void)[] = []
+/** What is to be kept. Each is told whether the process has had a result, and gives whether that was the last of it. */
+const toKeep: ((stage: typeof early | typeof whole) => boolean)[] = []
+let stage: typeof early | typeof whole = early
 let timer: NodeJS.Timeout | undefined
+/** The timer is that of a result. */
+let isSoon = false
 let waitsToBeTold = false
 
-/** At once: before V8 throws away what it has compiled. */
+/** At once: before V8 throws away what it has compiled, or with the process. */
 export function keepCompiled(): void {
   if (toKeep.length === 0) return
-  process.off('exit', keepCompiled)
   clearTimeout(timer)
-  for (const keep of toKeep.splice(0)) keep()
+  timer = undefined
+  isSoon = false
+  const left = toKeep.splice(0).filter((keep) => !keep(stage))
+  toKeep.push(...left)
+  if (left.length === 0) process.off('exit', keepCompiled)
 }
 
-/**
- * For a process that is killed when it is not needed any more, and calls `keepCompiled` when what it starts with has run:
- * nothing is kept before.
- */
+/** What this process does first has run: its scripts are kept at once. */
+export function keepWhole(): void {
+  stage = whole
+  keepCompiled()
+}
+
+/** The same, in a little while: a result is there. */
+export function keepSoon(): void {
+  stage = whole
+  if (toKeep.length === 0 || isSoon) return
+  clearTimeout(timer)
+  isSoon = true
+  timer = setTimeout(keepCompiled, keptAfterMs).unref()
+}
+
+/** For a process that is killed when it is not needed any more, and calls `keepWhole`: nothing is kept before. */
 export function keepWhenTold(): void {
   waitsToBeTold = true
   process.off('exit', keepCompiled)
   clearTimeout(timer)
 }
 
-/** Keeps the bytecode once what runs at the start has been compiled: after a while, or when the process ends before. */
-function keepLater(keep: () => void): void {
+/** Keeps the bytecode when there is a result; else after a while, or when the process ends before. */
+function keepLater(keep: (typeof toKeep)[number]): void {
   if (toKeep.push(keep) > 1 || waitsToBeTold) return
   process.once('exit', keepCompiled)
-  timer = setTimeout(keepCompiled, keptAfterMs).unref()
+  timer = setTimeout(keepCompiled, keptAtLastMs).unref()
 }
 
 let folderIsWritable: boolean | undefined
@@ -175,6 +199,8 @@ function versionTag(): string {
 const none = new Uint8Array()
 let tag: string | undefined
 
+const stageOf = (kept: Buffer | undefined): number => kept?.at(-1) ?? -1
+
 const isOff = (): boolean => process.env['NODE_DISABLE_COMPILE_CACHE'] === '1'
 
 /** What `keepBytes` kept under that name beside the bytecode; undefined where nothing is. */
@@ -184,7 +210,11 @@ export function keptBytes(name: string): Buffer | undefined {
 
 /** Keeps with the next bytecode what `bytes` gives then, for what is found anew at each start. Call it once for a name. */
 export function keepBytes(name: string, bytes: () => Uint8Array): void {
-  if (dist !== '' && !isOff() && canKeep()) keepLater(() => writeCompiled(join(keptFolder, name), name, bytes()))
+  if (dist === '' || isOff() || !canKeep()) return
+  keepLater(() => {
+    writeCompiled(join(keptFolder, name), name, bytes())
+    return true
+  })
 }
 
 /**
@@ -195,15 +225,20 @@ function run(source: string, filename: string, name: string, content: Uint8Array
   const off = isOff()
   const file = join(keptFolder, `${name}-${(tag ??= versionTag())}`)
   const read = (): Buffer | undefined => {
-    const kept = readCompiled(file, filename)
-    return kept?.subarray(0, content.length).equals(content) === true ? kept.subarray(content.length) : undefined
+    const bytes = readCompiled(file, filename)
+    return bytes?.subarray(0, content.length).equals(content) === true ? bytes.subarray(content.length) : undefined
   }
-  const cachedData = off ? undefined : read()
-  const script = new Script(source, { filename, ...(cachedData === undefined ? {} : { cachedData }) })
-  if (!off && (cachedData === undefined || script.cachedDataRejected === true) && canKeep())
-    keepLater(() => {
-      if (read() === undefined || script.cachedDataRejected === true)
-        writeCompiled(file, filename, Buffer.concat([content, script.createCachedData()]))
+  const kept = off ? undefined : read()
+  const script = new Script(source, { filename, ...(kept !== undefined && { cachedData: kept.subarray(0, -1) }) })
+  const isRejected = script.cachedDataRejected === true
+  let stageKept = isRejected ? -1 : stageOf(kept)
+  if (!off && stageKept < whole && canKeep())
+    keepLater((now) => {
+      // Others may have kept it meanwhile.
+      if (stageKept < now && (isRejected || stageOf(read()) < now))
+        writeCompiled(file, filename, Buffer.concat([content, script.createCachedData(), Buffer.of(now)]))
+      stageKept = now
+      return now === whole
     })
   return script.runInThisContext()
 }
@@ -313,4 +348,7 @@ export const programErrors: readonly (abstract new (...parameters: never[]) => E
 ]
 
 // Scripts import it by its name, too.
-loaded.set(import.meta.url, { keepBytes, keepCompiled, keepWhenTold, keptBytes, programErrors, requireCompiled })
+loaded.set(import.meta.url, {
+  ...{ keepBytes, keepCompiled, keepSoon, keepWhenTold, keepWhole, keptBytes },
+  ...{ programErrors, requireCompiled },
+})

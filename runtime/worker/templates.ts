@@ -1,5 +1,5 @@
 /** The templates that owners sent to this worker, by link and number, and the functions that they name. */
-import { keepCompiled } from '../base/compiled-script.ts'
+import { keepWhole } from '../base/compiled-script.ts'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import { movingAverage } from '../base/moving-average.ts'
 import { decodeDefinition, isClosure } from '../code/function-source.ts'
@@ -23,7 +23,7 @@ export interface WorkerTemplate {
 /** A task of it has taken so long; before its answer is sent. */
 export function noteRun(template: WorkerTemplate, micros: number): void {
   // With the answer the program may end, and this process be killed.
-  if (template.runMicros < 0) keepCompiled()
+  if (template.runMicros < 0) keepWhole()
   template.runMicros = movingAverage(template.runMicros, micros)
 }
 

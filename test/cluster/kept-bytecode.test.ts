@@ -31,6 +31,14 @@ console.log(await remote((a, b) => a + b).run(1, 2))
 await shutdown()
 `
 
+/** Its first result comes late, as where others have the CPUs. */
+const late = `import { init, remote, shutdown } from 'outpool'
+await init()
+await new Promise((resolve) => setTimeout(resolve, 1_500))
+console.log(await remote((a, b) => a + b).run(1, 2))
+await shutdown()
+`
+
 /** In a program that imports `Session`: `urls` are those of all that its process has loaded. */
 const loadedUrls = `const session = new Session()
 const urls = []
@@ -104,6 +112,8 @@ describe('an installed package', function () {
     const programs = {
       'main.js': program,
       'short.js': short,
+      'late.js': late,
+      'import.js': `import 'outpool'\n`,
       'loaded.js': loadedChunks,
       'show.js': showChunks,
       'parts.js': showParts,
@@ -205,6 +215,35 @@ describe('an installed package', function () {
     const before = new Map(keptFiles().map((name) => [name, statSync(join(kept, name)).mtimeMs]))
     await play(() => sleep(1_500, true))
     for (const [name, time] of before) expect(statSync(join(kept, name)).mtimeMs, name).to.equal(time)
+  })
+
+  it('keeps all that a start needs, however late the first result comes, and whoever kept something before', async () => {
+    const env = { ...process.env, NODE_OPTIONS: '' }
+    const play = (file: string): Promise<unknown> => run(process.execPath, [file], { cwd: project.folder, env })
+    const kilobytes = (): Record<string, number> =>
+      Object.fromEntries(keptFiles().map((name) => [name, Math.round(statSync(join(kept, name)).size / 1024)]))
+    rmSync(kept, { recursive: true })
+    await play('short.js')
+    const prompt = kilobytes()
+    const expectAll = (): void => {
+      const found = kilobytes()
+      for (const [name, size] of Object.entries(prompt))
+        expect(found[name], name).to.be.at.least(Math.floor(0.95 * size))
+    }
+    rmSync(kept, { recursive: true })
+    await play('late.js')
+    expectAll()
+    rmSync(kept, { recursive: true })
+    await play('import.js')
+    const [core = ''] = Object.keys(prompt).filter((name) => /^core-/.test(name) && name in kilobytes())
+    expect(kilobytes()[core]).to.be.below((prompt[core] ?? 0) - 50)
+    await play('short.js')
+    expectAll()
+    // Now it has all, which no other process makes worse, or writes again.
+    const times = (): number[] => keptFiles().map((name) => statSync(join(kept, name)).mtimeMs)
+    const before = times()
+    for (const file of ['import.js', 'short.js']) await play(file)
+    expect(times()).to.deep.equal(before)
   })
 
   it('does its work, and keeps it anew, when what was kept is damaged', async () => {
