@@ -67,12 +67,13 @@ export async function countTables(parts: NodeParts): Promise<NodeTables> {
 }
 
 function countsOf(parts: NodeParts): TableCounts {
-  const { grants, jobs, tables, ways, logs, puller, counting, ports } = parts
+  const { cluster, grants, jobs, tables, ways, logs, puller, counting, ports } = parts
   const store = ports.arena?.report()
   return {
     ...grants.sizes(),
     jobs: jobs.homes,
     owners: jobs.owners,
+    jobStarts: cluster.jobsStarting,
     headRequests: tables.size,
     watches: tables.watches,
     tickets: ways.dialBacks.size,

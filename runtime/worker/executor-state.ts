@@ -79,18 +79,15 @@ export class ExecutorState<Task extends QueuedTask> {
     this.#claim = claim
   }
 
-  /** Lines with work; 0 when the worker is idle. */
-  get busy(): number {
+  /** Leases that are served, those among them that have work, and tasks that wait in them. */
+  sizes(): { lines: number; busy: number; waiting: number } {
     let busy = 0
-    for (const line of this.#lines.values()) if (line.running > 0 || line.waiting.length > 0) busy++
-    return busy
-  }
-
-  /** Leases that are served, and tasks that wait in them. */
-  sizes(): { lines: number; waiting: number } {
     let waiting = 0
-    for (const line of this.#lines.values()) waiting += line.waiting.length
-    return { lines: this.#lines.size, waiting }
+    for (const line of this.#lines.values()) {
+      if (line.running > 0 || line.waiting.length > 0) busy++
+      waiting += line.waiting.length
+    }
+    return { lines: this.#lines.size, busy, waiting }
   }
 
   /**

@@ -15,7 +15,7 @@ import { encodeValue, type EncodedValue } from '../objects/value.ts'
 import type { Owner } from '../owner/owner.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import { type GeneratorAllow, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
-import { ItemWindow } from './generator-state.ts'
+import { ItemWindowState } from './item-window-state.ts'
 import { notStored, storeAnew } from './store-results.ts'
 import type { WorkerTask } from './task-runner.ts'
 
@@ -33,7 +33,7 @@ const noRefs: readonly RefTuple[] = []
 
 interface Entry {
   readonly task: WorkerTask
-  readonly window: ItemWindow
+  readonly window: ItemWindowState
   /** Wakes a generator that is paused. */
   wake: (() => void) | undefined
 }
@@ -56,7 +56,7 @@ export class WorkerGenerators {
     }
     this.#entries.set(keyOf(task.epoch, task.sequence), {
       task,
-      window: new ItemWindow(generatorBytes),
+      window: new ItemWindowState(generatorBytes),
       wake: undefined,
     })
   }
@@ -121,7 +121,7 @@ export class WorkerGenerators {
   }
 
   /** Nothing is awaited for an item that goes inline. */
-  #send(task: WorkerTask, window: ItemWindow, value: unknown): Promise<void> | void {
+  #send(task: WorkerTask, window: ItemWindowState, value: unknown): Promise<void> | void {
     if (window.isWhole) throw itemsDiffer(task.template.body.name, `made item ${window.made + 1}`, window.from)
     const number = window.make()
     if (number === undefined) return

@@ -1,6 +1,6 @@
 /**
- * Generators of simulated processes: `GeneratorState` at their owner, `ItemWindow` in their worker, and between the two
- * the links. An item is its place; the same in every attempt.
+ * Generators of simulated processes: `GeneratorState` at their owner, `ItemWindowState` in their worker, and between the
+ * two the links. An item is its place; the same in every attempt.
  */
 import type { NodeId } from '../../runtime/base/ids.ts'
 import { type Random, seededRandom } from '../../runtime/base/random.ts'
@@ -10,7 +10,7 @@ import {
   type GeneratorPorts,
   GeneratorState,
 } from '../../runtime/owner/generator-state.ts'
-import { ItemWindow } from '../../runtime/worker/generator-state.ts'
+import { ItemWindowState } from '../../runtime/worker/item-window-state.ts'
 import { demand } from './checks.ts'
 import type { SimOwner } from './owner.ts'
 import type { PushedTask, Stored } from './tasks.ts'
@@ -257,7 +257,7 @@ export class OwnedStreams {
 
 interface Running {
   readonly task: PushedTask
-  readonly window: ItemWindow
+  readonly window: ItemWindowState
   isPaused: boolean
   isLending: boolean
 }
@@ -273,7 +273,7 @@ export interface StreamPorts {
 /** Those that run in a worker, from the push on. */
 export class WorkerStreams {
   readonly #ports: StreamPorts
-  readonly #windows = new Map<string, ItemWindow>()
+  readonly #windows = new Map<string, ItemWindowState>()
   readonly #running = new Map<string, Running>()
 
   constructor(ports: StreamPorts) {
@@ -281,7 +281,7 @@ export class WorkerStreams {
   }
 
   opened(epoch: number, sequence: number): void {
-    this.#windows.set(`${epoch}.${sequence}`, new ItemWindow(limits.bytes))
+    this.#windows.set(`${epoch}.${sequence}`, new ItemWindowState(limits.bytes))
   }
 
   allow(epoch: number, sequence: number, { index, number, count, taken }: Allowance): void {
@@ -297,7 +297,7 @@ export class WorkerStreams {
 
   run(task: PushedTask): void {
     const key = `${task.epoch}.${task.sequence}`
-    const window = this.#windows.get(key) as ItemWindow
+    const window = this.#windows.get(key) as ItemWindowState
     const running = { task, window, isPaused: false, isLending: false }
     this.#running.set(key, running)
     this.#next(running)

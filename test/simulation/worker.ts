@@ -167,7 +167,7 @@ export class SimWorker implements Endpoint {
   }
 
   #leaveWhenIdle(): void {
-    if (this.executor.busy === 0 && !this.holds) this.world.leave(this)
+    if (this.executor.sizes().busy === 0 && !this.holds) this.world.leave(this)
     else this.after(10, 'leave', () => this.#leaveWhenIdle())
   }
 

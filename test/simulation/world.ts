@@ -457,7 +457,7 @@ export class World {
       demand(!kept, 'nothing-left', () => `a channel of ${this.nameOf(owner.id)} to ${this.nameOf(other.owner.id)}`)
     }
     for (const worker of this.workers()) {
-      demand(worker.executor.busy === 0, 'nothing-left', () => `${this.nameOf(worker.id)} is busy for ever`)
+      demand(worker.executor.sizes().busy === 0, 'nothing-left', () => `${this.nameOf(worker.id)} is busy for ever`)
     }
   }
 }

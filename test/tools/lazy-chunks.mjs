@@ -73,7 +73,7 @@ const lazy = {
   // What workers do for calls that throw, generate, take arguments from stores or give what goes there.
   unusual: [
     'runtime/worker/argument-values.ts',
-    'runtime/worker/generator-state.ts',
+    'runtime/worker/item-window-state.ts',
     'runtime/worker/lost-changes.ts',
     'runtime/worker/store-results.ts',
     'runtime/worker/thrown.ts',

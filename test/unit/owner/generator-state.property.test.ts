@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { type Allowance, GeneratorState } from '../../../runtime/owner/generator-state.ts'
-import { ItemWindow } from '../../../runtime/worker/generator-state.ts'
+import { ItemWindowState } from '../../../runtime/worker/item-window-state.ts'
 
 interface Plan {
   /** Of each item, in bytes: the same in each attempt. */
@@ -37,7 +37,7 @@ class World {
   readonly #made = new Map<number, number>()
   #nextNumber = 1
   #attempt = 0
-  #window: ItemWindow
+  #window: ItemWindowState
   #toWorker: Allowance[] = []
   #toOwner: { readonly number: number; readonly size: number }[] = []
   #done = false
@@ -59,7 +59,7 @@ class World {
       },
       plan,
     )
-    this.#window = new ItemWindow(plan.bytes)
+    this.#window = new ItemWindowState(plan.bytes)
     this.#state.pushed(0)
   }
 
@@ -76,7 +76,7 @@ class World {
     if (what === 'die') this.#attempt++
     // A task that moves has not been started.
     else if (this.#window.made > 0) return false
-    this.#window = new ItemWindow(this.#plan.bytes)
+    this.#window = new ItemWindowState(this.#plan.bytes)
     this.#toWorker = []
     this.#toOwner = []
     this.#state.pushed(this.#attempt)

@@ -144,7 +144,7 @@ describe('executor-state, whatever happens', () => {
         apply(worker, 'finish', 0)
       }
       expect([...worker.fates.values()].filter((fate) => fate === 'waiting')).to.deep.equal([])
-      expect(worker.executor.busy).to.equal(0)
+      expect(worker.executor.sizes().busy).to.equal(0)
     })
     fc.assert(property, { numRuns: 300 })
   })

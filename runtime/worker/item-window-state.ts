@@ -15,7 +15,7 @@ interface Block {
   readonly count: number
 }
 
-export class ItemWindow {
+export class ItemWindowState {
   readonly #bytes: number
   /** Of what is to come, in order; the first is used up to `#used`. */
   readonly #blocks: Block[] = []
