@@ -6,6 +6,7 @@ import { nodeLogName } from '../../runtime/cluster/node-logs.ts'
 import type { LogFile } from '../../runtime/cluster/node-logs.ts'
 import type { NodeSummary } from '../../runtime/cluster/status.ts'
 import { OutpoolError } from '../../runtime/base/errors.ts'
+import { printedOf } from '../../runtime/base/output-mark.ts'
 import { chosenNode, findCluster } from './cluster-address.ts'
 import type { ClusterFlags, FoundCluster } from './cluster-address.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
@@ -132,7 +133,8 @@ interface Showing {
 async function show(file: NodeLog, { follow, lines }: LogsFlags, { token, named }: Showing): Promise<void> {
   const prefix = named ? `${coloured('dim', `[${file.name} ${file.stream}]`)} ` : ''
   const print = (line: string): void => {
-    if (isOutput(line)) console.log(`${prefix}${withoutMark(line)}`)
+    const printed = printedOf(line)
+    if (printed !== undefined) console.log(`${prefix}${printed}`)
   }
   const last = await lastLines(file, lines, token)
   if (last === undefined) return
@@ -189,22 +191,10 @@ async function lastLines(file: NodeLog, count: number, token: string): Promise<L
     const rest = lines.pop() ?? ''
     // The first one is whole where nothing was before it.
     if (from > begin) lines.shift()
-    const output = lines.filter(isOutput)
+    const output = lines.filter((line) => printedOf(line) !== undefined)
     if (output.length >= count || from <= begin)
       return { lines: count === 0 ? [] : output.slice(-count), rest, at, decoder }
   }
-}
-
-/** Where a worker says which function prints what follows; at the end of a line that a task did not finish, too. */
-const mark = '\u001e'
-
-function withoutMark(line: string): string {
-  return line.split(mark, 1)[0] ?? ''
-}
-
-/** Not what only says which function prints. */
-function isOutput(line: string): boolean {
-  return !line.startsWith(mark)
 }
 
 interface Part {

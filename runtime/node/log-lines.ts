@@ -2,10 +2,10 @@
  * The output of one stream of one worker as lines: whole ones, marks taken out, repeated ones folded, long ones cut,
  * and no more per second than a person could want. Pure; the tailer beside it reads the files.
  *
- * A worker writes a mark, `\u001e<fn name>\n`, before the output of a function when the name differs from the last one.
- * A mark may come inside a line that a task left without its end; the line ends there.
+ * A worker writes a mark before the output of a function when the name differs from the last one.
  */
 import { StringDecoder } from 'node:string_decoder'
+import { markBegin } from '../base/output-mark.ts'
 
 export interface NamedLine {
   /** The function that wrote it; '' before the first mark. */
@@ -31,7 +31,7 @@ export const defaultLogLimits: LogLimits = {
 }
 
 const lineFeed = 0x0a
-const markStart = 0x1e
+const recordSeparator = 0x1e
 
 export class LogLines {
   readonly #limits: LogLimits
@@ -39,6 +39,8 @@ export class LogLines {
   /** What has come of the line that is not complete yet, without what was cut. */
   #partial = ''
   #inMark = false
+  /** What came last, where that may be the beginning of a mark. */
+  #held = ''
   /** Characters of the current line, the cut ones included. */
   #length = 0
   #name = ''
@@ -77,28 +79,43 @@ export class LogLines {
   end(nowMs: number): NamedLine[] {
     const lines: NamedLine[] = []
     this.#take(this.#decoder.end(), lines, nowMs)
+    this.#append(this.#held)
+    this.#held = ''
     if (this.#length > 0 && !this.#inMark) this.#line(lines, nowMs)
     this.#tellRepeats(lines)
     this.#tellDropped(lines)
     return lines
   }
 
-  #take(text: string, lines: NamedLine[], nowMs: number): void {
+  #take(more: string, lines: NamedLine[], nowMs: number): void {
+    const text = this.#held + more
+    this.#held = ''
     let from = 0
     for (let at = 0; at < text.length; at++) {
       const character = text.charCodeAt(at)
-      if (character !== lineFeed && character !== markStart) continue
-      this.#append(text.slice(from, at))
-      from = at + 1
-      if (character === markStart) {
+      if (character === lineFeed) {
+        this.#append(text.slice(from, at))
+        this.#lineFeed(lines, nowMs)
+        from = at + 1
+      } else if (character === recordSeparator && markBegin.startsWith(text.slice(at, at + markBegin.length))) {
+        this.#append(text.slice(from, at))
+        from = at + markBegin.length
+        if (from > text.length) {
+          this.#held = text.slice(at)
+          return
+        }
         if (this.#length > 0 && !this.#inMark) this.#line(lines, nowMs)
         this.#reset(true)
-      } else if (this.#inMark) {
-        this.#name = this.#partial
-        this.#reset(false)
-      } else this.#line(lines, nowMs)
+        at = from - 1
+      }
     }
     this.#append(text.slice(from))
+  }
+
+  #lineFeed(lines: NamedLine[], nowMs: number): void {
+    if (!this.#inMark) return this.#line(lines, nowMs)
+    this.#name = this.#partial
+    this.#reset(false)
   }
 
   #append(text: string): void {

@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ProcessId } from '../base/ids.ts'
 import { openNew } from '../base/new-file.ts'
+import { printedOf } from '../base/output-mark.ts'
 import { withAdvice } from '../base/system-advice.ts'
 import { workerOptions } from '../base/worker-options.ts'
 import type { ExitReport } from '../protocol/messages.ts'
@@ -127,7 +128,7 @@ export function readTail(path: string): string {
     const text = bytes.toString('utf8', 0, length)
     // A tail that begins inside a line begins with the next one.
     const whole = from === 0 ? text : text.slice(text.indexOf('\n') + 1)
-    const lines = whole.split(/\u001e.*\n|\n/).filter((line) => line !== '')
+    const lines = whole.split('\n').flatMap((line) => printedOf(line) || [])
     return lines.slice(-tailLines).join('\n')
   } catch {
     return ''

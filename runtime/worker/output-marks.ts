@@ -1,11 +1,11 @@
 /**
- * Says in a worker's own output which function wrote it: a line `<RS>name` before the first output of another
- * function, in the same stream, so that the order holds. The node manager's tail takes these lines out again, and shows an
+ * Says in a worker's own output which function wrote it: a mark before the first output of another function, in the same
+ * stream, so that the order holds. The node manager's tail takes these lines out again, and shows an
  * unfinished line that stands before one.
  */
+import { outputMark } from '../base/output-mark.ts'
 import { runningTask } from './task-context.ts'
 
-const recordSeparator = '\u001e'
 const lineFeed = 0x0a
 
 /** Returns what is called when nothing runs any more: it ends lines that are open, so that they are shown. */
@@ -18,13 +18,13 @@ export function markOutput(): () => void {
       const name = runningTask()?.name ?? ''
       if (name !== marked) {
         marked = name
-        write(`${recordSeparator}${name}\n`)
+        write(outputMark(name))
       }
       isOpen = !isWhole(args[0]) && (isOpen || args[0] !== '')
       return write(...args)
     }
     return () => {
-      if (isOpen) write(`${recordSeparator}${marked}\n`)
+      if (isOpen) write(outputMark(marked))
       isOpen = false
     }
   })

@@ -48,6 +48,12 @@ describe('what workers print', () => {
     expect(lines).to.include(`${who('unfinished')} without an end`)
   })
 
+  it('has the record separators that it was written with', () => {
+    expect(lines)
+      .to.include(`${who('sequences')} \u001e{"a":1}`)
+      .and.include(`${who('sequences')} \u001e{"a":2}`)
+  })
+
   it('is folded where it repeats itself', () => {
     const again = lines.filter((line) => line.startsWith(who('repeats')))
     expect(again[0]).to.equal(`${who('repeats')} again`)

@@ -20,6 +20,9 @@ const repeats = remote(function repeats(count) {
 const floods = remote(function floods(count) {
   for (let i = 0; i < count; i++) console.log(`line ${i}`)
 })
+const sequences = remote(function sequences() {
+  process.stdout.write('\u001e{"a":1}\n\u001e{"a":2}\n')
+})
 const unfinished = remote(function unfinished() {
   process.stdout.write('without an end')
 })
@@ -27,6 +30,7 @@ const unfinished = remote(function unfinished() {
 const pid = await speaks.run('hello')
 await speaks.options({ name: 'renamed' }).run('bye')
 await pieces.run()
+await sequences.run()
 await repeats.run(500)
 // Before the flood, whose dropped lines it may be among.
 await unfinished.run()

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { markBegin, outputMark } from '../../../runtime/base/output-mark.ts'
 import { defaultLogLimits, LogLines } from '../../../runtime/node/log-lines.ts'
 import type { LogLimits } from '../../../runtime/node/log-lines.ts'
 
@@ -21,7 +22,7 @@ describe('runtime/node/log-lines', () => {
   })
 
   it('takes marks out, uses their names, and ends an open line at one', () => {
-    expect(texts('a\n\u001esquare\nb\nc\u001ecube\nd\n\u001e\ne\n')).to.deep.equal([
+    expect(texts(`a\n${outputMark('square')}b\nc${outputMark('cube')}d\n${outputMark('')}e\n`)).to.deep.equal([
       'a',
       'square: b',
       'square: c',
@@ -30,10 +31,23 @@ describe('runtime/node/log-lines', () => {
     ])
   })
 
+  it('leaves record separators of tasks where they are', () => {
+    expect(texts(`${outputMark('fn')}\u001e{"a":1}\n\u001e{"a":2}\nb \u001e\u001eout\n\u001eoutpool`)).to.deep.equal([
+      'fn: \u001e{"a":1}',
+      'fn: \u001e{"a":2}',
+      'fn: b \u001e\u001eout',
+      'fn: \u001eoutpool',
+    ])
+  })
+
+  it('takes the name of a function with two lines for one', () => {
+    expect(texts(`${outputMark('a\nb')}x\n`)).to.deep.equal(['a b: x'])
+  })
+
   it('folds repeated lines: one is shown, more are counted', () => {
     expect(texts('x\nx\ny\n')).to.deep.equal(['x', 'x', 'y'])
     expect(texts('x\n'.repeat(13) + 'y\n')).to.deep.equal(['x', '... repeated 12 times', 'y'])
-    expect(texts('\u001ea\nx\n\u001eb\nx\n')).to.deep.equal(['a: x', 'b: x'])
+    expect(texts(`${outputMark('a')}x\n${outputMark('b')}x\n`)).to.deep.equal(['a: x', 'b: x'])
   })
 
   it('tells repetitions after a second, though nothing else comes', () => {
@@ -62,14 +76,25 @@ describe('runtime/node/log-lines', () => {
 
   it('counts dropped lines to the function that wrote them', () => {
     const limits = { linesPerSecond: 10, burstLines: 1 }
-    expect(texts('\u001ea\n1\n2\n3\n\u001eb\n4\n', limits)).to.deep.equal([
+    expect(texts(`${outputMark('a')}1\n2\n3\n${outputMark('b')}4\n`, limits)).to.deep.equal([
       'a: 1',
       'a: ... 3 lines dropped (more than 10 per second)',
     ])
   })
 
   it('gives the same lines however the bytes are cut', () => {
-    const piece = fc.constantFrom('a', 'bb\n', '\n', '\u001efn\n', 'é', '😀\n', '\r\n', 'x\n')
+    const piece = fc.constantFrom(
+      'a',
+      'bb\n',
+      '\n',
+      outputMark('fn'),
+      '\u001e',
+      markBegin.slice(0, 5),
+      'é',
+      '😀\n',
+      '\r\n',
+      'x\n',
+    )
     fc.assert(
       fc.property(fc.array(piece), fc.array(fc.nat(40)), (pieces, cuts) => {
         const all = Buffer.from(pieces.join(''))

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessId } from '../../../runtime/base/ids.ts'
+import { outputMark } from '../../../runtime/base/output-mark.ts'
 import { openClaimPage } from '../../../runtime/objects/claim-page.ts'
 import { MessageType } from '../../../runtime/protocol/messages.ts'
 import { dial } from '../../../runtime/transport/dial.ts'
@@ -31,7 +32,7 @@ link.onMessage = (message) => {
   if (message[0] !== MessageType.leaseStart) return
   const epoch = message[1] as number
   for (let sequence = 0; sequence < 3; sequence++) page?.start(epoch, sequence)
-  process.stdout.write(`\u001efixture\nepoch ${epoch} begins\n`)
+  process.stdout.write(`${outputMark('fixture')}epoch ${epoch} begins\n`)
   if (mode === 'grandchild') {
     const child = spawn('sleep', ['600'], { stdio: 'ignore' })
     writeFileSync(join(runFolder, 'grandchild'), String(child.pid))
