@@ -203,11 +203,12 @@ class Driver implements DriverHandle {
 
   async #join(address: string): Promise<Home> {
     const { joinCluster } = await import('../runtime/cluster/join.ts')
+    const { withoutSecrets } = await import('../runtime/cluster/node-address.ts')
     try {
       const token = this.#options.token ?? new ClusterTokens()
       return await joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
     } catch (error) {
-      throw saysWhere(error as Error, address)
+      throw saysWhere(error as Error, withoutSecrets(address))
     }
   }
 

@@ -1,4 +1,5 @@
 /** Values of options as they are typed, checked. Each throws InvalidArgumentError, which becomes exit code 2. */
+import { isIPv6 } from 'node:net'
 import { InvalidArgumentError, Option } from 'commander'
 import { parseClusterAddress } from '../../runtime/cluster/node-address.ts'
 import { parseResources } from '../../runtime/scheduler/resources.ts'
@@ -35,9 +36,12 @@ export function clusterOption(cluster = 'it'): Option {
   return new Option('--address <url>', help).argParser(address)
 }
 
-/** IPv6 addresses may be written as in addresses of nodes: [::1]. */
+/** IPv6 addresses may be written as in addresses of nodes: [::1]. Throws CommandError, as `address` does. */
 export function host(text: string): string {
-  return /^\[(.*:.*)\]$/.exec(text)?.[1] ?? text
+  const name = /^\[(.*:.*)\]$/.exec(text)?.[1] ?? text
+  if (isIPv6(name) || /^[\p{L}\p{N}._-]+$/u.test(name)) return name
+  const what = 'is a name or an address alone, such as head.example or 10.0.0.7; its port is that of --port'
+  throw new CommandError(`what --host and --advertise say ${what}`, exitCodes.usage)
 }
 
 export function names(text: string): string[] {

@@ -130,8 +130,14 @@ let timer: NodeJS.Timeout | undefined
 let isSoon = false
 let waitsToBeTold = false
 
-/** At once: before V8 throws away what it has compiled, or with the process. */
-export function keepCompiled(): void {
+/** At once, and not again: V8 is about to throw away what it has compiled. */
+export function keepLast(): void {
+  keepCompiled()
+  toKeep.length = 0
+  process.off('exit', keepCompiled)
+}
+
+function keepCompiled(): void {
   if (toKeep.length === 0) return
   clearTimeout(timer)
   timer = undefined
@@ -349,6 +355,6 @@ export const programErrors: readonly (abstract new (...parameters: never[]) => E
 
 // Scripts import it by its name, too.
 loaded.set(import.meta.url, {
-  ...{ keepBytes, keepCompiled, keepSoon, keepWhenTold, keepWhole, keptBytes },
+  ...{ keepBytes, keepLast, keepSoon, keepWhenTold, keepWhole, keptBytes },
   ...{ programErrors, requireCompiled },
 })

@@ -1,7 +1,7 @@
 /** A process that rests gives back what V8 holds beyond its need: `spare-memory-state.ts` says when, this does it. */
 import { getHeapStatistics } from 'node:v8'
 import { systemClock } from './clock.ts'
-import { keepCompiled } from './compiled-script.ts'
+import { keepLast } from './compiled-script.ts'
 import { systemRandom } from './random.ts'
 import { SpareMemoryState } from './spare-memory-state.ts'
 import { setImmediate } from './timers.ts'
@@ -41,7 +41,7 @@ export function giveMemoryBack(done: () => void): boolean {
   const inspector = process.getBuiltinModule('node:inspector') as typeof import('node:inspector') | undefined
   if (inspector === undefined || inspector.url() !== undefined) return false
   if (!process.getBuiltinModule('node:worker_threads').isMainThread) return false
-  keepCompiled()
+  keepLast()
   try {
     const session = new inspector.Session()
     session.connect()

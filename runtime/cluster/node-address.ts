@@ -8,7 +8,7 @@ export const defaultHeadPort: number = 7420
  * What was taken for an address, as messages may repeat it: who writes a password or the token into one, which is refused,
  * finds neither in a log.
  */
-function withoutSecrets(text: string): string {
+export function withoutSecrets(text: string): string {
   const [, scheme = '', rest = ''] = /^([a-z][\w+.-]*:\/\/)?(.*)$/is.exec(text) ?? []
   const [, user, place = '', more = ''] = /^(.*@)?([^?#]*)(.*)$/s.exec(rest) ?? []
   // It may be either that has the other's sign.

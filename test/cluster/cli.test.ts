@@ -292,6 +292,8 @@ describe('outpool', () => {
     ['a variable with the id of a node is empty', 'stop --node ', {}, 2, /It is empty/],
     ['that of a node to drain is', 'drain ', {}, 2, /It is empty/],
     ['that of a folder is', 'start --head --storage ', {}, 2, /It is empty/],
+    ['a host is an address', 'start --head --host ws://0.0.0.0:7420', {}, 2, /a name or an address alone/],
+    ['a host has a port', 'start --head --advertise head.example:80', {}, 2, /a name or an address alone/],
     ['a state is none', 'tasks --state done', {}, 2, /queued, pushed, finished, failed, cancelled/],
     ['no fault is named', 'chaos --dry-run --faults ', {}, 2, /kill-worker/],
     ['a deadline is none', 'drain a --deadline soon', {}, 2, /90s/],

@@ -77,6 +77,15 @@ describe('a pool without workers', () => {
     }
     expect(said[3]).to.match(/^AuthenticationError: /)
   })
+
+  it('does not repeat a password in the address, whatever is wrong with it or the token', async () => {
+    for (const token of ['short', 'x'.repeat(32)]) {
+      const env = { OUTPOOL_ADDRESS: 'ws://user:secret@127.0.0.1:1', OUTPOOL_TOKEN: token }
+      const said = [...(await told(poolCall, env)), ...(await told('await init().catch(tell)', env))]
+      expect(said).to.have.length(2)
+      for (const line of said) expect(line).to.include('ws://***@127.0.0.1:1').and.not.include('secret')
+    }
+  })
 })
 
 describe('init', () => {
