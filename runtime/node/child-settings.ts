@@ -62,8 +62,10 @@ export function workerEnvironment(
 
 /** `extra` over `environment`; of `NODE_OPTIONS` it says what is added. */
 export function withVariables(environment: Variables, extra: Variables): Variables {
-  const both = [environment[nodeOptions], extra[nodeOptions]].filter((options) => options !== undefined)
-  return { ...environment, ...extra, ...(both.length > 1 && { [nodeOptions]: both.join(' ') }) }
+  const { [nodeOptions]: own } = environment
+  const { [nodeOptions]: added } = extra
+  const all = own === undefined || added === undefined || added === own ? {} : { [nodeOptions]: `${own} ${added}` }
+  return { ...environment, ...extra, ...all }
 }
 
 /** Options of Node that change how modules are found and loaded, how errors look, or how much memory there is. */
