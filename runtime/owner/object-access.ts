@@ -110,11 +110,11 @@ export class ObjectAccess {
     let stored = await look(expected)
     // A copy may be dropped again before it is used, when memory is short.
     for (let pulls = 0; stored === undefined && pulls < mostPulls; pulls++) {
-      this.#tellCopy(ref, false)
+      this.tellCopy(ref, false)
       await this.#host.pull(key, sizeBytes, holders, ref[2]).catch((error: unknown) => {
         throw lostHere(error, key, damage, this.#host.self.node)
       })
-      this.#tellCopy(ref, true)
+      this.tellCopy(ref, true)
       stored = await look()
     }
     if (stored === undefined) {
@@ -136,7 +136,7 @@ export class ObjectAccess {
    * A copy on this machine, or in this process, is freed by its owner, who has to know of it: of one that the node brings
    * here before that, so that it cannot be missed; of one that this process keeps itself when it is there.
    */
-  #tellCopy([owner, number, node]: RefTuple, isHere: boolean): void {
+  tellCopy([owner, number, node]: RefTuple, isHere: boolean): void {
     const { self, home, storeHolder } = this.#host
     if (isHere === home.sameMachine) return
     if (owner === self.process) return this.ownCopied(number, storeHolder)

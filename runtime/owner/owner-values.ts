@@ -210,6 +210,11 @@ export class OwnerValues {
     }
   }
 
+  /** A copy of what another process owns is about to be brought to the store here: its owner is to free that, too. */
+  comes(ref: RefTuple): void {
+    if (ref[0] !== this.#host.self.process) this.#access.tellCopy(ref, false)
+  }
+
   /** A copy of the value was brought to the store here: it goes with the object. */
   brought(ref: RefTuple): void {
     if (ref[0] === this.#host.self.process) this.#objects.addHolder(ref[1], this.#host.storeHolder)
@@ -385,14 +390,7 @@ export class OwnerValues {
 
   #tell(link: Link, requestId: number, number: ObjectNumber): void {
     const ref: RefTuple = [this.#host.self.process, number, this.#host.self.node]
-    this.watch(
-      ref,
-      (outcome) => {
-        // A machine that asks will have a copy of its own.
-        if (outcome[0] === 'stored') this.#objects.addHolder(number, [link.peer.node, link.peer.node])
-        link.send([MessageType.objectValue, requestId, outcome])
-      },
-      false,
-    )
+    // Who asks may want to know only where it lies. Who has a copy brought says so (`Copies`).
+    this.watch(ref, (outcome) => link.send([MessageType.objectValue, requestId, outcome]), false)
   }
 }

@@ -30,7 +30,7 @@ export function watchNear(
       values.release(ref[0], ref[1])
       if (wanted) then()
     }
-    bring(host, ref, outcome).then(() => {
+    bring({ host, values }, ref, outcome).then(() => {
       values.brought(ref)
       end()
     }, end)
@@ -46,8 +46,15 @@ function isNear({ home, self }: OwnerHost, outcome: ObjectTuple): boolean {
   return outcome[0] !== 'stored' || !home.sameMachine || outcome[2].some(([node]) => node === self.node)
 }
 
-async function bring(host: OwnerHost, [owner, number, node]: RefTuple, outcome: ObjectTuple): Promise<void> {
+async function bring(
+  { host, values }: Pick<Owner, 'host' | 'values'>,
+  ref: RefTuple,
+  outcome: ObjectTuple,
+): Promise<void> {
   if (outcome[0] !== 'stored') return
+  const [owner, number, node] = ref
   const key = objectKey({ owner, number })
-  if (!(await host.store.contains(key))) await host.pull(key, outcome[1], outcome[2], node)
+  if (await host.store.contains(key)) return
+  values.comes(ref)
+  await host.pull(key, outcome[1], outcome[2], node)
 }

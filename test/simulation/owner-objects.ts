@@ -105,13 +105,10 @@ export class OwnerObjects implements ReferenceEffects {
     this.questions.set(id, { owner, answer })
     const what = report === undefined ? 'objectGet' : 'objectLost'
     this.world.network.send<OwnerEndpoint>(this.process, owner, what, (to) => {
-      const answer = (outcome: Outcome): void => {
-        // A machine that asks will have a copy of its own.
-        if (outcome.stored !== undefined) to.objects.addHolder(number, [this.process.nodeId, this.process.nodeId])
+      const answer = (outcome: Outcome): void =>
         this.world.network.send<OwnerEndpoint>(to, this.process.id, 'objectValue', (from) =>
           from.objects.questions.get(id)?.answer(outcome),
         )
-      }
       if (report === undefined) to.objects.#own(number, answer)
       else to.objects.rebuilding.reported(number, report, () => to.objects.#own(number, answer))
     })
