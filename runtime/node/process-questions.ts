@@ -10,8 +10,17 @@ import { reach } from './routes.ts'
 /** How long a node may take, in milliseconds. */
 const answerMs = 10_000
 
+/** What of a node tells of its processes. */
+interface ProcessParts {
+  readonly options: Pick<NodeParts['options'], 'id'>
+  readonly pool: Pick<NodeParts['pool'], 'has'>
+  readonly connections: Pick<NodeParts['connections'], 'find'>
+  readonly jobs: Pick<NodeParts['jobs'], 'isHome'>
+  readonly grants: Pick<NodeParts['grants'], 'row'>
+}
+
 /** As far as this node knows: it knows its own, and which nodes are dead. */
-export function statusOf(parts: NodeParts, node: NodeId, process: ProcessId): ProcessStatus[2] {
+export function statusOf(parts: ProcessParts, node: NodeId, process: ProcessId): ProcessStatus[2] {
   const { options, pool, connections, jobs, grants } = parts
   if (node !== options.id) return grants.row(node)?.state === 'dead' ? 'dead' : 'unknown'
   if (process === options.id || pool.has(process) || connections.find(process) !== undefined) return 'alive'

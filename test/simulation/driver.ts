@@ -3,6 +3,7 @@ import type { NodeId, ProcessId } from '../../runtime/base/ids.ts'
 import type { TaskTemplate } from '../../runtime/owner/submit-types.ts'
 import type { RefTuple } from '../../runtime/protocol/messages.ts'
 import type { Endpoint } from './network.ts'
+import type { SimNode } from './node.ts'
 import { SimOwner } from './owner.ts'
 import type { World } from './world.ts'
 
@@ -17,6 +18,8 @@ export class SimDriver implements Endpoint {
   readonly handles: RefTuple[] = []
   pinned: TaskTemplate | undefined
   over = false
+  /** What it is to do when its job has started. */
+  #steps = 0
 
   constructor(world: World, id: ProcessId, node: NodeId) {
     this.world = world
@@ -25,11 +28,30 @@ export class SimDriver implements Endpoint {
     this.objects = new SimOwner(world, this, id)
   }
 
+  /** Its job is known to the head before it does anything. */
   run(steps: number): void {
+    this.#steps = steps
+    this.#startJob()
+  }
+
+  /** The head knows its job. */
+  started(): void {
+    const steps = this.#steps
+    this.#steps = 0
+    if (steps > 0) this.#step(steps)
+  }
+
+  #startJob(): void {
+    this.world.network.send<SimNode>(this, this.nodeId, 'jobStart', (home, link) =>
+      home.membership.jobStart(this, link),
+    )
+  }
+
+  #step(steps: number): void {
     this.world.network.after(this, this.world.random.next() * 40, 'driver steps', () => {
       this.world.workload.step(this)
       this.objects.streams.begin()
-      if (steps > 1) return this.run(steps - 1)
+      if (steps > 1) return this.#step(steps - 1)
       // It holds its resources as long as it stands.
       this.closePinned(false)
     })
@@ -66,5 +88,6 @@ export class SimDriver implements Endpoint {
   gone(peer: ProcessId): void {
     if (this.world.isNode(peer)) this.objects.nodeGone(peer)
     this.objects.gone(peer)
+    if (peer === this.nodeId) this.#startJob()
   }
 }

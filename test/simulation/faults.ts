@@ -71,16 +71,34 @@ const stopWorker: Fault = (world, random) => {
   const workers = world.workers()
   if (workers.length === 0) return
   const worker = pick(random, workers)
-  if (worker.paused) return
+  if (!worker.paused) stopFor(world, worker.id, random.next() * 300)
+}
+
+/** Stops a worker for so long, if it lives. */
+export function stopFor(world: World, process: ProcessId, durationMs: number): void {
+  const worker = world.workers().find(({ id }) => id === process)
+  if (worker === undefined || worker.paused) return
   worker.paused = true
-  world.clock.after(random.next() * 300, () => world.network.resume(worker))
+  world.clock.after(durationMs, () => world.network.resume(worker))
 }
 
 const stopHead: Fault = (world, random) => {
-  if (world.head.paused) return
-  world.head.paused = true
-  world.clock.after(random.next() * 3_000, () => world.network.resume(world.head))
+  const { head } = world
+  if (head.paused) return
+  head.paused = true
+  world.clock.after(random.next() * 3_000, () => world.network.resume(head))
 }
+
+/** What becomes of a worker with a long line of tasks ahead. */
+export const lineFaults: readonly Fault[] = [
+  killWorker,
+  stopWorker,
+  stopWorker,
+  drainNode,
+  cutLink,
+  stallLink,
+  () => {},
+]
 
 /** By how often they are drawn. */
 const faults: readonly (readonly [Fault, number])[] = [
@@ -104,6 +122,33 @@ export function scheduleFaults(world: World, random: Random, count: number, with
     const fault = pick(random, drawn)
     world.clock.after(random.next() * withinMs, () => fault(world, random))
   }
+}
+
+/** The home of a driver dies, and that driver with it: of the end of its job the head tells. */
+const killHome: Fault = (world, random) => {
+  const [first] = world.drivers
+  const homes = world
+    .nodes()
+    .filter(({ id }) => world.drivers.some(({ nodeId }) => nodeId === id && id !== first?.nodeId))
+  if (homes.length === 0) return
+  const home = pick(random, homes)
+  world.count('home dies')
+  world.killNode(home)
+  for (const driver of world.drivers)
+    if (driver.nodeId === home.id) world.clock.after(random.next() * 5, () => world.kill(driver))
+}
+
+/**
+ * In one history of five heads die and are started again, from what they have saved; in others a home dies. By draws of
+ * their own, so that the other histories are as they were without.
+ */
+export function scheduleEnds(world: World, random: Random): void {
+  const roll = random.next()
+  const restart: Fault = () => world.restartHead(random.next() * (random.next() < 0.8 ? 500 : 4_000))
+  const fault = roll < 0.2 ? restart : killHome
+  if (roll > 0.3) return
+  for (let left = roll < 0.2 ? 1 + randomInteger(random, 3) : 1; left > 0; left--)
+    world.clock.after(random.next() * 1_500, () => fault(world, random))
 }
 
 /** A worker may die while its store has no room for it: that lasts too short for a fault to meet it by chance. */

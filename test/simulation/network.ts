@@ -111,6 +111,7 @@ export class Network {
     if (fate !== undefined) this.#troubled(fate)
     if (fate === 'lost') return
     if (fate === 'torn') return this.#tear(link)
+    const receiving = this.processes.get(to)
     const now = this.#clock.now()
     const cutUntil = this.#cutUntil.get(`${from.id}>${to}`) ?? 0
     const earliest = Math.max(link.lastAt.get(from.id) ?? 0, link.stalledUntil.get(from.id) ?? 0, cutUntil)
@@ -121,7 +122,8 @@ export class Network {
     this.#clock.at(atMs, () => {
       if (link.broken) return
       const receiver = this.processes.get(to)
-      if (receiver?.alive !== true) return this.#break(link)
+      // One that was started again in its place knows nothing of that link.
+      if (receiver?.alive !== true || receiver !== receiving) return this.#break(link)
       for (let times = fate === 'twice' ? 2 : 1; times > 0; times--)
         this.run(receiver, what, () => deliver(receiver as To, link.number))
     })
@@ -220,6 +222,12 @@ export class Network {
   isLinked(a: ProcessId, b: ProcessId): boolean {
     const link = this.links.get(keyOf(a, b))
     return link !== undefined && !link.broken && !link.ending
+  }
+
+  /** Whether anything comes through between two processes, both ways. */
+  passes(a: ProcessId, b: ProcessId): boolean {
+    const now = this.#clock.now()
+    return [`${a}>${b}`, `${b}>${a}`].every((way) => now >= (this.#cutUntil.get(way) ?? 0))
   }
 
   cut(link: Link): void {

@@ -1,6 +1,5 @@
 /** A simulated node manager: `LeaseGrants` with its workers, its link to the head, and its end. */
 import { type NodeId, parseObjectKey, type ProcessId } from '../../runtime/base/ids.ts'
-import type { NodeReport } from '../../runtime/control/membership-state.ts'
 import { ObjectPuller } from '../../runtime/node/transfer.ts'
 import type { Room } from '../../runtime/objects/arena-space.ts'
 import { recallUnstarted } from '../../runtime/objects/claim-page.ts'
@@ -11,8 +10,7 @@ import type { NodeRow, RefusalCode, ResourceUnits } from '../../runtime/protocol
 import type { Prefetch } from '../../runtime/protocol/store-messages.ts'
 import { unitsOf } from '../../runtime/scheduler/resources.ts'
 import { demand } from './checks.ts'
-import { SimForeignOwners } from './foreign.ts'
-import type { SimHead } from './head.ts'
+import { SimMembership } from './membership.ts'
 import type { Endpoint } from './network.ts'
 import type { SimOwner } from './owner.ts'
 import { SimStore } from './store.ts'
@@ -20,11 +18,6 @@ import { SimWorker } from './worker.ts'
 import type { World } from './world.ts'
 
 type OwnerProcess = Endpoint & { readonly objects: SimOwner }
-
-/** How long changes of the load gather before the head is told, in milliseconds. */
-const loadMs = 20
-/** How long a job may be without the link of its driver, in milliseconds. */
-const jobGraceMs = 1_000
 
 /** What the simulation itself knows of a lease, beside the machine. */
 interface Granted {
@@ -49,16 +42,13 @@ export class SimNode implements Endpoint, LeaseEffects {
   readonly #waiting = new Map<ProcessId, (() => void)[]>()
   readonly #granted = new Map<number, Granted>()
   readonly #deadRows = new Set<NodeId>()
+  /** Leases whose owners were asked for them, at once or when they are idle. */
+  readonly #reclaimed = new Set<string>()
   readonly store: SimStore
   readonly puller: ObjectPuller
   readonly serving: Serving = new Serving()
-  /** Owners by job, of what may lie here. */
-  readonly #endedJobs = new Set<ProcessId>()
-  readonly #jobs = new Map<ProcessId, Set<ProcessId>>()
-  readonly foreign: SimForeignOwners
+  readonly membership: SimMembership
   #tick: { cancel(): void } | undefined
-  #telling = false
-  #told = ''
 
   constructor(world: World, id: NodeId, total: ResourceUnits) {
     this.world = world
@@ -66,9 +56,6 @@ export class SimNode implements Endpoint, LeaseEffects {
     this.nodeId = id
     this.total = total
     this.store = new SimStore(this)
-    this.foreign = new SimForeignOwners(this, (owner) =>
-      world.network.run(this, 'an owner is dead', () => this.#freeOf(owner)),
-    )
     this.puller = new ObjectPuller({ store: this.store, self: id, ...world.pullerParts(this) })
     this.grants = new LeaseGrants({
       clock: world.clock,
@@ -77,23 +64,31 @@ export class SimNode implements Endpoint, LeaseEffects {
       newWorkerId: () => world.newId(),
       node: id,
       total,
-      ownRow: () => this.row(),
+      ownRow: () => this.#staticRow(),
       options: { ...defaultLeaseOptions, ...world.options.leases },
     })
+    this.membership = new SimMembership(this)
   }
 
-  row(): NodeRow {
+  #staticRow(): NodeRow {
     const facts = { id: this.id, url: `sim:${this.id}`, hostname: 'sim', pid: 1, labels: {}, head: false }
     const load = { available: this.total, queued: 0, workers: 0 }
     return { ...facts, ...load, state: 'alive', total: this.total }
   }
 
-  join(): void {
-    this.world.network.send<SimHead>(this, this.world.head.id, 'register', (head, link) => head.register(this, link))
+  row(): NodeRow {
+    const { available, queued, workers } = this.grants.stats()
+    return { ...this.#staticRow(), available, queued, workers, state: this.grants.draining ? 'draining' : 'alive' }
+  }
+
+  start(): void {
+    this.membership.join()
     this.grants.start()
   }
 
   request(process: ProcessId, link: number, ask: LeaseAsk, isHome: boolean): void {
+    if (this.membership.jobs.hasEnded(ask.job))
+      return this.refuse(`${process}/${link}`, ask.requestId, 'draining', `job ${ask.job} is over`)
     this.grants.request(`${process}/${link}`, process, ask, isHome)
   }
 
@@ -140,6 +135,7 @@ export class SimNode implements Endpoint, LeaseEffects {
     this.#ended.set(worker.id, (epoch) => page.startedUpTo(epoch))
     for (const [id, granted] of this.#granted) if (granted.lease.worker === worker.id) this.#granted.delete(id)
     this.grants.workerDied(worker.id, 'killed')
+    this.membership.jobs.ownerGone(worker.id)
     this.store.change((ledger) => {
       ledger.processGone(worker.id)
       ledger.deleteOwnedBy(worker.id, true)
@@ -150,22 +146,20 @@ export class SimNode implements Endpoint, LeaseEffects {
 
   gone(peer: ProcessId, link: number): void {
     this.grants.ownerGone(`${peer}/${link}`)
-    if (peer === this.world.head.id) {
-      this.world.network.after(this, 100, 'register again', () => this.join())
-    } else if (this.world.drivers.some((driver) => driver.id === peer && driver.nodeId === this.id)) {
-      const over = (): boolean => this.world.network.processes.get(peer)?.alive !== true
-      this.world.network.after(this, jobGraceMs, 'job grace', () => {
-        if (!over()) return
-        this.store.change((ledger) => ledger.processGone(peer))
-        this.world.network.send<SimHead>(this, this.world.head.id, 'jobEnd', (head) => head.jobEnd(peer))
-      })
-    }
+    if (peer === this.world.head.id) return this.membership.headGone()
+    this.membership.gone(peer, link)
+    this.membership.foreign.linkGone()
+    const isDriver = this.world.drivers.some((driver) => driver.id === peer && driver.nodeId === this.id)
+    if (isDriver && this.world.network.processes.get(peer)?.alive !== true)
+      this.store.change((ledger) => ledger.processGone(peer))
   }
 
   /** What the head tells of the nodes. */
   view(rows: readonly NodeRow[], all: boolean): void {
     this.grants.viewChanged(rows, all)
     for (const { id, state, reason } of rows) {
+      const isBack = state !== 'dead' && this.#deadRows.has(id)
+      demand(!isBack, 'dead-stays-dead', () => `node ${this.id} is told that ${id} lives, which was dead`)
       if (state !== 'dead' || id === this.id || this.#deadRows.has(id)) continue
       this.#deadRows.add(id)
       this.world.walls.nodeDown(this, id)
@@ -191,14 +185,13 @@ export class SimNode implements Endpoint, LeaseEffects {
   settle(): void {
     this.grants.validate()
     this.store.settle()
-    this.foreign.settle()
+    this.membership.settle()
     this.#tick?.cancel()
     const next = this.grants.nextTickAtMs()
     if (next !== undefined) {
       const delayMs = Math.max(next - this.world.clock.now(), 0.001)
       this.#tick = this.world.network.after(this, delayMs, 'node tick', () => this.grants.tick())
     }
-    this.#tellLoad()
   }
 
   // --- instructions of LeaseGrants
@@ -242,6 +235,9 @@ export class SimNode implements Endpoint, LeaseEffects {
   }
 
   reclaim(lease: Lease, whenIdle: boolean): void {
+    const asked = `${lease.id} ${whenIdle}`
+    demand(!this.#reclaimed.has(asked), 'reclaimed-once', () => `lease ${lease.id} of ${this.id} is wanted back twice`)
+    this.#reclaimed.add(asked)
     const [process = '', link = ''] = lease.owner.split('/')
     this.#toOwner(process as ProcessId, Number(link), 'reclaim', (to) => to.submit.reclaim(this.id, lease.id, whenIdle))
   }
@@ -296,7 +292,7 @@ export class SimNode implements Endpoint, LeaseEffects {
 
   /** A task that needs it may come here. */
   prefetch([, job, key, sizeBytes, holders]: Prefetch): void {
-    if (this.#endedJobs.has(job)) return
+    if (this.membership.jobs.hasEnded(job)) return
     this.noteOwner(job, parseObjectKey(key).owner)
     // Whoever needs it asks again, and is told why it cannot be had.
     this.world.background(
@@ -324,22 +320,13 @@ export class SimNode implements Endpoint, LeaseEffects {
 
   /** Something of that owner may lie here, until that job is over. */
   noteOwner(job: ProcessId | undefined, owner: ProcessId): void {
-    if (job === undefined || this.#endedJobs.has(job)) return
-    const owners = this.#jobs.get(job) ?? new Set<ProcessId>()
-    this.#jobs.set(job, owners.add(owner))
-    if (owner !== job) this.foreign.note(owner)
+    const { nodeId } = this.world.network.processes.get(owner) ?? {}
+    if (job !== undefined) this.membership.jobs.noteOwner(job, owner, nodeId)
   }
 
-  #freeOf(owner: ProcessId): void {
-    this.foreign.forget(owner)
+  /** Its owner is no more, or is not to be. */
+  freeOf(owner: ProcessId): void {
     this.store.change((ledger) => ledger.deleteOwnedBy(owner, true))
-  }
-
-  jobEnded(job: ProcessId): void {
-    this.grants.jobEnded(job, 'its driver is gone')
-    this.#endedJobs.add(job)
-    for (const owner of [job, ...(this.#jobs.get(job) ?? [])]) this.#freeOf(owner)
-    this.#jobs.delete(job)
   }
 
   #endUnborn(id: ProcessId): void {
@@ -351,21 +338,5 @@ export class SimNode implements Endpoint, LeaseEffects {
     this.world.network.send<OwnerProcess>(this, process, what, (to, sameLink) => {
       if (link === sameLink) tell(to.objects)
     })
-  }
-
-  #tellLoad(): void {
-    if (this.#telling || this.#load() === this.#told) return
-    this.#telling = true
-    this.world.network.after(this, loadMs, 'load', () => {
-      this.#telling = false
-      this.#told = this.#load()
-      const report = JSON.parse(this.#told) as NodeReport
-      this.world.network.send<SimHead>(this, this.world.head.id, 'load', (head, link) => head.load(link, report))
-    })
-  }
-
-  #load(): string {
-    const { available, queued, workers } = this.grants.stats()
-    return JSON.stringify({ available, queued, workers, state: this.grants.draining ? 'draining' : 'alive' })
   }
 }

@@ -15,7 +15,7 @@ const remembered = [1_611, 1_833, 1_885, 2_082, 6_493, 7_791, 7_857, 66_836]
 const expected = [
   ...['story recalled', 'story returned', 'story retried', 'story fenced', 'story cancelled', 'story timed out'],
   ...['redirected', 'refused', 'reclaim', 'leaseReturn', 'workerEnd answered', 'recall answered', 'blocked', 'resumed'],
-  ...['refAdd', 'refAck', 'refRemove', 'replyAck', 'objectValue', 'nodeEvent', 'declaredDead', 'jobEnd', 'exit'],
+  ...['refAdd', 'refAck', 'refRemove', 'replyAck', 'objectValue', 'nodeEvent', 'nodeDeclaredDead', 'jobEnd', 'exit'],
   ...['message twice', 'message overtaken', 'message late', 'message torn', 'cut one way', 'silent head'],
   ...[
     'spill',
@@ -32,6 +32,7 @@ const expected = [
   ...['rebuilt', 'story rebuilt', 'value lost', 'not rebuilt: retries disabled', 'not rebuilt: lineage evicted'],
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again', 'called back'],
   ...['prefetch', 'objectBring', 'brought ahead'],
+  ...['head restored', 'jobsHeld', 'nodesHeld', 'home dies', 'long line', 'owner not asked'],
   ...['answers rest', 'answer left', 'left answer taken', 'left answer sent', 'held up'],
   ...[
     'nodeCall',

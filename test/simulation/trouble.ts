@@ -10,8 +10,6 @@ export type Fate = 'lost' | 'twice' | 'overtaken' | 'late' | 'torn' | undefined
 
 /** Messages that the simulation calls by another name. */
 const names: Readonly<Record<string, keyof typeof MessageType>> = {
-  load: 'nodeLoad',
-  view: 'clusterView',
   reclaim: 'leaseReclaim',
   blocked: 'workerBlocked',
   resumed: 'workerResumed',

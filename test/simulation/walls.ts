@@ -11,7 +11,6 @@ import { MessageType } from '../../runtime/protocol/message-type.ts'
 import { DialBackTable } from '../../runtime/transport/dial-back.ts'
 import type { SimChannel } from './channel.ts'
 import { demand } from './checks.ts'
-import type { SimHead } from './head.ts'
 import type { SimNode } from './node.ts'
 import type { World } from './world.ts'
 
@@ -76,17 +75,13 @@ export class Walls {
   #of(node: SimNode): Calling {
     const known = this.#nodes.get(node.id)
     if (known !== undefined) return known
-    const { network, clock, head } = this.#world
+    const { network, clock } = this.#world
     const own = {
       now: () => clock.now(),
       after: (delayMs: number, act: () => void) => network.after(node, delayMs, 'ticket', act),
     }
     const tickets = new DialBackTable<SimChannel>(own, () => `${this.#tickets++}`)
-    const tellHead = (message: NodeCall | NodeCallFailed): boolean => {
-      const what = message[0] === MessageType.nodeCall ? 'nodeCall' : 'nodeCallFailed'
-      network.send<SimHead>(node, head.id, what, (at, link) => at.call(link, message))
-      return true
-    }
+    const tellHead = (message: NodeCall | NodeCallFailed): boolean => node.membership.cluster.tell(message)
     const connect = (to: NodeId, ticket: string): Promise<void> => this.#connect(node, to, ticket)
     const calling = { tickets, calls: new CallBacks<SimChannel>({ clock: own, tickets, tellHead, connect }) }
     this.#nodes.set(node.id, calling)

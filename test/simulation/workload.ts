@@ -4,6 +4,7 @@ import type { LeaseKind, RefTuple, ResourceUnits } from '../../runtime/protocol/
 import type { TaskTemplate } from '../../runtime/owner/submit-types.ts'
 import type { SimDriver } from './driver.ts'
 import type { SimOwner } from './owner.ts'
+import { lineFaults, stopFor } from './faults.ts'
 import type { Behaviour, Call } from './tasks.ts'
 
 const one = 10_000
@@ -33,9 +34,10 @@ export class Workload {
   /** A driver does one thing. */
   step(driver: SimDriver): void {
     const { objects, handles } = driver
-    const { loses, rings } = objects.world.options
+    const { loses, rings, lines } = objects.world.options
     if (loses && this.#random.next() < 0.3 && this.#crowd(driver)) return
     if (rings && this.#random.next() < 0.3) return this.#queue(driver)
+    if (lines && this.#random.next() < 0.25) return this.#line(driver)
     const roll = this.#random.next()
     if (roll < 0.45) this.#burst(driver)
     else if (roll < 0.55) driver.keep(objects.put(this.#some(handles, 2), this.#bytes(0.5)))
@@ -85,6 +87,43 @@ export class Workload {
         else objects.release(ref)
       }
     }
+  }
+
+  /**
+   * More calls than a claim page has words, behind a long one, of a function that is known to be short: most of them are
+   * cancelled before their worker comes to them, and others take their places there. Their worker may be stopped before.
+   */
+  #line(driver: SimDriver): void {
+    const { objects } = driver
+    const { world } = objects
+    const random = this.#random
+    const options = { maxRetries: pick(random, [0, 0, 3]), retryExceptions: false, timeoutMs: 0, numReturns: 1 }
+    const template = objects.template('task', sizes[0] as ResourceUnits, options)
+    const call = (durationMs: number): number => {
+      const behaviour = {
+        ...{ durationMs, children: 0, awaitsChildren: false, getsRefs: false, returnsRefs: false, keepsRefs: false },
+        ...{ throws: 0, heedsAbort: random.next() < 0.5, resultBytes: 0 },
+      }
+      const [ref] = objects.start({ template, behaviour, awaited: [], contained: [], depth: 1 }) as [RefTuple]
+      driver.keep(ref)
+      return ref[1]
+    }
+    world.count('long line')
+    for (let left = 8; left > 0; left--) call(0.02)
+    // When these are measured, or not quite.
+    world.network.after(driver, random.next() * 150, 'long line', () => {
+      if (random.next() < 0.5)
+        for (const { worker } of objects.leases.values()) stopFor(world, worker, random.next() * 60)
+      const long = call(random.next() * 60)
+      const numbers = Array.from({ length: 200 + randomInteger(random, 2_800) }, () => call(random.next() * 0.04))
+      const kept = random.next() < 0.7 ? 0.02 : random.next()
+      const cancel = (): void => {
+        for (const number of numbers) if (random.next() > kept) objects.submit.cancel(number, 'a whim', false, true)
+        if (random.next() < 0.2) objects.cancel(long, random.next() < 0.5)
+      }
+      world.network.after(driver, random.next() * 12, 'long line', cancel)
+      world.clock.after(random.next() * 30, () => pick(random, lineFaults)(world, random))
+    })
   }
 
   /** Many read one value at once, the oldest: that one is on disk before others. False where there is none. */

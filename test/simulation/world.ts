@@ -16,7 +16,7 @@ import type { Holder, RefTuple, ResourceUnits } from '../../runtime/protocol/mes
 import { channelBetween, type SimChannel } from './channel.ts'
 import { Checks, demand, Violation } from './checks.ts'
 import { SimDriver } from './driver.ts'
-import { killNode, scheduleFaults } from './faults.ts'
+import { killNode, scheduleEnds, scheduleFaults } from './faults.ts'
 import { SimHead, silentMs } from './head.ts'
 import { SharedRings } from './left-answers.ts'
 import { type Endpoint, Network } from './network.ts'
@@ -51,6 +51,8 @@ export interface WorldOptions {
   readonly loses: boolean
   /** Whether workers leave answers in memory that they share with owners, and many short tasks are called. */
   readonly rings: boolean
+  /** Whether lines of tasks at workers are longer than their claim pages. */
+  readonly lines: boolean
 }
 
 /** How likely a bulk channel breaks at a chunk, where they break at all: seldom, and in one history of five often. */
@@ -72,7 +74,7 @@ export class World {
   readonly checks: Checks = new Checks()
   readonly options: WorldOptions
   readonly network: Network
-  readonly head: SimHead
+  head: SimHead
   readonly drivers: SimDriver[] = []
   readonly workload: Workload
   readonly pages: Map<ProcessId, Page> = new Map<ProcessId, Page>()
@@ -123,6 +125,7 @@ export class World {
       ...(loses ? bad : {}),
       loses,
       rings: rings < 0.25,
+      lines: seededRandom(seed ^ 0x11e5).next() < 0.03,
     }
     this.rings = new SharedRings(this)
     this.network = new Network({
@@ -147,6 +150,7 @@ export class World {
     for (let i = 0; i < 1 + randomInteger(random, 2); i++) this.#addDriver(homes[i % homes.length] as SimNode)
     for (const driver of this.drivers) driver.run(5 + randomInteger(random, 28))
     if (random.next() < 0.8) scheduleFaults(this, random, randomInteger(random, 12), 1_000)
+    scheduleEnds(this, seededRandom(this.seed ^ 0x4ead))
     await this.#untilQuiet('all work is done')
     this.#readAll()
     await this.#untilQuiet('all values are read')
@@ -157,9 +161,6 @@ export class World {
     this.#atRest()
     for (const driver of this.drivers) {
       this.kill(driver)
-      // Where there is no link, nothing tells the home of its end but that none comes.
-      const home = this.network.processes.get(driver.nodeId) as SimNode
-      this.network.run(home, 'driver is over', () => home.gone(driver.id, 0))
     }
     await this.#untilQuiet('all jobs are over')
     for (const node of this.nodes()) node.atRest(true)
@@ -183,7 +184,7 @@ export class World {
   addNode(total: ResourceUnits): SimNode {
     const node = new SimNode(this, this.newId(), total)
     this.network.processes.set(node.id, node)
-    this.network.run(node, 'starts', () => node.join())
+    this.network.run(node, 'starts', () => node.start())
     return node
   }
 
@@ -219,6 +220,19 @@ export class World {
   /** A worker ends that nobody needs: nothing is lost with it. */
   leave(worker: SimWorker): void {
     if (worker.alive) this.#end(worker, 'leaves')
+  }
+
+  /** The head dies, and another is started in its place, with what that one has saved. */
+  restartHead(afterMs: number): void {
+    const { head } = this
+    if (!head.alive) return
+    this.kill(head)
+    this.clock.after(afterMs, () => {
+      this.count('head restored')
+      this.head = new SimHead(this, head.id, head.saved)
+      this.network.processes.set(head.id, this.head)
+      this.network.run(this.head, 'is started again', () => this.head.restore())
+    })
   }
 
   #end(process: Endpoint, how: string): void {
@@ -422,7 +436,7 @@ export class World {
     for (let round = 0; round < 3; round++) {
       this.clock.after(61_000, () => {})
       await this.#untilQuiet('time has passed')
-      for (const node of this.nodes()) this.network.run(node, 'looks for owners', () => node.foreign.look())
+      for (const node of this.nodes()) this.network.run(node, 'looks for owners', () => node.membership.foreign.look())
       await this.#untilQuiet('all nodes know which owners live')
     }
   }
@@ -433,9 +447,7 @@ export class World {
       const { owner } = parseObjectKey(key)
       const process = this.network.processes.get(owner)
       const isDead = process?.alive !== true
-      // Jobs whose home is dead are ended by the head, in whose simulation there are none.
-      const isJob = process instanceof SimDriver
-      const excused = isDead ? isJob : this.losses.wasCutOff(owner) || this.losses.wasCutOff(node.id)
+      const excused = !isDead && (this.losses.wasCutOff(owner) || this.losses.wasCutOff(node.id))
       demand(excused, 'nothing-left', () => `node ${node.id} keeps ${key}${isDead ? ', whose owner is dead' : ''}`)
     }
   }

@@ -26,6 +26,8 @@ const toldMs = 3
 /** One of a worker that works on: two looks, the second for answers that were waited for. */
 const lookedMs = (2 * defaultSubmitOptions.mostAnswerLookMicros) / 1_000 + toldMs
 const mostEvents = 100_000
+/** The word of a lease's start may come so much later than its first calls, in milliseconds. */
+const mostLateMs = 20
 /** As far as the words of a claim page go: 16 leases of 1,024. */
 const pageWords = 16 * 1_024
 
@@ -70,6 +72,8 @@ export class AnswersWorld implements Around {
   readonly ringWords: number
   /** A word of rings at which processes are held up more often than at others, if there is one. */
   readonly #focus: number
+  /** Of histories in which such words are late. */
+  readonly #lateStarts: Random | undefined
   #holdUps = 0
   #heldUpMs = 0
   readonly #heldUntilMs = new Map<number, number>()
@@ -98,6 +102,8 @@ export class AnswersWorld implements Around {
     this.ringWords = pick(random, [32, 64, 512, 4_096])
     // One of the first three is where a listener is, where the ring ends, or where it begins.
     this.#focus = randomInteger(random, 6)
+    const starts = seededRandom(seed ^ 0x57a27)
+    this.#lateStarts = starts.next() < 0.2 ? starts : undefined
     const workers = 1 + randomInteger(random, 2)
     for (let id = 1; id <= workers; id++) {
       this.#rings.set(id, new Uint8Array(answerRingBytes))
@@ -201,7 +207,10 @@ export class AnswersWorld implements Around {
       ...{ leaseId: epoch, epoch, node: processName(9_999), worker: processName(worker) },
       ...{ socketPath: '', pagePath: 'page', pid: 1 },
     }
-    this.send(granter, worker, ['leaseStart', epoch])
+    const starts = (): void => this.send(granter, worker, ['leaseStart', epoch])
+    const isLate = (this.#lateStarts?.next() ?? 1) < 0.5
+    if (isLate) this.#clock.after((this.#lateStarts as Random).next() * mostLateMs, starts)
+    else starts()
     this.send(granter, owner, ['granted', request, grant])
   }
 
