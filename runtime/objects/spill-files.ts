@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ObjectLostError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import { openNewHandle, privateFolder } from '../base/new-file.ts'
 import { hasNoPlace } from '../base/no-room.ts'
@@ -171,7 +171,10 @@ export class SpillFiles {
   async #outOfDisk(sizeBytes: number, cause?: unknown): Promise<OutOfDiskError> {
     const { folder, limitBytes } = this.#options
     const limit = limitBytes === undefined ? '' : `, of the ${limitBytes} it may have`
-    const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: 0, bsize: 0 }))
+    // Made with the first file: until then the disk is that of where it will be.
+    const { bavail, bsize } = await statfs(folder)
+      .catch(() => statfs(dirname(folder)))
+      .catch(() => ({ bavail: 0, bsize: 0 }))
     const freeBytes = bavail * bsize
     const why =
       adviceBesidesRoom(cause) ||

@@ -53,9 +53,19 @@ export class Replication {
 
   /**
    * Resolves when so many nodes keep a stored object of this process, or as many as there are. Rejects with
-   * ObjectStoreFullError where nodes could not take it; the copies that were made go with the object.
+   * ObjectStoreFullError where nodes could not take it; the copies that were made go with the object. A program does not
+   * end meanwhile, though nothing else of it may be under way.
    */
   async replicate(number: ObjectNumber, copies: number): Promise<void> {
+    const leave = this.#host.enterWait()
+    try {
+      await this.#keep(number, copies)
+    } finally {
+      leave()
+    }
+  }
+
+  async #keep(number: ObjectNumber, copies: number): Promise<void> {
     const rows = await this.#nodesNow()
     const kept = this.#holders(number).flatMap(([node, process]) => (node === process ? [node] : []))
     await new Promise<void>((resolve, reject) => {

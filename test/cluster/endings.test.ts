@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { readdirSync } from 'node:fs'
 import { describeProcess, processesMarked } from '../tools/processes.mjs'
-import { ended, Program, Trace } from './support.ts'
+import { ended, Program, TestCluster, Trace } from './support.ts'
 import { eventually } from '../tools/eventually.ts'
 import { withoutStoreLine } from '../tools/native.ts'
 
@@ -56,6 +56,20 @@ describe('a program that never calls shutdown', () => {
     expect(program.stdout).to.equal('submitted\n')
     expect(program.stderr).to.match(/^outpool: 10 tasks were not run.*ws:\/\/127\.0\.0\.1:1/)
     await nothingIsLeft(program)
+  })
+
+  it('is not ended while all that it waits for are copies of a value on other nodes', async () => {
+    const cluster = new TestCluster()
+    try {
+      const [head] = await cluster.startAll(1)
+      program = new Program('endings.mjs', ['copies', trace.folder], { OUTPOOL_ADDRESS: head?.url ?? '' })
+      expect(await program.exit, program.stderr).to.deep.equal([0, null])
+      expect(program.stdout).to.equal('1000000\n')
+    } finally {
+      await program?.remove()
+      program = undefined
+      await cluster.close()
+    }
   })
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {

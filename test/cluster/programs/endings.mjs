@@ -84,6 +84,11 @@ const programs = {
     const four = await workerpool.pool({ minWorkers: 2, maxWorkers: 2 }).exec(inc, [3])
     console.log(two, three, four)
   },
+  /** Waits for copies of a value on other nodes, and for nothing else. */
+  async copies() {
+    const ref = await put(new Uint8Array(1_000_000), { replicas: 2 })
+    console.log((await ref.get()).length)
+  },
   /** Has tasks that never end, with processes of their own. */
   async hangs() {
     const spawns = remote(async (folder) => {

@@ -227,6 +227,20 @@ describeHere('ArenaStore', () => {
       )
   })
 
+  it('tells how much the disk has free, also before the first file is written', async () => {
+    await open({ memoryBytes: 8 * mebibyte, diskBytes: 1, fullWaitMs: 200 })
+    let error: Error | undefined
+    for (let i = 0; i < 20 && error === undefined; i++)
+      error = await put(near, keyOf(i), bytes(mebibyte, i)).then(
+        () => undefined,
+        (reason: Error) => reason,
+      )
+    expect(error).to.be.instanceOf(OutOfDiskError)
+    expect(error?.message).to.match(
+      /spilled objects take 0 bytes, of the 1 it may have, and the disk has [1-9]\d+ free/,
+    )
+  })
+
   it('refuses at once what would never fit', async () => {
     await open({ memoryBytes: 8 * mebibyte })
     const error = await failure(near.create(key, 9 * mebibyte))
