@@ -12,13 +12,19 @@ export interface LeaseRequestRecord {
   node: NodeId | null
   visited: NodeId[]
   readonly argumentBytes: ArgumentBytes | null
+  /** Monotonic milliseconds. */
+  readonly sinceMs: number
   /** Not asked now, but to be asked again at this time. */
   retryAtMs: number
 }
 
 /** One that the home is asked. */
-export function newRequest(classIndex: number, argumentBytes: ArgumentBytes | null): LeaseRequestRecord {
-  return { classIndex, node: null, visited: [], argumentBytes, retryAtMs: Number.POSITIVE_INFINITY }
+export function newRequest(
+  classIndex: number,
+  argumentBytes: ArgumentBytes | null,
+  sinceMs: number,
+): LeaseRequestRecord {
+  return { classIndex, node: null, visited: [], argumentBytes, sinceMs, retryAtMs: Number.POSITIVE_INFINITY }
 }
 
 export interface ClassRecord {
@@ -36,6 +42,8 @@ export interface ClassRecord {
   /** The one that became idle last, perhaps busy again: its worker is still awake, so it takes the next task soonest. */
   lastIdle: LeaseRecord | undefined
   readonly requests: Set<number>
+  /** Requests of the burst of calls before waited in vain: there is no CPU for more leases, or was none. */
+  asksInVain: boolean
   /** Nobody could take a task when last asked; cleared by whatever changes that. */
   saturated: boolean
   /** Asked again when so many are queued: portions are shares of what waits, and that may still be growing. */
@@ -50,7 +58,15 @@ export interface ClassRecord {
 export function newClassRecord(index: number, key: string, of: SchedulingClass): ClassRecord {
   return {
     ...{ index, key, of, queue: new NumberQueue(), queued: 0, located: new LocatedTasks(), leases: [] },
-    ...{ idle: new Set(), lastIdle: undefined, requests: new Set(), saturated: false, askAgainAt: 0, turn: 0 },
+    ...{
+      idle: new Set(),
+      lastIdle: undefined,
+      requests: new Set(),
+      asksInVain: false,
+      saturated: false,
+      askAgainAt: 0,
+      turn: 0,
+    },
     ...{ closed: undefined, ended: false },
   }
 }
@@ -68,13 +84,24 @@ export function unansweredOf({ queued, leases }: ClassRecord): number {
 
 /** So many requests may wait at once however few leases there are. */
 const leastRequests = 8
+/** The same after a burst of calls whose requests waited in vain, until one is granted. */
+const inVainRequests = 2
+/** A request that has waited for so long was one in vain, in milliseconds: a worker may have been started for another one. */
+const inVainMs = 100
+
+/** Whether a request that is not needed any more, as nothing is queued, was one in vain. */
+export function askedInVain({ sinceMs }: LeaseRequestRecord, nowMs: number): boolean {
+  return nowMs - sinceMs > inVainMs
+}
 
 /**
  * Twice as many as there are leases: where there are CPUs, the leases double with each answer, and where there are none
- * few requests wait in vain. Where tasks are held back though there are leases with nothing to do, one more than those
+ * few requests wait in vain, and fewer the next time. Where tasks are held back though there are leases with nothing to do, one more than those
  * can take, and not again and again.
  */
-export function mostRequests({ queued, leases, located }: ClassRecord, { requestsPerClass }: SubmitOptions): number {
+export function mostRequests(record: ClassRecord, { requestsPerClass }: SubmitOptions): number {
+  const { queued, leases, located, asksInVain } = record
+  if (located.size === 0 && asksInVain) return Math.min(requestsPerClass, inVainRequests)
   if (located.size === 0) return Math.min(requestsPerClass, Math.max(leastRequests, 2 * leases.length))
   const unused = leases.reduce((sum, { count }) => (count === 0 ? sum + 1 : sum), 0)
   return Math.min(requestsPerClass, Math.max(0, queued + 1 - unused))

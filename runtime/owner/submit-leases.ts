@@ -37,6 +37,7 @@ export class SubmitLeases extends SubmitQueue {
   granted(requestId: number, grant: Grant): void {
     const request = this.forgetRequest(requestId)
     const record = request === undefined ? undefined : this.classAt(request.classIndex)
+    if (record !== undefined) record.asksInVain = false
     if (record === undefined || (record.queued === 0 && record.of.kind === 'task')) this.effects.returnGrant(grant)
     else this.addLease(record, grant)
   }
@@ -60,7 +61,7 @@ export class SubmitLeases extends SubmitQueue {
       // A node that was busy may be free by the time that everybody was asked.
       request.retryAtMs = this.clock.now() + (request.node === null ? this.options.busyRetryMs : 0)
       request.node = null
-      return this.dueBy(request.retryAtMs)
+      return this.deadlines.by(request.retryAtMs)
     }
     this.forgetRequest(requestId)
     const failure: Failure = code === 'infeasible' ? { kind: 'unschedulable', text } : { kind: 'setup', text }
@@ -80,7 +81,7 @@ export class SubmitLeases extends SubmitQueue {
     lease.idleSinceMs = this.clock.now()
     const record = this.classAt(lease.classIndex)
     this.refill(record, lease, lease.idleSinceMs)
-    if (lease.count === 0) this.dueBy(this.leaseDueMs(lease))
+    if (lease.count === 0) this.deadlines.by(this.leaseDueMs(lease))
   }
 
   /** Gives back what has nothing to do now: this process may not come to it for long. */
@@ -100,7 +101,7 @@ export class SubmitLeases extends SubmitQueue {
       if (!whenIdle) return this.closeLease(lease)
       lease.isWanted = true
       if (this.isSpare(lease, this.clock.now())) return this.giveBack(lease)
-      return this.dueBy(this.leaseDueMs(lease))
+      return this.deadlines.by(this.leaseDueMs(lease))
     }
   }
 
@@ -169,7 +170,7 @@ export class SubmitLeases extends SubmitQueue {
     if (lease.blocked) return
     this.refill(record, lease, nowMs)
     this.#restOrWake(record, lease)
-    if (lease.count === 0) this.dueBy(this.leaseDueMs(lease))
+    if (lease.count === 0) this.deadlines.by(this.leaseDueMs(lease))
   }
 
   /**

@@ -12,6 +12,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
 import {
+  askedInVain,
   type ClassRecord,
   lateMicros,
   type LeaseRequestRecord,
@@ -146,7 +147,7 @@ export class SubmitQueue {
     while (record.requests.size < wanted) {
       const requestId = this.#nextRequest++
       const argumentBytes = record.located.bytesAt(record.requests.size)
-      this.requests.set(requestId, newRequest(record.index, argumentBytes))
+      this.requests.set(requestId, newRequest(record.index, argumentBytes, this.clock.now()))
       record.requests.add(requestId)
       this.effects.requestLease(requestId, record.of, null, [], argumentBytes)
     }
@@ -221,10 +222,6 @@ export class SubmitQueue {
     const slot = slotOf(number)
     if (page.state[slot] !== TaskState.pushed && page.state[slot] !== TaskState.ending) return false
     return page.lease[slot] === lease.index && page.sequence[slot] === sequence
-  }
-
-  protected dueBy(ms: number): void {
-    this.deadlines.by(ms)
   }
 
   /** Does what has become due; `late`: this process was busy itself. */
@@ -306,7 +303,7 @@ export class SubmitQueue {
     if (!held) this.holding.delete(record)
     else {
       this.holding.add(record)
-      this.dueBy(now + tickMs)
+      this.deadlines.by(now + tickMs)
     }
   }
 
@@ -332,8 +329,8 @@ export class SubmitQueue {
     record.idle.delete(lease)
     this.effects.push(lease.index, sequence, number, template, page.attempt[slot] as number)
     if (lease.count === 1 && template.runMicros > longMicros) this.effects.flush?.(lease.index)
-    if (lease.count === 2) this.dueBy(this.overdueMs(lease))
-    if (template.timeoutMs > 0) this.dueBy(lease.headSinceMs + template.timeoutMs)
+    if (lease.count === 2) this.deadlines.by(this.overdueMs(lease))
+    if (template.timeoutMs > 0) this.deadlines.by(lease.headSinceMs + template.timeoutMs)
   }
 
   #headTemplate(record: ClassRecord): TaskTemplate | undefined {
@@ -400,6 +397,7 @@ export class SubmitQueue {
   #cancelRequests(record: ClassRecord): void {
     for (const requestId of [...record.requests].reverse()) {
       const request = this.forgetRequest(requestId)
+      if (request !== undefined && askedInVain(request, this.clock.now())) record.asksInVain = true
       if (request !== undefined && request.retryAtMs === Number.POSITIVE_INFINITY)
         this.effects.cancelRequest(requestId, request.node)
     }

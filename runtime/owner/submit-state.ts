@@ -182,7 +182,7 @@ export class SubmitState extends SubmitLeases {
     else if (lease.headPausedAtMs !== undefined) {
       lease.headSinceMs += now - lease.headPausedAtMs
       lease.headPausedAtMs = undefined
-      this.dueBy(this.leaseDueMs(lease))
+      this.deadlines.by(this.leaseDueMs(lease))
     }
   }
 
@@ -316,7 +316,7 @@ export class SubmitState extends SubmitLeases {
     this.pump(record)
     if (force && sequence === lease.first && lease.recalling.size === 0) {
       this.endWorker(lease, 'a task was cancelled with force')
-    } else this.dueBy(killAtMs)
+    } else this.deadlines.by(killAtMs)
   }
 
   /** Its worker could not get the values of its arguments, and did not run it: that spends no retry. */

@@ -383,6 +383,37 @@ describe('submit-queue, in a burst of calls', () => {
     expect(world.requests.size).to.equal(16)
   })
 
+  it('asks for few leases when those of the burst before were asked for in vain, until it gets one', async () => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros: 20_000 })
+    const burst = (): number => {
+      for (let i = 0; i < 40; i++) world.submit(template)
+      return world.requests.size
+    }
+    const runAll = (): void => {
+      while (world.state.unsettled > 0) {
+        for (const [index, worker] of world.workers) {
+          world.start(worker)
+          world.finish(index, worker, false, 20_000)
+        }
+        for (const deliver of world.pending.splice(0)) deliver()
+      }
+    }
+    expect(burst()).to.equal(8)
+    for (const request of [...world.requests].slice(0, 2)) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    runAll()
+    expect(world.requests.size).to.equal(0)
+    expect(burst(), 'those of the first were cancelled at once').to.equal(8)
+    await world.clock.pass(150, () => Promise.resolve())
+    runAll()
+    expect(burst()).to.equal(2)
+    world.grant([...world.requests][0] as number, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    world.submit(template)
+    expect(world.requests.size).to.equal(8)
+  })
+
   it('writes a long task to an idle worker at once, what waits there when that has doubled, a short one later', () => {
     const world = new SubmitWorld(() => false)
     const [long, short] = [world.template({ runMicros: 20_000 }), world.template({ runMicros: 100 })]
