@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { askNodeJson } from '../../../runtime/cluster/ask-node.ts'
 import { listRecords } from '../../../runtime/cluster/node-records.ts'
 import type { NodeTables, TableCounts } from '../../../runtime/node/counting.ts'
+import type { StoreUsage } from '../../../runtime/objects/store-usage.ts'
 import type { FailureCluster } from '../support.ts'
 
 /** Entries that stay however long it works: one lease's line, the code of living links, and what Node itself keeps. */
@@ -88,9 +89,29 @@ export class ChaosCounts {
     for (;;) {
       const left = await this.#leftNow(workersToo, new Set(except))
       if (except.length === 0) left.push(...this.#socketsLeft())
-      if (left.length === 0 || performance.now() > until) return left
+      if (left.length === 0) return left
+      if (performance.now() > until) return [...left, ...(await this.#objectsLeft())]
       await sleep(100)
     }
+  }
+
+  /** What lies in the stores, and whose it is: who forgot it is to be found. */
+  async #objectsLeft(): Promise<string[]> {
+    const nodes = this.#nodes()
+    const workers = new Map<string, string>()
+    for (const { id, url } of nodes)
+      for (const worker of Object.keys((await this.#tablesOf(url))?.workers ?? {})) workers.set(worker, id)
+    const found = nodes.map(async ({ id, url }) => {
+      const options = { timeoutMs: answerMs }
+      const asked = askNodeJson<StoreUsage>(url, '/memory?objects=20', this.#cluster.token, options)
+      const { list } = await asked.catch(() => ({ list: [] }))
+      return list.map(({ key, owner, sizeBytes, state, primary, holders }) => {
+        const by = workers.has(owner) ? `a worker of ${workers.get(owner)}` : 'no worker that lives'
+        const facts = `${sizeBytes} bytes, ${state}, primary: ${primary}, held by [${holders.join()}]`
+        return `node manager ${id}: object ${key} of ${by}, ${facts}`
+      })
+    })
+    return (await Promise.all(found)).flat()
   }
 
   async #leftNow(workersToo: boolean, except: ReadonlySet<string>): Promise<string[]> {
