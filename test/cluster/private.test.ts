@@ -11,7 +11,16 @@ import { eventually } from '../tools/eventually.ts'
 /** What workers get of the environment of their node, and what the tests put there to find them. */
 const passed = new Set([
   ...['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_ENV', 'XDG_CONFIG_HOME'],
-  ...['OUTPOOL_HOME', 'OUTPOOL_EVENTS', 'OUTPOOL_TLS_CA', 'OUTPOOL_TEST_RUN', 'NODE_DISABLE_COMPILE_CACHE'],
+  ...[
+    'OUTPOOL_HOME',
+    'OUTPOOL_EVENTS',
+    'OUTPOOL_TLS_CA',
+    'NODE_EXTRA_CA_CERTS',
+    'SSL_CERT_FILE',
+    'SSL_CERT_DIR',
+    'OUTPOOL_TEST_RUN',
+    'NODE_DISABLE_COMPILE_CACHE',
+  ],
 ])
 
 interface Entry {
