@@ -138,7 +138,10 @@ class Driver implements DriverHandle {
 
   async stop(): Promise<void> {
     if (this.#stopped) return
-    this.#end(new ConnectionLostError('outpool was shut down before this was ready'), true)
+    this.#end(
+      new ConnectionLostError('outpool was shut down in this process, and its refs have no values any more'),
+      true,
+    )
     const leaving = this.#lastLines().then(() => this.#release('it left'))
     releasing = leaving.catch(() => {})
     await leaving
@@ -203,8 +206,10 @@ class Driver implements DriverHandle {
 
   async #join(address: string): Promise<Home> {
     const { joinCluster } = await import('../runtime/cluster/join.ts')
-    const { withoutSecrets } = await import('../runtime/cluster/node-address.ts')
+    const { parseClusterAddress, withoutSecrets } = await import('../runtime/cluster/node-address.ts')
     try {
+      // First: whoever has mistyped it is not to look for a token.
+      parseClusterAddress(address)
       const token = this.#options.token ?? new ClusterTokens()
       return await joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
     } catch (error) {

@@ -4,6 +4,7 @@ import { wasThisProcess } from '../runtime/owner/current.ts'
 import { endsEarly, getAll, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
 import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
 import { watchNear } from '../runtime/owner/watch-near.ts'
+import { given } from './given.ts'
 import { checkNames } from './options.ts'
 import { ensureRuntime } from './runtime.ts'
 
@@ -56,7 +57,7 @@ export async function get(target: ObjectRef | readonly ObjectRef[], options: Get
   checkNames(options, ['timeout', 'signal'], 'get')
   if (isObjectRef(target)) return target.get(options)
   if (!Array.isArray(target))
-    throw new TypeError(`get: expected an ObjectRef or an array of them, not ${typeof target}`)
+    throw new TypeError(`get: expected an ObjectRef or an array of them, not ${given(target)}`)
   const refs = (target as readonly unknown[]).map((ref, i) => checked(ref, i, 'get'))
   const together = options.timeout === undefined && options.signal === undefined ? getAll(refs) : undefined
   if (together !== undefined) return together
@@ -92,7 +93,7 @@ export async function wait<T>(
   refs: readonly ObjectRef<T>[],
   options: WaitOptions = {},
 ): Promise<[ready: ObjectRef<T>[], rest: ObjectRef<T>[]]> {
-  if (!Array.isArray(refs)) throw new TypeError(`wait: expected an array of ObjectRefs, not ${typeof refs}`)
+  if (!Array.isArray(refs)) throw new TypeError(`wait: expected an array of ObjectRefs, not ${given(refs)}`)
   checkNames(options, ['count', 'timeout', 'fetchLocal'], 'wait')
   const { count = 1, timeout = Number.POSITIVE_INFINITY, fetchLocal = true } = options
   if (!Number.isInteger(count) || count < 1 || count > refs.length) {
@@ -165,5 +166,5 @@ export async function drained(): Promise<void> {
 
 function checked(ref: unknown, index: number, caller: string): ObjectRef {
   if (isObjectRef(ref)) return ref
-  throw new TypeError(`${caller}: element ${index} is not an ObjectRef but ${ref === null ? 'null' : typeof ref}`)
+  throw new TypeError(`${caller}: element ${index} is not an ObjectRef but ${given(ref)}`)
 }

@@ -4,6 +4,7 @@
  */
 import type { ResourceUnits } from '../runtime/protocol/messages.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
+import { given } from './given.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -76,8 +77,10 @@ const later: readonly string[] = ['labels', 'maxRestarts', 'maxTaskRetries', 'ma
 
 export const maxReturns = 10_000
 
-/** Refuses options that do not exist; `caller` begins the message. */
-export function checkNames(options: object, names: readonly string[], caller: string): void {
+/** Refuses what is no object of options, and options that do not exist; `caller` begins the message. */
+export function checkNames(options: unknown, names: readonly string[], caller: string): asserts options is object {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(`${caller}: the options are an object, such as { ${names[0]}: ... }, not ${given(options)}`)
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue
     if (later.includes(name)) throw new TypeError(`${caller}: the option '${name}' is not supported yet`)
@@ -85,9 +88,13 @@ export function checkNames(options: object, names: readonly string[], caller: st
   }
 }
 
+export function checkTaskOptions(options: unknown, caller: string): asserts options is object {
+  checkNames(options, known, caller)
+}
+
 /** Throws TypeError or RangeError that names the option. */
 export function compileOptions(options: TaskOptions, caller: string): CompiledOptions {
-  checkNames(options, known, caller)
+  checkTaskOptions(options, caller)
   const { numCpus = 1, maxRetries = 3, priority = 0, timeout, numReturns = 1, retryExceptions = false } = options
   if (options.schedulingStrategy !== undefined && options.schedulingStrategy !== 'DEFAULT') {
     throw new TypeError(

@@ -18,7 +18,7 @@ import {
 } from '../runtime/code/function-source.ts'
 import { compact } from '../runtime/objects/compact.ts'
 import { encodeValue } from '../runtime/objects/value.ts'
-import { lastLinesOf } from '../runtime/owner/failures.ts'
+import { afterRuns, lastLinesOf } from '../runtime/owner/failures.ts'
 import { currentRuntime, type ProcessRuntime } from '../runtime/owner/current.ts'
 import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { CallListener } from '../runtime/owner/sole-reader.ts'
@@ -123,7 +123,7 @@ export interface PinnedWorker {
 
 /** Names the export of a module for the worker to import, instead of shipping a function's text. */
 export function moduleFunction(url: string | URL, exportName: string): RemoteModuleFunction {
-  return { definition: moduleExport(url, exportName) }
+  return { definition: moduleExport(url, exportName, 'moduleFunction') }
 }
 
 /**
@@ -133,7 +133,7 @@ export function moduleFunction(url: string | URL, exportName: string): RemoteMod
  */
 export function takeCaptures(fn: Callable, caller = 'run'): Callable {
   if (typeof fn !== 'function') return fn
-  const definition = defineFunction(fn, { caller })
+  const definition = defineFunction(fn, { caller, naming: 'moduleFunction' })
   if (definition.source.kind !== 'closure') return fn
   return { definition, taken: new TakenCaptures(ensureRuntime(), fn, { caller }) }
 }
@@ -150,6 +150,11 @@ export function capturesVariables(fn: (...args: never[]) => unknown, caller: str
     if (typeof fn === 'function' && namesUnknownGlobals(fn)) return false
     throw error
   }
+}
+
+/** Throws TypeError or RangeError for what no worker can be asked to hold. */
+export function checkResources(held: { readonly numCpus?: unknown; readonly resources?: unknown }): void {
+  parseResources(held as Parameters<typeof parseResources>[0])
 }
 
 /** Asks for a worker; returns at once. */
@@ -261,6 +266,8 @@ class PinnedLease implements PinnedWorker {
 
   async #setUp(initializer: Callable | undefined, initargs: readonly unknown[]): Promise<WorkerFacts> {
     const asked = this.#start<WorkerFacts>(whoAmI, [], `${this.#label} start`)
+    // Nobody waits for it where the initializer cannot travel, which is thrown.
+    asked.catch(() => {})
     const set =
       initializer === undefined ? undefined : this.#start<unknown>(initializer, initargs, `${this.#label} initializer`)
     set?.catch(() => {})
@@ -271,8 +278,8 @@ class PinnedLease implements PinnedWorker {
 
   /** A part of its start, which errors are to tell of. */
   #start<R>(fn: Callable, args: readonly unknown[], name: string): Promise<R> {
-    const template = this.#define(definitionOf(fn), name, { startOf: this.#startOf })
-    return this.#runtime.owner.run(template, this.#argumentsOf(fn, args)) as Promise<R>
+    const template = this.#define(definitionOf(fn, 'initializer'), name, { startOf: this.#startOf })
+    return this.#runtime.owner.run(template, this.#argumentsOf(fn, args, 'initializer')) as Promise<R>
   }
 
   #ended(exit: WorkerExit): void {
@@ -281,10 +288,10 @@ class PinnedLease implements PinnedWorker {
   }
 
   /** With what the function captures, now or when it was taken. */
-  #argumentsOf(fn: Callable, args: readonly unknown[]): readonly unknown[] {
+  #argumentsOf(fn: Callable, args: readonly unknown[], caller = 'run'): readonly unknown[] {
     if (typeof fn !== 'function') return fn.taken?.with(args) ?? args
-    if (defineFunction(fn, { caller: 'run' }).source.kind !== 'closure') return args
-    return captureCall(this.#runtime, fn, args, { caller: 'run', runtimeEnv: this.#runtimeEnv })
+    if (defineFunction(fn, { caller }).source.kind !== 'closure') return args
+    return captureCall(this.#runtime, fn, args, { caller, runtimeEnv: this.#runtimeEnv })
   }
 
   #templateFor(fn: Callable, { name, mode = 'call' }: PinnedCallOptions): TaskTemplate {
@@ -309,8 +316,8 @@ class PinnedLease implements PinnedWorker {
   }
 }
 
-function definitionOf(fn: Callable): FunctionDefinition {
-  return typeof fn === 'function' ? defineFunction(fn, { caller: 'run' }) : fn.definition
+function definitionOf(fn: Callable, caller = 'run'): FunctionDefinition {
+  return typeof fn === 'function' ? defineFunction(fn, { caller, naming: 'moduleFunction' }) : fn.definition
 }
 
 const noExit: WorkerExit = { code: null, signal: null, stderrTail: '', nodeDied: false, left: false }
@@ -362,6 +369,9 @@ export function canTravel(value: unknown): boolean {
 export function isSystemFailure(error: unknown): error is OutpoolError {
   return error instanceof WorkerCrashedError || error instanceof NodeDiedError
 }
+
+/** Such a failure of a call that a pool starts again by itself, and that has run so often. */
+export { afterRuns }
 
 /** Of such a failure: the call had not begun, and may be made elsewhere. */
 export function wasUnstarted(error: OutpoolError): boolean {

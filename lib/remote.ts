@@ -12,7 +12,8 @@ import { madeAgain, type MakingCall } from '../runtime/protocol/code-values.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { captureCall } from './captures.ts'
 import { carry } from './carry.ts'
-import { compileOptions, type CompiledOptions, type TaskOptions } from './options.ts'
+import { given } from './given.ts'
+import { checkTaskOptions, compileOptions, type CompiledOptions, type TaskOptions } from './options.ts'
 import { compileRuntimeEnv } from './runtime-env.ts'
 import { ensureRuntime } from './runtime.ts'
 
@@ -90,6 +91,7 @@ export class RemoteFunction<A extends unknown[], R> {
   options(options: TaskOptions & { readonly numReturns?: 1 }): RemoteFunction<A, R>
   options(options: TaskOptions): RemoteFunction<A, R>
   options(options: TaskOptions): RemoteFunction<A, R> {
+    checkTaskOptions(options, `remote(${this.#definition.name}).options`)
     return new RemoteFunction<A, R>(this.#definition, { ...this.#options, ...options }, this.#fn)
   }
 
@@ -230,11 +232,6 @@ export function remote<F extends (...args: never[]) => unknown = (...args: unkno
   exportName: string,
   options: TaskOptions & { readonly numReturns: 'streaming' },
 ): RemoteFunction<Parameters<F>, ReturnType<F>>
-export function remote<F extends (...args: never[]) => unknown = (...args: unknown[]) => AsyncGenerator>(
-  module: string | URL,
-  exportName: string,
-  options: TaskOptions & { readonly numReturns: 'streaming' },
-): RemoteFunction<Parameters<F>, ReturnType<F>>
 export function remote<F extends (...args: never[]) => unknown = (...args: unknown[]) => unknown>(
   module: string | URL,
   exportName: string,
@@ -252,7 +249,7 @@ export function remote(
   }
   if (typeof target !== 'function')
     throw new TypeError(
-      `remote: expected a function, or a module's URL and the name of an export, not ${typeof target}`,
+      `remote: expected a function, or a module's URL and the name of an export, not ${given(target)}`,
     )
   if (typeof nameOrOptions === 'string')
     throw new TypeError('remote: the name of an export goes with a URL, not with a function')

@@ -47,7 +47,6 @@ export function compileRuntimeEnv(
   base: CompiledRuntimeEnv = noRuntimeEnv,
 ): CompiledRuntimeEnv {
   const where = `${caller}: runtimeEnv`
-  if (typeof given !== 'object' || given === null) throw new TypeError(`${where} must be an object`)
   checkNames(given, known, where)
   const { npm, installScripts, workingDir, include, exclude, env = {} } = given
   if (npm !== undefined && !choices.includes(npm))

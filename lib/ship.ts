@@ -42,7 +42,7 @@ export function ship(
 ): Promise<unknown> {
   const { signal, givesSignal = false, maxRetries = 0, text = '', measured, onlyComputes } = options
   const runtime = ensureRuntime()
-  const { definition, environment } = carry(runtime, defineFunction(fn, { caller: 'ship' }), undefined)
+  const { definition, environment } = carry(runtime, defineFunction(fn, { caller: 'worker' }), undefined)
   const template = templateFor(runtime, {
     definition,
     environment,
@@ -52,7 +52,7 @@ export function ship(
   })
   const given = givesSignal ? [signal !== undefined] : args
   const all =
-    definition.source.kind === 'closure' ? captureCall(runtime, fn, given, { caller: 'ship', onlyComputes }) : given
+    definition.source.kind === 'closure' ? captureCall(runtime, fn, given, { caller: 'worker', onlyComputes }) : given
   let stop: (() => void) | undefined
   const running = runtime.owner.run(template, all, (number) => {
     if (signal === undefined) return

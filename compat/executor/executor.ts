@@ -1,7 +1,8 @@
 import { checkNames } from '../../lib/options.ts'
 import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { takeCaptures, type Callable } from '../../lib/pinned.ts'
-import { isCallable, type FunctionOf } from '../shared/callable.ts'
+import { checkCallable, isCallable, type FunctionOf } from '../shared/callable.ts'
+import { argumentsOf, checkWorker, notInteger } from '../shared/worker-options.ts'
 import { chunksOf } from '../shared/chunks.ts'
 import {
   PoolRunner,
@@ -148,8 +149,7 @@ export class Executor implements AsyncDisposable {
   #submit<R>(fn: Callable, calls: readonly unknown[][] | readonly unknown[], take: (values: Items) => R): Future<R> {
     if (this.#broken !== undefined) throw this.#broken
     if (this.#isShutDown) throw new RuntimeError('cannot schedule new futures after shutdown')
-    if (!isCallable(fn))
-      throw new TypeError(`${typeof fn} is not callable: a function, or moduleFunction(url, exportName), is needed`)
+    checkCallable(fn)
     const runner = (this.#runner ??= new PoolRunner(this.#options))
     let taken: Callable
     try {
@@ -199,9 +199,10 @@ export class Executor implements AsyncDisposable {
 function compileExecutorOptions(options: ExecutorOptions): PoolRunnerOptions {
   checkNames(options, optionNames, 'Executor')
   const { numCpus, resources, name } = options
+  checkWorker(options, 'Executor')
   const processes = options.maxWorkers ?? undefined
   if (processes !== undefined && !(Number.isInteger(processes) && processes >= 1))
-    throw new ValueError('max_workers must be greater than 0')
+    throw new ValueError(`max_workers must be greater than 0${notInteger(processes)}`)
   const initializer = options.initializer ?? undefined
   if (initializer !== undefined && !isCallable(initializer)) throw new TypeError('initializer must be a callable')
   const maxTasksPerChild = options.maxTasksPerChild ?? undefined
@@ -209,7 +210,15 @@ function compileExecutorOptions(options: ExecutorOptions): PoolRunnerOptions {
     throw new TypeError('max_tasks_per_child must be an integer')
   if (maxTasksPerChild !== undefined && maxTasksPerChild < 1) throw new ValueError('max_tasks_per_child must be >= 1')
   return {
-    ...{ processes, initializer, initargs: [...(options.initargs ?? [])], maxTasksPerChild, numCpus, resources, name },
+    ...{
+      processes,
+      initializer,
+      initargs: argumentsOf(options.initargs, 'Executor: initargs'),
+      maxTasksPerChild,
+      numCpus,
+      resources,
+      name,
+    },
     kind: 'the Executor',
     maxReruns: 0,
     terminated: (what) => new CancelledError(what),

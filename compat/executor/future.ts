@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { given } from '../../lib/given.ts'
 import { TimeoutError } from '../shared/python-errors.ts'
 import { withTimeout } from '../shared/with-timeout.ts'
 import { CancelledError } from './errors.ts'
@@ -101,6 +102,8 @@ export class Future<R = unknown> {
    * were added. What a callback throws is logged, and harms nobody.
    */
   addDoneCallback(callback: (future: Future<R>) => unknown): void {
+    if (typeof callback !== 'function')
+      throw new TypeError(`addDoneCallback: a function is needed, not ${given(callback)}`)
     const call = (): void => {
       try {
         callback(this)

@@ -1,4 +1,7 @@
 /** Waiting for several futures: Python's `wait` and `as_completed`. */
+import { given } from '../../lib/given.ts'
+import { checkNames } from '../../lib/options.ts'
+import { isIterable } from '../shared/chunks.ts'
 import { TimeoutError, ValueError } from '../shared/python-errors.ts'
 import { withTimeout } from '../shared/with-timeout.ts'
 import { Future, whenDone } from './future.ts'
@@ -29,6 +32,7 @@ export interface WaitResult<R> {
  * @throws ValueError for a condition that does not exist.
  */
 export async function wait<R>(futures: Iterable<Future<R>>, options: WaitOptions = {}): Promise<WaitResult<R>> {
+  checkNames(options, ['timeout', 'returnWhen'], 'wait')
   const { timeout, returnWhen = ALL_COMPLETED } = options
   const all = checked(futures, 'wait')
   const conditions: readonly string[] = [FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED]
@@ -54,9 +58,11 @@ export async function wait<R>(futures: Iterable<Future<R>>, options: WaitOptions
 }
 
 function checked<R>(futures: Iterable<Future<R>>, caller: string): Set<Future<R>> {
+  if (!isIterable(futures))
+    throw new TypeError(`${caller}: an array, or another iterable, of futures is needed, not ${given(futures)}`)
   const all = new Set(futures)
   for (const future of all)
-    if (!(future instanceof Future)) throw new TypeError(`${caller}: futures are needed, not ${typeof future}`)
+    if (!(future instanceof Future)) throw new TypeError(`${caller}: futures are needed, not ${given(future)}`)
   return all
 }
 
@@ -73,6 +79,7 @@ export function asCompleted<R>(
   futures: Iterable<Future<R>>,
   options: { readonly timeout?: number | null | undefined } = {},
 ): AsyncIterableIterator<Future<R>> {
+  checkNames(options, ['timeout'], 'asCompleted')
   return completed(checked(futures, 'asCompleted'), options.timeout)
 }
 

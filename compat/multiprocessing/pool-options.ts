@@ -1,6 +1,7 @@
 import type { Callable } from '../../lib/pinned.ts'
 import { checkNames } from '../../lib/options.ts'
 import { isCallable } from '../shared/callable.ts'
+import { argumentsOf, checkWorker, notInteger } from '../shared/worker-options.ts'
 import type { PoolRunnerOptions } from '../shared/pool-runner.ts'
 import { ValueError } from '../shared/python-errors.ts'
 
@@ -33,7 +34,7 @@ export function compilePoolOptions(options: PoolOptions): CompiledPoolOptions {
   checkNames(options, optionNames, 'Pool')
   const processes = options.processes ?? undefined
   if (processes !== undefined && !(Number.isInteger(processes) && processes >= 1)) {
-    throw new ValueError('Number of processes must be at least 1')
+    throw new ValueError(`Number of processes must be at least 1${notInteger(processes)}`)
   }
   const maxTasksPerChild = options.maxtasksperchild ?? undefined
   if (maxTasksPerChild !== undefined && !(Number.isInteger(maxTasksPerChild) && maxTasksPerChild >= 1)) {
@@ -42,10 +43,11 @@ export function compilePoolOptions(options: PoolOptions): CompiledPoolOptions {
   const initializer = options.initializer ?? undefined
   if (initializer !== undefined && !isCallable(initializer)) throw new TypeError('initializer must be a callable')
   const { numCpus, resources, name } = options
+  checkWorker(options, 'Pool')
   return {
     processes,
     initializer,
-    initargs: [...(options.initargs ?? [])],
+    initargs: argumentsOf(options.initargs, 'Pool: initargs'),
     maxTasksPerChild,
     numCpus,
     resources,

@@ -1,8 +1,16 @@
 import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { queueMicrotask } from '../../lib/timers.ts'
-import { isCallable, type FunctionOf } from '../shared/callable.ts'
-import { checkInput, chunksOf, collect, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
+import { checkCallable, checkCallback, type FunctionOf } from '../shared/callable.ts'
+import {
+  checkInput,
+  checkTuples,
+  chunksOf,
+  collect,
+  defaultChunkSize,
+  isAsyncIterable,
+  isIterable,
+} from '../shared/chunks.ts'
 import { AsyncResult, type Callback, type ErrorCallback, type ResultSettler } from './async-result.ts'
 import { ValueError } from '../shared/python-errors.ts'
 import { PoolTerminatedError } from './errors.ts'
@@ -107,7 +115,7 @@ export class Pool implements AsyncDisposable {
       )
     }
     const options = typeof callback === 'object' && callback !== null ? callback : { callback, errorCallback }
-    return new AsyncResult(start, options.callback, options.errorCallback)
+    return resultOf(start, options, 'applyAsync')
   }
 
   /** `fn(item)` for each item, in the order of the input. Rejects when all chunks are done, with the first error that came. */
@@ -199,8 +207,7 @@ export class Pool implements AsyncDisposable {
 
   #check(fn: unknown): void {
     if (this.#state !== 'RUN') throw new ValueError('Pool not running')
-    if (!isCallable(fn))
-      throw new TypeError(`${typeof fn} is not callable: a function, or moduleFunction(url, exportName), is needed`)
+    checkCallable(fn)
   }
 
   #mapAsync<T, R>(
@@ -218,18 +225,23 @@ export class Pool implements AsyncDisposable {
     const start = (settle: ResultSettler<R[]>): void => {
       const failed = (error: unknown): void => settle.reject(error)
       const isTaken = withCaptures(fn, failed, (taken) => {
-        this.#cut(items, chunksize)
+        this.#cut(mode, items, chunksize)
           .then((chunks) => this.#submitMap({ mode, fn: taken, chunks }, settle), failed)
           .catch(failed)
           .finally(inputRead)
       })
       if (!isTaken) inputRead()
     }
-    return new AsyncResult(start, options.callback, options.errorCallback)
+    return resultOf(start, options, `${mode}Async`)
   }
 
-  async #cut(input: Items | AsyncIterable<unknown>, chunksize: number | undefined): Promise<readonly Items[]> {
+  async #cut(
+    mode: 'map' | 'starmap',
+    input: Items | AsyncIterable<unknown>,
+    chunksize: number | undefined,
+  ): Promise<readonly Items[]> {
     const items = isAsyncIterable(input) ? await collect(input) : input
+    if (mode === 'starmap') checkTuples(items)
     if (items.length === 0) return []
     return [...chunksOf(items, chunksize ?? defaultChunkSize(items.length, await this.#runner.whenSized()))]
   }
@@ -305,6 +317,17 @@ function mapOptions<R>(
   errorCallback: ErrorCallback | null | undefined,
 ): MapAsyncOptions<R> {
   return typeof chunksize === 'object' && chunksize !== null ? chunksize : { chunksize, callback, errorCallback }
+}
+
+/** Throws TypeError for a callback that is none, before anything is started. */
+function resultOf<R, C>(
+  start: (settle: ResultSettler<R>) => void,
+  { callback, errorCallback }: { readonly callback?: C; readonly errorCallback?: ErrorCallback | null | undefined },
+  call: string,
+): AsyncResult<R> {
+  checkCallback(callback, `${call}: callback`)
+  checkCallback(errorCallback, `${call}: errorCallback`)
+  return new AsyncResult(start, callback as Callback<R> | null | undefined, errorCallback)
 }
 
 function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {

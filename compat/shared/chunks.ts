@@ -1,5 +1,6 @@
 /** How an input is cut into chunks, as Python's `Pool.map` does it. Pure. */
 
+import { given } from '../../lib/given.ts'
 import { leastWords, type Items, type Words } from './words.ts'
 
 /** The default: about four chunks for each worker, so that a slow chunk delays little and a call costs little. */
@@ -29,6 +30,13 @@ export async function collect<T>(iterable: Iterable<T> | AsyncIterable<T>): Prom
   return items
 }
 
+/** Throws TypeError for an item that is no list of arguments. */
+export function checkTuples(items: Items): void {
+  for (const [i, item] of items.entries())
+    if (!isIterable(item as Iterable<unknown>))
+      throw new TypeError(`starmap: item ${i} is no list of arguments such as [1, 2], but ${given(item)}`)
+}
+
 export function isIterable<T>(value: Iterable<T> | AsyncIterable<T>): value is Iterable<T> {
   return typeof (value as Partial<Iterable<T>> | null | undefined)?.[Symbol.iterator] === 'function'
 }
@@ -39,6 +47,5 @@ export function isAsyncIterable<T>(value: Iterable<T> | AsyncIterable<T>): value
 
 export function checkInput(value: Iterable<unknown> | AsyncIterable<unknown>, caller: string): void {
   if (isIterable(value) || isAsyncIterable(value)) return
-  const given = value === null ? 'null' : typeof value
-  throw new TypeError(`${caller}: the input is not iterable: pass an array or an (async) iterable, not ${given}`)
+  throw new TypeError(`${caller}: the input is not iterable: pass an array or an (async) iterable, not ${given(value)}`)
 }

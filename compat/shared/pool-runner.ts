@@ -2,6 +2,7 @@
 import { ConnectionLostError } from '../../lib/errors.ts'
 import {
   acquireWorker,
+  afterRuns,
   isSystemFailure,
   type Callable,
   type PinnedWorker,
@@ -202,15 +203,22 @@ export class PoolRunner {
       case 'kill':
         return this.#end(instruction.worker, (pinned) => pinned.terminate())
       case 'fail':
-        this.#take(instruction.chunk)?.failed(
-          instruction.error ?? this.#options.terminated('The pool was terminated before this result was there'),
-          instruction.why,
-        )
-        return
+        return this.#fail(instruction)
       case 'finished':
         this.#stopFollowing?.()
         this.#finish()
     }
+  }
+
+  #fail({ chunk, why, error }: Extract<PoolInstruction, { type: 'fail' }>): void {
+    const failed = this.#take(chunk)
+    if (why === 'terminated')
+      failed?.failed(error ?? this.#options.terminated('The pool was terminated before this result was there'), why)
+    else
+      failed?.failed(
+        why === 'lost' && isSystemFailure(error) ? afterRuns(error, this.#state.maxReruns + 1) : error,
+        why,
+      )
   }
 
   #start(id: WorkerId): void {

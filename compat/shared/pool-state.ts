@@ -90,12 +90,13 @@ export class PoolState {
   /** Idle workers, the one that has been idle for the shortest time last: it is taken first, its caches are warm. */
   readonly #idle: WorkerId[] = []
   readonly #maxTasksPerWorker: number
-  readonly #maxReruns: number
+  /** So often a chunk is run again when its worker or node died. */
+  readonly maxReruns: number
   readonly #maxStartFailures: number
 
   constructor(options: PoolStateOptions = {}) {
     this.#maxTasksPerWorker = options.maxTasksPerWorker ?? Infinity
-    this.#maxReruns = options.maxReruns ?? 3
+    this.maxReruns = options.maxReruns ?? 3
     this.#maxStartFailures = options.maxStartFailures ?? 3
   }
 
@@ -203,7 +204,7 @@ export class PoolState {
     const chunk = worker.chunk === undefined ? undefined : this.#chunks.get(worker.chunk)
     if (chunk === undefined || worker.chunk === undefined) return
     chunk.worker = undefined
-    if (chunk.reruns >= this.#maxReruns) {
+    if (chunk.reruns >= this.maxReruns) {
       this.#chunks.delete(worker.chunk)
       out.push({ type: 'fail', chunk: worker.chunk, why: 'lost', error })
       return

@@ -65,6 +65,8 @@ export class SourceFile {
   readonly text: string
   readonly #lineOf: LineOf
   readonly handed: HandedFunction[] = []
+  /** Whether it can be nothing but an ES module: a function of CommonJS may travel as an export of its file. */
+  readonly isModule: boolean
   /** What each name is initialised with, where it is declared once; undefined for a parameter, an import, two of a name. */
   readonly declared: Map<string, AnyNode | undefined> = new Map()
   readonly #program: Program
@@ -78,6 +80,7 @@ export class SourceFile {
     this.text = text
     this.#lineOf = lineOf
     const program = (this.#program = parseFile(text))
+    this.isModule = program.body.some(({ type }) => /^(?:Import|Export)/.test(type))
     // Twice: a function may use a queue that is declared further down.
     this.#walk(program, (node) => this.#declare(node))
     this.#walk(program, (node) => this.#declare(node))
@@ -94,6 +97,12 @@ export class SourceFile {
       return found !== undefined && isFunction(found) ? found : undefined
     }
     return undefined
+  }
+
+  /** A name is that of a method for workerpool alone. */
+  #handedOf(node: AnyNode, kind: Kind): AnyNode | string | undefined {
+    const found = this.functionOf(node)
+    return typeof found === 'string' && kind !== 'workerpool' ? undefined : found
   }
 
   /** The line of the file that is so many lines into the text of a node, from 1. */
@@ -210,7 +219,7 @@ export class SourceFile {
     const given = method === 'addAll' && argument?.type === 'ArrayExpression' ? argument.elements : [argument]
     for (const one of given) {
       if (one === null || one === undefined) continue
-      this.#push({ call, placement }, one, this.functionOf(one))
+      this.#push({ call, placement }, one, this.#handedOf(one, kind))
     }
   }
 

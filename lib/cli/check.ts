@@ -7,7 +7,8 @@ import { extname, join, relative } from 'node:path'
 import nodeModule, { SourceMap, type SourceMapPayload } from 'node:module'
 import type { AnyNode } from 'acorn'
 import { analyse } from '../../runtime/code/analysis/verdict.ts'
-import { freeVariables } from '../../runtime/code/free-variables.ts'
+import { analyseFunction, freeVariables } from '../../runtime/code/free-variables.ts'
+import { refusals, standsInTheWay } from '../../runtime/code/refusal.ts'
 import { isStandardGlobal } from '../../runtime/code/standard-globals.ts'
 import { withEsbuild } from '../../runtime/code/modules/esbuild.ts'
 import { missingVariables } from './check-environment.ts'
@@ -106,6 +107,8 @@ function judge(source: SourceFile, { fn, placement, variables }: HandedFunction)
   if (fn === undefined) return { verdict: 'unknown', reasons: ['the function is not written in this file'] }
   const missing = missingVariables(variables)
   if (fn.type === 'Program') return { verdict: 'ships', reasons: ['a worker script, with what it imports', ...missing] }
+  const refused = refusedFor(source, fn)
+  if (refused.length > 0) return { verdict: 'stays', reasons: refused }
   const made = new Models(source).instance(fn)
   if (made === undefined) return { verdict: 'unknown', reasons: ['the function cannot be looked at by itself'] }
   const { verdict, reasons } = analyse(made)
@@ -123,6 +126,16 @@ function judge(source: SourceFile, { fn, placement, variables }: HandedFunction)
       : { verdict: 'ships', reasons: [...said, ...missing] }
   }
   return { verdict: verdict === 'ship' ? 'ships' : verdict === 'keep' ? 'stays' : 'may stay', reasons: said }
+}
+
+/** What ties a function to the place where it is written, whatever its variables are. */
+function refusedFor(source: SourceFile, fn: AnyNode): string[] {
+  if (!source.isModule) return []
+  const found = refusals(analyseFunction(source.text.slice(fn.start, fn.end)), '', (name) => source.declared.has(name))
+  return standsInTheWay(found)
+    .map(({ reason }) => reason)
+    .filter((reason) => /^uses /.test(reason))
+    .map((reason) => `it ${reason.replace(/\(line (\d+)\)/, (_, line) => `(line ${source.lineIn(fn, Number(line))})`)}`)
 }
 
 /** Functions and classes of a file that exist without having been run, around stand-ins for what they capture. */

@@ -61,25 +61,27 @@ export function createDefinition(source: FunctionSource): FunctionDefinition {
  * An export of a module, named outright.
  *
  * `url`: a `file:` URL, an absolute path, or a `node:` module. `exportName`: 'default', 'name', or dotted
- * ('default.method', called on what it belongs to). Nothing is loaded here: the module need only exist on the nodes.
+ * ('default.method', called on what it belongs to). Nothing is loaded here. `caller`: the call that an error message
+ * begins with.
  */
-export function moduleExport(url: string | URL, exportName: string): FunctionDefinition {
-  const href = moduleUrl(url)
+export function moduleExport(url: string | URL, exportName: string, caller: string = 'remote'): FunctionDefinition {
+  const href = moduleUrl(url, caller)
   if (!isExportName(exportName)) {
+    const given = typeof exportName === 'string' ? JSON.stringify(exportName) : String(exportName)
     throw new FunctionCaptureError(
-      `moduleExport(${href}): ${JSON.stringify(exportName)} is no name of an export. Use 'default', 'name' or 'default.method'.`,
+      `${caller}(${href}): ${given} is no name of an export. Use 'default', 'name' or 'default.method'.`,
       { details: { url: href, exportName } },
     )
   }
   return createDefinition({ kind: 'module', url: href, exportName })
 }
 
-function moduleUrl(url: string | URL): string {
+function moduleUrl(url: string | URL, caller: string): string {
   const given = String(url)
   const href = isAbsolute(given) ? pathToFileURL(given).href : given
   if (isModuleUrl(href)) return portableUrl(new URL(href).href)
   throw new FunctionCaptureError(
-    `moduleExport(${JSON.stringify(given)}): this names no module that every node has. ` +
+    `${caller}(${JSON.stringify(given)}): this is no URL or absolute path of a module. ` +
       `Use a file: URL, such as new URL('./tasks.js', import.meta.url), an absolute path, or a node: module.`,
     { details: { url: given } },
   )

@@ -26,6 +26,8 @@ export { decodeDefinition, isClosure, moduleExport, withPack, type FunctionDefin
 export interface DefineOptions {
   /** The call that the error message begins with; 'remote' unless given. */
   readonly caller?: string
+  /** What its user has in place of `remote(url, exportName)`, for the next step that the message tells. */
+  readonly naming?: string
 }
 
 export type FunctionDescription =
@@ -52,7 +54,7 @@ export function defineFunction(fn: Function, options: DefineOptions = {}): Funct
   const known = typeof fn === 'function' ? byIdentity.get(fn) : undefined
   if (known !== undefined) return known
   const outcome = resolve(fn)
-  if (outcome.kind === 'refused') throw captureError(fn, outcome.refusals, options.caller ?? 'remote')
+  if (outcome.kind === 'refused') throw captureError(fn, outcome.refusals, options)
   byIdentity.set(fn, outcome.definition)
   return outcome.definition
 }
@@ -66,7 +68,8 @@ export function markFunction(fn: Function, definition: FunctionDefinition): void
 export function describeFunction(fn: Function): FunctionDescription {
   const known = typeof fn === 'function' ? byIdentity.get(fn) : undefined
   const outcome: Outcome = known === undefined ? resolve(fn) : { kind: 'shipped', definition: known }
-  if (outcome.kind === 'refused') return { ships: false, how: undefined, reasons: outcome.refusals.map(refusalText) }
+  if (outcome.kind === 'refused')
+    return { ships: false, how: undefined, reasons: outcome.refusals.map((refusal) => refusalText(refusal)) }
   const { source } = outcome.definition
   if (source.kind === 'module') {
     return { ships: true, how: 'module', reasons: [`it is the export '${source.exportName}' of ${source.url}`] }
@@ -263,11 +266,16 @@ function nameOf(fn: Function): string {
   return typeof name === 'string' ? name.slice(0, maxNameLength) : ''
 }
 
-function captureError(fn: Function, found: readonly Refusal[], caller: string): FunctionCaptureError {
+function captureError(
+  fn: Function,
+  found: readonly Refusal[],
+  { caller = 'remote', naming }: DefineOptions,
+): FunctionCaptureError {
   const name = typeof fn === 'function' ? nameOf(fn) : String(fn)
-  const [first = '', ...rest] = found.map(refusalText)
+  const texts = found.map((refusal) => refusalText(refusal, naming))
+  const [first = '', ...rest] = texts
   const sentences = [first, ...rest.map((sentence) => `I${sentence.slice(1)}`)]
   return new FunctionCaptureError(`${caller}(${name || 'anonymous function'}): ${sentences.join(' ')}`, {
-    details: { function: name, reasons: found.map(refusalText) },
+    details: { function: name, reasons: texts },
   })
 }

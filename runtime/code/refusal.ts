@@ -17,9 +17,9 @@ export function standsInTheWay(all: readonly Refusal[]): readonly Refusal[] {
   return all.filter(({ captured }) => captured !== true)
 }
 
-/** The sentence of a refusal, standing alone. */
-export function refusalText({ reason, remedy }: Refusal): string {
-  return `it ${reason}. ${remedy}`
+/** The sentence of a refusal, standing alone; `naming` is what names an export of a module. */
+export function refusalText({ reason, remedy }: Refusal, naming: string = 'remote'): string {
+  return `it ${reason}. ${remedy.replace('remote(new URL(', `${naming}(new URL(`)}`
 }
 
 /**

@@ -89,10 +89,20 @@ function whyOf([, signal, , tail, killedFor]: ExitReport): string {
   return ''
 }
 
-/** Pools and queues without that option start their tasks once: the words have to be true for these, too. */
+const startsOnce = 'only tasks with `maxRetries` above 0 run again'
+
+/** The same failure, told of a call that something else than `maxRetries` starts again, and that has run so often. */
+export function afterRuns(error: OutpoolError, runs: number): OutpoolError {
+  const Same = error.constructor as typeof OutpoolError
+  const next =
+    runs > 1 ? `it has run ${runs} times, and does not run again: see what ends its worker` : 'it starts once'
+  return new Same(error.message.replace(startsOnce, next), { cause: error.cause, details: error.details })
+}
+
+/** Queues without that option start their tasks once: the words have to be true for these, too. */
 function nextStep({ attempt }: WorkerFailure): string {
   return attempt === 0
-    ? 'only tasks with `maxRetries` above 0 run again'
+    ? startsOnce
     : `it has run ${attempt + 1} times, and does not run again: see what ends its worker, or raise \`maxRetries\``
 }
 

@@ -69,7 +69,10 @@ export function parseResources(options: ResourceOptions): ResourceUnits {
     if (memory > Number.MAX_SAFE_INTEGER) throw new RangeError(`memory: ${String(options.memory)} is too much to count`)
     if (memory > 0) units.set(memoryName, memory)
   }
-  for (const [name, amount] of Object.entries(options.resources ?? {})) {
+  const { resources = {} } = options
+  if (typeof resources !== 'object' || resources === null || Array.isArray(resources))
+    throw new TypeError(`resources: an object of amounts by name is needed, such as { scanner: 1 }`)
+  for (const [name, amount] of Object.entries(resources)) {
     const own = ownOption[name.toLowerCase()]
     if (own !== undefined) throw new TypeError(`resources.${name}: ask for it by the option ${own}`)
     if (name === '') throw new TypeError('resources: a resource needs a name')
@@ -81,7 +84,9 @@ export function parseResources(options: ResourceOptions): ResourceUnits {
 function addAmount(units: Map<string, number>, name: string, option: string, amount: number | undefined): void {
   if (amount === undefined) return
   if (typeof amount !== 'number' || Number.isNaN(amount))
-    throw new TypeError(`${option}: ${String(amount)} is not a number`)
+    throw new TypeError(
+      `${option}: ${typeof amount === 'string' ? JSON.stringify(amount) : String(amount)} is not a number`,
+    )
   const counted = Math.round(amount * unitsPerOne)
   if (amount < 0 || !Number.isSafeInteger(counted))
     throw new RangeError(`${option}: ${amount} must be finite and not negative`)

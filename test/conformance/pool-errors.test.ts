@@ -86,6 +86,14 @@ describe('a pool without workers', () => {
       for (const line of said) expect(line).to.include('ws://***@127.0.0.1:1').and.not.include('secret')
     }
   })
+
+  it('says that an address is none before it asks for a token', async () => {
+    const env = { OUTPOOL_ADDRESS: 'http://127.0.0.1:7420', OUTPOOL_TOKEN: 'short' }
+    const [said] = await told('await init().catch(tell)', env)
+    expect(said).to.equal(
+      'OutpoolError: http://127.0.0.1:7420: an address of a node begins with ws:// or wss://, as outpool start prints it',
+    )
+  })
 })
 
 describe('init', () => {

@@ -134,7 +134,40 @@ describe('executor: what goes wrong', () => {
     await using executor = new futures.Executor(1)
     expect(() => executor.submit('add' as never)).to.throw(TypeError, 'not callable')
     expect(() => executor.map((n: number) => n, 3 as never)).to.throw(TypeError)
-    expect(() => futures.asCompleted([5 as never])).to.throw(TypeError, 'futures are needed, not number')
+    expect(() => futures.asCompleted([5 as never])).to.throw(TypeError, 'futures are needed, not a number')
+    const future = executor.submit(() => 1)
+    expect(() => futures.asCompleted(future as never)).to.throw(
+      TypeError,
+      'futures is needed, not an instance of Future',
+    )
+    expect(() => future.addDoneCallback(5 as never)).to.throw(TypeError, 'addDoneCallback: a function is needed')
+    expect(await future.result()).to.equal(1)
+  })
+
+  it('refuses what is no object of options, and what its workers could not be', async () => {
+    const wrong: readonly (readonly [object, RegExp])[] = [
+      [{ initargs: 5 }, /Executor: initargs: an array of arguments is needed, not a number/],
+      [{ resources: 5 }, /resources: an object of amounts by name is needed/],
+      [{ numCpus: 'all' }, /numCpus: "all" is not a number/],
+      [{ name: 5 }, /Executor: name: a text is needed, not a number/],
+      [[2], /Executor: the options are an object, such as \{ maxWorkers: ... \}, not an array/],
+    ]
+    for (const [options, message] of wrong) expect(() => new futures.Executor(options)).to.throw(TypeError, message)
+    expect(() => new futures.Executor('2' as never)).to.throw(
+      'max_workers must be greater than 0: an integer is needed',
+    )
+    const executor = new futures.Executor(1)
+    const reasons = [executor.shutdown(false as never), futures.wait([], { retrunWhen: 'x' } as never)].map((refused) =>
+      refused.then(
+        () => 'taken',
+        (error: Error) => error.message,
+      ),
+    )
+    expect(await Promise.all(reasons)).to.deep.equal([
+      'shutdown: the options are an object, such as { wait: ... }, not a boolean',
+      "wait: there is no option 'retrunWhen' (did you mean 'returnWhen'?)",
+    ])
+    await executor.shutdown()
   })
 
   it('sends what a function captures, as it is at the call', async () => {

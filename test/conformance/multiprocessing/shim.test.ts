@@ -57,6 +57,7 @@ describe('multiprocessing: the shim', () => {
       await using pool = new mp.Pool(1)
       const error = await reason(pool.apply(() => process.kill(process.pid, 'SIGKILL')))
       expect(error.name).to.equal('WorkerCrashedError')
+      expect(error.message).to.include('it has run 4 times, and does not run again').and.not.include('maxRetries')
       expect(report(pool).reruns).to.equal(3)
       expect(await pool.apply((n: number) => n + 1, [1])).to.equal(2)
     })
@@ -86,6 +87,13 @@ describe('multiprocessing: the shim', () => {
       expect((await reason(pool.map((n: number) => n, [1, 2, 3]))).message).to.contain('no state today')
     })
 
+    it('rejects with why the initializer cannot travel, and the program goes on', async () => {
+      const { Socket } = await import('node:net')
+      const socket = new Socket()
+      await using pool = new mp.Pool(1, () => socket.readable)
+      expect((await reason(pool.map((n: number) => n, [1]))).message).to.match(/^initializer\(.*socket: Socket holds/)
+    })
+
     it('rejects what was still to come when it is terminated', async () => {
       const pool = new mp.Pool(1)
       const waiting = pool.mapAsync(
@@ -101,8 +109,9 @@ describe('multiprocessing: the shim', () => {
       await using pool = new mp.Pool(1)
       const same = (n: number): number => n
       for (const [input, given] of [
-        [5, 'number'],
-        [{ a: 1 }, 'object'],
+        [5, 'a number'],
+        [{ a: 1 }, 'an object'],
+        [Promise.resolve([1]), 'a Promise: await it first'],
         [null, 'null'],
         [undefined, 'undefined'],
       ] as const) {
@@ -116,6 +125,21 @@ describe('multiprocessing: the shim', () => {
 
     it('refuses an option that it does not have, and names the nearest', () => {
       expect(() => new mp.Pool({ proceses: 3 } as never)).to.throw(TypeError, /proceses.*processes/)
+    })
+
+    it('refuses callbacks, items and options of the wrong kind, by their names', async () => {
+      await using pool = new mp.Pool(1)
+      const same = (n: number): number => n
+      const callback = 'callback: a function is needed, not a string'
+      expect(() => pool.mapAsync(same, [1], 1, 'done' as never)).to.throw(TypeError, `mapAsync: ${callback}`)
+      expect(() => pool.applyAsync(same, [1], null, 'done' as never)).to.throw(TypeError, `applyAsync: ${callback}`)
+      expect(() => pool.starmapAsync(same, [[1]], { errorCallback: 5 as never })).to.throw(TypeError, 'errorCallback')
+      const error = await reason(pool.starmap((a: number, b: number) => a + b, [[1, 2], 3] as never))
+      expect(error.message).to.equal('starmap: item 1 is no list of arguments such as [1, 2], but a number')
+      expect(await pool.starmap((a: number, b: number) => a + b, [[1, 2]])).to.deep.equal([3])
+      expect(() => new mp.Pool(1, () => {}, 5 as never)).to.throw(TypeError, 'Pool: initargs: an array of arguments')
+      expect(() => new mp.Pool({ numCpus: 'all' as never })).to.throw(TypeError, 'numCpus: "all" is not a number')
+      expect(() => new mp.Pool('2' as never)).to.throw('at least 1: an integer is needed, not a string')
     })
   })
 

@@ -50,6 +50,48 @@ queue.addAll([() => 1, () => { count++ }])`
     expect(found[2]?.[2]).to.match(/fetch/)
   })
 
+  it('says that a function stays which its syntax ties to its place, and that a name is no method but of workerpool', async () => {
+    const text = `import PQueue from 'p-queue'
+import workerpool from 'workerpool'
+import { Pool } from 'outpool/multiprocessing'
+const queued = new PQueue()
+const many = new Pool()
+const scripted = workerpool.pool('/x/worker.js')
+class Job {
+  #n = 1
+  run() {
+    queued.add(() => this.m())
+    many.map((x) => x + this.#n, [1])
+    many.map(async (x) =>
+      (await import('./other.mjs')).f(x), [1])
+    many.map((x) => require('node:os').cpus().length, [1])
+    many.map('add', [1])
+    scripted.exec('add', [1])
+  }
+}`
+    const found = await verdicts('c.mjs', text)
+    expect(found).to.deep.equal([
+      ['queued.add:10', 'stays', "it uses 'this' of the code around the arrow function (line 10)"],
+      ['many.map:11', 'stays', "it uses 'this' of the code around the arrow function (line 11)"],
+      [
+        'many.map:12',
+        'stays',
+        "it uses import('./other.mjs'), a path relative to the module that it was written in (line 13)",
+      ],
+      ['many.map:14', 'stays', "it uses 'require' (line 14), which a shipped function does not have"],
+      ['many.map:15', 'unknown', 'the function is not written in this file'],
+      ['scripted.exec:16', 'ships', "'add' is a method of the worker script"],
+    ])
+  })
+
+  it('leaves it open for CommonJS, where a function may travel as an export of its file', async () => {
+    const text = `const { Pool } = require('outpool/multiprocessing')
+const pool = new Pool()
+pool.map((x) => require('node:os').cpus().length, [1])`
+    const [found] = await verdicts('d.cjs', text)
+    expect(found?.[1]).to.equal('ships')
+  })
+
   it('knows the packages by require, by their shims, and in members', async () => {
     const text = `const { pool } = require('workerpool')
 const pLimit = require('p-limit').default

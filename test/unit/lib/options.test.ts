@@ -29,6 +29,20 @@ describe('the options of a task', () => {
     expect(compile({ schedulingStrategy: 'DEFAULT', timeout: Infinity }).timeoutMs).to.equal(0)
   })
 
+  for (const [options, what] of [
+    [5, 'a number'],
+    ['1s', 'a string'],
+    [null, 'null'],
+    [[1], 'an array'],
+  ] as const) {
+    it(`are an object, and not ${what}`, () => {
+      expect(() => compile(options as never)).to.throw(
+        TypeError,
+        `f: the options are an object, such as { numCpus: ... }, not ${what}`,
+      )
+    })
+  }
+
   const refused: readonly (readonly [object, RegExp])[] = [
     [{ maxRetries: -2 }, /f: maxRetries .*-2/],
     [{ maxRetries: 1.5 }, /maxRetries/],

@@ -25,7 +25,7 @@ describe('the option runtimeEnv', () => {
       [{ env: { A: 1 } }, /env\.A must be a string/],
       [{ env: [] }, /env must be an object/],
       [{ env: { A: 'x'.repeat(40_000) } }, /40001 bytes; at most 32768/],
-      [null, /runtimeEnv must be an object/],
+      [null, /runtimeEnv: the options are an object, such as { npm: ... }, not null/],
     ]
     for (const [given, message] of rows)
       expect(() => compileRuntimeEnv(given as never, 'init'), String(message))

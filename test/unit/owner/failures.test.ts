@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { AuthenticationError, ConnectionLostError, ProtocolVersionError } from '../../../runtime/base/errors.ts'
 import type { NodeId } from '../../../runtime/base/ids.ts'
 import type { ExitReport } from '../../../runtime/protocol/messages.ts'
-import { failureError } from '../../../runtime/owner/failures.ts'
+import { afterRuns, failureError } from '../../../runtime/owner/failures.ts'
 import type { Failure } from '../../../runtime/owner/submit-types.ts'
 
 const node = '0000000000000001' as NodeId
@@ -18,6 +18,22 @@ describe('what a task ends with whose worker or node died', () => {
       expect(spent.message).to.include('resize').and.include('has run 4 times').and.include('raise `maxRetries`')
       const first = failureError(death(0), { name: 'resize' }, [])
       expect(first.message).to.match(/only tasks with `maxRetries` above 0 run again$/)
+    })
+  }
+})
+
+describe('what a call of a pool ends with that ran again by itself', () => {
+  for (const death of deaths) {
+    it(`says how often it has run, and nothing of maxRetries, which pools do not have: ${death(0).kind}`, () => {
+      const told = (runs: number): string => {
+        const error = failureError(death(0), { name: 'resize' }, [])
+        const after = afterRuns(error, runs)
+        expect(after).to.be.instanceOf(error.constructor)
+        expect(after.details).to.deep.equal(error.details)
+        return after.message
+      }
+      expect(told(4)).to.include('it has run 4 times, and does not run again').and.not.include('maxRetries')
+      expect(told(1)).to.match(/; it starts once$/)
     })
   }
 })

@@ -41,6 +41,8 @@ describe('runtime/scheduler/resources', () => {
       RangeError,
       'resources.x: 0.00001 is below 0.0001',
     )
+    expect(() => parseResources({ resources: 5 as never })).to.throw(TypeError, 'an object of amounts by name')
+    expect(() => parseResources({ numCpus: '2' as never })).to.throw(TypeError, 'numCpus: "2" is not a number')
     expect(() => parseResources({ resources: { CPU: 1 } })).to.throw(TypeError, 'by the option numCpus')
     expect(() => parseMemory('2 gigs')).to.throw(TypeError, '2 gigs')
     expect(() => parseMemory(-1)).to.throw(RangeError, '-1')
