@@ -5,17 +5,25 @@
  * could not be mapped is said on stderr.
  */
 import process from 'node:process'
+import { isMainThread } from 'node:worker_threads'
 import { preloadInWorkers } from '../../lib/worker-preloads.ts'
 import { mapNames } from '../shared/map-names.ts'
 import { selectShims } from '../shared/shim-names.ts'
 
+const flag = /^(?:--?\w+=)?outpool\/register$|[\\/]compat[\\/]register[\\/]index\.[jt]s$/
 const { shims, problems } = selectShims(process.env['OUTPOOL_SHIMS'])
-for (const problem of problems) console.error(`outpool: ${problem}`)
+// Threads of the program, and that of its loaders, have its flags, and so this module: it has told already.
+const wasTold = !isMainThread && flags().some((word) => flag.test(word))
+if (!wasTold) for (const problem of problems) console.error(`outpool: ${problem}`)
 const names = shims.map(({ name }) => name)
 mapNames(names)
 if (names.length > 0)
   preloadInWorkers(import.meta.url, {
     env: { OUTPOOL_SHIMS: names.join(',') },
     apart: names,
-    flag: /^(?:--?\w+=)?outpool\/register$|[\\/]compat[\\/]register[\\/]index\.[jt]s$/,
+    flag,
   })
+
+function flags(): string[] {
+  return [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(/\s+/)]
+}
