@@ -4,11 +4,7 @@
  * A worker is asked for at once and stands later (`ready`). What it was given to do before waits for it. When it ends,
  * whatever the reason, its calls reject and `onExit` tells; whoever wants another one asks for another one.
  */
-import { isAbsolute } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { deferred, type Deferred } from '../runtime/base/deferred.ts'
-import type { OutpoolError } from '../runtime/base/errors.ts'
-import { NodeDiedError, TaskCancelledError, WorkerCrashedError } from '../runtime/base/errors.ts'
 import { queueMicrotask } from '../runtime/base/timers.ts'
 import {
   defineFunction,
@@ -16,25 +12,18 @@ import {
   moduleExport,
   namesUnknownGlobals,
 } from '../runtime/code/function-source.ts'
-import { compact } from '../runtime/objects/compact.ts'
-import { encodeValue } from '../runtime/objects/value.ts'
-import { afterRuns, lastLinesOf } from '../runtime/owner/failures.ts'
-import { currentRuntime, type ProcessRuntime } from '../runtime/owner/current.ts'
+import { lastLinesOf } from '../runtime/owner/failures.ts'
+import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { CallListener } from '../runtime/owner/sole-reader.ts'
 import type { CallMode } from '../runtime/owner/template.ts'
-import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
 import { captureCall, TakenCaptures } from './captures.ts'
-import { carry, environmentOf, packOf } from './carry.ts'
+import { carry, environmentOf } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
 
 export type { CallListener } from '../runtime/owner/sole-reader.ts'
-/** Stacks of errors that came as values name the lines of this process's functions. */
-export { nameOriginalPlaces } from '../runtime/code/original-places.ts'
-/** What was thrown as it would arrive elsewhere: without what in it cannot travel. */
-export { portable } from '../runtime/worker/thrown.ts'
 
 /** An export of a module, which goes along with what it imports. Made by `moduleFunction`. */
 export interface RemoteModuleFunction {
@@ -327,87 +316,4 @@ function exitOf(how: Failure): WorkerExit {
     return { ...noExit, nodeDied: how.kind === 'node-died', left: how.kind === 'class-closed' && how.left === true }
   const [code, signal] = how.exit
   return { ...noExit, code, signal, stderrTail: lastLinesOf(how.exit) }
-}
-
-/**
- * In a running task: what says values to its caller before its end (see `PinnedCallOptions.heard`); undefined outside of
- * one. It may be used until the task ends, and does nothing then. Throws SerializationError for what cannot travel.
- */
-export function taskTeller(): ((value: unknown) => void) | undefined {
-  const task = currentRuntime()?.runningTask()
-  return task === undefined ? undefined : (value) => task.tell(compact(encodeValue(value, 'event')))
-}
-
-/** A module for a worker to import, wherever that is: plain data, to be passed as an argument. */
-export interface CarriedModule {
-  readonly url: string
-  readonly pack: RefTuple | undefined
-}
-
-/** Packs the module of `file`, a path or a `file:` URL, where workers may not have it. */
-export function carryModule(file: string | URL, runtimeEnv?: RuntimeEnv): CarriedModule {
-  const url = isAbsolute(String(file)) ? pathToFileURL(String(file)).href : String(file)
-  return { url, pack: packOf(ensureRuntime(), url, runtimeEnv) }
-}
-
-/** In a worker: where to import it from. Rejects with RuntimeEnvSetupError. */
-export function locateModule({ url, pack }: CarriedModule): Promise<string> {
-  return ensureRuntime().locate(url, pack)
-}
-
-/** Whether a value could be an argument or a result. It is encoded for that: of use before a call, or instead of one. */
-export function canTravel(value: unknown): boolean {
-  try {
-    encodeValue(value, 'value', currentRuntime()?.owner.host.refCodec)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Whether a call failed because its worker or node ended, and not by what it did. */
-export function isSystemFailure(error: unknown): error is OutpoolError {
-  return error instanceof WorkerCrashedError || error instanceof NodeDiedError
-}
-
-/** Such a failure of a call that a pool starts again by itself, and that has run so often. */
-export { afterRuns }
-
-/** Of such a failure: the call had not begun, and may be made elsewhere. */
-export function wasUnstarted(error: OutpoolError): boolean {
-  return error.details['unstarted'] === true
-}
-
-export function isCancelled(error: unknown): error is TaskCancelledError {
-  return error instanceof TaskCancelledError
-}
-
-/** Whether there is no cluster: a node in this program, and nothing else. */
-export function isLocal(): boolean {
-  return ensureRuntime().local
-}
-
-/** CPUs of all nodes that are alive; those of this machine's node in local mode. */
-export async function clusterCpus(): Promise<number> {
-  const { home } = await joinedRuntime()
-  const rows = await home.nodes()
-  let units = 0
-  for (const row of rows) {
-    if (row.state !== 'alive') continue
-    for (const [name, amount] of row.total) if (name === 'CPU') units += amount
-  }
-  return Math.max(1, Math.floor(units / 10_000))
-}
-
-/** Tells the number of CPUs whenever nodes come or go. Returns what ends it. */
-export function onClusterCpus(listener: (cpus: number) => void): () => void {
-  return ensureRuntime().onNodes(() => {
-    clusterCpus().then(listener, () => {})
-  })
-}
-
-async function joinedRuntime(): Promise<ProcessRuntime> {
-  const runtime = ensureRuntime()
-  await runtime.owner.host.home.connected()
-  return runtime
 }

@@ -1,5 +1,5 @@
 /** How many CPUs a pool may count on. */
-import { clusterCpus, isLocal, onClusterCpus } from '../../lib/pinned.ts'
+import { clusterCpus, isLocal, onClusterCpus } from '../../lib/cluster-size.ts'
 
 /** Whether the program works in a cluster, and not on this machine alone. */
 export function hasAddress(): boolean {

@@ -1,16 +1,15 @@
 /** Does what `PoolState` decides: starts and ends pinned workers, hands chunks to them, brings their answers back. */
+import { afterRuns, isSystemFailure, withinItem } from '../../lib/call-failures.ts'
+import { isLocal } from '../../lib/cluster-size.ts'
 import { ConnectionLostError } from '../../lib/errors.ts'
 import {
   acquireWorker,
-  afterRuns,
-  isSystemFailure,
   type Callable,
   type PinnedWorker,
   type PinnedWorkerOptions,
   type WorkerFacts,
-  isLocal,
-  nameOriginalPlaces,
 } from '../../lib/pinned.ts'
+import { nameOriginalPlaces } from '../../lib/travel.ts'
 import { followClusterCpus } from './cluster-cpus.ts'
 import { cpuShare } from './cpu-share.ts'
 import { PoolState, type ChunkId, type PoolEvent, type PoolInstruction, type WorkerId } from './pool-state.ts'
@@ -287,7 +286,10 @@ export class PoolRunner {
       (error: unknown) => {
         worker.busy = false
         if (isSystemFailure(error) || !worker.alive) this.#lost(id, worker, error)
-        else this.#free(id, worker, chunkId, (answered) => answered.failed(error, 'call'))
+        else {
+          const told = withinItem(error, chunk.mode === 'starmap' ? 'args' : 'item')
+          this.#free(id, worker, chunkId, (answered) => answered.failed(told, 'call'))
+        }
       },
     )
   }

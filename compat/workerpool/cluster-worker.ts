@@ -4,14 +4,9 @@
  *   1 starting --ready--> 2 idle <--> 3 busy          1 | 2 | 3 --the process ends--> 5 terminated
  *   1 | 2 | 3 --terminate--> 4 ending --gone--> 5      3 --task given up, not cleaned up--> 4
  */
-import {
-  acquireWorker,
-  clusterCpus,
-  isSystemFailure,
-  type PinnedWorker,
-  type WorkerExit,
-  type WorkerFacts,
-} from '../../lib/pinned.ts'
+import { isSystemFailure } from '../../lib/call-failures.ts'
+import { clusterCpus } from '../../lib/cluster-size.ts'
+import { acquireWorker, type PinnedWorker, type WorkerExit, type WorkerFacts } from '../../lib/pinned.ts'
 import { exitErrorOf, ownError, startErrorOf, TerminateError } from './errors.ts'
 import type { ClusterWorkerOptions } from './cluster-worker-options.ts'
 import { HostedScript } from './hosted-script.ts'

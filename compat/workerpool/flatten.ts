@@ -2,7 +2,7 @@
  * Instances of users' classes between a pool and its workers: the original's threads make plain objects of them
  * (structured clone), its processes send JSON. Here they become the same where they cannot travel as they are.
  */
-import { canTravel } from '../../lib/pinned.ts'
+import { canTravel } from '../../lib/travel.ts'
 
 /** What the original's workers of that type do with a value. */
 export type Flattening = 'clone' | 'json'

@@ -1,7 +1,7 @@
 /** The script host in a worker process, as its pool speaks to it. */
 import { isAbsolute, resolve } from 'node:path'
+import { carryModule } from '../../lib/carried-module.ts'
 import {
-  carryModule,
   moduleFunction,
   type PinnedCallOptions,
   type PinnedWorker,

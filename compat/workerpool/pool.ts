@@ -1,5 +1,6 @@
 import { explainSymbol } from '../../lib/explain-symbol.ts'
-import { capturesVariables, isLocal } from '../../lib/pinned.ts'
+import { isLocal } from '../../lib/cluster-size.ts'
+import { capturesVariables } from '../../lib/pinned.ts'
 import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
 import { Ahead } from './ahead.ts'

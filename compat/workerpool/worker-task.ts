@@ -1,4 +1,5 @@
-import { isSystemFailure, wasUnstarted, type CallListener } from '../../lib/pinned.ts'
+import { isSystemFailure, wasUnstarted } from '../../lib/call-failures.ts'
+import type { CallListener } from '../../lib/pinned.ts'
 import { queueMicrotask } from '../../lib/timers.ts'
 import type { ClusterWorker } from './cluster-worker.ts'
 import type { ExecOptions, QueuedTask, Resolver } from './original.ts'

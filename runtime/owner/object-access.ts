@@ -8,7 +8,7 @@ import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.
 import type { ObjectStore } from '../objects/store.ts'
 import { type Holder, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import { nameOriginalPlaces } from '../code/original-places.ts'
-import { compactError } from './outcomes.ts'
+import { compactError } from './compact-error.ts'
 import type { OwnerHost } from './host.ts'
 import type { Peers } from './peers.ts'
 import { refTupleOf } from './refs.ts'

@@ -87,6 +87,25 @@ describe('multiprocessing: the shim', () => {
       expect((await reason(pool.map((n: number) => n, [1, 2, 3]))).message).to.contain('no state today')
     })
 
+    it('names what of an item, or of its result, cannot travel, and not the place of the item in its chunk', async () => {
+      await using pool = new mp.Pool(1)
+      const weak = new WeakMap()
+      const told = async (call: PromiseLike<unknown>): Promise<string> => (await reason(call)).message
+      expect(await told(pool.map((x: unknown) => typeof x, [1, 2, { cache: weak }]))).to.match(
+        /^item\.cache: a WeakMap/,
+      )
+      expect(await told(pool.map((x: unknown) => typeof x, [Promise.resolve(1)]))).to.equal(
+        'item: a Promise; await it first',
+      )
+      expect(await told(pool.apply((_: number, x: unknown) => typeof x, [1, { cache: weak }]))).to.match(
+        /^args\[1\]\.cache: a WeakMap/,
+      )
+      expect(await told(pool.map(() => [new WeakMap()], [1]))).to.match(/^result\[0\]: a WeakMap/)
+      expect(await told(pool.imap(() => [new WeakMap()], [1]).next())).to.match(/^result\[0\]: a WeakMap/)
+      const factor = 2
+      expect(await told(pool.map((x: unknown) => [x, factor], [{ cache: weak }]))).to.match(/^item\.cache: a WeakMap/)
+    })
+
     it('rejects with why the initializer cannot travel, and the program goes on', async () => {
       const { Socket } = await import('node:net')
       const socket = new Socket()

@@ -1,4 +1,4 @@
-/** Errors as the bytes that outcomes hold. */
+/** Errors as the bytes that tables and messages hold. */
 import { compact } from '../objects/compact.ts'
 import { encodeThrown } from '../objects/value.ts'
 
