@@ -24,5 +24,8 @@ export function withinItem(error: unknown, item: 'item' | 'args'): unknown {
   if (typeof path !== 'string') return error
   const told = path.replace(/^args\[\d+\]\[\d+\]/, item).replace(/^result(?:\.values\[\d+\]|\[\d+\]\.value)/, 'result')
   const { message, cause, details } = error
-  return new SerializationError(message.replace(path, told), { cause, details: { ...details, path: told } })
+  return new SerializationError(message.replace(path, told), {
+    ...(cause !== undefined && { cause }),
+    details: { ...details, path: told },
+  })
 }

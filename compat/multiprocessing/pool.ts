@@ -115,7 +115,8 @@ export class Pool implements AsyncDisposable {
       )
     }
     const options = typeof callback === 'object' && callback !== null ? callback : { callback, errorCallback }
-    return resultOf(start, options, 'applyAsync')
+    checkCallbacks(options, 'applyAsync')
+    return new AsyncResult(start, options.callback, options.errorCallback)
   }
 
   /** `fn(item)` for each item, in the order of the input. Rejects when all chunks are done, with the first error that came. */
@@ -219,6 +220,7 @@ export class Pool implements AsyncDisposable {
     this.#check(fn)
     const chunksize = checkChunkSize(options.chunksize, mode)
     checkInput(iterable, mode)
+    checkCallbacks(options, `${mode}Async`)
     // Synchronous input is read now: what the caller does with it afterwards does not matter.
     const items = isIterable(iterable) ? ((mode === 'map' ? wordsOf(iterable) : undefined) ?? [...iterable]) : iterable
     const inputRead = this.#openInput(() => undefined)
@@ -232,7 +234,7 @@ export class Pool implements AsyncDisposable {
       })
       if (!isTaken) inputRead()
     }
-    return resultOf(start, options, `${mode}Async`)
+    return new AsyncResult(start, options.callback, options.errorCallback)
   }
 
   async #cut(
@@ -319,15 +321,13 @@ function mapOptions<R>(
   return typeof chunksize === 'object' && chunksize !== null ? chunksize : { chunksize, callback, errorCallback }
 }
 
-/** Throws TypeError for a callback that is none, before anything is started. */
-function resultOf<R, C>(
-  start: (settle: ResultSettler<R>) => void,
-  { callback, errorCallback }: { readonly callback?: C; readonly errorCallback?: ErrorCallback | null | undefined },
+/** Throws TypeError for one that is none, before anything is started. */
+function checkCallbacks(
+  { callback, errorCallback }: { readonly callback?: unknown; readonly errorCallback?: unknown },
   call: string,
-): AsyncResult<R> {
+): void {
   checkCallback(callback, `${call}: callback`)
   checkCallback(errorCallback, `${call}: errorCallback`)
-  return new AsyncResult(start, callback as Callback<R> | null | undefined, errorCallback)
 }
 
 function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {

@@ -96,7 +96,8 @@ export function afterRuns(error: OutpoolError, runs: number): OutpoolError {
   const Same = error.constructor as typeof OutpoolError
   const next =
     runs > 1 ? `it has run ${runs} times, and does not run again: see what ends its worker` : 'it starts once'
-  return new Same(error.message.replace(startsOnce, next), { cause: error.cause, details: error.details })
+  const { message, cause, details } = error
+  return new Same(message.replace(startsOnce, next), { ...(cause !== undefined && { cause }), details })
 }
 
 /** Queues without that option start their tasks once: the words have to be true for these, too. */

@@ -69,9 +69,9 @@ export function parseResources(options: ResourceOptions): ResourceUnits {
     if (memory > Number.MAX_SAFE_INTEGER) throw new RangeError(`memory: ${String(options.memory)} is too much to count`)
     if (memory > 0) units.set(memoryName, memory)
   }
-  const { resources = {} } = options
-  if (typeof resources !== 'object' || resources === null || Array.isArray(resources))
-    throw new TypeError(`resources: an object of amounts by name is needed, such as { scanner: 1 }`)
+  const resources = options.resources ?? {}
+  if (typeof resources !== 'object' || Array.isArray(resources))
+    throw new TypeError('resources: an object of amounts by name is needed, such as { scanner: 1 }')
   for (const [name, amount] of Object.entries(resources)) {
     const own = ownOption[name.toLowerCase()]
     if (own !== undefined) throw new TypeError(`resources.${name}: ask for it by the option ${own}`)
