@@ -72,7 +72,11 @@ class Job {
     const found = await verdicts('c.mjs', text)
     expect(found).to.deep.equal([
       ['queued.add:10', 'stays', "it uses 'this' of the code around the arrow function (line 10)"],
-      ['many.map:11', 'stays', "it uses 'this' of the code around the arrow function (line 11)"],
+      [
+        'many.map:11',
+        'stays',
+        "it uses 'this' of the code around the arrow function (line 11); it uses the private name '#n' of the class around it (line 11)",
+      ],
       [
         'many.map:12',
         'stays',
