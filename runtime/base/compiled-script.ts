@@ -104,7 +104,7 @@ export function readCompiled(file: string, filename: string): Buffer | undefined
 /** Written whole or not at all; many processes may do so at once. A folder that cannot be written costs only time. */
 export function writeCompiled(file: string, filename: string, compiled: Uint8Array): void {
   // Processes of two containers, and threads of one process, have the same number.
-  const own = `${file}.${process.pid}.${process.hrtime.bigint()}`
+  const own = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
     writeFileSync(own, Buffer.concat([checksum(filename, compiled), compiled]), { flag: 'wx', mode: 0o644 })
