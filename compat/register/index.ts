@@ -16,6 +16,8 @@ const { shims, problems } = selectShims(process.env['OUTPOOL_SHIMS'])
 const wasTold = !isMainThread && flags().some((word) => flag.test(word))
 if (!wasTold) for (const problem of problems) console.error(`outpool: ${problem}`)
 const names = shims.map(({ name }) => name)
+// Workers and processes that inherit it do not tell it again.
+if (problems.length > 0 && names.length > 0) process.env['OUTPOOL_SHIMS'] = names.join(',')
 mapNames(names)
 if (names.length > 0)
   preloadInWorkers(import.meta.url, {

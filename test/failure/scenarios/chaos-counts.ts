@@ -50,10 +50,20 @@ const quietLimitMs = 30_000
 export function systemCounts(pid: number): Counts {
   const ownKilobytes = Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
   const folder = `/proc/${pid}/fd`
-  const targets = readdirSync(folder).map((name) => readlinkSync(join(folder, name)))
+  const targets = readdirSync(folder).flatMap((name) => targetOf(join(folder, name)))
   const sockets = targets.filter((target) => target.startsWith('socket:')).length
   const logs = targets.filter((target) => target.includes('/logs/')).length
   return { ownBytes: ownKilobytes * 1024, sockets, files: targets.length - sockets - logs }
+}
+
+/** Nothing for a file that was closed after the folder was read. */
+function targetOf(link: string): string[] {
+  try {
+    return [readlinkSync(link)]
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 export class ChaosCounts {
