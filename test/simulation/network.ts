@@ -129,6 +129,12 @@ export class Network {
     })
   }
 
+  /** A process is started in the place of a dead one: of the ends of that one's links it will not hear. */
+  replace(process: Endpoint): void {
+    this.processes.set(process.id, process)
+    for (const way of [...this.#untold]) if (way.startsWith(`${process.id}>`)) this.#untold.delete(way)
+  }
+
   /** Something happens in a process, as soon as it is not stopped. */
   run(process: Endpoint, what: string, act: () => void): void {
     const happen = (): void => {

@@ -230,7 +230,7 @@ export class World {
     this.clock.after(afterMs, () => {
       this.count('head restored')
       this.head = new SimHead(this, head.id, head.saved)
-      this.network.processes.set(head.id, this.head)
+      this.network.replace(this.head)
       this.network.run(this.head, 'is started again', () => this.head.restore())
     })
   }
