@@ -12,7 +12,7 @@ import { spareMemory } from '../runtime/base/spare-memory.ts'
 import { clearInterval, setImmediate, setInterval, setTimeout } from '../runtime/base/timers.ts'
 import { workingFolder } from '../runtime/base/working-folder.ts'
 import { ClusterTokens } from '../runtime/cluster/cluster-tokens.ts'
-import { startLocal, type LocalNode } from '../runtime/cluster/local.ts'
+import { startLocal, type LocalBeginning, type LocalNode } from '../runtime/cluster/local.ts'
 import { saysPermissions } from '../runtime/cluster/permissions.ts'
 import { MemoryObjectStore } from '../runtime/objects/memory-store.ts'
 import { trimMalloc } from '../runtime/objects/native-memory.ts'
@@ -29,7 +29,8 @@ import { type WaitAwake, waitAwake } from '../runtime/owner/wait-awake.ts'
 import type { Message } from '../runtime/protocol/messages.ts'
 import type { Link } from '../runtime/transport/link.ts'
 import { setDefaultRuntimeEnv } from './carry.ts'
-import { compileInit, type CompiledInit, type InitOptions } from './init-options.ts'
+import { type DriverHandle, driverEnded, releases, setCurrentDriver } from './current-driver.ts'
+import type { CompiledInit } from './init-options.ts'
 import { LogPrinter } from './log-printer.ts'
 
 /** Until the home is known, nobody's. */
@@ -49,29 +50,11 @@ const givesBackMs = 600_000
  */
 const aloneIdleLeaseMs = 10_000
 
-export interface DriverHandle {
-  readonly runtime: ProcessRuntime
-  /** Resolves when the home is joined; rejects with why it could not be. */
-  readonly ready: Promise<void>
-  stop(): Promise<void>
-}
-
-let current: Driver | undefined
-let releasing: Promise<void> = Promise.resolve()
-
-/** The driver of this process; started with these options if there is none. */
-export function startDriver(options: InitOptions): DriverHandle {
-  current ??= new Driver(compileInit(options))
-  return current
-}
-
-export function currentDriver(): DriverHandle | undefined {
-  return current
-}
-
-/** Resolves when nothing is left of a driver that lost its home, or is being stopped. */
-export function released(): Promise<void> {
-  return releasing
+/** A driver for this process, which has none. `begun`: its local node; absent where it joins a cluster. */
+export function startDriver(options: CompiledInit, begun: LocalBeginning | undefined): DriverHandle {
+  const driver = new Driver(options, begun)
+  setCurrentDriver(driver)
+  return driver
 }
 
 class Driver implements DriverHandle {
@@ -121,7 +104,7 @@ class Driver implements DriverHandle {
     if (!this.#stopped) this.#memory.rest()
   }
 
-  constructor(options: CompiledInit) {
+  constructor(options: CompiledInit, begun: LocalBeginning | undefined) {
     this.#options = options
     this.#logs = new LogPrinter(options.logToDriver)
     const submit = options.address === undefined ? { idleLeaseMs: aloneIdleLeaseMs } : {}
@@ -132,7 +115,7 @@ class Driver implements DriverHandle {
     setCurrentRuntime(this.runtime)
     process.once('beforeExit', this.#onBeforeExit)
     process.once('exit', this.#onLastExit)
-    this.ready = this.#connect()
+    this.ready = this.#connect(begun)
     this.ready.catch((error: unknown) => this.#fail(error as Error))
   }
 
@@ -143,7 +126,7 @@ class Driver implements DriverHandle {
       true,
     )
     const leaving = this.#lastLines().then(() => this.#release('it left'))
-    releasing = leaving.catch(() => {})
+    releases(leaving.catch(() => {}))
     await leaving
   }
 
@@ -167,8 +150,9 @@ class Driver implements DriverHandle {
     if (mayPrint) await new Promise((resolve) => setTimeout(resolve, lastLinesMs))
   }
 
-  async #connect(): Promise<void> {
-    const home = await (this.#options.address === undefined ? this.#startLocal() : this.#join(this.#options.address))
+  async #connect(begun: LocalBeginning | undefined): Promise<void> {
+    const { address } = this.#options
+    const home = await (address === undefined ? this.#startLocal(begun) : this.#join(address))
     this.#self.node = home.node
     this.#store = await this.#openStore(home)
     this.#pulling = new Pulling(() => home, this.#store)
@@ -186,8 +170,8 @@ class Driver implements DriverHandle {
     return this.#nodeStore.store
   }
 
-  async #startLocal(): Promise<Home> {
-    const local = await startLocal(this.#options.node).catch((error: unknown) => {
+  async #startLocal(begun: LocalBeginning | undefined): Promise<Home> {
+    const local = await startLocal(this.#options.node, begun).catch((error: unknown) => {
       throw saysPermissions(error as Error)
     })
     this.#local = local
@@ -339,13 +323,13 @@ class Driver implements DriverHandle {
     this.#end(error)
     this.#local?.stopNow()
     // Its store is gone with the home: what cannot be given back is nobody's.
-    releasing = this.#release().catch(() => {})
+    releases(this.#release().catch(() => {}))
   }
 
   #end(error: Error, left = false): void {
     if (this.#stopped) return
     this.#stopped = true
-    if (current === this) current = undefined
+    driverEnded(this)
     endRuntime(this.runtime)
     this.#owner.values.unread.end()
     this.#owner.close(error, { kind: 'class-closed', reason: error.message, left, by: error })

@@ -30,4 +30,4 @@ export {
   TaskUnschedulableError,
   WorkerCrashedError,
 } from '../runtime/base/errors.ts'
-export { registerErrorClass } from '../runtime/objects/value.ts'
+export { registerErrorClass } from '../runtime/objects/error-classes.ts'

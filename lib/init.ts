@@ -1,9 +1,9 @@
 /** Joining and leaving. */
 import { NotInitializedError } from '../runtime/base/errors.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
-import { currentDriver, released, startDriver } from './driver.ts'
+import { currentDriver, released } from './current-driver.ts'
 import { addressOf, type InitOptions } from './init-options.ts'
-import { noteInit, noteShutdown } from './runtime.ts'
+import { noteInit, noteShutdown, startRuntime } from './runtime.ts'
 
 /** What `init` joined. */
 export interface ClusterFacts {
@@ -32,7 +32,7 @@ export async function init(options: InitOptions = {}): Promise<ClusterFacts> {
     )
   }
   if (currentDriver() === undefined) noteInit(options)
-  const driver = startDriver(options)
+  const driver = startRuntime(options)
   await driver.ready
   const { self } = driver.runtime.owner.host
   return {

@@ -1,6 +1,8 @@
 /**
  * Local mode begins with what takes longest: the first worker process is started, and boots while everything else that
- * a node is made of (`local-node.ts`) is loaded and set up in this process.
+ * a driver and a node are made of (`local-node.ts`) is loaded and set up in this process.
+ *
+ *     beginLocal --startLocal--> a node          beginLocal --discard--> nothing is left of it
  */
 import { newProcessId } from '../base/ids.ts'
 import { advised } from '../base/system-advice.ts'
@@ -12,28 +14,62 @@ import { workerEntry } from './worker-entry.ts'
 
 export type { LocalNode, LocalOptions } from './local-node.ts'
 
-/** Rejects with OutpoolError when a folder or socket cannot be had, TypeError or RangeError for an impossible option. */
-export async function startLocal(options: LocalOptions = {}): Promise<LocalNode> {
+/** The beginning of a local node: for `startLocal`, or to be discarded. */
+export interface LocalBeginning {
+  /** What was begun. Throws OutpoolError where that could not be done. */
+  early(): EarlyStart
+  /** Ends the worker and removes the folder, where nobody has taken them. */
+  discard(): void
+  /** They are a node's from now on, which ends them with itself. */
+  taken(): void
+}
+
+/** Makes the run folder and starts the first worker in it. Throws nothing: `early` does. */
+export function beginLocal(): LocalBeginning {
   const id = newProcessId()
-  const runFolder = createRunFolder(id)
-  let discard = (): void => removeRunFolder(runFolder)
-  const onExit = (): void => discard()
-  process.once('exit', onExit)
+  let runFolder = ''
+  let worker: EarlyWorker | undefined
+  const remove = (): void => {
+    worker?.discard()
+    if (runFolder !== '') removeRunFolder(runFolder)
+  }
+  const taken = (): void => void process.off('exit', remove)
+  const discard = (): void => {
+    taken()
+    remove()
+  }
+  process.once('exit', remove)
   try {
-    const worker = new EarlyWorker(workerEntry(), runFolder)
-    discard = () => {
-      worker.discard()
-      removeRunFolder(runFolder)
+    runFolder = createRunFolder(id)
+    worker = new EarlyWorker(workerEntry(), runFolder)
+    const early: EarlyStart = { id, runFolder, worker }
+    return { early: () => early, discard, taken }
+  } catch (cause) {
+    discard()
+    const error = runFolder === '' ? cause : notSetUp(runFolder, cause)
+    const early = (): never => {
+      throw error
     }
+    return { early, discard() {}, taken() {} }
+  }
+}
+
+function notSetUp(runFolder: string, error: unknown): unknown {
+  return advised(`the local node could not be set up in ${runFolder}`, error)
+}
+
+/** Rejects with OutpoolError when a folder or socket cannot be had, TypeError or RangeError for an impossible option. */
+export async function startLocal(options: LocalOptions = {}, begun: LocalBeginning = beginLocal()): Promise<LocalNode> {
+  const early = begun.early()
+  try {
     // What others left behind keeps nobody waiting while the worker boots.
     removeStaleRunFolders()
-    const early: EarlyStart = { id, runFolder, worker }
     const { startLocalNode } = await import('./local-node.ts')
-    return await startLocalNode(options, early)
+    const node = await startLocalNode(options, early)
+    begun.taken()
+    return node
   } catch (error) {
-    discard()
-    throw advised(`the local node could not be set up in ${runFolder}`, error)
-  } finally {
-    process.off('exit', onExit)
+    begun.discard()
+    throw notSetUp(early.runFolder, error)
   }
 }

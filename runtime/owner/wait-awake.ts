@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { setImmediate } from '../base/timers.ts'
 import { hasCpuQuota } from '../base/usable.ts'
 import { mapFile } from '../objects/shared-memory.ts'
+import { awakeFile, awakeFileBytes } from './awake-file.ts'
 
 /** Of the words: who looks. */
 export type AwakeRole = 'owner' | 'worker'
@@ -126,10 +127,6 @@ export class WaitAwake {
     return Math.floor(ms) | 0
   }
 }
-
-/** The file in a node's run folder that its processes share. */
-export const awakeFile = 'awake'
-export const awakeFileBytes: number = 4096
 
 /** For a process of the node with this run folder; undefined where no process may wait awake. */
 export function waitAwake(role: AwakeRole, runFolder: string): WaitAwake | undefined {

@@ -41,6 +41,14 @@ const atFirst = [
   'runtime/code/code-places.ts',
   'runtime/code/noted-stand-ins.ts',
 ]
+/**
+ * What programs import, and what the first call does before anything else: with `early` it starts the first worker. The
+ * rest of a driver is loaded then, by the modules `withCalls`, and boots the worker meanwhile. In chunks of their own:
+ * what workers need of it, too (`base`), and what only drivers do (`front`).
+ */
+const front = ['front', 'lib/index.ts']
+const withCalls = ['lib/captures.ts', 'lib/carry.ts', 'lib/driver.ts', 'runtime/owner/watch-near.ts']
+const frontOfAllKinds = 'base'
 /** The rest of a node, for who needs that: drivers in local mode, and daemons. */
 const ofNodes = ['local-node', 'runtime/cluster/local-node.ts']
 /** Runs the larger chunks, so it is loaded before them: a file of its own, which imports no other. */
@@ -127,15 +135,26 @@ function refuseToBeBundled(fileName) {
 function chunkNames(root) {
   let reach
   let later
+  let ahead
   return (path, { getModuleInfo }) => {
     if (relative(root, path) === loader[1]) return loader[0]
     if (atFirst.includes(relative(root, path))) return 'first'
     later ??= lazyModules(root, join(root, kinds[0][1]), getModuleInfo)
     if (later.has(path)) return later.get(path)
+    const isWithCalls = (other) => withCalls.includes(relative(root, other))
+    ahead ??= {
+      front: reachOf(join(root, front[1]), getModuleInfo, (other) => later.has(other) || isWithCalls(other)),
+      early: reachOf(join(root, early[1]), getModuleInfo),
+    }
     const reachOfKind = ([kind, entry]) => [kind, reachOf(join(root, entry), getModuleInfo)]
     reach ??= [early, ...kinds, ofNodes].map(reachOfKind)
     if (relative(root, path) === ofNodes[1]) return ofNodes[0]
     const needing = getModuleInfo(path).isEntry ? [] : reach.filter(([, reached]) => reached.has(path))
+    if (ahead.front.has(path) || ahead.early.has(path)) {
+      const isShared = reach.some(([kind, reached]) => kind === kinds[0][0] && reached.has(path))
+      if (isShared) return frontOfAllKinds
+      if (!ahead.early.has(path)) return front[0]
+    }
     const both = kinds.every(([kind]) => needing.some(([other]) => other === kind))
     return both ? ofAllKinds : needing[0]?.[0]
   }
@@ -144,9 +163,14 @@ function chunkNames(root) {
 /** The chunks of shims whose calls may never leave the process. */
 const shims = /^(?:compat\/p-\w+\/|chunks\/(?:placer|original-package)-)/
 
+/** The chunks of what is there before the first call. */
+const ofFront = /^chunks\/(?:front|base)-/
+
 /** Whether a chunk is loaded when the chunk `importer` first uses something of it. */
 function isLater(name, importer = '') {
-  return isLazyChunk(name) || name === early[0] || (shims.test(importer) && [ofAllKinds, kinds[1][0]].includes(name))
+  if (isLazyChunk(name) || name === early[0]) return true
+  if (shims.test(importer)) return [ofAllKinds, kinds[1][0], frontOfAllKinds, front[0]].includes(name)
+  return ofFront.test(importer) && [ofAllKinds, kinds[1][0]].includes(name)
 }
 
 export async function bundle(root, outDir) {
