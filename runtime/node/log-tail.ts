@@ -2,8 +2,9 @@
  * Follows the output files of the workers and hands their lines on. Files instead of pipes, because the last lines
  * before a crash are the ones that matter; looked at every 100 ms while something comes, because that costs a microsecond
  * per file and works on every file system. After a silence the system tells of the next word (`watchFolder`), and a look
- * every two seconds finds what it does not tell of: an idle node sleeps. A file that has grown beyond its bound is rotated once it was read; one that grows faster than
- * it is read is rotated at twice the bound, and what was not read yet is counted, not told.
+ * every two seconds finds what it does not tell of: an idle node sleeps. A file that has grown beyond its bound is
+ * rotated once it was read; one that grows faster than it is read is rotated at twice the bound, and what was not read
+ * yet is counted, not told.
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { basename, dirname } from 'node:path'

@@ -96,8 +96,8 @@ export function askedInVain({ sinceMs }: LeaseRequestRecord, nowMs: number): boo
 
 /**
  * Twice as many as there are leases: where there are CPUs, the leases double with each answer, and where there are none
- * few requests wait in vain, and fewer the next time. Where tasks are held back though there are leases with nothing to do, one more than those
- * can take, and not again and again.
+ * few requests wait in vain, and fewer the next time. Where tasks are held back though there are leases with nothing to
+ * do, one more than those can take, and not again and again.
  */
 export function mostRequests(record: ClassRecord, { requestsPerClass }: SubmitOptions): number {
   const { queued, leases, located, asksInVain } = record
