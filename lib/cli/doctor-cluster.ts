@@ -124,7 +124,7 @@ function readiness(check: string, { url }: NodeSummary, { ready, reason, node }:
 function version(check: string, { node, version: theirs, protocol, nodeVersion }: NodeHealth): Finding {
   const found = `outpool ${theirs}, protocol ${protocol}, Node ${nodeVersion}`
   if (protocol !== protocolVersion) {
-    const advice = `This machine speaks protocol ${protocolVersion}: install one version of outpool everywhere.`
+    const advice = `This machine speaks protocol ${protocolVersion}: install the same build of outpool everywhere.`
     return { check: `${check}: versions`, state: 'failure', found, advice, many: { node, found, advice } }
   }
   const major = (text: string): string => text.replace(/^v/, '').split('.')[0] ?? ''

@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import { AuthenticationError } from '../base/errors.ts'
 import { dialTimeoutMs, maxFrameBytes, maxHelloBytes } from '../base/limits.ts'
-import { subprotocol } from '../protocol/version.ts'
+import { routesPath, subprotocol } from '../protocol/version.ts'
 import { atAddress, silent } from './address-error.ts'
 import { StreamBulk, WebSocketBulk } from './bulk.ts'
 import type { BulkChannel } from './bulk.ts'
@@ -96,7 +96,7 @@ export async function callBack(options: CallBackOptions): Promise<void> {
     const hello: Hello = { from: peerHello(from), to: 'any', channel: 'back', ticket }
     socket = (await dialStream(address, hello, token, timeoutMs)).socket
   } else {
-    const path = `/v1/back/${encodeURIComponent(ticket)}`
+    const path = `${routesPath}/back/${encodeURIComponent(ticket)}`
     socket = await upgradeRaw({
       url: address.url,
       path,
@@ -160,7 +160,7 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
   const { WebSocket: Client } = await import('ws')
   const path = to === 'any' ? 'any' : `${to.node}/${to.process}`
   return new Promise<T>((resolve, reject) => {
-    const webSocket = new Client(`${url.replace(/\/+$/, '')}/v1/process/${path}`, subprotocol, {
+    const webSocket = new Client(`${url.replace(/\/+$/, '')}${routesPath}/process/${path}`, subprotocol, {
       createConnection: () => socket as never,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,

@@ -153,7 +153,10 @@ export const tokenText =
 
 /** Read on both sides. */
 export function versionText(seen: number | string, expected: number): string {
-  return `it came with protocol ${seen}, where protocol ${expected} is spoken (outpool ${packageVersion}); use one version of outpool everywhere`
+  return (
+    `it came with protocol ${seen}, where protocol ${expected} is spoken (outpool ${packageVersion}); install the same ` +
+    'build of outpool on every machine and in every program, and start again what has run since before'
+  )
 }
 
 /** Throws RefusedError for anything that is not exactly a hello. */
@@ -276,7 +279,10 @@ export function refusalError(refusal: Refusal): OutpoolError {
     case 'host':
       return new AuthenticationError(text, options)
     case 'protocol-version':
-      return new ProtocolVersionError(`${text} (here is outpool ${packageVersion})`, options)
+      return new ProtocolVersionError(
+        `${text} (here is outpool ${packageVersion}, protocol ${protocolVersion})`,
+        options,
+      )
     case 'malformed':
     case 'too-large':
       return new ProtocolError(text, options)

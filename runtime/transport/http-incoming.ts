@@ -1,11 +1,12 @@
 /**
  * Connections that begin with HTTP: on a node's one port, and on the socket of a process to which a node manager has
  * replayed an upgrade. Judged before the upgrade is accepted, in this order: Origin (no browser has any business
- * here), Host (a name that was rebound to us), token, path, protocol, hello.
+ * here), Host (a name that was rebound to us), token, path, protocol, hello. In
+ * protocol 2:
  *
- *   GET /v1/process/<node>/<process>   a WebSocket to that process, or `any` for the one that listens
- *   GET /v1/process/any                `Upgrade: outpool-raw`: a byte stream that begins with a hello
- *   GET /v1/back/<ticket>              `Upgrade: outpool-back`: a driver calls back
+ *   GET /v2/process/<node>/<process>   a WebSocket to that process, or `any` for the one that listens
+ *   GET /v2/process/any                `Upgrade: outpool-raw`: a byte stream that begins with a hello
+ *   GET /v2/back/<ticket>              `Upgrade: outpool-back`: a driver calls back
  */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'

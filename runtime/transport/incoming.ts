@@ -14,6 +14,7 @@ import {
   maxRelayHops,
   maxUnauthenticated,
 } from '../base/limits.ts'
+import { routesPath } from '../protocol/version.ts'
 import { Admission } from './admission.ts'
 import { StreamBulk } from './bulk.ts'
 import type { BulkChannel, BulkCore } from './bulk.ts'
@@ -217,7 +218,7 @@ export class Incoming {
     const token = shownToken(this.options.token)
     const hops = (hello.hops ?? 0) + 1
     if (hops > maxRelayHops) throw new RefusedError('not-found', 'the connection was relayed too often')
-    const path = '/v1/process/any'
+    const path = `${routesPath}/process/any`
     const tls = relayTls && { tls: relayTls }
     const socket = await upgradeRaw({
       ...{ url, path, protocol: 'outpool-raw', token, timeoutMs: directDialTimeoutMs },

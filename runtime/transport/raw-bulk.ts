@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { prefixBytes } from '../protocol/frames.ts'
+import { routesPath } from '../protocol/version.ts'
 import { atAddress, silent } from './address-error.ts'
 import { FramedBulk, maxBulkFrameBytes } from './bulk.ts'
 import type { BulkChannel, ChunkSink } from './bulk.ts'
@@ -76,7 +77,7 @@ export async function openRawBulk({ url, hello, token, timeoutMs }: RawBulkOptio
     const closed = (): void => fail(new ConnectionLostError('the other side closed the connection in the handshake'))
     const timer = afterFairly(systemClock, timeoutMs, () => fail(silent(url, timeoutMs)), true)
     socket.on('error', ignore).on('error', broke).on('close', closed)
-    socket.write(upgradeRequest({ url, path: '/v1/process/any', protocol: 'outpool-raw', token }))
+    socket.write(upgradeRequest({ url, path: `${routesPath}/process/any`, protocol: 'outpool-raw', token }))
     socket.write(encodeHello(hello, token))
   })
 }

@@ -8,6 +8,7 @@ import { expect } from 'chai'
 import { AuthenticationError, ConnectionLostError } from '../../runtime/base/errors.ts'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
+import { routesPath } from '../../runtime/protocol/version.ts'
 import { needTool } from '../tools/need.ts'
 import { failures, Load } from './scenarios/under-load.ts'
 import { residentBytes, sampleMemory, saySilently } from './scenarios/uninvited.ts'
@@ -100,7 +101,9 @@ describe('a cluster with TLS', function () {
     const port = Number(new URL(head.url).port)
     const plain = connectNet(port, '127.0.0.1')
     plain.on('error', () => {})
-    plain.write(`GET /v1/process/any HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${cluster.token}\r\n\r\n`)
+    plain.write(
+      `GET ${routesPath}/process/any HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${cluster.token}\r\n\r\n`,
+    )
     let heard = 0
     plain.on('data', (chunk: Buffer) => (heard += chunk.length))
     await new Promise((resolve) => plain.once('close', resolve))

@@ -166,7 +166,7 @@ class CodeSender {
   }
 
   #byName(value: object, writer: PartWriter): boolean {
-    const intrinsic = globalName(value) ?? intrinsicName(value)
+    const intrinsic = ownName(value)
     if (intrinsic !== undefined) {
       writer.count(form.intrinsic)
       writer.text(intrinsic)
@@ -246,11 +246,11 @@ function mayBePackaged(parts: FunctionParts | string): boolean {
   return parts.location !== undefined && isPackageScript(parts.location.scriptId)
 }
 
-/** Things that every process has one of. */
-function globalName(value: object): string | undefined {
+/** The name, in every process, of a thing that every process has one of. */
+function ownName(value: object): string | undefined {
   if (value === globalThis) return 'globalThis'
   if (value === process) return 'process'
-  return value === console ? 'console' : undefined
+  return value === console ? 'console' : intrinsicName(value)
 }
 
 function isThing(value: unknown): value is object {
@@ -264,5 +264,7 @@ function referenceOf(variable: CapturedVariable, scriptId: string | undefined): 
   const standIn = standInReference(value)
   const mayBeImport = standIn === undefined && isOfModule && scriptId !== undefined
   const byImport = mayBeImport ? referenceByImport(scriptId, name) : undefined
-  return standIn ?? byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
+  // A package may export what every process has: a `String`, `console`.
+  const byValue = isThing(value) && ownName(value) === undefined ? referenceByValue(value) : undefined
+  return standIn ?? byImport ?? byValue
 }

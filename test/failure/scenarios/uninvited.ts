@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
+import { routesPath, subprotocol } from '../../../runtime/protocol/version.ts'
 import type { FailureCluster } from '../support.ts'
 import { underLoad } from './under-load.ts'
 import type { LoadOutcomes } from './under-load.ts'
@@ -59,7 +60,7 @@ export async function sendUninvited(cluster: FailureCluster, options: UninvitedO
 
 /** What the port says first to an upgrade without a token, under that name. */
 export function knock(port: number, host: string): Promise<string> {
-  const head = `GET /v1/process/any HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+  const head = `GET ${routesPath}/process/any HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
   return exchange(port, Buffer.from(head))
 }
 
@@ -72,16 +73,16 @@ async function speakWrongly(cluster: FailureCluster, node: DaemonFacts, floodByt
   })
   const slow = trickle(Number(port))
   const right = `Authorization: Bearer ${cluster.token}\r\n`
-  const request = (headers: string, shown = host, path = '/v1/process/any'): string =>
+  const request = (headers: string, shown = host, path = `${routesPath}/process/any`): string =>
     `GET ${path} HTTP/1.1\r\nHost: ${shown}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
     `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n` +
-    `Sec-WebSocket-Protocol: outpool.v1\r\n${headers}\r\n`
+    `Sec-WebSocket-Protocol: ${subprotocol}\r\n${headers}\r\n`
   return [
     await say('no token', request('')),
     await say('a wrong token', request('Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n')),
     await say('a foreign Origin', request(`${right}Origin: https://elsewhere.example\r\n`)),
     await say('a wrong Host', request(right, 'elsewhere.example')),
-    await say('another protocol version', request(right, host, '/v2/process/any')),
+    await say('another protocol version', request(right, host, '/v99/process/any')),
     await say('garbage', '\u0000\u0001\u0002 garbage\r\n\r\n'),
     { what: 'a first frame of zeros', said: await exchange(Number(port), Buffer.alloc(mebibyte), floodBytes) },
     {
@@ -126,7 +127,7 @@ async function trickle(port: number): Promise<string> {
   const socket = open(port)
   const heard = firstLine(socket)
   const over = heard.then(() => true)
-  const text = `GET /v1/process/any HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(10_000)}`
+  const text = `GET ${routesPath}/process/any HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(10_000)}`
   for (const character of text) {
     if (socket.destroyed) break
     socket.write(character)

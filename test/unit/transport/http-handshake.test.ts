@@ -9,6 +9,7 @@ import {
   ProtocolError,
   ProtocolVersionError,
 } from '../../../runtime/base/errors.ts'
+import { routesPath, subprotocol } from '../../../runtime/protocol/version.ts'
 import { dial, openBulk } from '../../../runtime/transport/dial.ts'
 import { peerHello } from '../../../runtime/transport/hello.ts'
 import { Bench, Ear, failure, hello, Inbox, token } from './support.ts'
@@ -36,7 +37,7 @@ describe("the handshake on a node's port", () => {
     upgrade: 'websocket',
     'sec-websocket-version': '13',
     'sec-websocket-key': Buffer.alloc(16).toString('base64'),
-    'sec-websocket-protocol': 'outpool.v1',
+    'sec-websocket-protocol': subprotocol,
     authorization: `Bearer ${token}`,
     'outpool-hello': Buffer.from(JSON.stringify({ from: peerHello(from), to: 'any', channel: 'control' })).toString(
       'base64url',
@@ -44,7 +45,10 @@ describe("the handshake on a node's port", () => {
   }
 
   /** The status and body of what the port answers; 101 for an upgrade. Headers of undefined are left out. */
-  async function ask({ path = '/v1/process/any', headers = {} }: Ask): Promise<{ status: number; body: string }> {
+  async function ask({
+    path = `${routesPath}/process/any`,
+    headers = {},
+  }: Ask): Promise<{ status: number; body: string }> {
     const kept: Record<string, string> = {}
     for (const [name, value] of Object.entries({ ...goodHeaders, ...headers }))
       if (value !== undefined) kept[name] = value
@@ -75,13 +79,18 @@ describe("the handshake on a node's port", () => {
     ['an Origin, even with the token', { headers: { origin: 'http://evil.example' } }, 403, 'origin'],
     ['an Origin of the node itself', { headers: { origin: 'http://localhost' } }, 403, 'origin'],
     ['a foreign Host', { headers: { host: 'evil.example:7420' } }, 421, 'host'],
-    ['another subprotocol', { headers: { 'sec-websocket-protocol': 'outpool.v2' } }, 426, 'protocol-version'],
+    ['another subprotocol', { headers: { 'sec-websocket-protocol': 'outpool.v99' } }, 426, 'protocol-version'],
     ['no subprotocol', { headers: { 'sec-websocket-protocol': undefined } }, 426, 'protocol-version'],
-    ['a path of another version', { path: '/v2/process/any' }, 426, 'protocol-version'],
-    ['an unknown path', { path: '/v1/elsewhere/any' }, 404, 'not-found'],
-    ['a path that is no process', { path: '/v1/process/../../etc' }, 404, 'not-found'],
-    ['a process that is not there', { path: `/v1/process/${'a'.repeat(16)}/${'b'.repeat(16)}` }, 404, 'gone'],
-    ['a ticket that nobody gave', { path: '/v1/back/abc', headers: { upgrade: 'outpool-back' } }, 404, 'not-found'],
+    ['a path of another version', { path: '/v99/process/any' }, 426, 'protocol-version'],
+    ['an unknown path', { path: `${routesPath}/elsewhere/any` }, 404, 'not-found'],
+    ['a path that is no process', { path: `${routesPath}/process/../../etc` }, 404, 'not-found'],
+    ['a process that is not there', { path: `${routesPath}/process/${'a'.repeat(16)}/${'b'.repeat(16)}` }, 404, 'gone'],
+    [
+      'a ticket that nobody gave',
+      { path: `${routesPath}/back/abc`, headers: { upgrade: 'outpool-back' } },
+      404,
+      'not-found',
+    ],
     ['an unknown upgrade', { headers: { upgrade: 'h2c' } }, 400, 'malformed'],
     ['no hello', { headers: { 'outpool-hello': undefined } }, 400, 'malformed'],
     ['a hello that is none', { headers: { 'outpool-hello': 'e30' } }, 400, 'malformed'],
@@ -121,7 +130,7 @@ describe("the handshake on a node's port", () => {
       bench.later(() => socket.destroy())
       const headers = { host: 'localhost', ...goodHeaders }
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-      socket.write(`GET /v1/process/any HTTP/1.1\r\n${lines.join('')}\r\n`)
+      socket.write(`GET ${routesPath}/process/any HTTP/1.1\r\n${lines.join('')}\r\n`)
       const ear = new Ear(await site.links.take())
       socket.write(Buffer.from(frame, 'hex'))
       const [error, address] = await faults.take()
@@ -151,7 +160,7 @@ describe("the handshake on a node's port", () => {
 
   it('cuts off a silent connection, and one that stops within its headers', async () => {
     site = await bench.port({ limits: { helloTimeoutMs: 40 } })
-    for (const text of ['', 'GET /v1/process/any HTTP/1.1\r\nHost: localhost\r\n']) {
+    for (const text of ['', `GET ${routesPath}/process/any HTTP/1.1\r\nHost: localhost\r\n`]) {
       const socket = connect(site.listener.port, '127.0.0.1')
       bench.later(() => socket.destroy())
       if (text !== '') socket.write(text)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { ConnectionLostError, ProtocolError } from '../../../runtime/base/errors.ts'
 import { frameMessages, linkHighWaterBytes } from '../../../runtime/base/limits.ts'
+import { protocolVersion } from '../../../runtime/protocol/version.ts'
 import { dial } from '../../../runtime/transport/dial.ts'
 import { StreamLink } from '../../../runtime/transport/framed-link.ts'
 import { peerHello } from '../../../runtime/transport/hello.ts'
@@ -46,7 +47,7 @@ for (const kind of ['memory', 'unix', 'websocket'] as const)
 
     it('knows of both sides what they said of themselves', () => {
       expect(near.kind).to.equal(kind)
-      expect(far.peer).to.include({ kind: 'driver', protocol: 1 })
+      expect(far.peer).to.include({ kind: 'driver', protocol: protocolVersion })
       expect(near.peer.info).to.deep.equal({ test: true })
       expect(near.peer.nodeMajor).to.equal(Number.parseInt(process.versions.node, 10))
     })

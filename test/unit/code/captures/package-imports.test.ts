@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -80,6 +81,8 @@ const files: Readonly<Record<string, string>> = {
   'node_modules/@scope/plain/package.json': json({ name: '@scope/plain', version: '1.0.0', main: './lib/main' }),
   'node_modules/@scope/plain/lib/main.js': '',
   'node_modules/@scope/plain/lib/other.js': '',
+  'node_modules/passes-on/package.json': json({ name: 'passes-on', version: '1.0.0' }),
+  'node_modules/passes-on/index.js': 'module.exports = { reset: String, log: console }',
   'elsewhere/linked/package.json': json({ name: 'linked', exports: { import: './x.mjs' } }),
   'elsewhere/linked/x.mjs': '',
 }
@@ -188,6 +191,14 @@ describe('imports of packages', () => {
     expect(takeApart(asks)).to.have.property('name', '')
     setKnows(second)
     expect(takeApart(asks)).to.have.nested.property('variables[0].value', second)
+  })
+
+  it('are not what a package passes on that every process has', () => {
+    const { reset, log } = createRequire(url('main.js'))('passes-on') as { reset: typeof String; log: Console }
+    const [text, out] = [reset, log]
+    class Label extends text {}
+    expect(sent(() => [text(1), typeof out]).modules).deep.equal([])
+    expect(sent(() => new Label('a')).modules).deep.equal([])
   })
 
   it('are what a function of such a package is submitted by', () => {
