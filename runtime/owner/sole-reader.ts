@@ -84,8 +84,9 @@ export class ListenerReader extends SoleReader {
   }
 }
 
-let resolveOfNew: Resolve
-let rejectOfNew: Reject
+/** These hold their promise, which holds its value: they are not kept beyond the reader that is being made. */
+let resolveOfNew: Resolve | undefined
+let rejectOfNew: Reject | undefined
 
 /** The executor of all promises here; one of its own for each call would be a closure and its context. */
 function takeFunctions(resolve: Resolve, reject: Reject): void {
@@ -95,8 +96,14 @@ function takeFunctions(resolve: Resolve, reject: Reject): void {
 
 export class PromiseReader extends SoleReader {
   readonly promise: Promise<unknown> = new Promise<unknown>(takeFunctions)
-  readonly #resolve: Resolve = resolveOfNew
-  readonly #reject: Reject = rejectOfNew
+  readonly #resolve: Resolve = resolveOfNew as Resolve
+  readonly #reject: Reject = rejectOfNew as Reject
+
+  constructor(context: ReaderContext, leave: () => void) {
+    super(context, leave)
+    resolveOfNew = undefined
+    rejectOfNew = undefined
+  }
 
   protected answered(value: unknown): void {
     this.#resolve(value)

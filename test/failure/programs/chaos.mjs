@@ -37,7 +37,7 @@ function square(x) {
 }
 
 let over = false
-/** Nothing is under way any more: until the test has looked, this program stays. */
+/** Nothing is under way any more: until the test has looked, this program stays, and collects garbage. What it holds then it keeps. */
 let quiet = false
 async function beQuiet() {
   if (quiet) return
@@ -173,15 +173,19 @@ function held() {
 const random = numbers(seed)
 /** Once its home is gone, a program has nothing to explain. */
 let newest = 0
+/** The ids of this program in its lives so far. */
+const ids = []
 const watch = setInterval(() => {
+  if (quiet) globalThis.gc()
   newest = explain().retried || newest
   const late = [...pending].filter(([, sinceMs]) => performance.now() - sinceMs > longMs).map(([id]) => id)
-  void say('progress', { next, retried: retried + newest, counts, late })
+  void say('progress', { next, retried: retried + newest, counts, late, ids })
 }, 250)
 for (let life = 1; !over; life++) {
   const joined = await join(random)
   if (joined === undefined) break
   alive = true
+  ids.push(joined.process)
   void say('life', { life, node: joined.node })
   const all = Array.from({ length: streams }, (_, i) => work(numbers(seed * 1_000 + life * 100 + i)))
   await Promise.all([...all, maps(numbers(seed * 1_000 + life * 100 + 99))])

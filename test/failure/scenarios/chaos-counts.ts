@@ -68,6 +68,7 @@ function targetOf(link: string): string[] {
 
 export class ChaosCounts {
   readonly #cluster: FailureCluster
+  readonly #programOf: (id: string) => string
   readonly #processes = new Map<string, Grown>()
   readonly #problems = new Set<string>()
   #asking: Promise<void> | undefined
@@ -75,8 +76,10 @@ export class ChaosCounts {
   readonly peaks: Record<string, number> = {}
   samples = 0
 
-  constructor(cluster: FailureCluster) {
+  /** `programOf`: the program that has, or had, that id, in words; '' where none has. */
+  constructor(cluster: FailureCluster, programOf: (id: string) => string) {
     this.#cluster = cluster
+    this.#programOf = programOf
   }
 
   /** Looks at every process that is there; a look that takes long is not joined by another. */
@@ -105,20 +108,24 @@ export class ChaosCounts {
     }
   }
 
-  /** What lies in the stores, and whose it is: who forgot it is to be found. */
+  /** What lies in the stores, whose it is and who uses it: who forgot it is to be found. */
   async #objectsLeft(): Promise<string[]> {
     const nodes = this.#nodes()
     const workers = new Map<string, string>()
     for (const { id, url } of nodes)
       for (const worker of Object.keys((await this.#tablesOf(url))?.workers ?? {})) workers.set(worker, id)
+    const name = (id: string): string => {
+      const node = workers.get(id) ?? (nodes.some((one) => one.id === id) ? id : undefined)
+      if (node === undefined) return this.#programOf(id) || 'no process that lives'
+      return node === id ? `node manager ${id}` : `a worker of ${node}`
+    }
     const found = nodes.map(async ({ id, url }) => {
       const options = { timeoutMs: answerMs }
       const asked = askNodeJson<StoreUsage>(url, '/memory?objects=20', this.#cluster.token, options)
       const { list } = await asked.catch(() => ({ list: [] }))
       return list.map(({ key, owner, sizeBytes, state, primary, holders }) => {
-        const by = workers.has(owner) ? `a worker of ${workers.get(owner)}` : 'no worker that lives'
-        const facts = `${sizeBytes} bytes, ${state}, primary: ${primary}, held by [${holders.join()}]`
-        return `node manager ${id}: object ${key} of ${by}, ${facts}`
+        const facts = `${sizeBytes} bytes, ${state}, primary: ${primary}, held by [${holders.map(name).join(', ')}]`
+        return `node manager ${id}: object ${key} of ${name(owner)}, ${facts}`
       })
     })
     return (await Promise.all(found)).flat()

@@ -76,6 +76,8 @@ interface Progress {
   readonly retried: number
   /** Ids of calls that have not settled for very long. */
   readonly late: readonly string[]
+  /** Of the program itself, in its lives so far. */
+  readonly ids: readonly string[]
 }
 
 const sampleMs = 2_000
@@ -95,7 +97,7 @@ export async function underChaos(cluster: FailureCluster, options: ChaosOptions)
     () => begin(cluster, options),
     () => 'four nodes that know each other, and programs that have joined them',
   )
-  const counts = new ChaosCounts(cluster)
+  const counts = new ChaosCounts(cluster, (id) => nameOf(drivers, id))
   const nodes = new ChaosNodes(cluster, { keepIn, wrong })
   const timers = [setInterval(tellingOf(drivers, note), tellMs), setInterval(() => void counts.look(), sampleMs)]
   const acts: Record<string, number> = {}
@@ -154,6 +156,15 @@ function tellingOf(drivers: readonly Program[], note: (text: string) => void): (
       note(`cannot join: ${reason}`)
     }
   }
+}
+
+/** '' for who is none of these. */
+function nameOf(drivers: readonly Program[], id: string): string {
+  for (const [i, driver] of drivers.entries()) {
+    const ids = driver.latest<Progress>('progress')?.ids ?? []
+    if (ids.includes(id)) return `program ${i + 1}${ids.at(-1) === id ? '' : ' in an earlier life'}`
+  }
+  return ''
 }
 
 function waitsOf(driver: Program): string {
