@@ -55,8 +55,9 @@ export class ChaosLink implements Link {
     return this.#raw.closed
   }
 
+  /** What is held has not left this process either: who waits for that, as for the seal of an object, waits for it here, too. */
   get bufferedBytes(): number {
-    return this.#raw.bufferedBytes
+    return this.#raw.bufferedBytes + this.#out.held
   }
 
   send(message: WireMessage): void {

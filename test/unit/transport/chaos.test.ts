@@ -83,6 +83,18 @@ describe('a link under faults', () => {
     expect(farHeard).deep.equal(Array.from({ length: 50 }, (_, n) => n))
   })
 
+  it('tells of what it holds as of bytes that have not left the process', async () => {
+    const { near, clock, farHeard } = pair([rule('delay', { mostMs: 1_000 })])
+    near.send(push(1))
+    await settle()
+    expect([near.bufferedBytes > 0, farHeard]).deep.equal([true, []])
+    const drained = near.drained()
+    await clock.pass(1_001, settle)
+    await drained
+    await settle()
+    expect([near.bufferedBytes, farHeard]).deep.equal([0, [1]])
+  })
+
   it('loses a message only with everything behind it, and then the link', async () => {
     const { near, far, clock, state, farHeard, nearHeard, ended } = pair([])
     near.send(push(1))
