@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect } from 'chai'
@@ -16,20 +16,26 @@ const other = protocolVersion + 1
 
 /** A build of its own in a folder: the one of this repository, which speaks another protocol where that is asked for. */
 function build(folder: string, protocol: number): string {
-  const dist = join(folder, 'dist')
-  rmSync(dist, { recursive: true, force: true })
+  const dist = join(folder, 'dist.new')
   mkdirSync(folder, { recursive: true })
-  // Bytecode that was kept is of the texts that it was made of.
   cpSync(join(root, 'dist'), dist, { recursive: true, filter: (path) => !path.endsWith('.compiled') })
+  // No bytecode is kept: files that differ have one name here, and what runs would keep that of the other.
+  writeFileSync(join(dist, 'chunks/.compiled'), '')
   cpSync(join(root, 'package.json'), join(folder, 'package.json'))
-  if (protocol === protocolVersion) return folder
+  if (protocol !== protocolVersion) speak(dist, protocol)
+  // As package managers do it: what runs never sees a part of each.
+  if (existsSync(join(folder, 'dist'))) renameSync(join(folder, 'dist'), join(folder, 'dist.old'))
+  renameSync(dist, join(folder, 'dist'))
+  return folder
+}
+
+function speak(dist: string, protocol: number): void {
   const written = `const protocolVersion = ${protocolVersion};`
   const chunks = namesIn(join(dist, 'chunks')).map((name) => join(dist, 'chunks', name))
   const found = chunks.filter((path) => path.endsWith('.js') && readFileSync(path, 'utf8').includes(written))
   expect(found, 'files that say the protocol').to.have.length.above(0)
   for (const path of found)
     writeFileSync(path, readFileSync(path, 'utf8').replaceAll(written, `const protocolVersion = ${protocol};`))
-  return folder
 }
 
 /** Of that build, as a process of its own. */
