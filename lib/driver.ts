@@ -33,6 +33,10 @@ import { type DriverHandle, driverEnded, releases, setCurrentDriver } from './cu
 import type { CompiledInit } from './init-options.ts'
 import { LogPrinter } from './log-printer.ts'
 
+function say(text: string): void {
+  console.error(`outpool: ${text}`)
+}
+
 /** Until the home is known, nobody's. */
 const noNode = '0000000000000000' as NodeId
 
@@ -195,7 +199,7 @@ class Driver implements DriverHandle {
       // First: whoever has mistyped it is not to look for a token.
       parseClusterAddress(address)
       const token = this.#options.token ?? new ClusterTokens()
-      return await joinCluster({ ...this.#handlers(), address, token, process: this.#self.process })
+      return await joinCluster({ ...this.#handlers(), address, token, process: this.#self.process, onSlow: say })
     } catch (error) {
       throw saysWhere(error as Error, withoutSecrets(address))
     }
@@ -277,7 +281,7 @@ class Driver implements DriverHandle {
       submitted() {
         // A driver's tasks have no caller that could be cancelled.
       },
-      warn: (text) => console.error(`outpool: ${text}`),
+      warn: say,
     }
   }
 

@@ -5,6 +5,7 @@ import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
+import { say } from './say.ts'
 
 export interface ClusterFlags {
   readonly address?: string
@@ -56,7 +57,7 @@ export async function findCluster(flags: ClusterFlags): Promise<FoundCluster> {
   const address = clusterAddress(flags)
   const { token } = findToken()
   try {
-    return { address, token, status: await clusterStatus(address, token) }
+    return { address, token, status: await clusterStatus(address, token, say) }
   } catch (error) {
     const ended = endedRecords().findLast(({ url }) => url === address)
     if (ended !== undefined) console.error(howItEnded(ended))

@@ -12,6 +12,7 @@ import type { TlsFiles } from '../../runtime/cluster/tls-files.ts'
 import { findToken } from '../../runtime/cluster/token.ts'
 import type { Token } from '../../runtime/cluster/token.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
+import { say } from './say.ts'
 
 export interface StartFlags {
   readonly head?: boolean
@@ -54,7 +55,7 @@ export async function start(flags: StartFlags): Promise<void> {
   const token = findToken({ make: flags.head === true })
   if (token.made && !flags.json) console.log(`Made the cluster token: ${token.source} (only you can read it)`)
   // Asked here first: the answer of a process in the background would come late and with less detail.
-  if (flags.address !== undefined) await findNode(flags.address, token.token)
+  if (flags.address !== undefined) await findNode(flags.address, token.token, { onSlow: say })
   const options = { ...daemonOptions(flags), ...(tls && { tls }) }
   if (flags.stopOnEof && !flags.block)
     throw new CommandError('--stop-on-eof is for a node in the foreground: add --block', exitCodes.usage)
@@ -64,7 +65,7 @@ export async function start(flags: StartFlags): Promise<void> {
     if (flags.stopOnEof) stopOnEof(daemon)
     return print(facts, flags, token, '')
   }
-  const { logFile, ...facts } = await startDetached(options)
+  const { logFile, ...facts } = await startDetached(options, say)
   const warning = clearTextWarning(options)
   if (warning !== '') console.error(`outpool: ${warning}`)
   print(facts, flags, token, logFile)

@@ -53,7 +53,7 @@ export interface DaemonEvents {
 /** The longest pause between two attempts to reach the head, in milliseconds; well below the grace for a lost link. */
 const mostBackoffMs = 1_000
 const dialTimeoutMs = 5_000
-const registrationTimeoutMs = 15_000
+const registrationTimeoutMs = 30_000
 const registrationPollMs = 5
 /** How often the file of the token is looked at. */
 const tokenPollMs = 1_000
@@ -89,7 +89,7 @@ export async function startDaemon(
 async function findHead({ address }: DaemonOptions, token: TokenSource): Promise<string> {
   if (address === undefined)
     throw new OutpoolError('a node that is not the head needs the address of one that is there')
-  const found = await findNode(address, token)
+  const found = await findNode(address, token, { onSlow: log })
   // Where we reached it is better than what it calls itself: it may have several addresses.
   return found.head ? found.url : found.headUrl
 }

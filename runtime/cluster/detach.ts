@@ -19,15 +19,19 @@ export type DaemonAnswer =
   | { readonly kind: 'ready'; readonly facts: DaemonFacts }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
 
-const startTimeoutMs = 30_000
+/** Longer than a busy head may take to answer, and then to register the node, in milliseconds. */
+const startTimeoutMs = 90_000
+/** Who waits is told after so long, in milliseconds. */
+const toldAfterMs = 10_000
 const tailLines = 10
 
 /**
  * Resolves when the daemon is ready. Rejects with OutpoolError holding its last lines when it is not; `details.code` is
- * then the code of what went wrong.
+ * then the code of what went wrong. `tell`: told once, in words, where it takes long.
  */
 export async function startDetached(
   options: Omit<DaemonOptions, 'logFile'>,
+  tell: (text: string) => void = () => {},
 ): Promise<DaemonFacts & { logFile: string }> {
   const { path: logFile, descriptor: log } = newLog()
   let child: ChildProcess
@@ -38,6 +42,11 @@ export async function startDetached(
   } finally {
     closeSync(log)
   }
+  const slow = (): void =>
+    tell(
+      `the node is not ready after ${toldAfterMs / 1000} s; it is waited for, ${startTimeoutMs / 1000} s at most. Its log: ${logFile}`,
+    )
+  const timer = afterFairly(systemClock, toldAfterMs, slow)
   try {
     const answer = await firstAnswer(child, { ...options, logFile })
     if (answer.kind === 'ready') return { ...answer.facts, logFile }
@@ -52,6 +61,7 @@ export async function startDetached(
       details: error instanceof OutpoolError ? error.details : {},
     })
   } finally {
+    timer.cancel()
     if (child.connected) child.disconnect()
     child.unref()
   }

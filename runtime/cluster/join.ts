@@ -16,6 +16,7 @@ import { nodeSocketOf, openHome } from '../owner/home.ts'
 import type { Home, HomeHandlers } from '../owner/home.ts'
 import { objectsFolderOf } from '../owner/node-store.ts'
 import { dial } from '../transport/dial.ts'
+import { dialPatiently } from '../transport/patient.ts'
 import type { TokenSource } from '../transport/tokens.ts'
 import { parseClusterAddress } from './node-address.ts'
 import { parseNodeInfo } from './node-info.ts'
@@ -32,6 +33,8 @@ export interface JoinOptions extends HomeHandlers {
   readonly info?: Readonly<Record<string, unknown>>
   /** How long a lost home is dialled again, in milliseconds. Default 10,000. */
   readonly reconnectMs?: number
+  /** Told, in words, where the node takes long to answer. */
+  readonly onSlow?: (text: string) => void
   /** Whether a home on this machine is used over its unix socket and its store. Default true. */
   readonly sameMachine?: boolean
 }
@@ -51,8 +54,17 @@ const askTimeoutMs = 15_000
  * where the versions do not work together, OutpoolError for an address that is none.
  */
 export async function joinCluster(options: JoinOptions): Promise<Home> {
-  const { address, token, process, info, reconnectMs = defaultReconnectMs, sameMachine = true, ...handlers } = options
-  const found = await findNode(address, token)
+  const {
+    address,
+    token,
+    process,
+    info,
+    reconnectMs = defaultReconnectMs,
+    sameMachine = true,
+    onSlow,
+    ...handlers
+  } = options
+  const found = await findNode(address, token, { onSlow })
   const socket = nodeSocketOf(found.runFolder)
   const here =
     sameMachine && probeMatches(found.probe) && existsSync(socket) && isWithinReach(objectsFolderOf(found.runFolder))
@@ -64,19 +76,32 @@ export async function joinCluster(options: JoinOptions): Promise<Home> {
     address: here ? { unix: socket } : { url: found.url },
     token,
     reconnectMs,
+    ...(onSlow && { onSlow }),
     ...(here && { runFolder: found.runFolder }),
     ...(info && { info }),
   })
 }
 
+export interface AskOptions {
+  /** Told, in words, where the node takes long to answer. */
+  readonly onSlow?: ((text: string) => void) | undefined
+  /** Whether nobody depends on the answer: then the node has 15 s to answer, and not 30. */
+  readonly isProbe?: boolean
+}
+
 /** Asks who is at an address, and leaves. Rejects as `joinCluster` does. */
-export async function findNode(address: string, token: TokenSource): Promise<FoundNode> {
+export async function findNode(
+  address: string,
+  token: TokenSource,
+  { onSlow, isProbe = false }: AskOptions = {},
+): Promise<FoundNode> {
   const url = parseClusterAddress(address)
   // Not the asker's own id: this link is nobody's, and its end must not look like that of a driver.
   const nobody = newProcessId()
   const from = { kind: 'driver', node: nobody, process: nobody, info: { asking: true } } as const
   try {
-    const link = await dial({ address: { url }, to: 'any', from, token, timeoutMs: askTimeoutMs })
+    const wanted = { address: { url }, to: 'any', from, token, timeoutMs: askTimeoutMs } as const
+    const link = await (isProbe ? dial(wanted) : dialPatiently(wanted, onSlow))
     link.close()
     const info = parseNodeInfo(link.peer.info)
     if (link.peer.kind !== 'node' || !info) throw new OutpoolError(`${url} is an Outpool ${link.peer.kind}, not a node`)

@@ -59,7 +59,7 @@ async function tryNode(node: string, url: string, token: TokenSource): Promise<R
   const begun = performance.now()
   const row = (error: string): Reached => ({ node, url, ms: Math.round(performance.now() - begun), error })
   try {
-    const found = await findNode(url, token)
+    const found = await findNode(url, token, { isProbe: true })
     return row(found.id === node ? '' : `node ${found.id} answers there`)
   } catch (error) {
     return row((error as Error).message)

@@ -36,14 +36,19 @@ export interface ClusterStatus {
 /** How long the head may take before the node's own knowledge has to do, in milliseconds. */
 const headTimeoutMs = 3_000
 
-/** Rejects as `joinCluster` does, and with RequestTimeoutError when the node itself does not answer. */
-export async function clusterStatus(address: string, token: TokenSource): Promise<ClusterStatus> {
+/** Rejects as `joinCluster` does, and with RequestTimeoutError when the node itself does not answer; `onSlow` as there. */
+export async function clusterStatus(
+  address: string,
+  token: TokenSource,
+  onSlow?: (text: string) => void,
+): Promise<ClusterStatus> {
   const home = await joinCluster({
     address,
     token,
     process: newProcessId(),
     info: { asking: true },
     reconnectMs: 0,
+    ...(onSlow && { onSlow }),
     onMessage: () => {},
     onLink: (link) => link.close(),
   })

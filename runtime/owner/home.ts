@@ -26,6 +26,7 @@ import type { LocalHello } from '../transport/hello.ts'
 import { Incoming, type IncomingOptions } from '../transport/incoming.ts'
 import type { Link } from '../transport/link.ts'
 import { listenUnix, type UnixListener } from '../transport/listen.ts'
+import { dialPatiently } from '../transport/patient.ts'
 import { defaultBackoff, isRefusedForGood, Reconnect } from '../transport/reconnect.ts'
 import { Requests } from '../transport/rpc.ts'
 import { LearnedTokens, type TokenSource } from '../transport/tokens.ts'
@@ -67,8 +68,13 @@ export interface HomeOptions extends HomeHandlers {
   readonly runFolder?: string
   /** Said in the hello: a few hundred bytes of plain data. */
   readonly info?: Readonly<Record<string, unknown>>
-  /** How long the home may take to be connected to, and then to answer the hello. Default 5,000 ms. */
+  /**
+   * How long the home may take to be connected to, and then to answer the hello. Default 5,000 ms; at the first time it
+   * may take longer over the hello (see patient.ts).
+   */
   readonly connectTimeoutMs?: number
+  /** Told, in words, where the home takes long to answer at the first time. */
+  readonly onSlow?: (text: string) => void
   /** Default: dial `address`. */
   readonly connect?: () => Promise<Link>
   /** How long a lost link is dialled again before the home is gone, in milliseconds. 0: never. */
@@ -135,9 +141,9 @@ export async function openHome(options: HomeOptions): Promise<Home> {
   const { kind, process, node, info = {}, address, connectTimeoutMs: timeoutMs = usualConnectTimeoutMs } = options
   const token = new LearnedTokens(options.token)
   const self: LocalHello = { kind, node, process, info }
-  const connect =
-    options.connect ?? (() => dial({ address, to: { node, process: node }, from: self, token, timeoutMs }))
-  const first = await connect()
+  const wanted = { address, to: { node, process: node }, from: self, token, timeoutMs }
+  const connect = options.connect ?? (() => dial(wanted))
+  const first = await (options.connect?.() ?? dialPatiently(wanted, options.onSlow))
   const home = new HomeConnection({ ...options, token }, self, connect, first)
   if (first.kind === 'memory' && options.runFolder !== undefined) await home.listen(options.runFolder)
   return home
@@ -313,10 +319,8 @@ class HomeConnection implements Home {
     const info = this.#job
     if (info === undefined) return
     const build = (id: number): Message => [MessageType.jobStart, id, this.self.process, info]
-    await this.#requests.request(link, build, {
-      what: 'the start of the job, of which the head must know,',
-      timeoutMs: headAnswerTimeoutMs,
-    })
+    const what = 'the start of the job, of which the head must know,'
+    await this.#requests.request(link, build, { what, timeoutMs: headAnswerTimeoutMs })
   }
 
   async #linked(link: Link): Promise<void> {

@@ -15,6 +15,7 @@ import {
   encodeHello,
   helloHeader,
   helloText,
+  isOwnDelay,
   parseRefusal,
   parseWelcome,
   peerHello,
@@ -46,8 +47,13 @@ export interface DialOptions {
   readonly token: TokenSource
   /** For connecting and for the handshake, each. Default 10,000 ms. */
   readonly timeoutMs?: number
+  /** For the handshake, where that is another time. */
+  readonly helloTimeoutMs?: number
   readonly tls?: ClientTls
 }
+
+/** So often a connection is begun on which this process, being busy, says nothing until the other side has ended it. */
+const mostAttempts = 5
 
 /**
  * Opens a control link. Rejects with AuthenticationError, ProtocolVersionError or ProtocolError as the other side
@@ -116,7 +122,18 @@ interface Makers<T> {
 }
 
 async function connect<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {
-  const { address, to, timeoutMs = dialTimeoutMs } = options
+  for (let left = mostAttempts - 1; ; left--) {
+    try {
+      return await connectOnce(options, channel, makers)
+    } catch (error) {
+      // A program that computes in between says its hello too late, and would not do so the next time.
+      if (left === 0 || !isOwnDelay(error) || 'socket' in options.address) throw error
+    }
+  }
+}
+
+async function connectOnce<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {
+  const { address, to, timeoutMs = dialTimeoutMs, helloTimeoutMs = timeoutMs } = options
   const token = shownToken(options.token)
   if (token === '')
     throw new AuthenticationError(
@@ -124,7 +141,7 @@ async function connect<T>(options: DialOptions, channel: Channel, makers: Makers
     )
   const hello: Hello = { from: peerHello(options.from), to, channel }
   if ('url' in address) return dialWebSocket(address.url, hello, options, makers)
-  const { socket, peer } = await dialStream(address, hello, token, timeoutMs)
+  const { socket, peer } = await dialStream(address, hello, token, timeoutMs, helloTimeoutMs)
   const made = makers.onStream(socket, peer)
   socket.resume()
   return made
@@ -136,11 +153,12 @@ async function dialStream(
   hello: Hello,
   token: string,
   timeoutMs: number,
+  helloTimeoutMs: number = timeoutMs,
 ): Promise<{ socket: Duplex; peer: PeerHello }> {
   const first = encodeHello(hello, token)
   const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs })
   const where = 'socket' in address ? 'the connection that it opened' : address.unix
-  const timer = afterFairly(systemClock, timeoutMs, () => socket.destroy(silent(where, timeoutMs)), true)
+  const timer = afterFairly(systemClock, helloTimeoutMs, () => socket.destroy(silent(where, helloTimeoutMs)), true)
   try {
     socket.write(first)
     const { peer } = await readHead(socket, decodeAnswer)
@@ -154,10 +172,11 @@ async function dialStream(
 }
 
 async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions, makers: Makers<T>): Promise<T> {
-  const { to, tls, timeoutMs = dialTimeoutMs } = options
+  const { to, tls, timeoutMs = dialTimeoutMs, helloTimeoutMs = timeoutMs } = options
   const headers = { authorization: `Bearer ${shownToken(options.token)}`, [helloHeader]: toHeader(helloText(hello)) }
-  const socket = await connectTo({ url }, { timeoutMs, ...(tls && { tls }) })
+  // Before there is a connection: the other side does not wait long for the first word.
   const { WebSocket: Client } = await import('ws')
+  const socket = await connectTo({ url }, { timeoutMs, ...(tls && { tls }) })
   const path = to === 'any' ? 'any' : `${to.node}/${to.process}`
   return new Promise<T>((resolve, reject) => {
     const webSocket = new Client(`${url.replace(/\/+$/, '')}${routesPath}/process/${path}`, subprotocol, {
@@ -170,7 +189,7 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
       generateMask: (mask: Buffer) => mask.fill(0),
     })
     let peer: PeerHello | undefined
-    const timer = afterFairly(systemClock, timeoutMs, () => fail(silent(url, timeoutMs)), true)
+    const timer = afterFairly(systemClock, helloTimeoutMs, () => fail(silent(url, helloTimeoutMs)), true)
     const fail = (error: unknown): void => {
       timer.cancel()
       socket.destroy()

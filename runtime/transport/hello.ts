@@ -269,6 +269,16 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof OutpoolError && typeof error.details['refusal'] === 'string'
 }
 
+/** Whether that is what a dialler got from somebody who has too many others to hear first. */
+export function isTurnedAway(error: unknown): boolean {
+  return error instanceof OutpoolError && error.details['refusal'] === ('busy' satisfies RefusalCode)
+}
+
+/** Whether that is what a dialler got for having said nothing for too long. */
+export function isOwnDelay(error: unknown): boolean {
+  return error instanceof OutpoolError && error.details['refusal'] === ('timeout' satisfies RefusalCode)
+}
+
 /** The error that a dialler gets for a refusal. */
 export function refusalError(refusal: Refusal): OutpoolError {
   const options = { details: { refusal: refusal.code } }
