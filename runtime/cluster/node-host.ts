@@ -145,8 +145,6 @@ export class NodeHost {
         ...{ store: chosen instanceof ArenaHost ? chosen.store : chosen, clock, random, events },
         ...(arena && { arena }),
       })
-      const made: NodeManager = manager
-      if (arena) arena.sendCollect = (process) => made.tell(process, [MessageType.storeCollect])
       const unix = await listenUnix({ ...serving(() => manager, welcome, options), path: nodeSocketOf(runFolder) })
       const { shown, accepted } = ringOf(options.token)
       writeNodeFile(runFolder, { id, token: shown, accepted, url, headUrl })

@@ -33,13 +33,17 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
       parts().pool.end(worker, reason, graceful)
     },
     reportSpawnFailure(_environment, text) {
-      const { connections, ports, options } = parts()
-      const what = `a worker of node ${options.id} could not start: ${text}`
-      ports.events.warn(what)
-      // In local mode that was the driver's own stderr.
-      if (options.url === '') return
-      for (const { link } of connections.all())
-        if (link.peer.kind === 'driver') link.send([MessageType.log, [['stderr', 0, options.id, 'outpool', what]]])
+      const { options } = parts()
+      tellPeople(parts(), `a worker of node ${options.id} could not start: ${text}`)
     },
   }
+}
+
+/** A line in the log of the node, and on stderr of the programs that are linked to it. */
+export function tellPeople({ connections, ports, options }: NodeParts, what: string): void {
+  ports.events.warn(what)
+  // In local mode that was the driver's own stderr.
+  if (options.url === '') return
+  for (const { link } of connections.all())
+    if (link.peer.kind === 'driver') link.send([MessageType.log, [['stderr', 0, options.id, 'outpool', what]]])
 }

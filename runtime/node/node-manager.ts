@@ -44,7 +44,7 @@ import type { NodeParts } from './node-parts.ts'
 import { ObjectSites } from './object-sites.ts'
 import { askStatusOf } from './process-questions.ts'
 import { dialDriver, reach, resolveTarget } from './routes.ts'
-import { freeOwnedBy } from './store-handlers.ts'
+import { arenaTells, freeOwnedBy } from './store-handlers.ts'
 import { TableForwarding } from './table-forwarding.ts'
 import { ObjectPuller } from './transfer.ts'
 import { openWays } from './ways.ts'
@@ -94,6 +94,7 @@ export class NodeManager {
     })
     this.#tail = new LogTail({ clock: ports.clock, onLines: (...told) => this.#onLines(...told) })
     this.#parts = this.#assemble()
+    arenaTells(this.#parts)
   }
 
   #assemble(): NodeParts {
@@ -189,11 +190,6 @@ export class NodeManager {
   /** Serves the objects of the local store over a bulk channel that came in. */
   attachBulk(channel: BulkChannel): void {
     serveObjects(channel, this.#ports.store, this.#serving)
-  }
-
-  /** Says something to a process that is linked here. */
-  tell(process: ProcessId, message: Message): void {
-    this.#parts.connections.find(process)?.send(message)
   }
 
   /** Takes over a link to the head; `onLost` is called once, when it is over, so that the host makes another. */

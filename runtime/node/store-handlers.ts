@@ -6,6 +6,7 @@ import { compact } from '../objects/compact.ts'
 import { encodeThrown } from '../objects/value.ts'
 import { MessageType, type StoreAnswer, type StoreNote, type StoreOperation } from '../protocol/messages.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
+import { tellPeople } from './lease-effects.ts'
 import type { NodeParts } from './node-parts.ts'
 
 export function storeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'storeRequest' | 'storeNotes'> {
@@ -41,6 +42,14 @@ function undoing([kind]: StoreOperation, answer: StoreAnswer): StoreNote | undef
     return ['returned', segment!, offset!, sizeBytes!]
   }
   return answer[0] === 'arena' || answer[0] === 'file' ? ['released', [answer[1]]] : undefined
+}
+
+/** What the store has to say to processes, and to people. */
+export function arenaTells(parts: NodeParts): void {
+  const { arena } = parts.ports
+  if (arena === undefined) return
+  arena.sendCollect = (process) => parts.connections.find(process)?.send([MessageType.storeCollect])
+  arena.warn = (text) => tellPeople(parts, text)
 }
 
 export function freeAll(arena: ArenaHost, keys: readonly string[]): void {

@@ -53,6 +53,9 @@ export interface StoreReport {
 /** While somebody waits, in milliseconds. */
 const tickMs = 50
 const mostHoldersNamed = 5
+/** Who has waited for room for so long waits in a way that people should know of, and are told once in so long. */
+const toldAfterMs = 1_000
+const toldEveryMs = 60_000
 
 export class ArenaHost {
   /** The node manager's own way to its objects. */
@@ -65,6 +68,9 @@ export class ArenaHost {
   readonly #local = new Map<ProcessId, ArenaStore>()
   /** Asks a process over its link to collect garbage; set by who has the links. */
   sendCollect: (process: ProcessId) => void = () => {}
+  /** Tells people that processes wait for room. */
+  warn: (text: string) => void = () => {}
+  #toldAtMs = -Infinity
   #timer: Timer | undefined
   #closed = false
 
@@ -290,16 +296,37 @@ export class ArenaHost {
       this.#timer = undefined
       if (this.#closed) return
       this.ledger.tick()
+      this.#sayWaits()
       this.#changed()
     })
   }
 
+  /** A task whose result waits looks as if it hung. */
+  #sayWaits(): void {
+    const waits = this.ledger.roomWaits
+    const nowMs = this.#options.clock.now()
+    if (waits === undefined || waits.waitedMs < toldAfterMs || nowMs - this.#toldAtMs < toldEveryMs) return
+    this.#toldAtMs = nowMs
+    const { count, sizeBytes, failsAfterMs, isSpilling, cause } = waits
+    const { capacityBytes, usedBytes } = this.ledger.space
+    const why =
+      cause !== undefined
+        ? `nothing more can be spilled: ${cause.message}`
+        : isSpilling
+          ? 'what nobody uses is being written to the disk'
+          : `all of it by values that processes hold${this.#holders()}`
+    const end = isSpilling ? 'Who waits goes on when that is done' : `Who gets none fails after ${failsAfterMs} ms`
+    this.warn(
+      `the object store of node ${this.#options.node} is full: ${usedBytes} of ${capacityBytes} bytes are in use, ${why}. ` +
+        `${count === 1 ? 'A result or put waits' : `${count} results or puts wait`} for room, the first for ${sizeBytes} bytes. ` +
+        `${end}; drop values and refs, or start the node with a larger objectStoreMemory`,
+    )
+  }
+
   #noRoom({ why, sizeBytes, waitedMs, cause }: NoRoom): Error {
-    const { node, describe = String } = this.#options
+    const { node } = this.#options
     const { space, objects } = this.ledger
-    const { holders } = this.report()
-    const largest = holders.slice(0, mostHoldersNamed)
-    const silent = holders.filter(({ silentMs }) => silentMs > 0)
+    const largest = this.report().holders.slice(0, mostHoldersNamed)
     const details = {
       ...{ node, sizeBytes, waitedMs, capacityBytes: space.capacityBytes, usedBytes: space.usedBytes },
       ...{ spilledBytes: objects.spilledBytes, diskBytes: this.#spills.usedBytes, holders: largest },
@@ -310,23 +337,31 @@ export class ArenaHost {
         `an object of ${sizeBytes} bytes does not fit into the object store of node ${node}, whose largest piece has ${space.largestBytes}; split the value, or start the node with a larger objectStoreMemory`,
         { details },
       )
-    const named = largest
-      .filter(({ pinnedBytes, roomBytes }) => pinnedBytes + roomBytes > 0)
-      .map((one) => `${describe(one.process)} ${one.pinnedBytes + one.roomBytes} bytes (${one.objects} objects)`)
-    const held = named.length === 0 ? '' : `; most is held by ${named.join(', ')}`
-    const deaf =
-      silent.length === 0
-        ? ''
-        : `; no answer to the request to collect garbage from ${silent.map((one) => describe(one.process)).join(', ')}, busy for ${silent[0]?.silentMs} ms`
+    const held = this.#holders()
     if (why === 'disk' || cause !== undefined)
       return new OutOfDiskError(
-        `no room for an object of ${sizeBytes} bytes: ${state}, and nothing more can be spilled: ${cause?.message}${held}${deaf}`,
+        `no room for an object of ${sizeBytes} bytes: ${state}, and nothing more can be spilled: ${cause?.message}${held}`,
         { details, cause },
       )
     return new ObjectStoreFullError(
-      `no room for an object of ${sizeBytes} bytes after ${waitedMs} ms: ${state}, all of it by values that processes hold${held}${deaf}; drop values and refs, or start the node with a larger objectStoreMemory`,
+      `no room for an object of ${sizeBytes} bytes after ${waitedMs} ms: ${state}, all of it by values that processes hold${held}; drop values and refs, or start the node with a larger objectStoreMemory`,
       { details },
     )
+  }
+
+  /** Who holds most, and who has not answered the request to collect garbage. */
+  #holders(): string {
+    const { describe = String } = this.#options
+    const { holders } = this.report()
+    const named = holders
+      .slice(0, mostHoldersNamed)
+      .filter(({ pinnedBytes, roomBytes }) => pinnedBytes + roomBytes > 0)
+      .map((one) => `${describe(one.process)} ${one.pinnedBytes + one.roomBytes} bytes (${one.objects} objects)`)
+    const silent = holders.filter(({ silentMs }) => silentMs > 0)
+    const held = named.length === 0 ? '' : `; most is held by ${named.join(', ')}`
+    if (silent.length === 0) return held
+    const deaf = silent.map((one) => describe(one.process)).join(', ')
+    return `${held}; no answer to the request to collect garbage from ${deaf}, busy for ${silent[0]?.silentMs} ms`
   }
 }
 

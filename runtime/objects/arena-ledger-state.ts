@@ -18,7 +18,7 @@ import { BoundedSet } from '../base/bounded-set.ts'
 import { parseObjectKey, type ProcessId } from '../base/ids.ts'
 import { ArenaObjects, type Entry, type GetAnswer, type Reader } from './arena-objects.ts'
 import { ArenaSpace, roundUp, type Room } from './arena-space.ts'
-import type { DiskPlace, LedgerEffects, LedgerOptions, NoRoom, SpillItem } from './arena-types.ts'
+import type { DiskPlace, LedgerEffects, LedgerOptions, NoRoom, RoomWaits, SpillItem } from './arena-types.ts'
 
 export type RoomAnswer = (room: Room | NoRoom) => void
 
@@ -92,6 +92,18 @@ export class ArenaLedger {
   /** Whether `tick` has something to do in a while. */
   get waits(): boolean {
     return this.#queue.length > 0 || this.#expecting.size > 0 || this.#freedEarly.size > 0
+  }
+
+  /** undefined where nobody does. */
+  get roomWaits(): RoomWaits | undefined {
+    const writers = this.#queue.filter(({ process }) => process !== undefined)
+    const [first] = writers
+    if (first === undefined) return undefined
+    const cause = this.#diskError?.cause
+    return {
+      ...{ count: writers.length, sizeBytes: first.leastBytes, waitedMs: this.#now() - first.sinceMs },
+      ...{ failsAfterMs: first.waitMs, isSpilling: this.#spillingBytes > 0 && cause === undefined, cause },
+    }
   }
 
   /** Room at once, without waiting and without evicting; for a caller that cannot wait. */

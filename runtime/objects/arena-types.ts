@@ -16,6 +16,20 @@ export interface DiskPlace {
 }
 
 /** Why there is no room: `disk`: nothing can be spilled any more; `large`: it would never fit. */
+/** Processes that wait for room to write to. */
+export interface RoomWaits {
+  readonly count: number
+  /** Of the one that has waited longest, and since when. */
+  readonly sizeBytes: number
+  readonly waitedMs: number
+  /** After so long without any becoming free it gets none. */
+  readonly failsAfterMs: number
+  /** Some will be free when it has been written to the disk. */
+  readonly isSpilling: boolean
+  /** Why nothing can be written to the disk. */
+  readonly cause: Error | undefined
+}
+
 export interface NoRoom {
   readonly why: 'full' | 'disk' | 'large'
   readonly sizeBytes: number
