@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parse } from 'acorn'
 import { expect } from 'chai'
 import { build } from 'esbuild'
@@ -30,6 +31,14 @@ function awaitsOutsideFunctions(node: unknown): boolean {
   if (typeof type === 'string' && functionNode.test(type)) return false
   if (type === 'AwaitExpression' || (type === 'ForOfStatement' && isAwaiting === true)) return true
   return Object.values(node).some(awaitsOutsideFunctions)
+}
+
+/** What a text in Markdown links to or shows, of the same package: paths without their anchors. */
+function relativeLinks(text: string): string[] {
+  const targets = [...text.matchAll(/\]\(<?([^)\s>]+)>?(?:\s[^)]*)?\)/g), ...text.matchAll(/(?:src|href)="([^"]+)"/g)]
+  return targets
+    .map(([, target = '']) => target.replace(/#.*$/, ''))
+    .filter((target) => target !== '' && !/^[a-z][a-z0-9+.-]*:/i.test(target))
 }
 
 describe('the package', function () {
@@ -98,6 +107,26 @@ describe('the package', function () {
       const { status, output } = runNode(['-e', `fs.accessSync('${path}', fs.constants.X_OK)`])
       expect(status, output).equal(0)
     }
+  })
+
+  it('has in it every file that its texts link to', () => {
+    const { status, stdout, stderr } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    expect(status, stderr).equal(0)
+    const [{ files }] = JSON.parse(stdout) as [{ readonly files: readonly { readonly path: string }[] }]
+    const packed = files.map(({ path }) => path)
+    const texts = packed.filter((path) => path.endsWith('.md'))
+    expect(texts).to.include('README.md')
+    const links = texts.flatMap((path) =>
+      relativeLinks(readText(path)).map((to) => ({ path, to: join(dirname(path), to) })),
+    )
+    expect(links.map(({ path }) => path)).to.include('README.md')
+    const isThere = (to: string): boolean =>
+      packed.some((path) => path === to || path.startsWith(`${to.replace(/\/$/, '')}/`))
+    const missing = links.filter(({ to }) => !isThere(to)).map(({ path, to }) => `${path}: ${to}`)
+    expect(missing, 'not in the package; name them under `files` in package.json').deep.equal([])
   })
 
   it('passes publint', () => {
