@@ -57,6 +57,22 @@ interface Scripts {
 /** A function expression: takes where dist/ is and what it may load, and gives what the script exports. */
 type Body = (root: string, scripts: Scripts) => Exports
 
+/** What the copies of this module in a worker share. */
+interface Shared {
+  readonly scriptsOf: typeof scriptsOf
+  readonly keepWhenTold: typeof keepWhenTold
+}
+
+/**
+ * The build makes a CommonJS script of what a worker process begins with, and puts a copy of this module into it: Node then
+ * starts without its loader of ES modules. Whatever loads this package by `import` there has the same scripts.
+ */
+const sharedKey = Symbol.for(`outpool:scripts:${dist}`)
+const holder: { [sharedKey]?: Shared } = process as object
+const isWorker = dist !== '' && process.argv[1] === fileURLToPath(new URL('runtime/worker/entry.cjs', dist))
+/** The copy that this process has loaded before. */
+const before = isWorker ? holder[sharedKey] : undefined
+
 /** By URL; undefined while it runs. */
 const loaded = new Map<string, Exports | undefined>()
 
@@ -251,6 +267,7 @@ function run(source: string, filename: string, name: string, content: Uint8Array
 
 /** What the script or module at `url`, a `file:` URL, loads by names relative to itself. */
 export function scriptsOf(url: string): Scripts {
+  if (before !== undefined) return before.scriptsOf(url)
   const urlOf = (name: string): string => new URL(name, url).href
   const now = (name: string): Exports =>
     name.startsWith('node:') ? (process.getBuiltinModule(name) as object as Exports) : runOnce(urlOf(name))
@@ -271,8 +288,8 @@ export function scriptsOf(url: string): Scripts {
 
 /** Runs the script at `url` unless that was done before, and gives what it exports. */
 function runOnce(url: string): Exports {
-  const before = loaded.get(url)
-  if (before !== undefined) return before
+  const known = loaded.get(url)
+  if (known !== undefined) return known
   if (loaded.has(url)) throw new Error(`${url} is needed before it has been loaded`)
   const path = fileURLToPath(url)
   loaded.set(url, undefined)
@@ -358,3 +375,7 @@ loaded.set(import.meta.url, {
   ...{ keepBytes, keepLast, keepSoon, keepWhenTold, keepWhole, keptBytes },
   ...{ programErrors, requireCompiled },
 })
+if (isWorker && before === undefined) {
+  const shared: Shared = { scriptsOf, keepWhenTold }
+  Object.defineProperty(process, sharedKey, { value: shared })
+}

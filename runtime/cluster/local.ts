@@ -9,7 +9,7 @@ import { advised } from '../base/system-advice.ts'
 import { EarlyWorker } from '../node/early-worker.ts'
 import type { EarlyStart } from './node-host.ts'
 import type { LocalNode, LocalOptions } from './local-node.ts'
-import { createRunFolder, removeRunFolder, removeStaleRunFolders } from './run-folder.ts'
+import { beginRunFolder, completeRunFolder, removeRunFolder, removeStaleRunFolders } from './run-folder.ts'
 import { workerEntry } from './worker-entry.ts'
 
 export type { LocalNode, LocalOptions } from './local-node.ts'
@@ -40,8 +40,10 @@ export function beginLocal(): LocalBeginning {
   }
   process.once('exit', remove)
   try {
-    runFolder = createRunFolder(id)
+    runFolder = beginRunFolder(id)
     worker = new EarlyWorker(workerEntry(), runFolder)
+    // It looks for nothing in there before the node's file.
+    completeRunFolder(runFolder)
     const early: EarlyStart = { id, runFolder, worker }
     return { early: () => early, discard, taken }
   } catch (cause) {

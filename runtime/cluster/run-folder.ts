@@ -75,6 +75,13 @@ export function runFolderOf(node: NodeId): string {
  * OutpoolError when its parent belongs to somebody else or is open to others, or when its path is too long for sockets.
  */
 export function createRunFolder(node: NodeId): string {
+  const folder = beginRunFolder(node)
+  completeRunFolder(folder)
+  return folder
+}
+
+/** As much of it as a worker is started in; `completeRunFolder` makes the rest. Throws as `createRunFolder` does. */
+export function beginRunFolder(node: NodeId): string {
   const root = runFoldersRoot()
   const folder = join(root, node)
   const longest = Buffer.byteLength(join(folder, workerSocketName))
@@ -84,16 +91,28 @@ export function createRunFolder(node: NodeId): string {
         `${maxSocketPathBytes}; set TMPDIR to a shorter path`,
     )
   makeInRoot(root, folder)
+  makeWithin(folder, 'logs')
+  return folder
+}
+
+/** Throws OutpoolError where that cannot be had, and has removed the folder then. */
+export function completeRunFolder(folder: string): void {
+  makeWithin(folder, 'objects')
+  makeWithin(folder, 'pages')
+  makeWithin(folder, awakeFile, (path) => writeNew(path, new Uint8Array(awakeFileBytes)))
+}
+
+const ownFolder = (path: string): void => mkdirSync(path, { mode: 0o700 })
+
+function makeWithin(folder: string, name: string, make: (path: string) => void = ownFolder): void {
   try {
-    for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(folder, name), { mode: 0o700 })
-    writeNew(join(folder, awakeFile), new Uint8Array(awakeFileBytes))
+    make(join(folder, name))
   } catch (cause) {
-    removeRunFolder(folder)
     // There may be no room because of what dead ones have left.
-    if (removeStaleRunFolders().length > 0) return createRunFolder(node)
+    if (removeStaleRunFolders().length > 0) return makeWithin(folder, name, make)
+    removeRunFolder(folder)
     throw notMade(folder, cause as Error)
   }
-  return folder
 }
 
 /** So often the root may be gone between two steps. */

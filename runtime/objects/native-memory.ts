@@ -55,6 +55,12 @@ export function trimMalloc(): void {
   native?.trim()
 }
 
+/** What `make` gives, made when it is first asked for. */
+function whenUsed<T>(make: () => T): () => T {
+  let made: { readonly it: T } | undefined
+  return () => (made ??= { it: make() }).it
+}
+
 function load(): NativeMemory | undefined {
   try {
     const koffi = loadKoffi()
@@ -67,24 +73,25 @@ function load(): NativeMemory | undefined {
         return undefined
       }
     }
+    // Most processes call the first alone.
     const mmap = library.func('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t at)')
-    const munmap = library.func('int munmap(void *address, size_t length)')
-    const closeFile = library.func('int close(int fd)')
-    const flock = library.func('int flock(int fd, int operation)')
-    const madvise = find('int madvise(void *address, size_t length, int advice)')
-    let mallocTrim: ReturnType<typeof find> | null = null
-    const memfdCreate = find('int memfd_create(const char *name, unsigned int flags)')
+    const munmap = whenUsed(() => library.func('int munmap(void *address, size_t length)'))
+    const closeFile = whenUsed(() => library.func('int close(int fd)'))
+    const flock = whenUsed(() => library.func('int flock(int fd, int operation)'))
+    const madvise = whenUsed(() => find('int madvise(void *address, size_t length, int advice)'))
+    const mallocTrim = whenUsed(() => find('int malloc_trim(size_t pad)'))
+    const memfdCreate = whenUsed(() => find('int memfd_create(const char *name, unsigned int flags)'))
     return {
       map(descriptor, length, how, offset) {
         const address = mmap(null, length, readWrite, mapFlags[how], descriptor, offset) as bigint
         if (BigInt.asUintN(64, address) !== failed) return address
         throw new Error(`mmap of ${length} bytes at ${offset}, ${how}, failed with error ${koffi.errno()}`)
       },
-      unmap: (address, length) => void munmap(address, length),
+      unmap: (address, length) => void munmap()(address, length),
       vacate: (address, length) => void mmap(address, length, readWrite, zeros, -1, 0),
       view: (address, length) => koffi.view(address, length),
       anonymousFile(name) {
-        const descriptor = memfdCreate?.(name, closeOnExec) as number | undefined
+        const descriptor = memfdCreate()?.(name, closeOnExec) as number | undefined
         if (descriptor === undefined || descriptor < 0) return undefined
         try {
           // Node warns, in worker threads, of files that it closes and has not opened.
@@ -92,22 +99,20 @@ function load(): NativeMemory | undefined {
         } catch {
           return undefined
         } finally {
-          closeFile(descriptor)
+          closeFile()(descriptor)
         }
       },
       populate: (address, length) =>
         new Promise((resolve) => {
-          if (madvise === undefined || process.platform !== 'linux') return resolve(false)
-          madvise.async(address, length, populateWrite, (error: unknown, result: number) =>
+          const advise = process.platform === 'linux' ? madvise() : undefined
+          if (advise === undefined) return resolve(false)
+          advise.async(address, length, populateWrite, (error: unknown, result: number) =>
             resolve(error === null && result === 0),
           )
         }),
-      trim() {
-        if (mallocTrim === null) mallocTrim = find('int malloc_trim(size_t pad)')
-        mallocTrim?.(0)
-      },
+      trim: () => void mallocTrim()?.(0),
       reap: (pid) => void find('int waitpid(int pid, int *status, int options)')?.(pid, null, doNotWait),
-      tryLock: (descriptor) => (flock(descriptor, lockExclusive | lockNoWait) as number) === 0,
+      tryLock: (descriptor) => (flock()(descriptor, lockExclusive | lockNoWait) as number) === 0,
     }
   } catch {
     // No prebuilt binary for this platform, or the optional package was left out: callers have another way.

@@ -130,12 +130,14 @@ export class WaitAwake {
 
 /** For a process of the node with this run folder; undefined where no process may wait awake. */
 export function waitAwake(role: AwakeRole, runFolder: string): WaitAwake | undefined {
-  if (process.platform !== 'linux' || availableParallelism() < 4 || hasCpuQuota()) return undefined
+  if (process.platform !== 'linux') return undefined
   return new WaitAwake(role, {
     nowMs: machineMs,
     nextTurn: (look) => void setImmediate(look),
     hasIdleCpu,
     words() {
+      // Asked here and not before: many processes end before they have waited often enough.
+      if (availableParallelism() < 4 || hasCpuQuota()) return undefined
       try {
         const mapping = mapFile(join(runFolder, awakeFile), awakeFileBytes)
         return mapping && new Int32Array(mapping.memory)

@@ -1,4 +1,7 @@
-/** What a worker process runs: `node entry.js <run folder> <worker id>`. Everything else is in the folder's node.json. */
+/**
+ * What a worker process runs: `node entry.cjs <run folder> <worker id>`. Everything else is in the folder's node.json. The
+ * build makes a CommonJS script of it, so nothing here may be what only an ES module has.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monotonicMs } from '../base/clock.ts'

@@ -80,7 +80,7 @@ class WorkerProcess {
     collect: collectGarbage,
   })
   readonly #memory = spareMemory(givesBackMs, trimMalloc)
-  readonly #awake: WaitAwake | undefined
+  #awake: WaitAwake | undefined
   #leaving = false
   #endLines = (): void => {}
   /** What the node manager was told last. */
@@ -89,7 +89,6 @@ class WorkerProcess {
   constructor(start: WorkerStart, store: NodeStore) {
     this.#start = start
     this.#store = store
-    this.#awake = waitAwake('worker', start.runFolder)
   }
 
   get home(): Home {
@@ -98,7 +97,6 @@ class WorkerProcess {
 
   async start(): Promise<void> {
     const { worker, node, runFolder, token } = this.#start
-    this.#endLines = markOutput()
     const self = { kind: 'worker', node, process: worker, info: { pid: process.pid } } as const
     // The socket stands before the node manager hears of this worker: whoever is granted it can link at once.
     await listenUnix({
@@ -121,6 +119,8 @@ class WorkerProcess {
       },
       onClosed: () => process.exit(0),
     })
+    this.#endLines = markOutput()
+    this.#awake = waitAwake('worker', runFolder)
     this.#pulling = new Pulling(() => this.#home, this.#store.store)
     this.#owner = new Owner(this.#host())
     this.#code = new WorkerCode({

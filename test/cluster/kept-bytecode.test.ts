@@ -60,6 +60,19 @@ console.log(JSON.stringify(await loaded.run(1e6, 'text', [0.5], { key: null })))
 await shutdown()
 `
 
+/** What a task finds of how its worker was started, and whether what it imports of the package is the worker's own. */
+const main = `exports.find = async ([ref]) => {
+  const { ObjectRef } = await import('outpool')
+  const main = [require.main, process.mainModule].map(String)
+  return { main, cache: Object.keys(require.cache), isOwn: ref instanceof ObjectRef }
+}
+`
+const showMain = `import { put, remote, shutdown } from 'outpool'
+const find = remote(new URL('main.cjs', import.meta.url), 'default.find')
+console.log(JSON.stringify(await find.run([await put(1)])))
+await shutdown()
+`
+
 /** What of Node is loaded by the import alone. */
 const showParts = `const before = new Set(process.moduleLoadList)
 await import('outpool')
@@ -122,6 +135,9 @@ describe('an installed package', function () {
       'plainest.js': functionsOf('').replace('Math.abs(x)', '+x'),
       'shadowed.js': functionsOf('const Math = { abs: (x) => `mine: ${x}` }'),
       'shims.js': showShim,
+      'main.cjs': main,
+      'main-of-worker.js': showMain,
+      'preload.js': "import 'outpool'",
     }
     project = new Project({ 'package.json': '{"type": "module"}', ...programs }, false)
     const installed = project.path('node_modules/outpool')
@@ -190,9 +206,23 @@ describe('an installed package', function () {
     const needless = ['cluster', 'crypto', 'http', 'tls', ...(canShare ? ['fs/promises'] : [])]
     const among = (list: string[], names: string[]): string[] =>
       list.map((part) => part.replace('NativeModule ', '')).filter((part) => names.includes(part))
-    expect(among(loaded.worker, [...needless, 'child_process', 'inspector'])).to.deep.equal([])
+    // Node 24 and later have it in the image that they start from.
+    const modules = Number.parseInt(process.versions.node, 10) < 24 ? ['internal/modules/esm/module_job'] : []
+    expect(among(loaded.worker, [...needless, ...modules, 'child_process', 'inspector'])).to.deep.equal([])
     expect(among(loaded.driver, needless)).to.deep.equal([])
   })
+
+  for (const [what, options] of [
+    ['', []],
+    [' and is loaded before it', ['--import=./preload.js']],
+  ] as const)
+    it(`shows tasks no main module, and the worker itself by what they import of the package${what}`, async () => {
+      const env = { ...process.env, NODE_OPTIONS: '' }
+      const { stdout } = await run(process.execPath, [...options, 'main-of-worker.js'], { cwd: project.folder, env })
+      const cache = [join(project.folder, 'main.cjs')]
+      expect(JSON.parse(stdout)).to.deep.equal({ main: ['undefined', 'undefined'], cache, isOwn: true })
+      rmSync(kept, { recursive: true, force: true })
+    })
 
   it('keeps nothing where Node is told to keep nothing', async () => {
     await play(() => sleep(1_500, true), { NODE_DISABLE_COMPILE_CACHE: '1' })

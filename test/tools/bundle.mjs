@@ -13,6 +13,8 @@ export const sourceFolders = ['lib', 'compat', 'runtime']
 
 /** Processes of their own, by a path that depends on whether the sources run. */
 const startedByPath = ['runtime/worker/entry.ts', 'runtime/cluster/daemon-entry.ts']
+/** Of these, what becomes a CommonJS script. */
+const commonJs = ['runtime/worker/entry.js']
 /** What tests need of the built package beside that. */
 const testedByPath = [
   'lib/pinned.ts',
@@ -184,7 +186,7 @@ export async function bundle(root, outDir) {
   const build = await rollup({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
     external: (id) => !/^[./]/.test(id),
-    plugins: [typescript(root, transform, parse), compiledScripts(loader[1], isLater, transform)],
+    plugins: [typescript(root, transform, parse), compiledScripts(loader[1], isLater, transform, commonJs)],
     onwarn(warning) {
       // What is loaded later imports what loads it.
       if (warning.code === 'CIRCULAR_CHUNK') return

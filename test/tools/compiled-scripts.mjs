@@ -145,6 +145,46 @@ function asScript(code, tree, scriptOf, fileName) {
   ].join('\n')
 }
 
+/** Of the copy of the loader in a CommonJS script: what it would export. */
+function asFunction(code, parse) {
+  const own = code.slice(code.indexOf(rootOfDist) + rootOfDist.length)
+  const tree = parse(own)
+  const edits = importEdits(tree, () => undefined)
+  for (const node of tree.body) {
+    if (node.type !== 'ExportNamedDeclaration') continue
+    const names = node.specifiers.map(({ local, exported: { name } }) => `${name}: ${local.name}`)
+    edits.push([node.start, node.end, `return { ${names.join(', ')} };`])
+  }
+  return `(() => {\n${edited(own, edits)}\n})()`
+}
+
+/**
+ * A CommonJS script that brings its own loader, for processes that are started by path: Node then does not load what ES
+ * modules take, some milliseconds of each start. To the code that such a process is given, it has no main module.
+ */
+function asCommonJs(code, parse, scriptOf, fileName, loader) {
+  const tree = parse(code)
+  const edits = importEdits(tree, scriptOf)
+  for (const node of tree.body) {
+    const isLoader = node.source && join(dirname(fileName), String(node.source.value)) === loader.fileName
+    if (isLoader) edits.push([node.start, node.end, constantsOf(node, 'outpoolLoader')])
+  }
+  const result = [
+    "'use strict';",
+    'if (require.main === module) process.mainModule = undefined;',
+    'delete require.cache[__filename];',
+    "const ownPlace = require('node:url').pathToFileURL(__filename).href;",
+    rootOfDist.replaceAll('import.meta.url', 'ownPlace'),
+    `const outpoolLoader = process[Symbol.for('outpool:scripts:' + outpoolRoot)] ?? ${asFunction(loader.code, parse)};`,
+    `const outpoolScripts = outpoolLoader.scriptsOf(ownPlace);`,
+    // Its names are not those of the loader.
+    `{${edited(code, edits).replace(rootOfDist, '')}}`,
+  ].join('\n')
+  // It is no module any more: neither of its own, nor to be imported from.
+  if (/\bimport\.meta\b|^(?:import|export)\b/m.test(result)) throw new Error(`${fileName} is still a module`)
+  return result
+}
+
 /** The chunks that can be scripts, by file: these import nothing but each other, parts of Node and the loader. */
 function scriptsAmong(chunks, loader) {
   const scripts = new Map(chunks.filter(({ isEntry }) => !isEntry).map((chunk) => [chunk.fileName, chunk]))
@@ -156,13 +196,17 @@ function scriptsAmong(chunks, loader) {
   return scripts
 }
 
-/** Makes scripts of chunks; `isLater` says by a chunk's name whether it is loaded when something of it is first used. */
-export function compiledScripts(loaderModule, isLater, transform) {
+/**
+ * Makes scripts of chunks; `isLater` says by a chunk's name whether it is loaded when something of it is first used, and
+ * `commonJs` names the entries that become CommonJS scripts.
+ */
+export function compiledScripts(loaderModule, isLater, transform, commonJs) {
   return {
     name: 'compiled-scripts',
     async generateBundle(_options, output) {
       const chunks = Object.values(output)
-      const loader = chunks.find(({ moduleIds }) => moduleIds.some((id) => id.endsWith(loaderModule))).fileName
+      const loaderChunk = chunks.find(({ moduleIds }) => moduleIds.some((id) => id.endsWith(loaderModule)))
+      const { fileName: loader, code: loaderCode } = loaderChunk
       const scripts = scriptsAmong(chunks, loader)
       const lost = chunks.find(({ name, fileName }) => isLater(name) && !scripts.has(fileName))
       if (lost !== undefined) throw new Error(`${lost.fileName} cannot be loaded later: it imports ${lost.imports}`)
@@ -170,6 +214,14 @@ export function compiledScripts(loaderModule, isLater, transform) {
         const folder = dirname(chunk.fileName)
         const chunkOf = (source) => scripts.get(join(folder, String(source)))
         const scriptOf = (source) => chunkOf(source) && bodyOf(source)
+        if (commonJs.includes(chunk.fileName)) {
+          const parse = (code) => this.parse(code)
+          const { code, fileName } = chunk
+          const source = asCommonJs(code, parse, scriptOf, fileName, { fileName: loader, code: loaderCode })
+          this.emitFile({ type: 'asset', fileName: fileName.replace(/\.js$/, '.cjs'), source })
+          delete output[fileName]
+          continue
+        }
         const laterOf = (source) => {
           const { name } = chunkOf(source) ?? {}
           return isLater(name, chunk.fileName) ? { name, script: bodyOf(source) } : undefined
