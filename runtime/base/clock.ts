@@ -26,14 +26,19 @@ export function monotonicMs(): number {
   return (seconds - startSeconds) * 1000 + (nanoseconds - startNanoseconds) / 1e6
 }
 
+/** Of a deadline that never comes. */
+const never: Timer = { cancel() {} }
+
 /** A timer, or a look, that is later than this, in milliseconds, says that this process was held up itself. */
 export const heldUpMs: number = 1_000
 
 /**
  * A deadline for what another process does. Where the timer is late itself (a program kept its event loop busy, the process
- * was stopped, the machine slept), what came meanwhile is still unread: then all of the time is given once more.
+ * was stopped, the machine slept), what came meanwhile is still unread: then all of the time is given once more. With
+ * `longestTimerMs` there is none.
  */
 export function afterFairly(clock: Clock, delayMs: number, action: () => void, keepAlive: boolean = false): Timer {
+  if (delayMs >= longestTimerMs) return never
   let timer: Timer
   const begin = (): void => {
     const dueMs = clock.now() + delayMs

@@ -46,6 +46,8 @@ type Exports = Readonly<Record<string, unknown>>
 /** Scripts as a script or a module names them, relative to itself; and parts of Node. */
 interface Scripts {
   now(name: string): Exports
+  /** Has the script `name` for those that are parts of it. */
+  together(name: string): void
   /** What `import()` of a script is. */
   soon(name: string): Promise<Exports>
   /** Stands for what the script exports until the first of it is read; then it is loaded, and told to `replace`. */
@@ -73,6 +75,8 @@ const isWorker = dist !== '' && process.argv[1] === fileURLToPath(new URL('runti
 /** The copy that this process has loaded before. */
 const before = isWorker ? holder[sharedKey] : undefined
 
+/** By URL, what is part of another script. */
+const parts = new Map<string, Body>()
 /** By URL; undefined while it runs. */
 const loaded = new Map<string, Exports | undefined>()
 
@@ -273,6 +277,11 @@ export function scriptsOf(url: string): Scripts {
     name.startsWith('node:') ? (process.getBuiltinModule(name) as object as Exports) : runOnce(urlOf(name))
   return {
     now,
+    together(name) {
+      const whole = urlOf(name)
+      const bodies = compiled(whole) as Readonly<Record<string, Body>>
+      for (const [part, body] of Object.entries(bodies)) parts.set(new URL(part, whole).href, body)
+    },
     soon: (name) => new Promise((resolve) => resolve(now(name))),
     later(name, replace) {
       const get = (_target: Exports, key: string): unknown => {
@@ -291,17 +300,25 @@ function runOnce(url: string): Exports {
   const known = loaded.get(url)
   if (known !== undefined) return known
   if (loaded.has(url)) throw new Error(`${url} is needed before it has been loaded`)
-  const path = fileURLToPath(url)
   loaded.set(url, undefined)
   try {
-    // The build writes nothing but ASCII, so a character takes one byte in memory too; its hash is in the name.
-    const body = run(readFileSync(path, 'latin1'), url, basename(path, '.js')) as Body
+    const body = parts.get(url) ?? (compiled(url) as Body)
     const exports = body(dist, scriptsOf(url))
     loaded.set(url, exports)
     return exports
   } catch (error) {
     // What was in the way, too many open files say, may be over when it is needed again.
     loaded.delete(url)
+    throw error
+  }
+}
+
+function compiled(url: string): unknown {
+  const path = fileURLToPath(url)
+  try {
+    // The build writes nothing but ASCII, so a character takes one byte in memory too; its hash is in the name.
+    return run(readFileSync(path, 'latin1'), url, basename(path, '.js'))
+  } catch (error) {
     throw isMissing(error, path) ? new Error(`${path} is not there. ${whyMissing}`, { cause: error }) : error
   }
 }

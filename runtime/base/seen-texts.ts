@@ -1,24 +1,34 @@
 /**
  * Texts that come again and again in what a process decodes: names of things, keys, ids of processes. Kept by a hash of
- * their bytes, in a table that never grows: one that was seen lately costs no allocation. Made anew, an id of 16
+ * their bytes, in a table of bounded size: one that was seen lately costs no allocation. Made anew, an id of 16
  * characters costs a string for each of them, which fills the young generation of a process that decodes many.
  */
-const tableSize = 2048
+const mostTexts = 2048
+/** A process that meets few needs no more. */
+const firstTexts = 64
 
 /** The longest that is worth a look; callers keep longer ones out. */
 export const seenTextBytes = 24
 
 export class SeenTexts {
-  readonly #texts: string[] = new Array<string>(tableSize).fill('')
+  #texts: string[] = new Array<string>(firstTexts).fill('')
+  #made = 0
 
   /** The text of the one-byte characters `bytes[at..at + length)`, whose hash is `hash` (see `nextHash`). */
   of(bytes: Buffer, at: number, length: number, hash: number): string {
-    const slot = (hash ^ (hash >>> 10)) & (tableSize - 1)
-    const known = this.#texts[slot] as string
+    const texts = this.#texts
+    const slot = (hash ^ (hash >>> 10)) & (texts.length - 1)
+    const known = texts[slot] as string
     if (known.length === length && isText(known, bytes, at)) return known
     const text = bytes.toString('latin1', at, at + length)
-    this.#texts[slot] = text
+    texts[slot] = text
+    if (++this.#made > texts.length && texts.length < mostTexts) this.#grow()
     return text
+  }
+
+  /** Anew: those that are met again are soon there. */
+  #grow(): void {
+    this.#texts = new Array<string>(mostTexts).fill('')
   }
 }
 

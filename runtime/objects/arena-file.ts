@@ -2,6 +2,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** The folder of a node's object store. */
+export function objectsFolderOf(runFolder: string): string {
+  return join(runFolder, 'objects')
+}
+
 /** The file of an arena in the folder of its store: what a process must know to open it. */
 export function arenaFileOf(folder: string): string {
   return join(folder, 'arena.json')

@@ -2,14 +2,13 @@
  * The store of the home node, as a process on its machine uses it: its shared memory, with the node manager as the
  * ledger at the other end of the home link; or its files.
  */
-import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { systemAdvice, withAdvice } from '../base/system-advice.ts'
 import { setImmediate } from '../base/timers.ts'
-import { hasArena } from '../objects/arena-file.ts'
+import { hasArena, objectsFolderOf } from '../objects/arena-file.ts'
 import { ArenaJournal } from '../objects/arena-journal.ts'
 import { ArenaMemory } from '../objects/arena-memory.ts'
 import type { ArenaPort } from '../objects/arena-port.ts'
@@ -43,7 +42,7 @@ export async function openNodeStore(
   mayReconnect: boolean = false,
 ): Promise<NodeStore> {
   const folder = objectsFolderOf(runFolder)
-  if (hasArena(folder)) return new LinkedArena(folder, process, home, mayReconnect)
+  if (hasArena(folder)) return linkToArena(runFolder, process, home, mayReconnect)
   const store = await FileObjectStore.open(folder)
   return {
     store,
@@ -55,8 +54,14 @@ export async function openNodeStore(
   }
 }
 
-export function objectsFolderOf(runFolder: string): string {
-  return join(runFolder, 'objects')
+/** The same where the store is an arena: at once. */
+export function linkToArena(
+  runFolder: string,
+  process: ProcessId,
+  home: () => Pick<Home, 'connected' | 'link' | 'mode'>,
+  mayReconnect: boolean = false,
+): NodeStore {
+  return new LinkedArena(objectsFolderOf(runFolder), process, home, mayReconnect)
 }
 
 class LinkedArena implements NodeStore, ArenaPort {

@@ -98,7 +98,7 @@ export async function connectTo(
     })
   })
   socket.on('error', ignore)
-  setKeepAlive(socket)
+  if ('url' in address) setKeepAlive(socket)
   return socket
 }
 

@@ -12,10 +12,11 @@ import { generatorBytes, inlineBytes } from '../base/limits.ts'
 import { clearTimeout, setImmediate, setTimeout } from '../base/timers.ts'
 import { compact, compactBytes } from '../objects/compact.ts'
 import { encodeValue, type EncodedValue } from '../objects/value.ts'
-import type { Owner } from '../owner/owner.ts'
+import type { OwnerHost } from '../owner/host.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import { type GeneratorAllow, MessageType, type RefTuple, type ResultTuple } from '../protocol/messages.ts'
 import { ItemWindowState } from './item-window-state.ts'
+import type { LateOwner } from './late-owner.ts'
 import { notStored, storeAnew } from './store-results.ts'
 import type { WorkerTask } from './task-runner.ts'
 
@@ -39,13 +40,15 @@ interface Entry {
 }
 
 export class WorkerGenerators {
-  readonly #owner: Owner
+  readonly #owner: LateOwner
+  readonly #host: OwnerHost
   /** By epoch and sequence, from the push on. */
   readonly #entries = new Map<number, Entry>()
   #sweepAt = manyEntries
 
-  constructor(owner: Owner) {
+  constructor(owner: LateOwner, host: OwnerHost) {
     this.#owner = owner
+    this.#host = host
   }
 
   /** A task of a generator was pushed. */
@@ -125,7 +128,7 @@ export class WorkerGenerators {
     if (window.isWhole) throw itemsDiffer(task.template.body.name, `made item ${window.made + 1}`, window.from)
     const number = window.make()
     if (number === undefined) return
-    const encoded = encodeValue(value, 'item', this.#owner.host.refCodec)
+    const encoded = encodeValue(value, 'item', this.#host.refCodec)
     const refs = encoded.refs.length === 0 ? noRefs : encoded.refs.map(refTupleOf)
     const { epoch, sequence, link, message } = task
     if (compactBytes(encoded) > inlineBytes) {
@@ -144,12 +147,12 @@ export class WorkerGenerators {
   #tell({ epoch, sequence, link }: WorkerTask, number: number, result: ResultTuple): void {
     if (link.closed) return
     const { process, node } = link.peer
-    const ackId = this.#owner.references.passOn({ process, node }, result[2])
+    const ackId = this.#owner.now.references.passOn({ process, node }, result[2])
     link.send([MessageType.generatorResult, epoch, sequence, number, result, ackId])
   }
 
   async #stored(key: string, attempt: number, encoded: EncodedValue): Promise<number> {
-    const { store, clock } = this.#owner.host
+    const { store, clock } = this.#host
     try {
       return await storeAnew(store, key, attempt, encoded)
     } catch (error) {
@@ -160,7 +163,7 @@ export class WorkerGenerators {
   /** Until more may be made, or none any more. */
   async #paused(entry: Entry): Promise<void> {
     let leave: (() => void) | undefined
-    const lending = setTimeout(() => (leave = this.#owner.host.enterWait()), lendAfterMs)
+    const lending = setTimeout(() => (leave = this.#host.enterWait()), lendAfterMs)
     while (!entry.window.mayMake && !isAborted(entry.task)) {
       await new Promise<void>((resolve) => (entry.wake = resolve))
     }

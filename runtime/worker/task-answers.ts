@@ -22,13 +22,19 @@ export interface AnsweredTask {
 }
 
 export class TaskAnswers {
-  readonly #references: Pick<ReferenceState, 'reply' | 'leaveTask'>
+  readonly #references: () => Pick<ReferenceState, 'reply' | 'leaveTask'> | undefined
   readonly #ring: () => AnswerRing | undefined
   /** The answer that was left there last. */
   #left: { readonly task: AnsweredTask; readonly micros: number; readonly bytes: Uint8Array } | undefined
 
-  /** `ring`: where answers are left for an owner that looks there; undefined where no memory is shared. */
-  constructor(references: Pick<ReferenceState, 'reply' | 'leaveTask'>, ring: () => AnswerRing | undefined) {
+  /**
+   * `references`: undefined where this process has never had one. `ring`: where answers are left for an owner that looks
+   * there; undefined where no memory is shared.
+   */
+  constructor(
+    references: () => Pick<ReferenceState, 'reply' | 'leaveTask'> | undefined,
+    ring: () => AnswerRing | undefined,
+  ) {
     this.#references = references
     this.#ring = ring
   }
@@ -75,9 +81,11 @@ export class TaskAnswers {
 
   #reply(task: AnsweredTask, contained: readonly RefTuple[]): ReplyRefs {
     const { link, local } = task
-    if (!link.closed) return this.#references.reply(local, link.peer, contained)
+    const references = this.#references()
+    if (references === undefined) return nothingLent
+    if (!link.closed) return references.reply(local, link.peer, contained)
     // Its owner has given it up: nobody hears what it would lend.
-    this.#references.leaveTask(local)
+    references.leaveTask(local)
     return nothingLent
   }
 }

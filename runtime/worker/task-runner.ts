@@ -15,7 +15,7 @@ import { compact, compactBytes, decodeCompact, expand } from '../objects/compact
 import { decodeValue, encodeValue, type EncodedValue } from '../objects/value.ts'
 import { firstArgument, smallArguments, splitArguments } from '../owner/arguments.ts'
 import type { RunningTask } from '../owner/current.ts'
-import type { Owner } from '../owner/owner.ts'
+import type { OwnerHost } from '../owner/host.ts'
 import { refTupleOf } from '../owner/refs.ts'
 import { type Attachment, type Failed, MessageType, type Push, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
@@ -24,6 +24,7 @@ import { callFunction } from './call.ts'
 import { CapturedFunctions, type Held } from './captured-functions.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
 import { WorkerGenerators } from './generators.ts'
+import type { LateOwner } from './late-owner.ts'
 import { ReadAgain } from './read-again.ts'
 import { runWithin } from './task-context.ts'
 import { encodeFailure } from './thrown.ts'
@@ -57,9 +58,10 @@ export class TaskRunner {
   readonly templates: Templates
   readonly captured: CapturedFunctions
   readonly generators: WorkerGenerators
-  readonly #owner: Owner
+  readonly #owner: LateOwner
+  readonly #host: OwnerHost
   readonly #events: { resumed(epoch: number): void }
-  readonly #again = new ReadAgain(() => this.#owner.access)
+  readonly #again = new ReadAgain(() => this.#owner.now.access)
   readonly #work: WorkAndRest
   readonly #answers: TaskAnswers
   /** Tasks that were claimed and have not ended; rarely more than one. */
@@ -71,17 +73,18 @@ export class TaskRunner {
   #lastMicros = 0
 
   constructor(
-    owner: Owner,
+    owner: LateOwner,
+    host: OwnerHost,
     code: WorkerCode,
     page: { readonly claim: ClaimPage['start']; readonly answers: () => ClaimPage['answers'] | undefined },
     events: RunnerEvents & { resumed(epoch: number): void },
   ) {
     this.#owner = owner
+    this.#host = host
     this.#events = events
-    this.#answers = new TaskAnswers(owner.references, page.answers)
+    this.#answers = new TaskAnswers(() => owner.known?.references, page.answers)
     this.templates = new Templates(code)
-    this.generators = new WorkerGenerators(owner)
-    const { host } = owner
+    this.generators = new WorkerGenerators(owner, host)
     const ports = { refCodec: host.refCodec, locate: code.locate, warn: (text: string) => host.warn(text) }
     this.captured = new CapturedFunctions(ports)
     this.#work = new WorkAndRest({
@@ -114,7 +117,7 @@ export class TaskRunner {
 
   /** Entries of its tables. Lines of a lease that is over stay until the next one begins; so does the code of a link. */
   sizes(): Record<string, number> {
-    const links = this.#owner.peers.all()
+    const links = this.#owner.links
     const sum = (countOf: (link: Link) => number): number => links.reduce((total, link) => total + countOf(link), 0)
     return {
       ...{ running: this.#running.length, peers: links.length },
@@ -156,7 +159,7 @@ export class TaskRunner {
     this.generators.aborted(task)
     if (!recursive) return
     for (const child of task.context?.children ?? []) {
-      this.#owner.cancel(child, { reason: 'its caller was cancelled', force: false, recursive: true })
+      this.#owner.now.cancel(child, { reason: 'its caller was cancelled', force: false, recursive: true })
     }
   }
 
@@ -278,15 +281,15 @@ export class TaskRunner {
   }
 
   #decodePart(task: WorkerTask, bytes: Uint8Array): unknown {
-    if (bytes[0] === 0) return decodeCompact(bytes, this.#owner.host.refCodec)
+    if (bytes[0] === 0) return decodeCompact(bytes, this.#host.refCodec)
     const encoded = expand(bytes)
     if (encoded.refs.length > 0) this.#register(task, encoded.refs.map(refTupleOf))
-    return decodeValue(encoded, this.#owner.host.refCodec)
+    return decodeValue(encoded, this.#host.refCodec)
   }
 
   #register(task: WorkerTask, refs: readonly RefTuple[]): void {
     task.borrows ||= refs.length > 0
-    for (const ref of refs) this.#owner.references.decodeInTask(ref, task.local)
+    for (const ref of refs) this.#owner.now.references.decodeInTask(ref, task.local)
   }
 
   #succeeded(task: WorkerTask, startedAt: number, value: unknown): void {
@@ -294,7 +297,7 @@ export class TaskRunner {
     const count = task.template.body.numReturns
     try {
       if (count === 1) {
-        const encoded = encodeValue(value, 'result', this.#owner.host.refCodec)
+        const encoded = encodeValue(value, 'result', this.#host.refCodec)
         // The end of a generator is told in full, so that its owner can keep what it takes to make its items again.
         if (encoded.refs.length > 0 || compactBytes(encoded) > inlineBytes || task.template.body.mode === 'generate')
           return this.#storeResults(task, startedAt, [encoded])
@@ -306,7 +309,7 @@ export class TaskRunner {
           `${task.template.body.name} has numReturns: ${count} and must return an array of ${count} values, not ${got}`,
         )
       }
-      const encoded = value.map((item: unknown, i) => encodeValue(item, `result[${i}]`, this.#owner.host.refCodec))
+      const encoded = value.map((item: unknown, i) => encodeValue(item, `result[${i}]`, this.#host.refCodec))
       this.#storeResults(task, startedAt, encoded)
     } catch (error) {
       this.#failed(task, startedAt, error, 'user')
@@ -322,7 +325,7 @@ export class TaskRunner {
   #storeResults(task: WorkerTask, startedAt: number, values: readonly EncodedValue[]): void {
     const micros = this.#measure(task, startedAt)
     const [, , , , number, attempt] = task.message
-    const { store, clock } = this.#owner.host
+    const { store, clock } = this.#host
     storeResults(store, { owner: task.link.peer.process, number, attempt }, values).then(
       (results) => {
         const contained = values.flatMap((value) => value.refs.map(refTupleOf))
@@ -356,8 +359,8 @@ export class TaskRunner {
     this.#running.splice(this.#running.indexOf(task), 1)
     // What the task had leased for its own calls must not wait while this process runs something else.
     if (task.context?.children !== undefined) {
-      this.#owner.state.returnIdle()
-      this.#owner.flushNodes()
+      this.#owner.now.state.returnIdle()
+      this.#owner.now.flushNodes()
     }
     this.executor.finished(task)
   }
@@ -370,6 +373,6 @@ export class TaskRunner {
   }
 
   #contextOf(task: WorkerTask): RunningTask {
-    return new TaskFacts(task, this.#owner.host.self.node, this.#signalOf)
+    return new TaskFacts(task, this.#host.self.node, this.#signalOf)
   }
 }

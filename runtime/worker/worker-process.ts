@@ -9,12 +9,14 @@ import type { NodeId, ProcessId } from '../base/ids.ts'
 import { spareMemory } from '../base/spare-memory.ts'
 import { setImmediate } from '../base/timers.ts'
 import { type ClaimPage, openClaimPage } from '../objects/claim-page.ts'
+import { hasArena, objectsFolderOf } from '../objects/arena-file.ts'
 import { nativeMemory, trimMalloc } from '../objects/native-memory.ts'
+import type { ObjectStore } from '../objects/store.ts'
 import { setCurrentRuntime } from '../owner/current.ts'
 import { type Home, nodeSocketOf, openHome } from '../owner/home.ts'
 import type { OwnerHost } from '../owner/host.ts'
-import { type NodeStore, openNodeStore } from '../owner/node-store.ts'
-import { Owner } from '../owner/owner.ts'
+import type { Owner } from '../owner/owner.ts'
+import { linkToArena, type NodeStore, openNodeStore } from '../owner/node-store.ts'
 import { Pulling } from '../owner/pulling.ts'
 import { type WaitAwake, waitAwake } from '../owner/wait-awake.ts'
 import { MessageType, type Message } from '../protocol/messages.ts'
@@ -24,6 +26,7 @@ import { listenUnix } from '../transport/listen.ts'
 import type { TokenSource } from '../transport/tokens.ts'
 import { IdleCollection } from './idle-collection.ts'
 import { IdleLending } from './idle-lending.ts'
+import { LateOwner } from './late-owner.ts'
 import { markOutput } from './output-marks.ts'
 import { runningTask } from './task-context.ts'
 import { TaskRunner } from './task-runner.ts'
@@ -51,21 +54,22 @@ export interface WorkerStart {
 }
 
 export async function startWorker(start: WorkerStart): Promise<void> {
-  const worker: WorkerProcess = new WorkerProcess(
-    start,
-    await openNodeStore(start.runFolder, start.worker, () => worker.home),
-  )
+  const of = [start.runFolder, start.worker, () => worker.home] as const
+  const files = hasArena(objectsFolderOf(start.runFolder)) ? undefined : await openNodeStore(...of)
+  // What it takes to use an arena is loaded when a task does.
+  const worker: WorkerProcess = new WorkerProcess(start, files, () => linkToArena(...of))
   await worker.start()
 }
 
 class WorkerProcess {
   readonly #start: WorkerStart
-  readonly #store: NodeStore
+  #opened: NodeStore | undefined
+  readonly #openStore: () => NodeStore
   readonly #nodeListeners = new Set<() => void>()
   #home!: Home
-  #owner!: Owner
+  #owner!: LateOwner
   #runner!: TaskRunner
-  #pulling!: Pulling
+  #pulling: Pulling | undefined
   #code!: WorkerCode
   /** A worker serves one job until its end; told with its first lease. */
   #job: ProcessId | undefined
@@ -76,7 +80,7 @@ class WorkerProcess {
   readonly #collection = new IdleCollection({
     clock: systemClock,
     isIdle: () => this.#runner.running === 0,
-    holds: () => this.#owner.holdsAnything || this.#store.pinned > 0,
+    holds: () => this.#owner.known?.holdsAnything === true || (this.#opened?.pinned ?? 0) > 0,
     collect: collectGarbage,
   })
   readonly #memory = spareMemory(givesBackMs, trimMalloc)
@@ -86,9 +90,10 @@ class WorkerProcess {
   /** What the node manager was told last. */
   #holds = false
 
-  constructor(start: WorkerStart, store: NodeStore) {
+  constructor(start: WorkerStart, opened: NodeStore | undefined, openStore: () => NodeStore) {
     this.#start = start
-    this.#store = store
+    this.#opened = opened
+    this.#openStore = openStore
   }
 
   get home(): Home {
@@ -114,24 +119,24 @@ class WorkerProcess {
       onLink: (link) => this.#owner.adopt(link),
       onNodeEvent: (dead, state, reason) => {
         if (state === 'down') this.#owner.nodeDead(dead, reason)
-        else this.#owner.nodeUp()
+        else this.#owner.known?.nodeUp()
         for (const listener of this.#nodeListeners) listener()
       },
       onClosed: () => process.exit(0),
     })
     this.#endLines = markOutput()
     this.#awake = waitAwake('worker', runFolder)
-    this.#pulling = new Pulling(() => this.#home, this.#store.store)
-    this.#owner = new Owner(this.#host())
+    const host = this.#host()
+    this.#owner = new LateOwner(host, (link, message) => this.#called(link, message))
     this.#code = new WorkerCode({
       send: (message) => this.#home.link.send(message),
-      get: (ref) => this.#owner.values.get(ref),
+      get: (ref) => this.#owner.now.values.get(ref),
     })
     const page = {
       claim: (epoch: number, sequence: number) => this.#claim(epoch, sequence),
       answers: () => this.#page?.answers,
     }
-    this.#runner = new TaskRunner(this.#owner, this.#code, page, {
+    this.#runner = new TaskRunner(this.#owner, host, this.#code, page, {
       idle: () => this.#idle(),
       working: () => {
         this.#awake?.arrived()
@@ -140,7 +145,6 @@ class WorkerProcess {
       },
       resumed: (epoch) => this.#home.link.send([MessageType.workerResumed, epoch]),
     })
-    this.#owner.extraMessages = (link, message) => this.#fromOwner(link, message)
     this.#publish()
     this.#home.ref()
     setImmediate(() => this.#claimPage())
@@ -149,10 +153,13 @@ class WorkerProcess {
   #publish(): void {
     const jobOf = (): ProcessId => this.#jobNow()
     const code = this.#code
+    const ownerOf = (): Owner => this.#owner.now
     setCurrentRuntime({
       kind: 'worker',
       local: this.#start.local,
-      owner: this.#owner,
+      get owner() {
+        return ownerOf()
+      },
       home: this.#home,
       get job() {
         return jobOf()
@@ -176,6 +183,7 @@ class WorkerProcess {
   #host(): OwnerHost {
     const { worker, node, refCodec } = this.#start
     const jobOf = (): ProcessId => this.#jobNow()
+    const storeOf = (): ObjectStore => (this.#opened ??= this.#openStore()).store
     return {
       self: { node, process: worker },
       get job() {
@@ -184,9 +192,11 @@ class WorkerProcess {
       clock: systemClock,
       home: this.#home,
       refCodec,
-      store: this.#store.store,
+      get store() {
+        return storeOf()
+      },
       storeHolder: [node, node],
-      pull: (...wanted) => this.#pulling.pull(...wanted),
+      pull: (...wanted) => (this.#pulling ??= new Pulling(() => this.#home, storeOf())).pull(...wanted),
       enterWait: () => this.#enterWait(),
       submitted(number) {
         const task = runningTask()
@@ -221,9 +231,9 @@ class WorkerProcess {
   /** Without what it keeps however much it works: files, handles and the heap are for whoever compares. */
   #counts(): Record<string, number> {
     return {
-      ...this.#owner.tableSizes(),
+      ...this.#owner.known?.tableSizes(),
       ...this.#runner.sizes(),
-      pinnedObjects: this.#store.pinned,
+      pinnedObjects: this.#opened?.pinned ?? 0,
       packs: this.#code.size,
       handles: process.getActiveResourcesInfo().length,
       heapBytes: process.memoryUsage().heapUsed,
@@ -245,26 +255,34 @@ class WorkerProcess {
       case MessageType.chaos:
         return void import('../transport/chaos.ts').then(({ orderLinks }) => orderLinks(message[2]))
       default:
-        if (this.#store.received(message)) return
-        if (!this.#owner.fromHome(message) && !this.#code.received(message)) this.#pulling.received(message)
+        if (this.#opened?.received(message) === true) return
+        if (!this.#owner.fromHome(message) && !this.#code.received(message)) this.#pulling?.received(message)
     }
   }
 
-  #fromOwner(link: Link, message: Message): void {
+  /** What owners send of their calls; false for another message. */
+  #called(link: Link, message: Message): boolean {
     switch (message[0]) {
       case MessageType.template:
-        return this.#runner.templates.add(link, message[1], message[2])
+        this.#runner.templates.add(link, message[1], message[2])
+        return true
       case MessageType.part:
-        return this.#runner.captured.add(link, message[1], message[2])
+        this.#runner.captured.add(link, message[1], message[2])
+        return true
       case MessageType.partDrop:
-        return this.#runner.captured.drop(link, message[1])
+        this.#runner.captured.drop(link, message[1])
+        return true
       case MessageType.push:
-        return this.#runner.push(link, message)
+        this.#runner.push(link, message)
+        return true
       case MessageType.generatorAllow:
-        return this.#runner.generators.allow(message)
+        this.#runner.generators.allow(message)
+        return true
       case MessageType.abort:
-        return this.#runner.abort(message[1], message[2], message[3])
+        this.#runner.abort(message[1], message[2], message[3])
+        return true
       default:
+        return false
     }
   }
 
@@ -281,7 +299,7 @@ class WorkerProcess {
 
   /** A worker that owns objects is not ended for being idle; looked at when it becomes idle, and again from then on. */
   #tellHolds(): void {
-    const holds = this.#owner.holdsObjects
+    const holds = this.#owner.known?.holdsObjects ?? false
     if (holds !== this.#holds) {
       this.#holds = holds
       this.#home.link.send([MessageType.workerHolds, holds])

@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** What each of these programs loads, whatever else one of its processes happens to need. */
-const all = ['acorn', 'base', 'captures', 'core', 'driver', 'front', 'functions', 'local', 'submitting', 'worker']
+const all = ['acorn', 'captures', 'core', 'driver', 'functions', 'local', 'owner', 'worker']
 
 /** It and its worker live until the file named by its argument is there. */
 const program = `import { existsSync } from 'node:fs'
@@ -185,7 +185,11 @@ describe('an installed package', function () {
     const chunks = chunksAmong(urls)
     // Where memory cannot be shared, a worker opens the store of files when it begins.
     const atOnce = canShare ? [] : ['store']
-    expect(chunks.toSorted()).to.deep.equal(['base', 'core', 'first', ...atOnce, 'submitting', 'worker'])
+    expect(chunks.toSorted()).to.deep.equal([...atOnce, 'worker-start'])
+    const [start = ''] = urls.filter((url) => url.includes('/worker-start-'))
+    const text = readFileSync(fileURLToPath(start), 'latin1')
+    const parts = [...text.matchAll(/^"([\w-]+?)-[\w-]{8}\.body\.js": \(function /gm)].map(([, name]) => name)
+    expect(parts).to.deep.equal(['base', 'core', 'first', 'worker'])
   })
 
   it('loads of Node at its import nothing that only a running node needs', async () => {
@@ -265,8 +269,8 @@ describe('an installed package', function () {
     expectAll()
     rmSync(kept, { recursive: true })
     await play('import.js')
-    const [base = ''] = Object.keys(prompt).filter((name) => /^base-/.test(name) && name in kilobytes())
-    expect(kilobytes()[base]).to.be.below((prompt[base] ?? 0) - 10)
+    const [start = ''] = Object.keys(prompt).filter((name) => /^driver-start-/.test(name) && name in kilobytes())
+    expect(kilobytes()[start]).to.be.below((prompt[start] ?? 0) - 10)
     await play('short.js')
     expectAll()
     // Now it has all, which no other process makes worse, or writes again.

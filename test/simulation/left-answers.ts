@@ -136,7 +136,10 @@ export class WorkerAnswers {
     const { world, id } = worker
     this.#worker = worker
     this.#random = seededRandom(world.seed ^ Number.parseInt(id, 16) ^ 0xa45)
-    this.#answers = new TaskAnswers(worker.objects.refs, () => (world.options.rings ? world.rings.of(id) : undefined))
+    this.#answers = new TaskAnswers(
+      () => worker.objects.refs,
+      () => (world.options.rings ? world.rings.of(id) : undefined),
+    )
     this.#work = new WorkAndRest(
       { working: () => {}, idle: () => this.#answers.idle() },
       {

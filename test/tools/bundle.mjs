@@ -15,6 +15,11 @@ export const sourceFolders = ['lib', 'compat', 'runtime']
 const startedByPath = ['runtime/worker/entry.ts', 'runtime/cluster/daemon-entry.ts']
 /** Of these, what becomes a CommonJS script. */
 const commonJs = ['runtime/worker/entry.js']
+/** What processes of a kind begin with, as one script each: by the entry, with the chunks that its first call loads. */
+const starts = {
+  'runtime/worker/entry.js': { name: 'worker-start', soon: [] },
+  'lib/index.js': { name: 'driver-start', soon: ['errors', 'early'] },
+}
 /** What tests need of the built package beside that. */
 const testedByPath = [
   'lib/pinned.ts',
@@ -186,7 +191,7 @@ export async function bundle(root, outDir) {
   const build = await rollup({
     input: Object.fromEntries(entries.map((entry) => [entry.replace(/\.ts$/, ''), join(root, entry)])),
     external: (id) => !/^[./]/.test(id),
-    plugins: [typescript(root, transform, parse), compiledScripts(loader[1], isLater, transform, commonJs)],
+    plugins: [typescript(root, transform, parse), compiledScripts(loader[1], isLater, transform, commonJs, starts)],
     onwarn(warning) {
       // What is loaded later imports what loads it.
       if (warning.code === 'CIRCULAR_CHUNK') return

@@ -3,8 +3,9 @@
  * are scripts, which `runtime/base/compiled-script.ts` runs at once with the bytecode that an earlier process kept, where
  * Node would take a millisecond for each file that is a module; and none imports modules of Node by `import`.
  */
+import { createHash } from 'node:crypto'
 import { isBuiltin } from 'node:module'
-import { dirname, join, relative } from 'node:path/posix'
+import { basename, dirname, join, relative } from 'node:path/posix'
 
 /** The first line of each chunk. */
 export const rootOfDist = "const outpoolRoot = import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 6);"
@@ -106,11 +107,11 @@ function importEdits(tree, scriptOf) {
   return edits
 }
 
-/** A module that takes what it imports of scripts from them. */
-function asModule(code, tree, scriptOf, loader) {
+/** A module that takes what it imports of scripts from them; `together`: the script with those that it loads at once. */
+function asModule(code, tree, scriptOf, loader, together) {
   const rest = edited(code, importEdits(tree, scriptOf))
   if (!rest.includes('outpoolScripts')) return rest
-  const opening = `import { scriptsOf } from '${loader}';\nconst outpoolScripts = scriptsOf(import.meta.url);`
+  const opening = `import { scriptsOf } from '${loader}';\nconst outpoolScripts = scriptsOf(import.meta.url);${together}`
   return rest.replace(rootOfDist, (first) => `${first}\n${opening}`)
 }
 
@@ -162,7 +163,7 @@ function asFunction(code, parse) {
  * A CommonJS script that brings its own loader, for processes that are started by path: Node then does not load what ES
  * modules take, some milliseconds of each start. To the code that such a process is given, it has no main module.
  */
-function asCommonJs(code, parse, scriptOf, fileName, loader) {
+function asCommonJs(code, parse, scriptOf, fileName, loader, together) {
   const tree = parse(code)
   const edits = importEdits(tree, scriptOf)
   for (const node of tree.body) {
@@ -176,7 +177,7 @@ function asCommonJs(code, parse, scriptOf, fileName, loader) {
     "const ownPlace = require('node:url').pathToFileURL(__filename).href;",
     rootOfDist.replaceAll('import.meta.url', 'ownPlace'),
     `const outpoolLoader = process[Symbol.for('outpool:scripts:' + outpoolRoot)] ?? ${asFunction(loader.code, parse)};`,
-    `const outpoolScripts = outpoolLoader.scriptsOf(ownPlace);`,
+    `const outpoolScripts = outpoolLoader.scriptsOf(ownPlace);${together}`,
     // Its names are not those of the loader.
     `{${edited(code, edits).replace(rootOfDist, '')}}`,
   ].join('\n')
@@ -196,11 +197,34 @@ function scriptsAmong(chunks, loader) {
   return scripts
 }
 
+/** The scripts that are loaded when one of `chunks` is. */
+function loadedWith(chunks, scripts, isLater) {
+  const found = new Set()
+  const open = [...chunks]
+  for (let chunk = open.pop(); chunk !== undefined; chunk = open.pop()) {
+    if (scripts.has(chunk.fileName)) found.add(chunk.fileName)
+    for (const name of chunk.imports)
+      if (scripts.has(name) && !found.has(name) && !isLater(scripts.get(name).name, chunk.fileName))
+        open.push(scripts.get(name))
+  }
+  return [...found].toSorted((a, b) => (a < b ? -1 : 1))
+}
+
 /**
- * Makes scripts of chunks; `isLater` says by a chunk's name whether it is loaded when something of it is first used, and
- * `commonJs` names the entries that become CommonJS scripts.
+ * The scripts with which a process begins as one: to read, compile and keep each by itself costs a start a third of a
+ * millisecond, and what V8 has for small new texts is room that it would collect garbage for before the first result.
  */
-export function compiledScripts(loaderModule, isLater, transform, commonJs) {
+function asOne(bodies) {
+  const parts = bodies.map(([name, source]) => `${JSON.stringify(name)}: ${source.trimEnd()},`)
+  return `({\n${parts.join('\n')}\n})\n`
+}
+
+/**
+ * Makes scripts of chunks; `isLater` says by a chunk's name whether it is loaded when something of it is first used,
+ * `commonJs` names the entries that become CommonJS scripts, and `starts`, by entry, the script with those that processes
+ * begin with, and what these load soon.
+ */
+export function compiledScripts(loaderModule, isLater, transform, commonJs, starts) {
   return {
     name: 'compiled-scripts',
     async generateBundle(_options, output) {
@@ -210,14 +234,31 @@ export function compiledScripts(loaderModule, isLater, transform, commonJs) {
       const scripts = scriptsAmong(chunks, loader)
       const lost = chunks.find(({ name, fileName }) => isLater(name) && !scripts.has(fileName))
       if (lost !== undefined) throw new Error(`${lost.fileName} cannot be loaded later: it imports ${lost.imports}`)
-      for (const chunk of chunks) {
+      const bodies = new Map()
+      const togetherOf = (chunk) => {
+        if (!Object.hasOwn(starts, chunk.fileName)) return ''
+        const { name, soon } = starts[chunk.fileName]
+        const others = [...scripts.values()].filter((script) => soon.includes(script.name))
+        const parts = loadedWith([chunk, ...others], scripts, isLater).map((part) => [
+          basename(bodyOf(part)),
+          bodies.get(part),
+        ])
+        const source = asOne(parts)
+        const hash = createHash('sha256').update(source).digest('base64url').slice(0, 8)
+        const fileName = `chunks/${name}-${hash}.body.js`
+        this.emitFile({ type: 'asset', fileName, source })
+        return `\noutpoolScripts.together(${JSON.stringify(relative(dirname(chunk.fileName), fileName))});`
+      }
+      for (const chunk of chunks.toSorted((a, b) => scripts.has(b.fileName) - scripts.has(a.fileName))) {
         const folder = dirname(chunk.fileName)
         const chunkOf = (source) => scripts.get(join(folder, String(source)))
         const scriptOf = (source) => chunkOf(source) && bodyOf(source)
         if (commonJs.includes(chunk.fileName)) {
           const parse = (code) => this.parse(code)
           const { code, fileName } = chunk
-          const source = asCommonJs(code, parse, scriptOf, fileName, { fileName: loader, code: loaderCode })
+          const source = asCommonJs(
+            ...[code, parse, scriptOf, fileName, { fileName: loader, code: loaderCode }, togetherOf(chunk)],
+          )
           this.emitFile({ type: 'asset', fileName: fileName.replace(/\.js$/, '.cjs'), source })
           delete output[fileName]
           continue
@@ -231,15 +272,19 @@ export function compiledScripts(loaderModule, isLater, transform, commonJs) {
         if (!scripts.has(chunk.fileName)) {
           const place = relative(folder, loader)
           const path = place.startsWith('.') ? place : `./${place}`
-          const lazy = async () =>
-            `${rootOfDist}\n${await withLazyImports(whole, this.parse(whole), laterOf, transform)}`
+          const lazy = async () => {
+            const [start = ''] = /^#!.*\n/.exec(whole) ?? []
+            const rest = whole.slice(start.length)
+            return `${start}${rootOfDist}\n${await withLazyImports(rest, this.parse(rest), laterOf, transform)}`
+          }
           const code = needsLater ? await lazy() : chunk.code
-          chunk.code = asModule(code, this.parse(code), scriptOf, path)
+          chunk.code = asModule(code, this.parse(code), scriptOf, path, togetherOf(chunk))
           continue
         }
         const code = await withLazyImports(whole, this.parse(whole), laterOf, transform)
         const nowOf = (source) => (join(folder, String(source)) === loader ? source : scriptOf(source))
         const source = asScript(code, this.parse(code), nowOf, chunk.fileName)
+        bodies.set(chunk.fileName, source)
         this.emitFile({ type: 'asset', fileName: bodyOf(chunk.fileName), source })
         delete output[chunk.fileName]
       }

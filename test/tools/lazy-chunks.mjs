@@ -12,6 +12,8 @@ import { relative } from 'node:path'
 
 /** Names of chunks; folders, or modules. */
 const lazy = {
+  // What goes wrong: thirty classes.
+  errors: ['runtime/base/errors.ts', 'runtime/objects/error-classes.ts'],
   // Variables of functions: read, analysed, sent and made again.
   captures: [
     'runtime/code/analysis/',
@@ -26,8 +28,10 @@ const lazy = {
     'runtime/code/parse-function.ts',
     'runtime/code/modules/npm-package.ts',
   ],
-  // Tasks of one's own.
-  submitting: [
+  // What an owner is: objects, refs and tasks of one's own.
+  owner: [
+    'runtime/owner/owner.ts',
+    'runtime/owner/pulling.ts',
     'runtime/owner/submit-state.ts',
     'runtime/owner/submit-leases.ts',
     'runtime/owner/recorded-submit.ts',
@@ -54,6 +58,8 @@ const lazy = {
   ],
   // Large values: the store of the node, and transfers.
   store: [
+    'runtime/owner/node-store.ts',
+    'runtime/objects/arena-store.ts',
     'runtime/objects/file-store.ts',
     'runtime/objects/spill-files.ts',
     'runtime/objects/transfer.ts',

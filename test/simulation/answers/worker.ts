@@ -44,10 +44,13 @@ export class WorkerProgram implements Program {
       setImmediate: (act: () => void) => this.#soon(act),
     }
     this.#work = new WorkAndRest({ working: () => {}, idle: () => this.#idle() }, turns)
-    this.#answers = new TaskAnswers(noReferences, () => {
-      this.#ring ??= party.ringOf(party.id)
-      return this.#ring
-    })
+    this.#answers = new TaskAnswers(
+      () => noReferences,
+      () => {
+        this.#ring ??= party.ringOf(party.id)
+        return this.#ring
+      },
+    )
     this.#executor = new ExecutorState<Task>(
       {
         run: (task) => this.#run(task),

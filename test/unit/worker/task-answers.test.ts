@@ -1,6 +1,5 @@
 import { expect } from 'chai'
 import { type AnswerRing, answerRing, answerRingBytes } from '../../../runtime/objects/answer-ring.ts'
-import type { ReferenceState } from '../../../runtime/owner/reference-state.ts'
 import { type Message, MessageType } from '../../../runtime/protocol/messages.ts'
 import { type AnsweredTask, TaskAnswers } from '../../../runtime/worker/task-answers.ts'
 
@@ -14,8 +13,10 @@ function answering(): { answers: TaskAnswers; ring: AnswerRing; sent: string[]; 
     flush: () => void sent.push('flush'),
   }
   const ring = answerRing(new SharedArrayBuffer(answerRingBytes), 0)
-  // Of an owner only the refs of a result are asked, of which these have none.
-  const answers = new TaskAnswers({} as ReferenceState, () => ring)
+  const answers = new TaskAnswers(
+    () => undefined,
+    () => ring,
+  )
   const end = (sequence: number): void =>
     answers.inline({ link, epoch, sequence, told: false, borrows: false } as unknown as AnsweredTask, 5, bytes)
   return { answers, ring, sent, end }
