@@ -36,8 +36,9 @@ export async function drainNode(url: string, token: string, order: DrainOrder): 
   const build = (id: number): Message => [MessageType.nodeDrain, id, deadlineMs, reason]
   try {
     const answer = requests.request(link, build, { what: 'the drain', timeoutMs: deadlineMs + graceMs })
-    link.flush()
+    // Before a byte of it leaves: the node may have told others that it drains by the time that this process goes on.
     onAsked?.()
+    link.flush()
     const [clean] = await answer
     return clean === true
   } finally {
