@@ -42,9 +42,9 @@ export async function listLogs(runFolder: string, logFile: string): Promise<LogF
     }
   }
   if (logFile !== '') await add(nodeLogName, 'err', logFile)
-  for (const file of await readdir(join(runFolder, 'logs'))) {
+  for (const file of await readdir(runFolder)) {
     const [, name, stream] = /^([^.]+)\.(out|err)$/.exec(file) ?? []
-    if (isProcessId(name)) await add(name, stream as LogFile['stream'], join(runFolder, 'logs', file))
+    if (isProcessId(name)) await add(name, stream as LogFile['stream'], join(runFolder, file))
   }
   return logs.sort((a, b) => a.changedAtMs - b.changedAtMs)
 }
@@ -64,7 +64,7 @@ export function readLog({ runFolder, logFile, name, stream, from }: LogQuestion)
   // Both words are checked: they come from outside and become a path.
   if (name !== nodeLogName) {
     if (!isProcessId(name) || (stream !== 'out' && stream !== 'err')) return undefined
-    path = join(runFolder, 'logs', `${name}.${stream}`)
+    path = join(runFolder, `${name}.${stream}`)
   }
   // In one go, between two rotations.
   const sizeBytes = path === '' ? undefined : sizeOf(path)

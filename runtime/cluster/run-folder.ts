@@ -4,7 +4,7 @@
  *     <tmpdir>/outpool-<uid>/<nodeId>/     0700
  *         node.json                        0600: what its workers and drivers on this machine must know
  *         node.sock, <workerId>.sock       unix sockets
- *         logs/<workerId>.out|.err         what workers print
+ *         <workerId>.out|.err              what workers print
  *         objects/                         the object store: arena.json (how to open its memory), spilled/, locks; or files
  *         pages/<workerId>                 claim pages
  *         awake                            who may wait without sleeping
@@ -91,7 +91,6 @@ export function beginRunFolder(node: NodeId): string {
         `${maxSocketPathBytes}; set TMPDIR to a shorter path`,
     )
   makeInRoot(root, folder)
-  makeWithin(folder, 'logs')
   return folder
 }
 

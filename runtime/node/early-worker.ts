@@ -20,7 +20,7 @@ export class EarlyWorker {
 
   /** In a run folder that has its sub-folders already. */
   constructor(entry: string, runFolder: string) {
-    const logPath = (stream: string): string => join(runFolder, 'logs', `${this.worker}.${stream}`)
+    const logPath = (stream: string): string => join(runFolder, `${this.worker}.${stream}`)
     this.#process = new WorkerProcess({
       ...{ worker: this.worker, entry, runFolder, outPath: logPath('out'), errPath: logPath('err') },
       execArgv: childExecArgv(),

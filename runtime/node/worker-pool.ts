@@ -133,7 +133,7 @@ export class WorkerPool {
   }
 
   logPath(worker: ProcessId, stream: 'out' | 'err'): string {
-    return join(this.#options.runFolder, 'logs', `${worker}.${stream}`)
+    return join(this.#options.runFolder, `${worker}.${stream}`)
   }
 
   page(worker: ProcessId): WorkerPage | undefined {

@@ -53,7 +53,7 @@ describe('run folders', () => {
 
   it('are closed to others, hold what a node needs, and go with their root when the last one goes', () => {
     const [a, b] = [createRunFolder(newProcessId()), createRunFolder(newProcessId())]
-    expect(readdirSync(a).sort()).to.deep.equal(['awake', 'logs', 'objects', 'pages'])
+    expect(readdirSync(a).sort()).to.deep.equal(['awake', 'objects', 'pages'])
     for (const path of [runFoldersRoot(), a, join(a, 'objects')]) expect(statSync(path).mode & 0o777).to.equal(0o700)
     removeRunFolder(a)
     expect(existsSync(b)).to.equal(true)
@@ -91,7 +91,7 @@ describe('run folders', () => {
     expect(readNodeFile(path))
       .to.include({ id: file.id, token: 'new' })
       .and.deep.include({ accepted: ['new', 'secret'] })
-    expect(readdirSync(path).sort()).to.deep.equal(['awake', 'logs', 'node.json', 'objects', 'pages'])
+    expect(readdirSync(path).sort()).to.deep.equal(['awake', 'node.json', 'objects', 'pages'])
   })
 
   it('are removed when their node is dead, and left alone while it lives or starts', async () => {

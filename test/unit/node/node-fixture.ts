@@ -77,7 +77,7 @@ export interface TestNode {
 
 export async function startNode(options: Partial<NodeManagerOptions> = {}): Promise<TestNode> {
   const runFolder = mkdtempSync(join(tmpdir(), 'op-'))
-  for (const name of ['logs', 'objects', 'pages']) mkdirSync(join(runFolder, name), { mode: 0o700 })
+  for (const name of ['objects', 'pages']) mkdirSync(join(runFolder, name), { mode: 0o700 })
   const id = newProcessId()
   const store = await FileObjectStore.open(join(runFolder, 'objects'))
   const warnings: string[] = []
