@@ -136,7 +136,7 @@ export class NodeManager {
       jobs: new Jobs({
         ...{ clock, self: id, driverGraceMs, isLinked: (process) => parts.connections.find(process) !== undefined },
         ask: (node, processes) => askStatusOf(parts, node, processes),
-        onOwnerDead: (owner) => freeOwnedBy(this.#ports, owner),
+        onOwnerDead: (owner) => freeOwnedBy(parts, owner),
         onEnd: (...end) => this.#onJobEnd(...end),
       }),
       logs: new LogRouter({
@@ -355,7 +355,7 @@ export class NodeManager {
     this.#change(() => grants.jobEnded(job, `job ${job} is over: ${reason}`))
     if (home) cluster.jobEnd(job, reason)
     logs.jobEnded(job)
-    for (const owner of owners) freeOwnedBy(this.#ports, owner)
+    for (const owner of owners) freeOwnedBy(this.#parts, owner)
   }
 
   /** A worker has ended: its objects go, and what it held of the store. */
@@ -363,7 +363,7 @@ export class NodeManager {
     this.#parts.connections.find(worker)?.close(reason)
     this.#ports.arena?.processGone(worker)
     this.#parts.jobs.ownerGone(worker)
-    if (hadJob) freeOwnedBy(this.#ports, worker)
+    if (hadJob) freeOwnedBy(this.#parts, worker)
   }
 
   #onView(rows: readonly NodeRow[], all: boolean): void {

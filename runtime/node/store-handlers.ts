@@ -56,8 +56,10 @@ export function freeAll(arena: ArenaHost, keys: readonly string[]): void {
   for (const key of keys) arena.free(key)
 }
 
-/** An owner is gone: nobody will ask for these bytes again. */
-export function freeOwnedBy({ arena, store, events }: NodeParts['ports'], owner: ProcessId): void {
+/** An owner is gone: nobody will ask for these bytes again, those included that are still on their way. */
+export function freeOwnedBy({ ports, puller }: Pick<NodeParts, 'ports' | 'puller'>, owner: ProcessId): void {
+  const { arena, store, events } = ports
+  puller.ownerGone(owner)
   if (arena !== undefined) return arena.ownerGone(owner)
   store.deleteOwnedBy(owner).catch((error: unknown) => {
     events.warn(`removing objects failed: ${(error as Error).message}`)

@@ -92,6 +92,11 @@ export class ObjectPuller {
     )
   }
 
+  /** The same for all that is on its way of an owner that is gone. */
+  ownerGone(owner: ProcessId): void {
+    for (const key of this.#pulls.keys()) if (key.startsWith(owner)) this.unwanted(key)
+  }
+
   /** Somebody waits for it now. */
   #hurry(key: string): void {
     this.#blocking.add(key)

@@ -113,6 +113,18 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
     puller.unwanted(small)
   })
 
+  it('keeps nothing of an owner that is gone that was on its way, and all of others', async () => {
+    const theirs = objectKey({ owner: first, number: 1 })
+    await source.put(theirs, encodeValue('theirs', 'value'))
+    const pulls = [big, theirs].map((key) => puller.pull(key, 10, [holderOf()]))
+    puller.ownerGone(owner)
+    await target.deleteOwnedBy(owner)
+    await Promise.all(pulls)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await target.contains(big)).to.equal(false)
+    expect(await same(theirs)).to.equal(true)
+  })
+
   it('shares one transfer among all who ask, and one channel among objects that follow each other', async () => {
     const holder = holderOf()
     await Promise.all([puller.pull(big, 0, [holder]), puller.pull(big, 0, [holder]), puller.pull(big, 0, [holder])])
