@@ -30,6 +30,8 @@ export interface ClusterLinkOptions extends HeadPatience {
   readonly knownRows: () => readonly NodeRow[]
   /** Rows that changed; with `all`, these are the only ones. */
   readonly onView: (rows: readonly NodeRow[], all: boolean) => void
+  /** Of a member: no view comes any more, until one with `all`. */
+  readonly onAway?: () => void
   /** The jobs whose home this node is, and others that it knows. */
   readonly heldJobs: () => readonly [homes: readonly ProcessId[], others: readonly ProcessId[]]
   readonly onJobEnd: (job: ProcessId, reason: string) => void
@@ -217,6 +219,7 @@ export class ClusterLink {
 
   #lost(): void {
     this.#link = undefined
+    const wasMember = this.#state === 'member'
     if (this.#state !== 'dead') this.#state = 'away'
     this.#heartbeat = undefined
     this.#heartbeatTimer?.cancel()
@@ -224,6 +227,7 @@ export class ClusterLink {
     this.#loadTimer = undefined
     this.#options.tables.disconnected()
     this.#jobStarts.disconnected()
+    if (wasMember) this.#options.onAway?.()
   }
 
   /** A head that is stopped keeps its connections open; only silence tells. */

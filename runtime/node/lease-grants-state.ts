@@ -209,6 +209,11 @@ export class LeaseGrants {
     this.#run()
   }
 
+  /** Nobody tells of other nodes any more, until `viewChanged` with `all`. */
+  headAway(): void {
+    this.#tables.view.untold(this.#tables.now())
+  }
+
   /** Other nodes may have something free, those that were asked before included. */
   #lookAgain(): void {
     for (const request of this.#tables.waiting.values()) {

@@ -129,7 +129,7 @@ function placeHome(tables: LeaseTables, request: WaitingRequest): void {
   const { resources, strategy, visitedNow: visited, argumentBytes } = request
   const placement = place(
     { resources, strategy, visited, argumentBytes },
-    { self: node, rows: rowsOf(tables), freeHere: false },
+    { self: node, rows: placingRowsOf(tables), freeHere: false },
   )
   request.infeasibleSinceMs = placement.kind === 'never' ? (request.infeasibleSinceMs ?? tables.now()) : undefined
   let target: NodeRow | undefined
@@ -154,7 +154,7 @@ function placeHome(tables: LeaseTables, request: WaitingRequest): void {
 export function sendToArguments(tables: LeaseTables, request: WaitingRequest): void {
   const { resources, strategy, visited, argumentBytes } = request
   if (tables.draining || !tables.ledger.canAcquire(resources)) return
-  const view = { self: tables.deps.node, rows: rowsOf(tables), freeHere: true }
+  const view = { self: tables.deps.node, rows: placingRowsOf(tables), freeHere: true }
   const placement = place({ resources, strategy, visited, argumentBytes }, view)
   const target = placement.kind === 'node' ? tables.view.row(placement.node) : undefined
   if (target !== undefined) redirect(tables, request, target)
@@ -187,7 +187,7 @@ export function mayWaitAtHome(tables: LeaseTables, request: WaitingRequest): boo
 
 function hasRoomElsewhere(tables: LeaseTables, { resources, strategy, visited }: WaitingRequest): boolean {
   const { node } = tables.deps
-  const view = { self: node, rows: rowsOf(tables), freeHere: false }
+  const view = { self: node, rows: placingRowsOf(tables), freeHere: false }
   return place({ resources, strategy, visited: [...visited, node] }, view).kind === 'node'
 }
 
@@ -215,8 +215,16 @@ export function refuseInfeasible(tables: LeaseTables): void {
 
 /** All rows, this node's own as it is now. */
 export function rowsOf(tables: LeaseTables): NodeRow[] {
+  return withOwn(tables, tables.view.rows())
+}
+
+function placingRowsOf(tables: LeaseTables): NodeRow[] {
+  return withOwn(tables, tables.view.placingRows())
+}
+
+function withOwn(tables: LeaseTables, all: readonly NodeRow[]): NodeRow[] {
   const own = tables.deps.ownRow()
-  const rows = tables.view.rows().filter((row) => row.id !== own.id)
+  const rows = all.filter((row) => row.id !== own.id)
   rows.push({ ...own, available: tables.ledger.available(), state: tables.draining ? 'draining' : own.state })
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
 }

@@ -129,7 +129,7 @@ export class NodeManager {
         ...{ clock, heartbeat, loadIntervalMs, tables, timeoutMs, headName, callBacks: ways.callBacks },
         ...{ ownRow: () => this.row(), knownRows: () => this.nodes() },
         onView: (rows, all) => this.#onView(rows, all),
-        heldJobs: () => parts.jobs.held(),
+        ...{ onAway: () => this.#change(() => parts.grants.headAway()), heldJobs: () => parts.jobs.held() },
         onJobEnd: (job, reason) => parts.jobs.end(job, reason),
         onDeclaredDead: (reason) => this.#declaredDead(reason),
       }),

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
+import type { NodeSummary } from '../../runtime/cluster/status.ts'
 import { underLoad } from './scenarios/under-load.ts'
 import { FailureCluster, signal } from './support.ts'
 import { eventually } from '../tools/eventually.ts'
@@ -51,5 +53,25 @@ describe('a head that is stopped', function () {
     await work.ranOn(home.id)
     await work.ranOn(third.id)
     expect(await work.leave()).to.deep.equal({})
+  })
+  it('is not needed for work to go where everything was taken when it was last heard of', async () => {
+    const head = await cluster.startHead({ ...missedSoon, numCpus: 0 })
+    const others = [1, 2].map(() => cluster.startNode(head.url, { ...missedSoon, numCpus: 2 }))
+    const [home, third] = (await Promise.all(others)) as [DaemonFacts, DaemonFacts]
+    await cluster.knowEachOther([head, home, third])
+    const driver = cluster.run('full', { cpus: 4, ms: 3_000 }, { address: home.url })
+    const isFull = ({ id, resources }: NodeSummary): boolean => id === third.id && resources['CPU']?.used === 2
+    await cluster.seen(head, isFull)
+    // Some time to tell the others.
+    await sleep(300)
+    signal(head.pid, 'SIGSTOP')
+    await eventually(async () => {
+      const { nodes } = await driver.next<{ nodes: readonly string[] }>('seen')
+      return nodes.includes(third.id) || undefined
+    })
+    signal(head.pid, 'SIGCONT')
+    await cluster.seen(head, ({ id, state }) => id === third.id && state === 'alive')
+    driver.tell('leave')
+    await driver.next('end')
   })
 })

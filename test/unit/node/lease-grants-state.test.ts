@@ -368,6 +368,27 @@ describe('runtime/node/lease-grants-state', () => {
       expect(node.take()).to.deep.equal([`redirect a ${busy} 2`])
     })
 
+    it('asks nodes that were full again and again while no head tells how they are, each time after a while', () => {
+      const node = new LeaseFixture({ numCpus: 1 })
+      node.grants.viewChanged([nodeRow(2, parseResources({ numCpus: 1 }), { available: [['CPU', 0]] })])
+      node.ask('a', 1)
+      const first = node.ask('a', 1)
+      const second = node.ask('a', 1)
+      node.grants.headAway()
+      node.advance(1_999)
+      expect(node.take()).to.deep.equal([])
+      node.advance(1)
+      expect(node.take()).to.deep.equal([`redirect a ${first} 2`])
+      node.advance(4_999)
+      expect(node.take()).to.deep.equal([])
+      node.advance(1)
+      expect(node.take()).to.deep.equal([`redirect a ${second} 2`])
+      const third = node.ask('a', 1)
+      node.grants.viewChanged([nodeRow(2, parseResources({ numCpus: 1 }), { available: [['CPU', 0]] })], true)
+      node.advance(10_000)
+      expect([node.take(), third > second]).to.deep.equal([[], true])
+    })
+
     it('sends on what waits, when a node that got nothing of what was sent there does not say so', () => {
       const node = new LeaseFixture({ numCpus: 1 })
       node.grants.viewChanged([nodeRow(2, parseResources({ numCpus: 1 }))])

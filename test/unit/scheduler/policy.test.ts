@@ -126,6 +126,32 @@ describe('runtime/scheduler/view-state', () => {
     expect(state.row(id(2))?.available).to.deep.equal([['CPU', 10_000]])
   })
 
+  it('holds nodes for free of which no head has told anything for two seconds, until one tells all again', () => {
+    const state = new ClusterViewState()
+    state.update([row(2, 2, 0)])
+    state.untold(100)
+    expect([state.nextExpiryAtMs(), state.expire(2_099)]).to.deep.equal([2_100, false])
+    expect(state.placingRows()).to.deep.equal(state.rows())
+    expect(state.expire(2_100)).to.equal(true)
+    expect(state.nextExpiryAtMs()).to.equal(Number.POSITIVE_INFINITY)
+    expect(state.placingRows()[0]?.available).to.deep.equal([['CPU', 20_000]])
+    // Whoever asks how it is sees what was told.
+    expect(state.rows()[0]?.available).to.deep.equal([['CPU', 0]])
+    state.redirected(id(2), cpus(1).resources, 2_200)
+    expect(state.placingRows()[0]?.available).to.deep.equal([['CPU', 10_000]])
+    state.replace([row(2, 2, 0)])
+    expect([state.placingRows(), state.nextExpiryAtMs()]).to.deep.equal([state.rows(), Number.POSITIVE_INFINITY])
+  })
+
+  it('forgets no load of a head that is back within that time', () => {
+    const state = new ClusterViewState()
+    state.update([row(2, 2, 0)])
+    state.untold(100)
+    state.replace([row(2, 2, 0)])
+    expect(state.expire(10_000)).to.equal(false)
+    expect(state.placingRows()).to.deep.equal(state.rows())
+  })
+
   it('gives up a guess that no report has replaced half a second after the last redirect', () => {
     const state = new ClusterViewState()
     expect(state.nextExpiryAtMs()).to.equal(Number.POSITIVE_INFINITY)
