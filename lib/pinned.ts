@@ -22,6 +22,7 @@ import { captureCall, TakenCaptures } from './captures.ts'
 import { carry, environmentOf } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
+import { borrowedBy, type Within } from './within.ts'
 
 export type { CallListener } from '../runtime/owner/sole-reader.ts'
 
@@ -69,6 +70,8 @@ export interface PinnedCallOptions {
   readonly mode?: CallMode
   /** Gets what the function says by `taskTeller` before its end, in order. What it throws is an uncaught exception. */
   readonly heard?: (value: unknown) => void
+  /** Reads the answer before the promise has it, where that is many numbers. */
+  readonly within?: Within
 }
 
 export interface PinnedCall<R> {
@@ -196,7 +199,7 @@ class PinnedLease implements PinnedWorker {
 
   run<R>(fn: Callable, args: readonly unknown[], options: PinnedCallOptions = {}): PinnedCall<R> {
     const { owner } = this.#runtime
-    const { heard } = options
+    const { heard, within } = options
     let task = -1
     const started = (number: number): void => {
       task = number
@@ -204,7 +207,8 @@ class PinnedLease implements PinnedWorker {
     // Before the answer of the call, whose readers are told by a microtask too.
     const tell = heard === undefined ? undefined : (value: unknown): void => queueMicrotask(() => heard(value))
     const template = this.#templateFor(fn, options)
-    const promise = owner.run(template, this.#argumentsOf(fn, args), started, tell) as Promise<R>
+    const borrow = within === undefined ? undefined : borrowedBy(within)
+    const promise = owner.run(template, this.#argumentsOf(fn, args), started, tell, borrow) as Promise<R>
     return {
       promise,
       taken: task >= 0,

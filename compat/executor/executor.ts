@@ -4,13 +4,8 @@ import { takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { checkCallable, isCallable, type FunctionOf } from '../shared/callable.ts'
 import { argumentsOf, checkWorker, notInteger } from '../shared/worker-options.ts'
 import { chunksOf } from '../shared/chunks.ts'
-import {
-  PoolRunner,
-  type ChunkAnswer,
-  type ChunkFailure,
-  type PoolRunnerOptions,
-  type PoolRunnerReport,
-} from '../shared/pool-runner.ts'
+import { PoolRunner, type ChunkFailure, type PoolRunnerOptions, type PoolRunnerReport } from '../shared/pool-runner.ts'
+import type { ChunkAnswer } from '../shared/chunk-answer.ts'
 import type { Items } from '../shared/words.ts'
 import { TimeoutError, ValueError } from '../shared/python-errors.ts'
 import { BrokenProcessPool, CancelledError, RuntimeError } from './errors.ts'

@@ -1,6 +1,6 @@
 import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { takeCaptures, type Callable } from '../../lib/pinned.ts'
-import { queueMicrotask } from '../../lib/timers.ts'
+import { queueMicrotask, setImmediate } from '../../lib/timers.ts'
 import { checkCallable, checkCallback, type FunctionOf } from '../shared/callable.ts'
 import {
   checkInput,
@@ -16,9 +16,10 @@ import { ValueError } from '../shared/python-errors.ts'
 import { PoolTerminatedError } from './errors.ts'
 import type { Entry } from './imap-buffer.ts'
 import { IMapIterator, type ImapHost } from './imap-iterator.ts'
-import { MapResults } from './map-results.ts'
+import { MapResults, type ResultKind } from './map-results.ts'
 import { checkChunkSize, compilePoolOptions, type PoolOptions } from './pool-options.ts'
-import { PoolRunner, type ChunkAnswer, type ChunkMode, type PoolRunnerReport } from '../shared/pool-runner.ts'
+import type { ChunkAnswer } from '../shared/chunk-answer.ts'
+import { PoolRunner, type ChunkMode, type PoolRunnerReport } from '../shared/pool-runner.ts'
 import { type Items, wordsOf } from '../shared/words.ts'
 
 type Input<T> = Iterable<T> | AsyncIterable<T>
@@ -56,6 +57,8 @@ export class Pool implements AsyncDisposable {
   /** Inputs that are still being read; the pool closes behind them. Each entry reads on. */
   readonly #inputs = new Set<() => void>()
   #state: 'RUN' | 'CLOSE' | 'TERMINATE' = 'RUN'
+  /** Of the last map that went well. */
+  #lastKind: ResultKind | undefined
 
   constructor(
     processes?: number | null,
@@ -250,13 +253,15 @@ export class Pool implements AsyncDisposable {
 
   #submitMap<R>(job: { mode: ChunkMode; fn: Callable; chunks: readonly Items[] }, settle: ResultSettler<R[]>): void {
     const results = new MapResults(job.chunks)
+    const started = this.#ahead(results)
     let left = job.chunks.length
     let failure: readonly [error: unknown] | undefined
     const chunkOver = (): void => {
       if (--left > 0) return
       // As in Python, an error is told when every chunk is done: nothing of this call runs on behind it.
-      if (failure !== undefined) settle.reject(failure[0])
-      else settle.resolve(results.all() as R[])
+      if (failure !== undefined) return settle.reject(failure[0])
+      this.#lastKind = results.kind
+      settle.resolve(results.all() as R[])
     }
     if (left === 0) settle.resolve([])
     job.chunks.forEach((items, index) => {
@@ -270,8 +275,21 @@ export class Pool implements AsyncDisposable {
         failure ??= [error]
         chunkOver()
       }
-      this.#runner.submit({ fn: job.fn, items, mode: job.mode, answered, failed })
+      const many = results.copies && items.length >= leastLent ? { readsAtOnce: true, started } : undefined
+      this.#runner.submit({ fn: job.fn, items, mode: job.mode, answered, failed, ...many })
     })
+  }
+
+  /** What to call when a worker has begun: while the first chunks are worked on there is time to make the array. */
+  #ahead(results: MapResults): () => void {
+    const kind = this.#lastKind
+    let isBegun = kind === undefined || kind === 'values' || !results.areMany
+    return () => {
+      if (isBegun) return
+      isBegun = true
+      // Not before what the workers are sent is on its way.
+      setImmediate(() => setImmediate(() => results.makeAhead(kind as ResultKind)))
+    }
   }
 
   #imap<T, R>(
@@ -312,6 +330,9 @@ export class Pool implements AsyncDisposable {
     }
   }
 }
+
+/** The results of a chunk of fewer travel in its answer, where they are numbers. */
+const leastLent = 8192
 
 function mapOptions<R>(
   chunksize: number | null | undefined | MapAsyncOptions<R>,

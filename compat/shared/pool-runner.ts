@@ -9,21 +9,14 @@ import {
   type PinnedWorkerOptions,
   type WorkerFacts,
 } from '../../lib/pinned.ts'
-import { nameOriginalPlaces } from '../../lib/travel.ts'
+import { answerOf, type ChunkAnswer, type WorkerAnswer } from './chunk-answer.ts'
 import { followClusterCpus } from './cluster-cpus.ts'
 import { cpuShare } from './cpu-share.ts'
 import { PoolState, type ChunkId, type PoolEvent, type PoolInstruction, type WorkerId } from './pool-state.ts'
-import type { Items, Words } from './words.ts'
+import type { Items } from './words.ts'
 
 /** How a worker goes through the items of a chunk: up to the first that fails, or all of them. */
 export type ChunkMode = 'map' | 'starmap' | 'each'
-
-/** What became of the items of a chunk. */
-export interface ChunkAnswer {
-  readonly values: Items
-  /** In mode `each`: the items that failed. In the others: at most the one at which the chunk stopped. */
-  readonly failures: readonly (readonly [index: number, error: unknown])[]
-}
 
 /**
  * Why a chunk has no answer: no worker could be started for it, its workers died too often, its call failed (the
@@ -38,6 +31,8 @@ export interface Chunk {
   /** A worker takes it; again for each time that it runs again. */
   started?(): void
   answered(answer: ChunkAnswer): void
+  /** `answered` reads the values at once and keeps none of them, so that numbers need not be copied for it. */
+  readonly readsAtOnce?: boolean
   failed(error: unknown, why: ChunkFailure): void
 }
 
@@ -275,15 +270,24 @@ export class PoolRunner {
     this.#begun.add(chunkId)
     chunk.started?.()
     // Asynchronous, because a function or an item that cannot travel throws at once: that is the chunk's own failure.
-    const call = async (): Promise<ChunkAnswer> =>
-      worker.pinned.run<WorkerAnswer>(chunk.fn, [chunk.items], { mode: chunk.mode }).promise.then(answerOf)
+    const succeeded = (answer: ChunkAnswer): void => {
+      worker.chunks++
+      worker.items += answer.values.length
+      this.#free(id, worker, chunkId, (answered) => answered.answered(answer))
+    }
+    let isTold = false
+    const within = (sent: WorkerAnswer): void => {
+      isTold = true
+      succeeded(answerOf(sent))
+    }
+    const { mode } = chunk
+    const options = chunk.readsAtOnce === true ? { mode, within } : { mode }
+    const call = async (): Promise<WorkerAnswer> =>
+      worker.pinned.run<WorkerAnswer>(chunk.fn, [chunk.items], options).promise
     call().then(
-      (answer) => {
-        worker.chunks++
-        worker.items += answer.values.length
-        this.#free(id, worker, chunkId, (answered) => answered.answered(answer))
-      },
+      (sent) => isTold || succeeded(answerOf(sent)),
       (error: unknown) => {
+        if (isTold) throw error
         worker.busy = false
         if (isSystemFailure(error) || !worker.alive) this.#lost(id, worker, error)
         else {
@@ -354,25 +358,6 @@ export class PoolRunner {
     this.#gone.push(report)
     if (this.#gone.length > maxRemembered) this.#gone.shift()
   }
-}
-
-/** What the worker sends for `map` and `starmap`, and for `each`. */
-type WorkerAnswer =
-  | { readonly numbers: Words }
-  | { readonly values: readonly unknown[]; readonly failedAt: number; readonly error?: unknown }
-  | readonly ({ readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown })[]
-
-function answerOf(sent: WorkerAnswer): ChunkAnswer {
-  if ('numbers' in sent) return { values: sent.numbers, failures: [] }
-  if ('failedAt' in sent)
-    return { values: sent.values, failures: sent.failedAt < 0 ? [] : [[sent.failedAt, nameOriginalPlaces(sent.error)]] }
-  const failures: [number, unknown][] = []
-  const values = sent.map((item, index) => {
-    if (item.ok) return item.value
-    failures.push([index, nameOriginalPlaces(item.error)])
-    return undefined
-  })
-  return { values, failures }
 }
 
 function reportOf(worker: PoolWorker): PoolWorkerReport | undefined {

@@ -15,17 +15,19 @@ import type { ArenaMemory } from './arena-memory.ts'
 import type { Address, NativeMemory } from './native-memory.ts'
 import { emptyBuffers, outOfBandBytes, type EncodedValue } from './value-format.ts'
 import { copyOf } from './value-buffers.ts'
-import { parseLayout } from './value-flatten.ts'
+import { type FlatLayout, parseLayout } from './value-flatten.ts'
 import type { StoredObject } from './store.ts'
 
 /** Maps that one process may have for values at the same time. */
 const mostMaps = 30_000
 
+type Part = FlatLayout['buffers'][number]
+
 interface Map {
   readonly native: NativeMemory
   readonly address: Address
   readonly length: number
-  readonly onReleased: () => void
+  readonly hold: Hold
   /** ArrayBuffers over it that may still be in use. */
   left: number
 }
@@ -37,7 +39,7 @@ const registry = new FinalizationRegistry<Map>((map) => {
   if (--map.left > 0) return
   map.native.unmap(map.address, map.length)
   liveMaps--
-  map.onReleased()
+  map.hold.release()
 })
 
 /** Maps that values of this process hold. */
@@ -56,46 +58,97 @@ export function mapValue(
   onReleased: () => void,
   limit: number = mostMaps,
 ): StoredObject {
-  const bytes = memory.bytes({ ...room, sizeBytes })
-  const { inbandOffset, inbandBytes, buffers, refs } = parseLayout(bytes, sizeBytes)
-  // Held by the caller until `release`, and by the map, if there is one.
-  let holds = 1
-  const letGo = (): void => {
-    if (--holds === 0) onReleased()
+  return new MappedObject(memory, { ...room, sizeBytes }, onReleased, limit)
+}
+
+/** What keeps an object of the store where it is. It outlives values, in the registry, and so refers to none. */
+class Hold {
+  readonly #onReleased: () => void
+  #count = 1
+
+  constructor(onReleased: () => void) {
+    this.#onReleased = onReleased
   }
-  const isMapped = buffers.some(({ length }) => length >= outOfBandBytes) && liveMaps < limit
-  const map = isMapped ? mapObject(memory, { ...room, sizeBytes }, letGo) : undefined
-  if (map !== undefined) holds++
-  const encoded: EncodedValue = {
-    inband: bytes.subarray(inbandOffset, inbandOffset + inbandBytes),
-    buffers:
-      buffers.length === 0
-        ? emptyBuffers
-        : buffers.map(({ offset, length }) =>
-            map !== undefined && length >= outOfBandBytes
-              ? viewOf(map, offset, length)
-              : new Uint8Array(copyOf(bytes.subarray(offset, offset + length))),
-          ),
-    refs,
+
+  add(): void {
+    this.#count++
   }
-  let released = false
-  return {
-    encoded,
-    sizeBytes,
-    release() {
-      if (released) return
-      released = true
-      letGo()
-    },
+
+  release(): void {
+    if (--this.#count === 0) this.#onReleased()
   }
 }
 
-function mapObject(memory: ArenaMemory, room: Room, onReleased: () => void): Map | undefined {
+class MappedObject implements StoredObject {
+  readonly sizeBytes: number
+  readonly #memory: ArenaMemory
+  readonly #room: Room
+  readonly #limit: number
+  readonly #bytes: Uint8Array
+  readonly #layout: FlatLayout
+  /** Of the caller until `release`, and of the map, if there is one. */
+  readonly #hold: Hold
+  #encoded: EncodedValue | undefined
+  #isReleased = false
+
+  constructor(memory: ArenaMemory, room: Room, onReleased: () => void, limit: number) {
+    this.sizeBytes = room.sizeBytes
+    this.#memory = memory
+    this.#room = room
+    this.#limit = limit
+    this.#bytes = memory.bytes(room)
+    this.#layout = parseLayout(this.#bytes, room.sizeBytes)
+    this.#hold = new Hold(onReleased)
+  }
+
+  /** Mapped when it is asked for: who reads what is lent needs no map. */
+  get encoded(): EncodedValue {
+    return (this.#encoded ??= this.#own())
+  }
+
+  get lent(): EncodedValue | undefined {
+    if (!this.#isLarge) return undefined
+    const { buffers, refs } = this.#layout
+    return { inband: this.#inband, buffers: buffers.map((part) => this.#part(part)), refs }
+  }
+
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#hold.release()
+  }
+
+  #own(): EncodedValue {
+    const { buffers, refs } = this.#layout
+    const map = this.#isLarge && liveMaps < this.#limit ? mapObject(this.#memory, this.#room, this.#hold) : undefined
+    const own = (part: Part): Uint8Array =>
+      map !== undefined && part.length >= outOfBandBytes
+        ? viewOf(map, part.offset, part.length)
+        : new Uint8Array(copyOf(this.#part(part)))
+    return { inband: this.#inband, buffers: buffers.length === 0 ? emptyBuffers : buffers.map(own), refs }
+  }
+
+  get #isLarge(): boolean {
+    return this.#layout.buffers.some(({ length }) => length >= outOfBandBytes)
+  }
+
+  get #inband(): Uint8Array {
+    const { inbandOffset, inbandBytes } = this.#layout
+    return this.#part({ offset: inbandOffset, length: inbandBytes })
+  }
+
+  #part({ offset, length }: Part): Uint8Array {
+    return this.#bytes.subarray(offset, offset + length)
+  }
+}
+
+function mapObject(memory: ArenaMemory, room: Room, hold: Hold): Map | undefined {
   const length = Math.ceil(room.sizeBytes / pageBytes) * pageBytes
   try {
     const address = memory.mapPrivate({ ...room, sizeBytes: length })
     liveMaps++
-    return { native: memory.native, address, length, onReleased, left: 0 }
+    hold.add()
+    return { native: memory.native, address, length, hold, left: 0 }
   } catch {
     // The system allows no more maps: other libraries make some, too. Then it is copied.
     return undefined

@@ -75,6 +75,11 @@ export interface StoredObject {
   /** Its buffers are the getter's own: `decodeValue` may take them over. */
   readonly encoded: EncodedValue
   readonly sizeBytes: number
+  /**
+   * The same, as views of the store's own memory, for whoever reads them before `release`, writes to none and hands out
+   * none. Absent where there is no such memory.
+   */
+  readonly lent?: EncodedValue | undefined
   /** The bytes are not needed any more. May be called again. */
   release(): void
 }

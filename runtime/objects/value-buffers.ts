@@ -75,8 +75,15 @@ export interface DecodedBuffer {
   readonly base: number
 }
 
+/** What is made of a buffer that travelled out of band; `base`: where it began in its ArrayBuffer. */
+export type TakeBuffer = (bytes: Uint8Array | undefined, length: number, base: number) => DecodedBuffer
+
 /** Reads the table at the end of the reader's bytes and takes it off them. */
-export function readBuffers(reader: ByteReader, outOfBand: readonly Uint8Array[]): DecodedBuffer[] {
+export function readBuffers(
+  reader: ByteReader,
+  outOfBand: readonly Uint8Array[],
+  take: TakeBuffer = ownBuffer,
+): DecodedBuffer[] {
   if (reader.end < reader.pos + 4) throw malformed('its table of buffers is missing')
   const lengthAt = reader.end - 4
   const start = lengthAt - reader.bytes.readUInt32LE(lengthAt)
@@ -89,7 +96,7 @@ export function readBuffers(reader: ByteReader, outOfBand: readonly Uint8Array[]
     const base = table.varint()
     const maxByteLength = kind === bufferKind.resizable ? table.varint() : 0
     const length = table.varint()
-    if (kind === bufferKind.outOfBand) return { base, memory: ownMemory(outOfBand[next++], length) }
+    if (kind === bufferKind.outOfBand) return take(outOfBand[next++], length, base)
     const at = table.take(length)
     const bytes = table.bytes.subarray(at, at + length)
     if (kind === bufferKind.inband) return { base, memory: copyOf(bytes) }
@@ -104,10 +111,10 @@ export function readBuffers(reader: ByteReader, outOfBand: readonly Uint8Array[]
  * A buffer that has an ArrayBuffer to itself is taken over as it is; part of a larger one (a received frame, a mapped
  * object) is copied, since programs use `view.buffer` and may write to what they got.
  */
-function ownMemory(bytes: Uint8Array | undefined, length: number): ArrayBuffer {
+function ownBuffer(bytes: Uint8Array | undefined, length: number, base: number): DecodedBuffer {
   if (bytes === undefined || bytes.length !== length) throw malformed('an out-of-band buffer is missing')
   const { buffer } = bytes
-  return buffer instanceof ArrayBuffer && buffer.byteLength === length ? buffer : copyOf(bytes)
+  return { base, memory: buffer instanceof ArrayBuffer && buffer.byteLength === length ? buffer : copyOf(bytes) }
 }
 
 /** Memory of its own with the same bytes. */

@@ -1,4 +1,5 @@
 /** Values on their way between processes: what the rest of the runtime uses of the envelope. */
+export { decodeLent, type LentWords } from './lent-words.ts'
 export { decodeValue } from './value-decode.ts'
 export { encodeThrown, encodeValue } from './value-encode.ts'
 export { registerErrorClass } from './error-classes.ts'

@@ -1,7 +1,15 @@
 /** Calls with one reader, which is told by a promise or as a listener, and of which nobody has a ref. */
 import type { ObjectNumber } from '../base/ids.ts'
 import type { OwnerHost } from './host.ts'
-import { type CallListener, ListenerReader, PromiseReader, type ReaderContext, SoleReader } from './sole-reader.ts'
+import type { Borrow } from './object-access.ts'
+import {
+  BorrowingReader,
+  type CallListener,
+  ListenerReader,
+  PromiseReader,
+  type ReaderContext,
+  SoleReader,
+} from './sole-reader.ts'
 import type { Submission } from './submission.ts'
 import type { SubmitState } from './submit-state.ts'
 import type { TaskTemplate } from './submit-types.ts'
@@ -40,10 +48,13 @@ export class Calls {
     args: readonly unknown[],
     started: ((number: number) => void) | undefined,
     heard: Heard | undefined,
+    borrow: Borrow | undefined,
   ): Promise<unknown> {
     const leave = this.#parts.host.enterWait()
     const left = heard === undefined ? leave : (): void => this.#heardAll(reader, leave)
-    const reader: PromiseReader = new PromiseReader(this.#parts.readers, left)
+    const { readers } = this.#parts
+    const reader: PromiseReader =
+      borrow === undefined ? new PromiseReader(readers, left) : new BorrowingReader(readers, left, borrow)
     try {
       const number = this.#start(template, args, reader, heard)
       started?.(number)

@@ -4,7 +4,7 @@ import { type NodeId, objectKey, type ObjectNumber, type ProcessId } from '../ba
 import { setImmediate } from '../base/timers.ts'
 import { decodeCompact, expand, isPlainBytes } from '../objects/compact.ts'
 import { lostError, type PullReport, reportOf } from '../objects/pull-failures.ts'
-import { decodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
+import { decodeLent, decodeValue, type EncodedValue, type LentWords, type RefCodec } from '../objects/value.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { type Holder, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
 import { nameOriginalPlaces } from '../code/original-places.ts'
@@ -15,6 +15,13 @@ import { refTupleOf } from './refs.ts'
 
 /** Registers the refs inside a value before they come to life. */
 export type RegisterRefs = (refs: readonly RefTuple[]) => void
+
+/**
+ * Takes the value of a stored object that is numbers alone (`decodeLent`) where it lies in the store: what this gives is
+ * the value of the read. The words are to be read alone, and handed to nobody; they stay as they are until `release`,
+ * which is to be called.
+ */
+export type Borrow = (value: LentWords | { readonly numbers: LentWords }, release: () => void) => unknown
 
 /** How often a copy is brought here for one read. */
 const mostPulls = 3
@@ -95,8 +102,8 @@ export class ObjectAccess {
     return error instanceof Error ? (error.stack ?? error.message) : String(error)
   }
 
-  /** The value of any outcome. */
-  async decode(ref: RefTuple, outcome: ObjectTuple, register: RegisterRefs): Promise<unknown> {
+  /** The value of any outcome; with `borrow`, what that makes of numbers that are stored. */
+  async decode(ref: RefTuple, outcome: ObjectTuple, register: RegisterRefs, borrow?: Borrow): Promise<unknown> {
     if (outcome[0] === 'inline') return this.decodeInline(outcome[1], register)
     if (outcome[0] === 'error') throw this.decodeError(outcome[1], register)
     const [, sizeBytes, holders] = outcome
@@ -123,10 +130,14 @@ export class ObjectAccess {
         { details: { key } },
       )
     }
+    const lent = borrow === undefined || stored.lent === undefined ? undefined : decodeLent(stored.lent)
+    let isLent = false
     try {
-      return this.#decode(stored.encoded, register)
+      if (borrow === undefined || lent === undefined) return this.#decode(stored.encoded, register)
+      isLent = true
+      return borrow(lent, () => stored.release())
     } finally {
-      stored.release()
+      if (!isLent) stored.release()
       // The memory of a process that shares no store is no cache: what belongs to others goes when it was read.
       if (!this.#host.home.sameMachine && ref[0] !== this.#host.self.process) await store.delete(key)
     }

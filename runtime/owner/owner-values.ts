@@ -18,7 +18,7 @@ import { gatherValues } from './gathered-values.ts'
 import type { LostObjects } from './lost-objects.ts'
 import type { NodeLinks } from './node-links.ts'
 import { freed } from './loss-errors.ts'
-import type { ObjectAccess } from './object-access.ts'
+import type { Borrow, ObjectAccess, RegisterRefs } from './object-access.ts'
 import { isLost, type ObjectTable, type Outcome } from './object-table.ts'
 import { compactError } from './compact-error.ts'
 import type { Replication } from './replication.ts'
@@ -253,10 +253,10 @@ export class OwnerValues {
   }
 
   /** The value of an outcome; of another one where no copy of it can be read. */
-  async #read(ref: RefTuple, outcome: ObjectTuple, register: (refs: readonly RefTuple[]) => void): Promise<unknown> {
+  async #read(ref: RefTuple, outcome: ObjectTuple, register: RegisterRefs, borrow?: Borrow): Promise<unknown> {
     for (let now = outcome; ;) {
       try {
-        const value = await this.#access.decode(ref, now, register)
+        const value = await this.#access.decode(ref, now, register, borrow)
         this.brought(ref)
         return value
       } catch (error) {
@@ -268,14 +268,15 @@ export class OwnerValues {
     }
   }
 
-  /** Hands an outcome to a promise; the object stays alive until its value is decoded. */
+  /** Hands an outcome to a promise; the object stays alive until its value is decoded. `borrow`: as for `ObjectAccess`. */
   deliver(
     ref: RefTuple,
     outcome: ObjectTuple,
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
+    borrow?: Borrow,
   ): void {
-    const register = (refs: readonly RefTuple[]): void => this.#borrowing.state.decodeWithin(ref, refs)
+    const register: RegisterRefs = (refs) => this.#borrowing.state.decodeWithin(ref, refs)
     if (outcome[0] !== 'stored') {
       try {
         if (outcome[0] === 'inline') resolve(this.#access.decodeInline(outcome[1], register))
@@ -291,7 +292,7 @@ export class OwnerValues {
       else this.retain(ref)
     }
     const leave = this.#host.enterWait()
-    this.#read(ref, outcome, register)
+    this.#read(ref, outcome, register, borrow)
       .then(resolve, reject)
       .finally(() => {
         leave()

@@ -22,7 +22,7 @@ import { leftBehind } from './left-behind.ts'
 import { Leasing } from './leasing.ts'
 import { LostObjects } from './lost-objects.ts'
 import { NodeLinks } from './node-links.ts'
-import { ObjectAccess } from './object-access.ts'
+import { type Borrow, ObjectAccess } from './object-access.ts'
 import type { ObjectTable } from './object-table.ts'
 import { objectTableOf } from './sited-objects.ts'
 import { OwnTemplates } from './own-templates.ts'
@@ -173,8 +173,8 @@ export class Owner {
 
   #makeCalls(): Calls {
     const { host, state, values } = this
-    const deliver: ReaderContext['deliver'] = (ref, outcome, resolve, reject) =>
-      values.deliver(ref, outcome, resolve, reject)
+    const deliver: ReaderContext['deliver'] = (ref, outcome, resolve, reject, borrow) =>
+      values.deliver(ref, outcome, resolve, reject, borrow)
     const readers = { self: host.self, refCodec: host.refCodec, deliver }
     return new Calls({ host, state, table: this.#table, submission: this.#submission, readers })
   }
@@ -232,15 +232,16 @@ export class Owner {
 
   /**
    * Submits a call whose only reader is the returned promise. `cancel` is by the number that `started` gets; `heard` gets
-   * what the task says before its end.
+   * what the task says before its end; `borrow` is that of `ObjectAccess.decode`.
    */
   run(
     template: TaskTemplate,
     args: readonly unknown[],
     started?: (number: number) => void,
     heard?: (value: unknown) => void,
+    borrow?: Borrow,
   ): Promise<unknown> {
-    return this.calls.run(template, args, started, heard)
+    return this.calls.run(template, args, started, heard, borrow)
   }
 
   /** Submits a call of a generator; its consumer takes the items from what is returned. */

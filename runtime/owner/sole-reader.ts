@@ -7,6 +7,7 @@ import type { ProcessId, NodeId } from '../base/ids.ts'
 import type { RefCodec } from '../objects/value.ts'
 import { decodeCompact, isPlainBytes } from '../objects/compact.ts'
 import type { ObjectTuple, RefTuple } from '../protocol/messages.ts'
+import type { Borrow } from './object-access.ts'
 import { SlotReader } from './slot-reader.ts'
 
 type Resolve = (value: unknown) => void
@@ -24,7 +25,7 @@ export interface CallListener {
 export interface ReaderContext {
   readonly self: { readonly node: NodeId; readonly process: ProcessId }
   readonly refCodec: RefCodec
-  deliver(ref: RefTuple, outcome: ObjectTuple, resolve: Resolve, reject: Reject): void
+  deliver(ref: RefTuple, outcome: ObjectTuple, resolve: Resolve, reject: Reject, borrow?: Borrow): void
 }
 
 export abstract class SoleReader extends SlotReader {
@@ -43,6 +44,11 @@ export abstract class SoleReader extends SlotReader {
   protected abstract answered(value: unknown): void
   protected abstract failed(error: unknown): void
 
+  /** See `ObjectAccess.decode`. */
+  protected get borrow(): Borrow | undefined {
+    return undefined
+  }
+
   settle(outcome: ObjectTuple): void {
     this.leave()
     const { self } = this.#context
@@ -51,6 +57,7 @@ export abstract class SoleReader extends SlotReader {
       outcome,
       (value) => this.answered(value),
       (error) => this.failed(error),
+      this.borrow,
     )
   }
 
@@ -112,5 +119,19 @@ export class PromiseReader extends SoleReader {
   /** Also called where it could not be submitted. */
   failed(error: unknown): void {
     this.#reject(error)
+  }
+}
+
+/** Of few calls, for what is large. */
+export class BorrowingReader extends PromiseReader {
+  readonly #borrow: Borrow
+
+  constructor(context: ReaderContext, leave: () => void, borrow: Borrow) {
+    super(context, leave)
+    this.#borrow = borrow
+  }
+
+  protected override get borrow(): Borrow {
+    return this.#borrow
   }
 }

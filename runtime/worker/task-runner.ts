@@ -20,6 +20,7 @@ import { refTupleOf } from '../owner/refs.ts'
 import { type Attachment, type Failed, MessageType, type Push, type RefTuple } from '../protocol/messages.ts'
 import type { Link } from '../transport/link.ts'
 import { ArgumentsLost, bringArguments } from './argument-values.ts'
+import { Borrowed } from './borrowed.ts'
 import { callFunction } from './call.ts'
 import { CapturedFunctions, type Held } from './captured-functions.ts'
 import { ExecutorState, type QueuedTask } from './executor-state.ts'
@@ -255,13 +256,14 @@ export class TaskRunner {
 
   async #callLater(task: WorkerTask, parts: readonly (Uint8Array | Attachment)[]): Promise<unknown> {
     const register = (inner: readonly RefTuple[]): void => this.#register(task, inner)
-    const args = await bringArguments(
-      parts,
-      (bytes) => this.#decodePart(task, bytes),
-      (attachment, i) =>
-        this.#again.value(task.held === undefined ? task.template : undefined, i, attachment, register),
+    const known = task.held === undefined ? task.template : undefined
+    // Of a chunk, the last argument, nobody sees more than its items.
+    const chunk = new Borrowed(task.template.body.mode === 'map' ? parts.length - 1 : -1, () => this.#owner.now.access)
+    const bring = (attachment: Attachment, i: number): unknown =>
+      chunk.is(i) ? chunk.bring(attachment, register) : this.#again.value(known, i, attachment, register)
+    return chunk.during(async () =>
+      this.#call(task, await bringArguments(parts, (bytes) => this.#decodePart(task, bytes), bring)),
     )
-    return this.#call(task, args)
   }
 
   #threw(task: WorkerTask, startedAt: number, error: unknown): void {

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { chunksOf } from '../../../compat/shared/chunks.ts'
-import { leastWords, wordsOf } from '../../../compat/shared/words.ts'
-import { MapResults } from '../../../compat/multiprocessing/map-results.ts'
+import { type Items, leastWords, wordsOf } from '../../../compat/shared/words.ts'
+import { MapResults, type ResultKind } from '../../../compat/multiprocessing/map-results.ts'
 import { callFunction } from '../../../runtime/worker/call.ts'
 
 const special = fc.constantFrom(0, -0, NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31), 2 ** 31 - 1, 2 ** 53, 0.1, 5e-324)
@@ -69,10 +69,12 @@ describe('words', () => {
       fc.oneof(numbers, fc.array(anyNumber)),
       fc.integer({ min: 1, max: 100 }),
       fc.constantFrom(...functions),
-      async (items, size, fn) => {
+      fc.constantFrom(undefined, 'integers', 'doubles', 'values'),
+      async (items, size, fn, ahead: ResultKind | undefined) => {
         const chunks = [...chunksOf(wordsOf(items) ?? items, size)]
         expect(chunks.map(({ length }) => length)).to.deep.equal([...chunksOf(items, size)].map(({ length }) => length))
         const results = new MapResults(chunks)
+        if (ahead !== undefined) results.makeAhead(ahead)
         // The last chunk comes first.
         for (let i = chunks.length - 1; i >= 0; i--) {
           const answer = (await callFunction(fn as never, 'map', [chunks[i]])) as { numbers?: never; values?: never }
@@ -86,6 +88,18 @@ describe('words', () => {
       },
     )
     await fc.assert(property)
+  })
+
+  it('give results of a kind by which the array of the next ones is made', () => {
+    const kindOf = (...parts: readonly Items[]): ResultKind => {
+      const results = new MapResults(parts)
+      parts.forEach((part, index) => results.put(index, part))
+      return results.kind
+    }
+    const [integers, doubles] = [Int32Array.of(1, 2), Float64Array.of(0.5)]
+    expect(kindOf(integers, integers)).to.equal('integers')
+    expect([kindOf(integers, doubles), kindOf(doubles, integers)]).to.deep.equal(['doubles', 'doubles'])
+    expect([kindOf(['a'], doubles), kindOf(doubles, [1]), kindOf([1])]).to.deep.equal(['values', 'values', 'values'])
   })
 
   it('say where a function of numbers failed, with what came before', async () => {

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { roundUp } from '../../../runtime/objects/arena-space.ts'
 import { mappedValues, mapValue } from '../../../runtime/objects/mapped-values.ts'
-import { decodeValue, encodedBytes, encodeValue, flattenInto } from '../../../runtime/objects/value.ts'
+import { decodeLent, decodeValue, encodedBytes, encodeValue, flattenInto } from '../../../runtime/objects/value.ts'
+import type { EncodedValue } from '../../../runtime/objects/value.ts'
 import { ArenaMemory, segmentSizes } from '../../../runtime/objects/arena-memory.ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,11 +35,11 @@ describeHere('mapValue', () => {
     const value = new Uint8Array(100_000).fill(3)
     const room = write(value)
     const before = mappedValues()
-    const mapped = mapValue(memory, room, room.sizeBytes, () => {}, before + 1)
-    const copied = mapValue(memory, room, room.sizeBytes, () => {}, before + 1)
+    const mapped = mapValue(memory, room, room.sizeBytes, () => {}, before + 1).encoded
+    const copied = mapValue(memory, room, room.sizeBytes, () => {}, before + 1).encoded
     expect(mappedValues()).to.equal(before + 1)
     memory.bytes(room)[50_000] = 4
-    const sees = (stored: typeof mapped): boolean => (decodeValue(stored.encoded) as Uint8Array).includes(4)
+    const sees = (encoded: EncodedValue): boolean => (decodeValue(encoded) as Uint8Array).includes(4)
     expect([sees(mapped), sees(copied)]).to.deep.equal([true, false])
   })
 
@@ -68,6 +69,25 @@ describeHere('mapValue', () => {
     const stored = mapValue(memory, room, room.sizeBytes, () => released++)
     stored.release()
     expect(released).to.equal(1)
+  })
+
+  it('lends the bytes where they lie, without a map, until it is released', () => {
+    const value = Float64Array.from({ length: 20_000 }, (_, i) => i / 2)
+    const room = write(value, 8192)
+    const before = mappedValues()
+    let released = 0
+    const stored = mapValue(memory, room, room.sizeBytes, () => released++)
+    const lent = decodeLent(stored.lent as EncodedValue) as Float64Array
+    expect(lent).to.deep.equal(value)
+    expect(lent.buffer).to.equal(memory.bytes(room).buffer)
+    expect([mappedValues(), released]).to.deep.equal([before, 0])
+    stored.release()
+    expect(released).to.equal(1)
+  })
+
+  it('lends nothing of values without large buffers', () => {
+    const room = write({ small: new Uint8Array(1_000) })
+    expect(mapValue(memory, room, room.sizeBytes, () => {}).lent).to.equal(undefined)
   })
 
   it('leaves values as they are when the arena is closed', () => {

@@ -1,7 +1,15 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import vm from 'node:vm'
-import { decodeValue, encodedBytes, encodeValue, flatten, flattenInto, parse } from '../../../runtime/objects/value.ts'
+import {
+  decodeLent,
+  decodeValue,
+  encodedBytes,
+  encodeValue,
+  flatten,
+  flattenInto,
+  parse,
+} from '../../../runtime/objects/value.ts'
 import type { RefCodec, RefDescriptor } from '../../../runtime/objects/value.ts'
 import { ProtocolError, SerializationError } from '../../../runtime/base/errors.ts'
 import type { ProcessId } from '../../../runtime/base/ids.ts'
@@ -315,6 +323,58 @@ describe('flatten and parse', () => {
   it('do not copy', () => {
     const flat = flatten(encodeValue(value, 'value'))
     for (const part of [parse(flat).inband, ...parse(flat).buffers]) expect(part.buffer).to.equal(flat.buffer)
+  })
+})
+
+describe('decodeLent', () => {
+  const lentOf = (value: unknown): unknown => decodeLent(parse(flatten(encodeValue(value, 'value'))))
+  const words = [Int32Array.from({ length: 20_000 }, (_, i) => i - 7), new Float64Array(9_000).fill(-0)]
+
+  it('gives many numbers as a view of the bytes that they are in', () => {
+    for (const numbers of words) {
+      const flat = flatten(encodeValue({ numbers }, 'value'))
+      const lent = decodeLent(parse(flat)) as { numbers: typeof numbers }
+      expect(Object.keys(lent)).to.deep.equal(['numbers'])
+      expect(difference(numbers, lent.numbers)).to.equal(undefined)
+      expect(lent.numbers.buffer).to.equal(flat.buffer)
+      expect(difference(numbers, lentOf(numbers))).to.equal(undefined)
+    }
+    const part = new Float64Array(20_000).fill(3).subarray(5_000, 15_000)
+    expect(difference(part.slice(), lentOf(part))).to.equal(undefined)
+  })
+
+  it('gives nothing of any other value', () => {
+    const [integers, doubles] = words
+    const others = [
+      ...[{ numbers: integers, more: 1 }, { numbers: [doubles] }, { values: doubles }, { a: integers, b: doubles }],
+      ...[[doubles], new Float32Array(40_000), new Uint8Array(80_000), new ArrayBuffer(80_000), { numbers: 5 }],
+      ...[
+        { numbers: Array.from<number>(doubles as Float64Array) },
+        { values: Array.from<number>(doubles as Float64Array) },
+      ],
+      ...[
+        Object.assign(Object.create(null), { other: doubles }) as unknown,
+        new Float64Array(4),
+        Array.from<number>(doubles as Float64Array),
+      ],
+    ]
+    for (const value of others) expect(lentOf(value)).to.equal(undefined)
+  })
+
+  it('gives no view of what lies beside its bytes', () => {
+    const encoded = encodeValue(new Float64Array(9_000), 'value')
+    const memory = new Uint8Array(200_000)
+    memory.set(encoded.buffers[0] as Uint8Array, 80_000)
+    const buffers = [memory.subarray(80_000, 80_000 + 72_000)]
+    expect(decodeLent({ ...encoded, buffers })).to.be.instanceOf(Float64Array)
+    for (let at = 0; at < encoded.inband.length; at++)
+      for (const byte of [0, 1, 8, 63, 127, 200, 255]) {
+        const inband = encoded.inband.with(at, byte)
+        const lent = decodeLent({ ...encoded, inband, buffers }) as Float64Array | undefined
+        if (lent === undefined) continue
+        expect(lent.byteOffset).to.be.at.least(80_000)
+        expect(lent.byteOffset + lent.byteLength).to.be.at.most(152_000)
+      }
   })
 })
 
