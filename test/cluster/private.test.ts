@@ -92,7 +92,7 @@ describe('what a node puts on the disk and into the environment of its workers',
     )
     expect(open.map(({ path, mode }) => `${relative(tmpdir(), path)} ${mode.toString(8)}`)).to.deep.equal([])
     const has = (part: string): boolean => entries.some(({ path, kind }) => kind === 'file' && path.includes(part))
-    for (const part of ['node.json', '/logs/', '/pages/', 'home/token', 'home/nodes/', '/events/', '/tables/'])
+    for (const part of ['node.json', '.out', '.err', '/pages/', 'home/token', 'home/nodes/', '/events/', '/tables/'])
       expect(has(part), part).to.equal(true)
   })
 })
