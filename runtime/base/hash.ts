@@ -31,44 +31,62 @@ export function sha256(content: Uint8Array): Buffer {
   const padded = Buffer.alloc(Math.ceil((content.length + 9) / blockBytes) * blockBytes)
   padded.set(content)
   padded[content.length] = 0x80
-  padded.writeUInt32BE(content.length * 8, padded.length - 4)
+  const bits = content.length * 8
+  padded[padded.length - 2] = bits >>> 8
+  padded[padded.length - 1] = bits
   for (let at = 0; at < padded.length; at += blockBytes) addBlock(state, padded, at)
   const digest = Buffer.alloc(32)
-  for (let i = 0; i < 8; i++) digest.writeInt32BE(state[i] as number, i * 4)
+  for (let i = 0; i < 32; i++) digest[i] = (state[i >> 2] as number) >>> (24 - (i & 3) * 8)
   return digest
 }
 
+/** Written out, and cut to 32 bits at each step: it runs a few times in a process, and is never compiled further. */
 function addBlock(state: Int32Array, bytes: Buffer, at: number): void {
-  for (let i = 0; i < 16; i++) words[i] = bytes.readInt32BE(at + i * 4)
+  for (let i = 0, from = at; i < 16; i++, from += 4)
+    words[i] =
+      ((bytes[from] as number) << 24) |
+      ((bytes[from + 1] as number) << 16) |
+      ((bytes[from + 2] as number) << 8) |
+      (bytes[from + 3] as number)
   for (let i = 16; i < 64; i++) {
     const before = words[i - 15] as number
     const last = words[i - 2] as number
-    const small = turned(before, 7) ^ turned(before, 18) ^ (before >>> 3)
-    const other = turned(last, 17) ^ turned(last, 19) ^ (last >>> 10)
-    words[i] = (words[i - 16] as number) + small + (words[i - 7] as number) + other
+    const small = ((before >>> 7) | (before << 25)) ^ ((before >>> 18) | (before << 14)) ^ (before >>> 3)
+    const other = ((last >>> 17) | (last << 15)) ^ ((last >>> 19) | (last << 13)) ^ (last >>> 10)
+    words[i] = ((((words[i - 16] as number) + small) | 0) + (((words[i - 7] as number) + other) | 0)) | 0
   }
-  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state
+  let a = state[0] as number
+  let b = state[1] as number
+  let c = state[2] as number
+  let d = state[3] as number
+  let e = state[4] as number
+  let f = state[5] as number
+  let g = state[6] as number
+  let h = state[7] as number
   for (let i = 0; i < 64; i++) {
-    const chosen = (e & f) ^ (~e & g)
-    const one =
-      (h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) + chosen + (constants[i] as number) + (words[i] as number)) |
-      0
-    const two = ((turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0
+    const added = ((constants[i] as number) + (words[i] as number)) | 0
+    const turned = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))
+    const one = (((h + turned) | 0) + (((g ^ (e & (f ^ g))) + added) | 0)) | 0
+    const other = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10))
     h = g
     g = f
     f = e
     e = (d + one) | 0
     d = c
+    const most = (a & b) ^ (a & c) ^ (b & c)
     c = b
     b = a
-    a = (one + two) | 0
+    a = (one + ((other + most) | 0)) | 0
   }
   // Int32Array cuts each sum to 32 bits.
-  for (const [i, value] of [a, b, c, d, e, f, g, h].entries()) state[i] = (state[i] as number) + value
-}
-
-function turned(value: number, bits: number): number {
-  return (value >>> bits) | (value << (32 - bits))
+  state[0] = (state[0] as number) + a
+  state[1] = (state[1] as number) + b
+  state[2] = (state[2] as number) + c
+  state[3] = (state[3] as number) + d
+  state[4] = (state[4] as number) + e
+  state[5] = (state[5] as number) + f
+  state[6] = (state[6] as number) + g
+  state[7] = (state[7] as number) + h
 }
 
 /** HMAC-SHA-256: 32 bytes. */

@@ -37,13 +37,12 @@ interface Facts {
 }
 
 const nodeFile = join(runFolder, 'node.json')
-
-function facts(): Facts {
-  return JSON.parse(readFileSync(nodeFile, 'utf8')) as Facts
-}
+/** As they were read last. */
+let facts: Facts
 
 function tokens(): TokenRing {
-  const { token, accepted } = facts()
+  facts = JSON.parse(readFileSync(nodeFile, 'utf8')) as Facts
+  const { token, accepted } = facts
   if (typeof token !== 'string' || !Array.isArray(accepted)) throw new Error(`there are no tokens in ${nodeFile}`)
   return { shown: token, accepted: accepted.map(String) }
 }
@@ -82,10 +81,10 @@ async function whenWritten(): Promise<void> {
 
 async function start(): Promise<void> {
   await whenWritten()
-  const { id, url } = facts()
+  const token = new TokenFile(nodeFile, tokens)
+  const { id, url } = facts
   if (!isProcessId(id) || !isProcessId(worker))
     throw new Error(`not a worker of the node whose run folder is ${JSON.stringify(runFolder)}`)
-  const token = new TokenFile(nodeFile, tokens)
   // Before the first link.
   if (process.env[chaosVariable] === '1') (await import('../transport/chaos.ts')).allowChaos()
   await startWorker({ worker, node: id, runFolder, token, local: url === '', refCodec: objectRefCodec })

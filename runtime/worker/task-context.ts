@@ -8,6 +8,11 @@ export function runningTask(): RunningTask | undefined {
   return storage.getStore()
 }
 
+/** What the first task would do: Node then begins to follow what is asynchronous, a fraction of a millisecond. */
+export function prepareContext(): void {
+  storage.run(undefined as never, () => {})
+}
+
 export function runWithin<T>(task: RunningTask, body: () => T): T {
   return storage.run(task, body)
 }

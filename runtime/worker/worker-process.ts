@@ -28,7 +28,7 @@ import { IdleCollection } from './idle-collection.ts'
 import { IdleLending } from './idle-lending.ts'
 import { LateOwner } from './late-owner.ts'
 import { markOutput } from './output-marks.ts'
-import { runningTask } from './task-context.ts'
+import { prepareContext, runningTask } from './task-context.ts'
 import { TaskRunner } from './task-runner.ts'
 import { WorkerCode } from './worker-code.ts'
 
@@ -116,7 +116,11 @@ class WorkerProcess {
       ...{ kind: 'worker', process: worker, node, token, runFolder, info: self.info, reconnectMs: 0 },
       ...{ address: { unix: nodeSocketOf(runFolder) }, connectTimeoutMs: nodeTimeoutMs },
       onMessage: (message) => this.#fromHome(message),
-      onLink: (link) => this.#owner.adopt(link),
+      onLink: (link) => {
+        // Its owner, whose link this may be, hears so, and then sends: what its tasks need is made meanwhile.
+        setImmediate(() => this.#prepare())
+        return this.#owner.adopt(link)
+      },
       onNodeEvent: (dead, state, reason) => {
         if (state === 'down') this.#owner.nodeDead(dead, reason)
         else this.#owner.known?.nodeUp()
@@ -147,7 +151,6 @@ class WorkerProcess {
     })
     this.#publish()
     this.#home.ref()
-    setImmediate(() => this.#claimPage())
   }
 
   #publish(): void {
@@ -217,6 +220,12 @@ class WorkerProcess {
     return () => {
       if (--context.waits === 0) this.#runner.resumed(context)
     }
+  }
+
+  #prepare(): void {
+    if (this.#page !== null) return
+    this.#claimPage()
+    prepareContext()
   }
 
   #claimPage(): ClaimPage | undefined {
