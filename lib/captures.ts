@@ -93,7 +93,7 @@ function captureNow(runtime: ProcessRuntime, fn: Function, options: CaptureOptio
   const { caller, runtimeEnv, onlyComputes = false } = options
   const name = fn.name === '' ? 'anonymous function' : fn.name
   const sink = new CallSink()
-  const { refCodec } = runtime.owner.host
+  const { refCodec } = runtime.host
   let encoded
   try {
     encoded = encodeValue(fn, name, { ...refCodec, code: codeCodec(sink, undefined, true) })
@@ -221,7 +221,7 @@ function warn(runtime: ProcessRuntime, name: string, caller: string, reasons: re
   const hint = isLost
     ? 'a change is lost when the call ends (OUTPOOL_CHECK=1 tells when one is)'
     : 'each call has what it is at that moment'
-  runtime.owner.host.warn(`${text}; ${hint}`)
+  runtime.host.warn(`${text}; ${hint}`)
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

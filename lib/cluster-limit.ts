@@ -109,7 +109,7 @@ export class ClusterLimit {
   #work(): void {
     if (this.#isWorking) return
     this.#isWorking = true
-    const leave = ensureRuntime().owner.host.enterWait()
+    const leave = ensureRuntime().host.enterWait()
     this.#loop()
       .catch((error: unknown) => this.#failAll(error))
       .finally(() => {
@@ -190,7 +190,7 @@ export class ClusterLimit {
   }
 
   #stateNow(): LimitState {
-    const { process } = ensureRuntime().owner.host.self
+    const { process } = ensureRuntime().host.self
     if (this.#state?.process !== process) this.#state = { process, state: new LimitState(process, this.terms) }
     return this.#state.state
   }
@@ -242,7 +242,7 @@ export class ClusterLimit {
   }
 
   #beatKey(): string {
-    return `${this.#prefix}beat/${ensureRuntime().owner.host.self.process}`
+    return `${this.#prefix}beat/${ensureRuntime().host.self.process}`
   }
 
   #pause(ms: number): Promise<void> {

@@ -28,6 +28,6 @@ export function onClusterCpus(listener: (cpus: number) => void): () => void {
 
 async function joinedRuntime(): Promise<ProcessRuntime> {
   const runtime = ensureRuntime()
-  await runtime.owner.host.home.connected()
+  await runtime.host.home.connected()
   return runtime
 }

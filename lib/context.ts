@@ -31,7 +31,7 @@ export function context(): Context {
   if (runtime === undefined) {
     return { kind: 'none', node: '', process: '', job: '', pid, task: undefined, signal: new AbortController().signal }
   }
-  const { node, process: id } = runtime.owner.host.self
+  const { node, process: id } = runtime.host.self
   const running = runtime.runningTask()
   const task =
     running === undefined

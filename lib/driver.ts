@@ -305,6 +305,7 @@ class Driver implements DriverHandle {
       kind: 'driver',
       local: this.#options.address === undefined,
       owner: this.#owner,
+      host: this.#owner.host,
       get home() {
         return homeOf()
       },

@@ -34,7 +34,7 @@ export async function init(options: InitOptions = {}): Promise<ClusterFacts> {
   if (currentDriver() === undefined) noteInit(options)
   const driver = startRuntime(options)
   await driver.ready
-  const { self } = driver.runtime.owner.host
+  const { self } = driver.runtime.host
   return {
     node: self.node,
     process: self.process,

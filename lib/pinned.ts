@@ -156,10 +156,9 @@ export function acquireWorker(options: PinnedWorkerOptions = {}): PinnedWorker {
 
 /** What every pinned worker runs first: it says who it is. */
 const whoAmI = (): { node: string; pid: number; process: string } => {
-  const runtime = (
-    globalThis as never as Record<symbol, { owner: { host: { self: { node: string; process: string } } } }>
-  )[Symbol.for('outpool.process.1')] as { owner: { host: { self: { node: string; process: string } } } }
-  return { ...runtime.owner.host.self, pid: process.pid }
+  type Runtime = { host: { self: { node: string; process: string } } }
+  const runtime = (globalThis as never as Record<symbol, Runtime>)[Symbol.for('outpool.process.1')] as Runtime
+  return { ...runtime.host.self, pid: process.pid }
 }
 
 interface DefineOptions {
@@ -249,7 +248,7 @@ class PinnedLease implements PinnedWorker {
 
   /** A program that waits for the end of its worker must not end before it is there. */
   async #end(): Promise<void> {
-    const leave = this.#runtime.owner.host.enterWait()
+    const leave = this.#runtime.host.enterWait()
     try {
       await this.#gone.promise
     } finally {

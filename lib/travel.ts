@@ -10,7 +10,7 @@ export { portable } from '../runtime/worker/thrown.ts'
 /** Whether a value could be an argument or a result. It is encoded for that: of use before a call, or instead of one. */
 export function canTravel(value: unknown): boolean {
   try {
-    encodeValue(value, 'value', currentRuntime()?.owner.host.refCodec)
+    encodeValue(value, 'value', currentRuntime()?.host.refCodec)
     return true
   } catch {
     return false

@@ -6,6 +6,7 @@ import { BoundedSet } from '../base/bounded-set.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import type { Home } from './home.ts'
+import type { OwnerHost } from './host.ts'
 import type { Owner } from './owner.ts'
 
 /** A task while it runs. */
@@ -30,7 +31,10 @@ export interface ProcessRuntime {
   readonly kind: 'driver' | 'worker'
   /** Whether all of this is on one machine, in and under one program. */
   readonly local: boolean
+  /** A worker is one from the first time that this is read. */
   readonly owner: Owner
+  /** What an owner needs of this process, and others as well. */
+  readonly host: OwnerHost
   readonly home: Home
   readonly job: ProcessId
   /** That of this process, if it is a worker: what its own tasks have unless they say otherwise. '' in a driver. */
@@ -59,7 +63,7 @@ const former = new BoundedSet<ProcessId>(1_000)
 
 /** This process is not in the cluster any more as what it was, and may come back as another. */
 export function endRuntime(runtime: ProcessRuntime): void {
-  former.add(runtime.owner.host.self.process)
+  former.add(runtime.host.self.process)
   if (currentRuntime() === runtime) setCurrentRuntime(undefined)
 }
 

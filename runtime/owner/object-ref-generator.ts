@@ -125,7 +125,7 @@ export class ObjectRefGenerator<T = unknown, R = unknown>
   }
 
   protected override convert(number: ObjectNumber): ObjectRef<T> {
-    const { node, process } = this.#runtime.owner.host.self
+    const { node, process } = this.#runtime.host.self
     return new ObjectRef<T>([process, number, node], this.#name, this.#runtime)
   }
 }

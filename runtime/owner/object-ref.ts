@@ -203,7 +203,7 @@ export function getAll(refs: readonly ObjectRef[]): Promise<unknown[]> | undefin
   const tuples: RefTuple[] = []
   for (const ref of refs) {
     const tuple = tupleOf(ref)
-    if (tuple[0] !== runtime.owner.host.self.process || runtimeOf(ref) !== runtime) return undefined
+    if (tuple[0] !== runtime.host.self.process || runtimeOf(ref) !== runtime) return undefined
     tuples.push(tuple)
   }
   return runtime.owner.values.getAll(tuples)

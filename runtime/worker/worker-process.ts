@@ -149,11 +149,11 @@ class WorkerProcess {
       },
       resumed: (epoch) => this.#home.link.send([MessageType.workerResumed, epoch]),
     })
-    this.#publish()
+    this.#publish(host)
     this.#home.ref()
   }
 
-  #publish(): void {
+  #publish(host: OwnerHost): void {
     const jobOf = (): ProcessId => this.#jobNow()
     const code = this.#code
     const ownerOf = (): Owner => this.#owner.now
@@ -163,6 +163,7 @@ class WorkerProcess {
       get owner() {
         return ownerOf()
       },
+      host,
       home: this.#home,
       get job() {
         return jobOf()

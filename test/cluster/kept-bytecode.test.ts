@@ -59,6 +59,16 @@ const loaded = remote(new URL('loaded.js', import.meta.url), 'default')
 console.log(JSON.stringify(await loaded.run(1e6, 'text', [0.5], { key: null })))
 await shutdown()
 `
+const showPool = `import workerpool from 'outpool/workerpool'
+const pool = workerpool.pool({ workerType: 'process', maxWorkers: 1 })
+const loaded = async (number, text, [first], { key }) => {
+  const { Session } = await import('node:inspector')
+${loadedUrls}
+  return { urls, was: [number, text, first, key] }
+}
+console.log(JSON.stringify(await pool.exec(loaded, [1e6, 'text', [0.5], { key: null }])))
+await pool.terminate()
+`
 
 /** What a task finds of how its worker was started, and whether what it imports of the package is the worker's own. */
 const main = `exports.find = async ([ref]) => {
@@ -129,6 +139,7 @@ describe('an installed package', function () {
       'import.js': `import 'outpool'\n`,
       'loaded.js': loadedChunks,
       'show.js': showChunks,
+      'pool.js': showPool,
       'parts.js': showParts,
       'all.js': showLoaded,
       'plain.js': functionsOf(''),
@@ -190,6 +201,14 @@ describe('an installed package', function () {
     const text = readFileSync(fileURLToPath(start), 'latin1')
     const parts = [...text.matchAll(/^"([\w-]+?)-[\w-]{8}\.body\.js": \(function /gm)].map(([, name]) => name)
     expect(parts).to.deep.equal(['base', 'core', 'first', 'worker'])
+  })
+
+  it('loads no more in a worker of a pool, which is told who it is', async () => {
+    const env = { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' }
+    const { stdout } = await run(process.execPath, ['pool.js'], { cwd: project.folder, env })
+    const { urls, was } = JSON.parse(stdout) as { urls: string[]; was: unknown }
+    expect(was).to.deep.equal([1e6, 'text', 0.5, null])
+    expect(chunksAmong(urls)).to.not.include.members(['owner'])
   })
 
   it('loads of Node at its import nothing that only a running node needs', async () => {
