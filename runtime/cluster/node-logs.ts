@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isProcessId } from '../base/ids.ts'
 import { earlierLog, rotatedBytes } from '../node/rotate-file.ts'
+import { outputPath } from '../node/worker-process.ts'
 
 export interface LogFile {
   /** A worker, or `node` for the node manager. */
@@ -64,7 +65,7 @@ export function readLog({ runFolder, logFile, name, stream, from }: LogQuestion)
   // Both words are checked: they come from outside and become a path.
   if (name !== nodeLogName) {
     if (!isProcessId(name) || (stream !== 'out' && stream !== 'err')) return undefined
-    path = join(runFolder, `${name}.${stream}`)
+    path = outputPath(runFolder, name, stream)
   }
   // In one go, between two rotations.
   const sizeBytes = path === '' ? undefined : sizeOf(path)

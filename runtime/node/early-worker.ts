@@ -4,13 +4,12 @@
  *
  *     started --adopt--> a worker like any other          started --discard--> killed
  */
-import { join } from 'node:path'
 import { newProcessId } from '../base/ids.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { setImmediate } from '../base/timers.ts'
 import type { ExitReport } from '../protocol/messages.ts'
 import { childExecArgv, workerEnvironment } from './child-settings.ts'
-import { WorkerProcess } from './worker-process.ts'
+import { outputPath, WorkerProcess } from './worker-process.ts'
 
 export class EarlyWorker {
   readonly worker: ProcessId = newProcessId()
@@ -20,9 +19,9 @@ export class EarlyWorker {
 
   /** In a run folder that has its sub-folders already. */
   constructor(entry: string, runFolder: string) {
-    const logPath = (stream: string): string => join(runFolder, `${this.worker}.${stream}`)
+    const pathOf = (stream: 'out' | 'err'): string => outputPath(runFolder, this.worker, stream)
     this.#process = new WorkerProcess({
-      ...{ worker: this.worker, entry, runFolder, outPath: logPath('out'), errPath: logPath('err') },
+      ...{ worker: this.worker, entry, runFolder, outPath: pathOf('out'), errPath: pathOf('err') },
       execArgv: childExecArgv(),
       environment: workerEnvironment(process.env),
       onExit: (report) => {

@@ -15,7 +15,7 @@ import { withVariables } from './child-settings.ts'
 import type { EarlyWorker } from './early-worker.ts'
 import type { Guardian } from './guardian.ts'
 import { removeLog } from './rotate-file.ts'
-import { WorkerProcess } from './worker-process.ts'
+import { outputPath, WorkerProcess } from './worker-process.ts'
 
 /** The claim page of a worker, as much of it as a node manager uses. */
 export interface WorkerPage {
@@ -133,7 +133,7 @@ export class WorkerPool {
   }
 
   logPath(worker: ProcessId, stream: 'out' | 'err'): string {
-    return join(this.#options.runFolder, `${worker}.${stream}`)
+    return outputPath(this.#options.runFolder, worker, stream)
   }
 
   page(worker: ProcessId): WorkerPage | undefined {

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ProcessId } from '../base/ids.ts'
 import { openNew } from '../base/new-file.ts'
 import { printedOf } from '../base/output-mark.ts'
@@ -25,6 +26,11 @@ export interface WorkerProcessOptions {
   readonly errPath: string
   /** Called once, when the process is gone (or could not be made) and its group was killed. */
   readonly onExit: (report: ExitReport) => void
+}
+
+/** Where what a worker prints is kept. */
+export function outputPath(runFolder: string, worker: ProcessId, stream: 'out' | 'err'): string {
+  return join(runFolder, `${worker}.${stream}`)
 }
 
 /** The last lines of a worker's stderr that go into its exit report. */
