@@ -15,7 +15,7 @@ export class LateOwner {
   readonly #host: OwnerHost
   readonly #called: (link: Link, message: Message) => boolean
   #owner: Owner | undefined
-  /** Open links to other processes, and what the owner wants to be told when they are over. */
+  /** Open links that stood before, and what the owner wants to be told when they are over. */
   readonly #links = new Map<Link, ((reason: Error) => void) | undefined>()
   readonly #dead = new Map<NodeId, string>()
 
@@ -44,12 +44,10 @@ export class LateOwner {
   /** Takes every link to another process; returns what is called when it is over. */
   adopt(link: Link): (reason: Error) => void {
     // Only an owner has links to node managers.
-    if (link.peer.kind === 'node') return this.now.adopt(link)
-    this.#links.set(link, this.#owner?.adopt(link))
-    if (this.#owner === undefined) {
-      link.onMessage = (message) => this.#received(link, message)
-      link.unref()
-    }
+    if (this.#owner !== undefined || link.peer.kind === 'node') return this.now.adopt(link)
+    this.#links.set(link, undefined)
+    link.onMessage = (message) => this.#received(link, message)
+    link.unref()
     return (reason) => {
       const over = this.#links.get(link)
       this.#links.delete(link)
