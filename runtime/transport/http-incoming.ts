@@ -1,8 +1,7 @@
 /**
  * Connections that begin with HTTP: on a node's one port, and on the socket of a process to which a node manager has
  * replayed an upgrade. Judged before the upgrade is accepted, in this order: Origin (no browser has any business
- * here), Host (a name that was rebound to us), token, path, protocol, hello. In
- * protocol 2:
+ * here), Host (a name that was rebound to us), token, path, protocol, hello. In protocol 2:
  *
  *   GET /v2/process/<node>/<process>   a WebSocket to that process, or `any` for the one that listens
  *   GET /v2/process/any                `Upgrade: outpool-raw`: a byte stream that begins with a hello

@@ -1,5 +1,5 @@
 /** Where connections come in: the unix socket of a process, and the one port of a node. */
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer as createNetServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -34,9 +34,9 @@ export async function listenUnix(options: IncomingOptions & { readonly path: str
     )
   const folder = dirname(path)
   // At once: `node:fs/promises` is more to load than all of this takes. So is what `rmSync` loads, where nothing is there.
-  if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
   chmodSync(folder, 0o700)
-  if (existsSync(path)) rmSync(path, { force: true })
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { force: true })
   const incoming = new Incoming(options)
   const server = createNetServer({ allowHalfOpen: true }, (socket) => incoming.accept(socket))
   await listening(server, () => listenOn(server, path), path)
