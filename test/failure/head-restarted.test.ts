@@ -80,6 +80,7 @@ describe('a head that is killed and started again on its tables', function () {
     const work = { leastMs: 200, mostMs: 300, maxRetries: 3, inFlight: 24 }
     const load = new Load(nodes, cluster.run('load', work, { address: nodes[0].url }))
     await load.until(({ tasksByNode }) => nodes.every(({ id }) => (tasksByNode[id] ?? 0) > 0))
+    const lost = cluster.workers(nodes[2].id)
     // Nobody is there to hear of its death.
     for (const { pid } of [head, nodes[2]]) signal(pid, 'SIGKILL')
     await eventually(() => !isAlive(head.pid) || undefined)
@@ -92,8 +93,13 @@ describe('a head that is killed and started again on its tables', function () {
     expect(result.errors).to.deep.equal([])
     expect(result.tally).to.deep.equal({ succeeded: result.submitted, failed: {} })
     expect(result.wrong).to.equal(0)
-    // Those that were in the middle of theirs on the node that died, and no others: no job was ended by mistake.
-    expect([...cluster.executions()].filter(([, times]) => times > 1)).to.have.length.within(1, 2)
+    // What began on the node that died and was not answered from there, and nothing else: no job was ended by mistake.
+    // That may be nothing: on a busy machine each of its workers may be between two tasks just then.
+    const answered = new Set(result.answeredBy.flatMap(([id, pid]) => (lost.includes(pid) ? [id] : [])))
+    const cutOff = [...cluster.executions(lost).keys()].filter((id) => !answered.has(id))
+    expect(cutOff.length).to.be.at.most(2)
+    const again = [...cluster.executions()].filter(([, times]) => times > 1)
+    expect(again).to.have.deep.members(cutOff.map((id) => [id, 2]))
     expect(await load.leave()).to.deep.equal({})
   })
 })

@@ -295,10 +295,11 @@ export class FailureCluster {
     return namesIn(this.runRoot)
   }
 
-  /** How often each task began, by its id. */
-  executions(): Map<string, number> {
+  /** How often each task began, by its id; with `workers`, on those alone. */
+  executions(workers?: readonly number[]): Map<string, number> {
     const times = new Map<string, number>()
     for (const name of readdirSync(this.traces)) {
+      if (workers?.includes(Number.parseInt(name, 10)) === false) continue
       const lines = readFileSync(join(this.traces, name), 'utf8').split('\n')
       if (lines.pop() !== '') throw new Error(`${name}: its last line is not whole`)
       for (const id of lines) times.set(id, (times.get(id) ?? 0) + 1)
