@@ -12,9 +12,9 @@
  * manager has its control store in the same process.
  */
 import { join } from 'node:path'
-import { afterFairly, systemClock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import type { Timer } from '../base/clock.ts'
-import { OutpoolError, RequestTimeoutError } from '../base/errors.ts'
+import { OutpoolError } from '../base/errors.ts'
 import { outpoolHome } from '../base/home-folder.ts'
 import { unlessAborted } from '../base/on-abort.ts'
 import { systemRandom } from '../base/random.ts'
@@ -40,6 +40,7 @@ import { NodeHost, registering } from './node-host.ts'
 import type { NodeHostOptions, NodePort } from './node-host.ts'
 import type { ReplaceTokens } from './node-http.ts'
 import { nodeResources, storeOptionsOf } from './node-resources.ts'
+import { registered } from './registration.ts'
 import { readTlsFiles } from './tls-files.ts'
 import { fingerprint } from './token-requests.ts'
 
@@ -53,8 +54,6 @@ export interface DaemonEvents {
 /** The longest pause between two attempts to reach the head, in milliseconds; well below the grace for a lost link. */
 const mostBackoffMs = 1_000
 const dialTimeoutMs = 5_000
-const registrationTimeoutMs = 30_000
-const registrationPollMs = 5
 /** How often the file of the token is looked at. */
 const tokenPollMs = 1_000
 
@@ -162,6 +161,7 @@ export class Daemon {
 
   async begin(): Promise<void> {
     const { options, tokens, total, headUrl, heartbeat, store, events } = this.#parts
+    const isFirst = this.#mode === 'starting'
     const { infeasibleTimeoutMs, driverGraceMs } = options
     const host: NodeHost = await NodeHost.start({
       ...{ token: tokens, total, headUrl, heartbeat, labels: options.labels ?? {}, head: options.head },
@@ -189,10 +189,26 @@ export class Daemon {
     this.#watchTokens()
     this.#port = Number(new URL(host.url).port)
     if (store) linkHead(host, store)
-    else await unlessAborted(this.#joinHead(host), this.#mode === 'starting' ? this.#parts.unwanted : undefined)
-    await isMember(host)
+    else await unlessAborted(this.#joinHead(host), isFirst ? this.#parts.unwanted : undefined)
+    await registered({
+      headUrl,
+      isMember: () => host.manager.stats().head === 'member',
+      isOver: () => this.#isStopped() || host.manager.stats().head === 'dead',
+      ...(!isFirst && { tell: sayOnce() }),
+      clock: systemClock,
+    })
+    if (this.#isStopped()) return
+    if (host.manager.stats().head === 'dead') return this.#beginInstead(host)
     this.#mode = 'up'
     events.onIncarnation(this.facts)
+  }
+
+  /** Declared dead before it was a member. */
+  async #beginInstead(host: NodeHost): Promise<void> {
+    log(`the cluster declared node ${host.id} dead before it was a member. It begins anew.`)
+    this.#reconnect?.stop()
+    await host.stop('it was declared dead')
+    if (!this.#isStopped()) await this.begin()
   }
 
   /** One folder for all incarnations. */
@@ -267,29 +283,33 @@ export class Daemon {
     })
   }
 
-  /** Resolves with the first link; later ones are made behind it. Rejects when the head refuses for good. */
+  /**
+   * Resolves with the first link; later ones are made behind it. Rejects when the head refuses for good a node that has
+   * never been a member.
+   */
   #joinHead(host: NodeHost): Promise<void> {
     const { headUrl, tokens: token } = this.#parts
     const { hello } = host.manager
     const from = { ...hello, info: { [registering]: true } }
-    const isUp = (): boolean => this.#host === host && this.#mode === 'up'
     const say = sayOnce()
     return new Promise((resolve, reject) => {
+      const goesOn = (): boolean => reconnect.mode !== 'stopped' && this.#host === host && this.#mode !== 'starting'
       const reconnect = new Reconnect({
         dial: () => dial({ address: { url: headUrl }, to: 'any', from, token, timeoutMs: dialTimeoutMs }),
         onLink: (link) => {
-          if (isUp()) say(`the head at ${headUrl} is there again`)
+          if (this.#mode === 'up' && goesOn()) say(`the head at ${headUrl} is there again`)
           host.attachHead(link, (reason) => {
-            if (isUp()) say(`the head is not there for now: ${reason.message}`)
+            if (goesOn()) say(`the head is not there for now: ${reason.message}`)
             reconnect.lost()
           })
           resolve()
         },
-        isFinal(error) {
-          if (!isUp() && isRefusedForGood(error)) return true
+        isFinal: (error) => {
+          if (!goesOn() && isRefusedForGood(error)) return true
           // Whoever starts this node is shown the end of its log, where that takes too long.
-          const running = `what runs here goes on, and the head is asked again at ${headUrl} until this node is stopped`
-          say(`${error.message}; ${isUp() ? running : 'it is tried again'}`)
+          const running = this.#mode === 'up' ? 'what runs here goes on, and ' : ''
+          const again = `${running}the head is asked again at ${headUrl} until this node is stopped`
+          say(`${error.message}; ${goesOn() ? again : 'it is tried again'}`)
           return false
         },
         onGiveUp: reject,
@@ -366,19 +386,6 @@ async function portOf(
     ...(advertise !== undefined && { advertise }),
     ...(allowedHosts && { allowedHosts }),
   }
-}
-
-/** The node manager registers behind its link; it is of use to others when the head has answered. */
-async function isMember({ manager, headUrl }: NodeHost): Promise<void> {
-  let isLate = false
-  const timer = afterFairly(systemClock, registrationTimeoutMs, () => (isLate = true))
-  while (manager.stats().head !== 'member' && !isLate)
-    await new Promise<void>((resolve) => void systemClock.after(registrationPollMs, resolve, true))
-  timer.cancel()
-  if (isLate)
-    throw new RequestTimeoutError(
-      `the head at ${headUrl} did not register this node within ${registrationTimeoutMs} ms`,
-    )
 }
 
 function isPortTaken({ cause }: Error): boolean {

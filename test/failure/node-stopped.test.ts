@@ -2,7 +2,9 @@ import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { settledByTheDead, stopNode, unsettled } from './scenarios/node-stopped.ts'
 import { failures } from './scenarios/under-load.ts'
-import { FailureCluster } from './support.ts'
+import { Proxy } from './proxy.ts'
+import { FailureCluster, signal } from './support.ts'
+import { eventually } from '../tools/eventually.ts'
 import { missedSoon } from '../tools/heartbeats.ts'
 import { canShare } from '../tools/native.ts'
 
@@ -33,6 +35,31 @@ describe('a node manager that is stopped for longer than the detection takes', f
     expect(Object.keys(result.tally.failed)).to.deep.equal(['NodeDiedError'])
     expect([...cluster.executions()].filter(([, times]) => times > 1)).to.deep.equal([])
     expect(result.left).to.deep.equal({})
+  })
+
+  it('waits for a head that is stopped just then, and is a member once that goes on', async () => {
+    const head = await cluster.startHead(missedSoon)
+    const proxy = await Proxy.start(head.url)
+    try {
+      const victim = await cluster.startNode(proxy.url, missedSoon)
+      await cluster.knowEachOther([head, victim])
+      signal(victim.pid, 'SIGSTOP')
+      await cluster.seen(head, ({ id, state }) => id === victim.id && state === 'dead')
+      // It has answered the hello by then, and reads no registration.
+      proxy.onWelcome(() => {
+        if (!cluster.logOf(victim).includes('It begins anew')) return
+        proxy.onWelcome(() => {})
+        signal(head.pid, 'SIGSTOP')
+      })
+      signal(victim.pid, 'SIGCONT')
+      await eventually(() => cluster.logOf(victim).includes('has not registered this node yet') || undefined)
+      signal(head.pid, 'SIGCONT')
+      const again = await cluster.seen(head, ({ pid, state }) => pid === victim.pid && state === 'alive')
+      expect(again.id).to.not.equal(victim.id)
+      await eventually(() => cluster.logOf(victim).includes(`joined again as node ${again.id}`) || undefined)
+    } finally {
+      await proxy.close()
+    }
   })
 })
 

@@ -16,6 +16,7 @@ export class Proxy {
   readonly #pairs = new Set<Pair>()
   readonly #stalled = new Set<Direction>()
   #refuses = false
+  #onWelcome: (() => void) | undefined
   /** Connections that were made through it so far. */
   connections = 0
   /** Connections that were ended because they were idle. */
@@ -71,6 +72,11 @@ export class Proxy {
     }
   }
 
+  /** Calls back as soon as the node takes another connection, of which the other side does not know yet. */
+  onWelcome(action: () => void): void {
+    this.#onWelcome = action
+  }
+
   /** From now on it breaks connections by which nothing came for so long, in either direction, as many proxies do. */
   cutIdle(idleMs: number): void {
     const looks = 20
@@ -98,6 +104,7 @@ export class Proxy {
   #forward(pair: Pair, from: Socket, to: Socket, direction: Direction): void {
     from.on('data', (bytes) => {
       pair.busy = true
+      if (direction === 'out' && this.#onWelcome && bytes.includes(' 101 ')) this.#onWelcome()
       if (!to.write(bytes)) from.pause()
     })
     to.on('drain', () => {
