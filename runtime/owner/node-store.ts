@@ -7,7 +7,7 @@ import { ConnectionLostError, OutpoolError } from '../base/errors.ts'
 import { collectGarbage } from '../base/garbage.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { systemAdvice, withAdvice } from '../base/system-advice.ts'
-import { setImmediate } from '../base/timers.ts'
+import { setImmediate, setTimeout } from '../base/timers.ts'
 import { hasArena, objectsFolderOf } from '../objects/arena-file.ts'
 import { ArenaJournal } from '../objects/arena-journal.ts'
 import { ArenaMemory } from '../objects/arena-memory.ts'
@@ -20,6 +20,10 @@ import type { ObjectStore } from '../objects/store.ts'
 import { MessageType, type Message, type StoreAnswer, type StoreOperation } from '../protocol/messages.ts'
 import type { Home } from './home.ts'
 import { HomeQuestions } from './home-questions.ts'
+
+/** So often it is looked at once whether all has been written; then after pauses that grow, up to `mostPauseMs`. */
+const quickLooks = 32
+const mostPauseMs = 16
 
 export interface NodeStore {
   readonly store: ObjectStore
@@ -120,9 +124,9 @@ class LinkedArena implements NodeStore, ArenaPort {
   async flushed(): Promise<void> {
     const { link } = this.#home()
     link.flush()
-    while (link.bufferedBytes > 0 && !link.closed) {
+    for (let looks = 0; link.bufferedBytes > 0 && !link.closed; looks++) {
       await link.drained()
-      if (link.bufferedBytes > 0) await new Promise((resolve) => setImmediate(resolve))
+      if (link.bufferedBytes > 0) await pause(looks)
     }
   }
 
@@ -188,6 +192,14 @@ class LinkedArena implements NodeStore, ArenaPort {
     const text = `${memory} is there no more: the node has ended; init({ address }) joins another one`
     return new ConnectionLostError(text, options)
   }
+}
+
+/** A node that is stopped, or a network that is slow, takes nothing for a while. */
+function pause(looks: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (looks < quickLooks) setImmediate(resolve)
+    else setTimeout(resolve, Math.min(looks - quickLooks + 1, mostPauseMs))
+  })
 }
 
 function asError(value: unknown): Error {

@@ -58,4 +58,30 @@ describe('the store of the home, of a process that has not used it yet', () => {
       expect(error).to.include({ name: 'ConnectionLostError' })
       expect(error.message).to.contain(join(runFolder, 'objects')).and.contain('the node has ended; init({ address })')
     })
+
+  it('waits for a node that takes nothing without keeping this process busy', async () => {
+    let looks = 0
+    let isTaken = false
+    const link = {
+      closed: false,
+      get bufferedBytes() {
+        looks++
+        return isTaken ? 0 : 100
+      },
+      send() {},
+      flush() {},
+      drained: () => Promise.resolve(),
+    } as unknown as Link
+    const home = { connected: () => Promise.resolve(link), link, mode: 'connected' } as unknown as Home
+    const { store } = await openNodeStore(runFolder, newProcessId(), () => home)
+    let isOver = false
+    const writing = store.deleteOwnedBy(newProcessId()).then(() => (isOver = true))
+    const beganMs = performance.now()
+    while (performance.now() - beganMs < 200) await new Promise(setImmediate)
+    expect(isOver).to.equal(false)
+    // One look in a millisecond, at most, and a few at the beginning; each asks twice.
+    expect(looks).to.be.at.most(2 * (40 + performance.now() - beganMs))
+    isTaken = true
+    await writing
+  })
 })
