@@ -5,6 +5,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { open as openTables, type RootDatabase } from 'lmdb'
 import { LmdbPersistence } from '../../../runtime/control/lmdb-persistence.ts'
 import { MemoryPersistence, type Persistence, type SavedTables } from '../../../runtime/control/persistence.ts'
 import type { TableWrite } from '../../../runtime/control/tables-state.ts'
@@ -78,6 +79,41 @@ describe('runtime/control/lmdb-persistence', () => {
     const second = await LmdbPersistence.open(folder)
     expect(readable(await second.load())).to.deep.equal(readable(await memory.load()))
     await second.close()
+  })
+
+  // A head of a later version goes on with these. What is written in another way has to be read in this way, too.
+  const onDisk = {
+    rows: { 'kv\0a': '94a26b76a16101c4036f6e65', 'kv\0ü': '94a26b76a2c3bc03c400' },
+    last: { kv: '94a26b76a16204c0' },
+    facts: { epoch: 'cd012c' },
+  }
+  const open = (): RootDatabase => openTables({ path: folder, maxDbs: 4, noSubdir: false })
+
+  it('writes its rows in the form that the heads before it have written', async () => {
+    const persistence = await LmdbPersistence.open(folder)
+    await persistence.saveEpoch(300)
+    await persistence.write([row('a', 1, 'one'), row('b', 2, 'two'), row('ü', 3, ''), row('b', 4, undefined)])
+    await persistence.close()
+    const root = open()
+    const found = Object.keys(onDisk).map((name) => {
+      const rows = [...root.openDB<Buffer, string>({ name, encoding: 'binary' }).getRange()]
+      return [name, Object.fromEntries(rows.map(({ key, value }) => [key, value.toString('hex')]))]
+    })
+    await root.close()
+    expect(Object.fromEntries(found)).to.deep.equal(onDisk)
+  })
+
+  it('reads rows of that form', async () => {
+    const root = open()
+    for (const [name, rows] of Object.entries(onDisk)) {
+      const database = root.openDB<Buffer, string>({ name, encoding: 'binary' })
+      for (const [key, hex] of Object.entries(rows)) await database.put(key, Buffer.from(hex, 'hex'))
+    }
+    await root.close()
+    const persistence = await LmdbPersistence.open(folder)
+    const writes = [row('a', 1, 'one'), row('ü', 3, ''), row('b', 4, undefined)]
+    expect(readable(await persistence.load())).to.deep.equal(readable({ epoch: 300, writes }))
+    await persistence.close()
   })
 
   it('remembers the version of a table whose last write deleted its row', async () => {

@@ -21,6 +21,7 @@ import type { WireMessage } from '../../../../runtime/protocol/frames.ts'
 import { MessageType } from '../../../../runtime/protocol/messages.ts'
 import { encodeHello, encodeRefusal } from '../../../../runtime/transport/hello.ts'
 import { code, namespace, plain } from './code-samples.ts'
+import { sharedMemory } from './memory-samples.ts'
 import { samples, type MessageKind } from './message-samples.ts'
 import { refCodec, values } from './value-samples.ts'
 
@@ -152,5 +153,5 @@ export async function encoded(): Promise<Record<string, string>> {
   found['code in the value'] = shown(compact(encodeValue(plain, 'value', { ...refCodec, code: codeCodec() })))
   found['manifests'] = shown(compact(encodeValue(manifests(), 'value')))
   for (const [name, bytes] of Object.entries({ ...handshake(), ...calls() })) found[name] = shown(bytes)
-  return found
+  return { ...found, ...sharedMemory() }
 }
