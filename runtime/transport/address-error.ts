@@ -7,6 +7,21 @@ export function silent(where: string, timeoutMs: number): ConnectionLostError {
   )
 }
 
+/** What an HTTP answer tells that is none of Outpool's: who gave it, as far as it says so, and what to look at. */
+export function otherHttp(status: number, server: string | readonly string[] | undefined, body: string): string {
+  const start = body.replace(/\s+/g, ' ').trim().slice(0, 80)
+  const from = typeof server !== 'string' ? '' : ` from ${server.slice(0, 40)}`
+  const said = start === '' ? '' : `: ${JSON.stringify(start)}`
+  return `an HTTP server answers there, which is no node of Outpool (status ${status}${from}${said}); ${checkAddress}, or let the proxy before it pass WebSockets`
+}
+
+/** The same of a WebSocket that was opened without the welcome of a node. */
+export function otherWebSocket(): ProtocolError {
+  return new ProtocolError(`a WebSocket server answers there, which is no node of Outpool; ${checkAddress}`)
+}
+
+const checkAddress = 'check host and port of the address, as outpool start prints it'
+
 /** The error as the user should see it: its own class where it has one, with the address in the message. */
 export function atAddress(error: unknown, where: string): Error {
   if (error instanceof ConnectionLostError && error.cause instanceof OutpoolError) return error.cause
@@ -17,7 +32,13 @@ export function atAddress(error: unknown, where: string): Error {
   const cause = error as Error
   if (cause.message.includes('subprotocol') || cause.message.includes('Sec-WebSocket'))
     return new ProtocolError(`${where}: ${cause.message}; is that an Outpool node?`, { cause })
-  const isCut = (cause as NodeJS.ErrnoException).code === 'ECONNRESET'
+  const { code } = cause as NodeJS.ErrnoException
+  if (code?.startsWith('HPE_') === true)
+    return new ConnectionLostError(
+      `${where}: what answers there speaks no HTTP, so it is no node of Outpool (${cause.message}); ${checkAddress}`,
+      { cause },
+    )
+  const isCut = code === 'ECONNRESET'
   const hint = isCut ? '; is that an Outpool node, and is its address not wss://, as with TLS?' : ''
   return new ConnectionLostError(`${where}: the handshake failed: ${cause.message}${hint}`, { cause })
 }

@@ -6,7 +6,7 @@ import { afterFairly, systemClock } from '../base/clock.ts'
 import { AuthenticationError } from '../base/errors.ts'
 import { dialTimeoutMs, maxFrameBytes, maxHelloBytes } from '../base/limits.ts'
 import { routesPath, subprotocol } from '../protocol/version.ts'
-import { atAddress, silent } from './address-error.ts'
+import { atAddress, otherHttp, otherWebSocket, silent } from './address-error.ts'
 import { StreamBulk, WebSocketBulk } from './bulk.ts'
 import type { BulkChannel } from './bulk.ts'
 import { StreamLink, WebSocketLink } from './framed-link.ts'
@@ -198,16 +198,19 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
     webSocket.on('error', fail)
     webSocket.on('upgrade', (response: IncomingMessage) => {
       const welcome = response.headers[welcomeHeader]
-      const text = typeof welcome === 'string' ? welcome.slice(0, maxHelloBytes * 2) : ''
+      if (typeof welcome !== 'string') return fail(otherWebSocket())
       try {
-        peer = parseWelcome(Buffer.from(text, 'base64url').toString('utf8'))
+        peer = parseWelcome(Buffer.from(welcome.slice(0, maxHelloBytes * 2), 'base64url').toString('utf8'))
       } catch (error) {
         fail(error)
       }
     })
     webSocket.on('unexpected-response', (_request: ClientRequest, response: IncomingMessage) => {
       readBody(response).then((body) => {
-        fail(refusalError(parseRefusal(body, refusalOfStatus(response.statusCode ?? 0))))
+        const status = response.statusCode ?? 0
+        fail(
+          refusalError(parseRefusal(body, refusalOfStatus(status), otherHttp(status, response.headers.server, body))),
+        )
       }, fail)
     })
     webSocket.on('open', () => {

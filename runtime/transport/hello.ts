@@ -254,14 +254,15 @@ export function parseWelcome(text: string): PeerHello {
   }
 }
 
-export function parseRefusal(text: string, fallback: RefusalCode): Refusal {
+/** `otherwise`: what to say of an answer that is none of Outpool's. Default: its beginning. */
+export function parseRefusal(text: string, fallback: RefusalCode, otherwise?: string): Refusal {
   try {
     const { code, reason } = parsePlain(text)
     if (typeof code === 'string' && typeof reason === 'string') return { code: code as RefusalCode, reason }
   } catch {
-    // Not an Outpool answer (a proxy, say): its text is the best there is.
+    // Not an Outpool answer (a proxy, say).
   }
-  return { code: fallback, reason: text.slice(0, 200) || 'no reason was given' }
+  return { code: fallback, reason: otherwise ?? (text.slice(0, 200) || 'no reason was given') }
 }
 
 /** Whether that is what a dialler got from somebody who is there, and refused. */

@@ -222,6 +222,32 @@ describe("the handshake on a node's port", () => {
     const error = await failure(dial({ address: { url: `ws://127.0.0.1:${port}` }, to: 'any', from, token }))
     expect(error).to.be.instanceOf(ProtocolError)
     expect(error.message).to.include(String(port))
+    expect(error.message).to.include('an HTTP server answers there, which is no node of Outpool (status 400: "<html>")')
+    expect(error.message).to.include('check host and port')
+  })
+
+  it('says so, when what answers speaks no HTTP, or is a WebSocket server of something else', async () => {
+    const { createServer } = await import('node:net')
+    const asked = async (answer: (text: string) => string): Promise<string> => {
+      const other = createServer((socket) => {
+        socket.on('error', () => {})
+        socket.once('data', (bytes) => void socket.write(answer(bytes.toString())))
+      }).listen(0, '127.0.0.1')
+      await once(other, 'listening')
+      bench.later(() => other.close())
+      const { port } = other.address() as { port: number }
+      return (await failure(dial({ address: { url: `ws://127.0.0.1:${port}` }, to: 'any', from, token }))).message
+    }
+    expect(await asked(() => "-ERR unknown command 'GET'\r\n")).to.match(
+      /^ws:\S+ what answers there speaks no HTTP, so it is no node of Outpool \(.*\); check host and port/,
+    )
+    const { createHash } = await import('node:crypto')
+    const accept = (text: string): string => {
+      const key = /^sec-websocket-key: (.*)$/im.exec(text)?.[1]?.trim() ?? ''
+      const sum = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+      return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${sum}\r\n\r\n`
+    }
+    expect(await asked(accept)).to.match(/^ws:\S+ a WebSocket server answers there, which is no node of Outpool; check/)
   })
 
   it('says so, when the port is taken', async () => {
