@@ -85,6 +85,7 @@ function addStart(outpool: Command): void {
       values.something,
     )
     .option('--num-cpus <number>', 'CPUs to offer (default: those of the machine or the container)', values.cpus)
+    .option('--num-gpus <number>', 'GPUs to offer (default: none)', values.cpus)
     .option(
       '--memory <size>',
       "memory to offer, in bytes or as '2GiB' (default: most of what the machine or the container has)",

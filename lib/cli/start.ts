@@ -20,6 +20,7 @@ export interface StartFlags {
   readonly port?: number
   readonly host?: string
   readonly numCpus?: number
+  readonly numGpus?: number
   readonly memory?: string
   readonly objectStoreMemory?: string
   readonly objectStoreDisk?: string
@@ -85,7 +86,20 @@ function tlsFiles({ tlsCert, tlsKey, tlsCa }: StartFlags): TlsFiles | undefined 
 }
 
 function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
-  const { head = false, address, port, host, numCpus, memory, resources, name, storage, drain, advertise } = flags
+  const {
+    head = false,
+    address,
+    port,
+    host,
+    numCpus,
+    numGpus,
+    memory,
+    resources,
+    name,
+    storage,
+    drain,
+    advertise,
+  } = flags
   const { objectStoreMemory, objectStoreDisk } = flags
   const labels = { ...flags.labels, ...(name !== undefined && { name }) }
   return {
@@ -102,6 +116,7 @@ function daemonOptions(flags: StartFlags): Omit<DaemonOptions, 'logFile'> {
     ...(flags.codeCacheSize !== undefined && { codeCacheBytes: parseMemory(flags.codeCacheSize, '--code-cache-size') }),
     ...(flags.allowedHosts && { allowedHosts: flags.allowedHosts }),
     ...(numCpus !== undefined && { numCpus }),
+    ...(numGpus !== undefined && { numGpus }),
     ...(memory !== undefined && { memory }),
     ...(objectStoreMemory !== undefined && { objectStoreMemory }),
     ...(objectStoreDisk !== undefined && { objectStoreDisk }),

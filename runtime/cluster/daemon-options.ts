@@ -28,6 +28,8 @@ export interface DaemonOptions extends StoreSizeOptions {
   readonly storage?: string
   /** What the node offers. Default: the CPUs and the memory of the machine or the container, less what the system needs. */
   readonly numCpus?: number
+  /** Default 0: tasks that ask for GPUs find them where somebody said that there are. */
+  readonly numGpus?: number
   /** Bytes, or a text such as `'2GiB'`. */
   readonly memory?: number | string
   readonly resources?: Readonly<Record<string, number>>

@@ -8,7 +8,7 @@
  */
 import type { NodeId } from '../base/ids.ts'
 import type { ArgumentBytes, NodeRow, ResourceUnits } from '../protocol/messages.ts'
-import { fits, formatResources } from './resources.ts'
+import { adviceOn, fits, formatResources } from './resources.ts'
 
 export interface PlacementRequest {
   readonly resources: ResourceUnits
@@ -34,7 +34,7 @@ export type Placement =
   | { readonly kind: 'later'; readonly here: boolean; readonly nodes: readonly NodeId[] }
   | { readonly kind: 'never'; readonly text: string }
 
-/** What was asked and what each node has, for the message of a request that nobody can satisfy. */
+/** What was asked, what each node has and what helps, for the message of a request that nobody can satisfy. */
 export function explainInfeasible(asked: ResourceUnits, rows: readonly NodeRow[]): string {
   const nodes = rows
     .filter((row) => row.state !== 'dead')
@@ -49,5 +49,8 @@ export function explainInfeasible(asked: ResourceUnits, rows: readonly NodeRow[]
     lacking.length > 0
       ? `no node has ${formatResources(lacking)}`
       : `each part exists, but no node has all of it together`
-  return `asked for ${formatResources(asked)}; ${why}. Nodes: ${nodes.length === 0 ? 'none' : nodes.join('; ')}`
+  const has = nodes.length === 0 ? 'none' : nodes.join('; ')
+  const { flags, options } = adviceOn(lacking.length > 0 ? lacking : asked)
+  const next = `Ask for less, or start a node that has it: outpool start ... ${flags} (without an address: init(${options}))`
+  return `asked for ${formatResources(asked)}; ${why}. Nodes: ${has}. ${next}`
 }

@@ -121,6 +121,29 @@ export function formatResources(resources: ResourceUnits): string {
   return resources.map(([name, units]) => `${name}: ${formatAmount(name, units)}`).join(', ')
 }
 
+/** How a node comes to offer so much: by the command line of `outpool start`, and by the options of `init`. */
+export function adviceOn(resources: ResourceUnits): { readonly flags: string; readonly options: string } {
+  const own: Record<string, number> = {}
+  const flags: string[] = []
+  const options: string[] = []
+  for (const [name, units] of resources) {
+    const amount = units / unitsPerOne
+    if (name === memoryName) {
+      const bytes = Math.ceil(amount * mebibyte)
+      flags.push(`--memory ${bytes}`)
+      options.push(`memory: ${bytes}`)
+    } else if (name === cpuName || name === gpuName) {
+      flags.push(`--num-${name === cpuName ? 'cpus' : 'gpus'} ${amount}`)
+      options.push(`${name === cpuName ? 'numCpus' : 'numGpus'}: ${amount}`)
+    } else own[name] = amount
+  }
+  if (Object.keys(own).length > 0) {
+    flags.push(`--resources '${JSON.stringify(own)}'`)
+    options.push(`resources: ${JSON.stringify(own)}`)
+  }
+  return { flags: flags.join(' '), options: `{ ${options.join(', ')} }` }
+}
+
 function formatAmount(name: string, units: number): string {
   const amount = units / unitsPerOne
   if (name !== memoryName) return trimmed(amount, 4)

@@ -32,7 +32,7 @@ describe('outpool', () => {
     expect(head.err).to.equal('')
     expect(head.code).to.equal(0)
     const command = /^ {2}outpool (start --address ws:\S+)$/m.exec(head.out)?.[1] as string
-    const second = await run(`${command} --num-cpus 0.5 --resources {"scanner":2} --labels zone=a,rack=b`)
+    const second = await run(`${command} --num-cpus 0.5 --num-gpus 2 --resources {"scanner":2} --labels zone=a,rack=b`)
     expect([second.code, second.err]).to.deep.equal([0, ''])
 
     const { code, out } = await run('status --json')
@@ -45,7 +45,11 @@ describe('outpool', () => {
     expect(one).to.deep.include({ state: 'alive', labels: { name: 'first' } })
     expect(one?.resources).to.deep.equal({ CPU: { used: 0, total: 2 }, memory: { used: 0, total: 1024 } })
     expect(other?.labels).to.deep.equal({ zone: 'a', rack: 'b' })
-    expect(other?.resources).to.deep.include({ CPU: { used: 0, total: 0.5 }, scanner: { used: 0, total: 2 } })
+    expect(other?.resources).to.deep.include({
+      CPU: { used: 0, total: 0.5 },
+      GPU: { used: 0, total: 2 },
+      scanner: { used: 0, total: 2 },
+    })
     expect(other?.heartbeatAgeMs).to.be.within(0, 60_000)
 
     const shown = await run(`status --address ${other?.url}`)

@@ -89,6 +89,16 @@ describe('runtime/scheduler/policy', () => {
       view([row(1, 2, 2)]),
     )
     expect(unicorn).to.have.property('text').that.includes('no node has unicorn: 1')
+    expect(unicorn)
+      .to.have.property('text')
+      .that.includes(`outpool start ... --resources '{"unicorn":1}'`)
+      .and.includes('init({ resources: {"unicorn":1} })')
+    const asked = parseResources({ numCpus: 8, numGpus: 0.5, memory: '2GiB' })
+    const much = place({ ...cpus(1), resources: asked }, view([row(1, 2, 2)]))
+    expect(much)
+      .to.have.property('text')
+      .that.includes('--num-cpus 8 --num-gpus 0.5 --memory 2147483648 ')
+      .and.includes('init({ numCpus: 8, numGpus: 0.5, memory: 2147483648 })')
   })
 
   it('leaves out nodes that were visited, that drain or that are dead', () => {
