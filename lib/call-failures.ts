@@ -19,13 +19,30 @@ export function wasUnstarted(error: OutpoolError): boolean {
  * of its call, and nobody outside knows which items are together in it. `item`: what one is called.
  */
 export function withinItem(error: unknown, item: 'item' | 'args'): unknown {
-  if (!(error instanceof SerializationError)) return error
+  return toldBy(error, (path) =>
+    path.replace(/^args\[\d+\]\[\d+\]/, item).replace(/^result(?:\.values\[\d+\]|\[\d+\]\.value)/, 'result'),
+  )
+}
+
+/** What cannot travel, by the way to it that the program knows; any other error as it is. */
+export function toldBy(error: unknown, known: (path: string) => string): unknown {
+  const path = pathOf(error)
+  if (path === undefined) return error
+  const { message, cause, details } = error as SerializationError
+  const told = known(path)
+  if (told === path) return error
+  return new SerializationError(
+    message.replace(path, () => told),
+    {
+      ...(cause !== undefined && { cause }),
+      details: { ...details, path: told },
+    },
+  )
+}
+
+/** The way to what cannot travel; undefined for any other error. */
+export function pathOf(error: unknown): string | undefined {
+  if (!(error instanceof SerializationError)) return undefined
   const { path } = error.details
-  if (typeof path !== 'string') return error
-  const told = path.replace(/^args\[\d+\]\[\d+\]/, item).replace(/^result(?:\.values\[\d+\]|\[\d+\]\.value)/, 'result')
-  const { message, cause, details } = error
-  return new SerializationError(message.replace(path, told), {
-    ...(cause !== undefined && { cause }),
-    details: { ...details, path: told },
-  })
+  return typeof path === 'string' ? path : undefined
 }

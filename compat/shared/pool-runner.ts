@@ -1,5 +1,5 @@
 /** Does what `PoolState` decides: starts and ends pinned workers, hands chunks to them, brings their answers back. */
-import { afterRuns, isSystemFailure, withinItem } from '../../lib/call-failures.ts'
+import { afterRuns, isSystemFailure, toldBy, withinItem } from '../../lib/call-failures.ts'
 import { isLocal } from '../../lib/cluster-size.ts'
 import { ConnectionLostError } from '../../lib/errors.ts'
 import {
@@ -236,7 +236,8 @@ export class PoolRunner {
         // The process may stand though its initializer failed.
         pinned.terminate().catch(() => undefined)
         this.#forget(id, worker)
-        this.#dispatch({ type: 'startFailed', worker: id, retryable: isSystemFailure(error), error })
+        const told = toldBy(error, (path) => path.replace(/^args/, 'initargs'))
+        this.#dispatch({ type: 'startFailed', worker: id, retryable: isSystemFailure(error), error: told })
       },
     )
     pinned.onExit = (exit) => {

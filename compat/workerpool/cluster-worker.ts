@@ -38,7 +38,7 @@ export class ClusterWorker implements WorkerHandler {
   terminating = false
   /** Busy for the pool until the process is gone, or the task that was given up is cleaned up after. */
   cleaning = false
-  /** Whoever asked for its end first tells `onTerminateWorker` of it, and nobody else. */
+  /** Whoever asked for its end first tells `onTerminateWorker` of it, and nobody else; of one that ended by itself, nobody. */
   isToldOf = false
   /** Tasks that this worker has answered. */
   tasks = 0
@@ -260,7 +260,7 @@ export class ClusterWorker implements WorkerHandler {
       this.#exit = exit
       if (exit.left) this.#options.onLeft()
       if (this.#asked || this.#host === undefined || this.#running.size + this.#ahead.length > 0) return
-      this.terminated = true
+      this.#endedByItself()
       this.#options.onGone(this)
     }
     return pinned
@@ -294,9 +294,15 @@ export class ClusterWorker implements WorkerHandler {
     return { script: this.script, exit: this.#exit, facts: this.facts ?? this.#pinned?.facts }
   }
 
+  /** The original tells `onTerminateWorker` of ends that were asked for: by `terminate`, or by who gave a task up. */
+  #endedByItself(): void {
+    this.terminated = true
+    if (!this.terminating && !this.cleaning) this.isToldOf = true
+  }
+
   /** The process is gone, or never came to be: what runs here fails with it, as in the original, unless it may run again. */
   #died(reason: Error, ran: boolean): void {
-    this.terminated = true
+    this.#endedByItself()
     const ahead = this.#leaveAhead()
     const tasks = [...this.#running, ...ahead]
     this.endedAlone = tasks.length === 0

@@ -16,3 +16,16 @@ export function travelling(value: unknown, how: Flattening): unknown {
     return value
   }
 }
+
+/**
+ * The parameters of a call, or what the original would make of those that cannot travel; the same again where there is
+ * nothing to be made.
+ */
+export function travellingParams(params: unknown, how: Flattening): unknown {
+  if (!Array.isArray(params)) return travelling(params, how)
+  // One clone of all keeps what they share. What has no clone, as a function has none, may be able to travel itself.
+  const whole = how === 'clone' ? travelling(params, how) : params
+  if (whole !== params) return whole
+  const flat = params.map((item: unknown) => travelling(item, how))
+  return flat.every((item, index) => Object.is(item, params[index])) ? params : flat
+}

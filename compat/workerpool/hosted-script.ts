@@ -7,7 +7,8 @@ import {
   type PinnedWorker,
   type PinnedWorkerOptions,
 } from '../../lib/pinned.ts'
-import { travelling, type Flattening } from './flatten.ts'
+import { travellingParams, type Flattening } from './flatten.ts'
+import { asParams, innerParams } from './refusals.ts'
 import { parseExecArgv, type WorkerFlags } from './exec-argv.ts'
 import { mappedNames } from '../shared/map-names.ts'
 import type { HostSettings } from './script-host.ts'
@@ -61,7 +62,7 @@ export class HostedScript {
     return { initializer: loadScript, initargs: [script ?? null, settings, isFile ? carryModule(script) : null] }
   }
 
-  /** Sends a task; throws where a parameter cannot travel. */
+  /** Sends a task; throws where a parameter cannot travel, by the way to it from `params`. */
   send(task: WorkerTask): void {
     const { method, params, heard } = task
     const listening = heard !== undefined
@@ -70,9 +71,14 @@ export class HostedScript {
     try {
       task.call = send(params)
     } catch (error) {
-      const flat = travelling(params, this.#flattening)
-      if (flat === params) throw error
-      task.call = send(flat)
+      const inner = innerParams(method, params)
+      const flat = travellingParams(inner ?? params, this.#flattening)
+      try {
+        if (flat === (inner ?? params)) throw error
+        task.call = send(inner === undefined ? flat : [params?.[0], flat])
+      } catch (refusal) {
+        throw asParams(refusal, method, params)
+      }
     }
   }
 

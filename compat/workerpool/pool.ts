@@ -240,7 +240,7 @@ export class ClusterPool extends OriginalPoolClass {
     return this.beside === undefined ? ended : this.beside.pool.terminate(force, timeout).then(() => ended)
   }
 
-  /** The original tells of each worker in its list: of one whose end was asked for before it is told already. */
+  /** The original tells of each worker in its list: of one whose end was asked for before, or that is gone, it is told already or never. */
   #endWorkers(force?: boolean, timeout?: number): WorkerpoolPromise {
     const asked = this.workers.filter(isToldOf)
     for (const worker of asked) this.#forget(worker)
@@ -251,7 +251,10 @@ export class ClusterPool extends OriginalPoolClass {
     return allOf([others, ...ends])
   }
 
-  /** One that ends by itself while its pool is ended, or whose task was cancelled before that, is told of by `terminate`. */
+  /**
+   * Of one that ends while its pool is ended, or whose task was cancelled before that, `terminate` tells; of one that
+   * ended by itself, nobody.
+   */
   override _removeWorker(worker: WorkerHandler): WorkerpoolPromise {
     if (!isToldOf(worker)) return super._removeWorker(worker)
     this.#forget(worker)
@@ -265,6 +268,8 @@ export class ClusterPool extends OriginalPoolClass {
   }
 
   static {
+    // What `util.inspect(pool)` shows, and programs that look at `pool.constructor.name`.
+    Object.defineProperty(ClusterPool, 'name', { value: 'Pool', configurable: true })
     // `explain(pool)` asks for it by a symbol, which a declaration file cannot name here.
     Object.defineProperty(ClusterPool.prototype, explainSymbol, {
       value(this: ClusterPool): WorkerpoolReport {

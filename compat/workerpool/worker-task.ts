@@ -4,6 +4,7 @@ import { queueMicrotask } from '../../lib/timers.ts'
 import type { ClusterWorker } from './cluster-worker.ts'
 import type { ExecOptions, QueuedTask, Resolver } from './original.ts'
 import type { MethodAnswer } from './script-host.ts'
+import { asResult } from './refusals.ts'
 import type { TaskPromise } from './task-steps.ts'
 
 export interface Outcome {
@@ -53,7 +54,7 @@ export class WorkerTask implements CallListener {
   }
 
   failed(error: unknown): void {
-    if (!isSystemFailure(error)) this.#ended('error', error)
+    if (!isSystemFailure(error)) this.#ended('error', asResult(error))
     else this.#ended(wasUnstarted(error) ? 'unstarted' : 'lost', error)
   }
 

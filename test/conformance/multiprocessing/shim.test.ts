@@ -111,6 +111,8 @@ describe('multiprocessing: the shim', () => {
       const socket = new Socket()
       await using pool = new mp.Pool(1, () => socket.readable)
       expect((await reason(pool.map((n: number) => n, [1]))).message).to.match(/^initializer\(.*socket: Socket holds/)
+      await using other = new mp.Pool(1, () => {}, [1, { cache: new WeakMap() }])
+      expect((await reason(other.map((n: number) => n, [1]))).message).to.match(/^initargs\[1\]\.cache: a WeakMap/)
     })
 
     it('rejects what was still to come when it is terminated', async () => {

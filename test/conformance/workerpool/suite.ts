@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import type original from 'workerpool'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
 import { eventually } from '../../tools/eventually.ts'
@@ -345,6 +346,12 @@ export function conformanceSuite(subject: Subject): void {
         expect(create(undefined).script).to.equal(null)
       })
 
+      it('is a Pool by the name of its class', () => {
+        const pool = create(script)
+        expect(pool.constructor.name).to.equal('Pool')
+        expect(inspect(pool, { depth: -1 })).to.equal('[Pool]')
+      })
+
       it('refuses numbers of workers that are none', () => {
         expect(() => workerpool.pool({ maxWorkers: 0 })).to.throw(
           TypeError,
@@ -626,6 +633,24 @@ export function conformanceSuite(subject: Subject): void {
         const pool = create(script, { maxWorkers: 1 })
         expect(await rejection(pool.exec('exit', [1]))).to.be.instanceOf(workerpool.TerminateError)
         expect(await pool.exec('count')).to.equal(1)
+      })
+
+      it('is none that onTerminateWorker is told of; the one in its place, which the pool ends, is', async () => {
+        const { told, options } = countsWorkers()
+        const pool = create(script, { ...options, maxWorkers: 1 })
+        expect(await rejection(pool.exec('exit', [1]))).to.be.instanceOf(workerpool.TerminateError)
+        expect(await pool.exec('add', [1, 2])).to.equal(3)
+        expect(told).to.deep.equal({ created: 2, terminated: 0 })
+        await pool.terminate()
+        expect(told).to.deep.equal({ created: 2, terminated: 1 })
+      })
+
+      it('is none that onTerminateWorker is told of where its script does not load', async () => {
+        const { told, options } = countsWorkers()
+        const pool = create(scriptPath('broken.mjs'), { ...options, maxWorkers: 1 })
+        expect(await rejection(pool.exec('add', [1, 2]))).to.be.instanceOf(workerpool.TerminateError)
+        await pool.terminate()
+        expect(told).to.deep.equal({ created: 1, terminated: 0 })
       })
 
       if (subject.can.processes) {
