@@ -12,7 +12,7 @@ export interface CopiesParts {
   readonly host: Pick<OwnerHost, 'self' | 'job'>
   readonly nodes: Pick<NodeLinks, 'send'>
   readonly objects: Pick<ObjectTable, 'addHolder' | 'outcome'>
-  readonly frees: Pick<Frees, 'free' | 'stray'>
+  readonly frees: Pick<Frees, 'free' | 'stray' | 'isStray'>
   /** Whether an object of this process is to stay. */
   isHeld(number: ObjectNumber): boolean
 }

@@ -81,6 +81,11 @@ export class Frees {
     else nodes.add(node)
   }
 
+  /** Whether that node will be told once the object is gone. */
+  isStray(node: NodeId, number: ObjectNumber): boolean {
+    return this.#strays.get(number)?.has(node) === true
+  }
+
   /** An attempt of a task ended with its worker: results of it may lie in the store of that node, whatever comes after. */
   leftBehind(task: ObjectNumber, results: number, node: NodeId): void {
     for (let number = task; number < task + results; number++) this.untaken(number, node)

@@ -26,12 +26,22 @@ export class NodeLinks {
     return this.#links.get(node)
   }
 
-  /** Sends to a node manager, now when it is linked; `failed` is told when it cannot be reached. */
-  send(node: NodeId | null, message: Message, failed: (reason: Error) => void): void {
+  /**
+   * Sends to a node manager, now when it is linked; `failed` is told when it cannot be reached. One that has to be reached
+   * first may link itself meanwhile, and hear sooner what is said later: `isWanted` is asked by then.
+   */
+  send(
+    node: NodeId | null,
+    message: Message,
+    failed: (reason: Error) => void,
+    isWanted: () => boolean = () => true,
+  ): void {
     const to = node ?? this.#host.self.node
     const link = this.get(to)
     if (link !== undefined) return link.send(message)
-    this.#reach(to).then((reached) => reached.send(message), failed)
+    this.#reach(to).then((reached) => {
+      if (isWanted()) reached.send(message)
+    }, failed)
   }
 
   /** Takes a link to another node manager; returns what is called when it is over. */

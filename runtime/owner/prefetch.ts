@@ -14,7 +14,7 @@ export interface PrefetchParts {
   readonly host: Pick<OwnerHost, 'self' | 'job'>
   readonly nodes: Pick<NodeLinks, 'send'>
   readonly peers: Pick<Peers, 'reach'>
-  readonly frees: Pick<Frees, 'stray'>
+  readonly frees: Pick<Frees, 'stray' | 'isStray'>
 }
 
 /** Stored arguments that are not on that node are brought there; the owners of those that are borrowed are asked to. */
@@ -37,11 +37,15 @@ export function bring(
   const [, sizeBytes, holders] = value
   const key = objectKey({ owner: host.self.process, number })
   frees.stray(to, number)
-  nodes.send(to, [MessageType.prefetch, host.job, key, sizeBytes, holders], () => {})
+  // Once the node has been told that the object is gone, nobody would tell it again of a copy that came afterwards.
+  const isWanted = (): boolean => frees.isStray(to, number)
+  nodes.send(to, [MessageType.prefetch, host.job, key, sizeBytes, holders], () => {}, isWanted)
 }
 
+type KnownParts = Pick<PrefetchParts, 'host' | 'peers'> & { readonly frees: Pick<Frees, 'stray'> }
+
 /** A copy of what is held here may have come to that node: its owner, this process or another one, is told. */
-export function mayHaveCome({ host, peers, frees }: Omit<PrefetchParts, 'nodes'>, ref: RefTuple, to: NodeId): void {
+export function mayHaveCome({ host, peers, frees }: KnownParts, ref: RefTuple, to: NodeId): void {
   const [owner, number] = ref
   if (owner === host.self.process) frees.stray(to, number)
   else tellOwner(peers, ref, [MessageType.objectCopied, number, to])

@@ -58,6 +58,7 @@ export class LocatedArguments {
       frees: {
         free: (number, holders) => values.free(number, holders),
         stray: (node, number) => owner.strayed(number, 1, node),
+        isStray: () => true,
       },
       isHeld: (number) => table.has(number) && refs.isLive(number),
     }
@@ -89,7 +90,7 @@ export class LocatedArguments {
           return made
         },
       },
-      frees: { stray: (node: NodeId, number: number) => owner.strayed(number, 1, node) },
+      frees: { stray: (node: NodeId, number: number) => owner.strayed(number, 1, node), isStray: () => true },
     }
     return parts as unknown as PrefetchParts
   }

@@ -27,6 +27,7 @@ function world() {
       free: (number: number, holders: readonly Holder[]) =>
         said.push(['free', number, ...holders.map(([node]) => node)]),
       stray: (node: NodeId, number: number) => said.push(['stray', number, node]),
+      isStray: () => true,
     },
     isHeld: (number: number) => held.has(number),
   }

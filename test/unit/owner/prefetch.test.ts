@@ -1,7 +1,13 @@
 import { expect } from 'chai'
 import type { NodeId, ProcessId } from '../../../runtime/base/ids.ts'
+import { Frees } from '../../../runtime/owner/frees.ts'
+import type { OwnerHost } from '../../../runtime/owner/host.ts'
+import { NodeLinks } from '../../../runtime/owner/node-links.ts'
+import { ObjectTable } from '../../../runtime/owner/object-table.ts'
 import { mayHaveCome, prefetch, type PrefetchParts } from '../../../runtime/owner/prefetch.ts'
+import { TaskTable } from '../../../runtime/owner/task-table.ts'
 import { MessageType, type Attachment, type Holder, type RefTuple } from '../../../runtime/protocol/messages.ts'
+import type { Link } from '../../../runtime/transport/link.ts'
 
 const own = '00000000000000aa' as ProcessId
 const other = '00000000000000bb' as ProcessId
@@ -78,6 +84,44 @@ describe('what a task needs, when its lease is granted', () => {
         ],
       ),
     ).to.deep.equal([])
+  })
+})
+
+describe('what is brought to a node that has to be reached first', () => {
+  const free = [MessageType.free, [`${own}:1`]]
+  const bring = [MessageType.prefetch, job, `${own}:1`, 1_000, [at(near)]]
+
+  /** What the node hears, over whichever link, where the object is freed, or not, before it is reached. */
+  const heard = async (isFreed: boolean): Promise<unknown[]> => {
+    const messages: unknown[] = []
+    const link = { peer: { node: far }, unref() {}, send: (message: unknown) => messages.push(message) }
+    let resolve = (_: unknown): void => {}
+    const dialled = new Promise((made) => (resolve = made))
+    const home = { mode: 'connected', dial: () => dialled }
+    const host = { self: { node: near, process: own }, job, home } as unknown as OwnerHost
+    const nodes = new NodeLinks(host, { message() {}, gone() {} })
+    const table = new TaskTable()
+    const frees = new Frees({ host, nodes, table, objects: new ObjectTable(table) })
+    const parts = { host, nodes, frees, peers: { reach: () => Promise.reject(new Error('nobody')) } }
+    const argument: Attachment = [
+      [own, 1, near],
+      ['stored', 1_000, [at(near)]],
+    ]
+    prefetch(parts, [argument], far)
+    // The node itself links this process meanwhile.
+    nodes.adopt(link as unknown as Link)
+    if (isFreed) frees.dropped(1)
+    resolve(link)
+    await new Promise((next) => setImmediate(next))
+    return messages
+  }
+
+  it('is not brought where it was freed meanwhile: the node has been told that it is gone', async () => {
+    expect(await heard(true)).to.deep.equal([free])
+  })
+
+  it('is brought where it was not', async () => {
+    expect(await heard(false)).to.deep.equal([bring])
   })
 })
 
