@@ -18,6 +18,8 @@ export class SimDriver implements Endpoint {
   readonly handles: RefTuple[] = []
   pinned: TaskTemplate | undefined
   over = false
+  /** The head knows its job. */
+  begun = false
   /** What it is to do when its job has started. */
   #steps = 0
 
@@ -36,6 +38,7 @@ export class SimDriver implements Endpoint {
 
   /** The head knows its job. */
   started(): void {
+    this.begun = true
     const steps = this.#steps
     this.#steps = 0
     if (steps > 0) this.#step(steps)

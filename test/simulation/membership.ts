@@ -126,6 +126,7 @@ export class SimMembership {
       knownRows: () => node.grants.rows(),
       onView: (rows, all) => node.view(rows, all),
       heldJobs: () => this.jobs.held(),
+      onAway: () => node.grants.headAway(),
       onJobEnd: (job, reason) => this.jobs.end(job, reason),
       onDeclaredDead: () => node.declaredDead(),
       callBacks: {

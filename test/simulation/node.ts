@@ -48,6 +48,8 @@ export class SimNode implements Endpoint, LeaseEffects {
   readonly puller: ObjectPuller
   readonly serving: Serving = new Serving()
   readonly membership: SimMembership
+  /** When somebody last asked for a lease here. */
+  askedAtMs = 0
   #tick: { cancel(): void } | undefined
 
   constructor(world: World, id: NodeId, total: ResourceUnits) {
@@ -87,6 +89,7 @@ export class SimNode implements Endpoint, LeaseEffects {
   }
 
   request(process: ProcessId, link: number, ask: LeaseAsk, isHome: boolean): void {
+    this.askedAtMs = this.world.clock.now()
     if (this.membership.jobs.hasEnded(ask.job))
       return this.refuse(`${process}/${link}`, ask.requestId, 'draining', `job ${ask.job} is over`)
     this.grants.request(`${process}/${link}`, process, ask, isHome)
@@ -225,6 +228,7 @@ export class SimNode implements Endpoint, LeaseEffects {
   }
 
   redirect(owner: string, requestId: number, node: NodeId): void {
+    if (!this.world.head.alive) this.world.count('redirected without head')
     const [process = '', link = ''] = owner.split('/')
     this.#toOwner(process as ProcessId, Number(link), 'redirected', (to) => to.submit.redirected(requestId, node))
   }

@@ -33,6 +33,7 @@ const expected = [
   ...['cut', 'dies', 'drain', 'shared worker', 'missed heartbeats', 'register again', 'ask again', 'called back'],
   ...['prefetch', 'objectBring', 'brought ahead'],
   ...['head restored', 'jobsHeld', 'nodesHeld', 'home dies', 'long line', 'owner not asked'],
+  ...['head away', 'redirected without head'],
   ...['answers rest', 'answer left', 'left answer taken', 'left answer sent', 'held up'],
   ...[
     'nodeCall',

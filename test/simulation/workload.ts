@@ -126,6 +126,21 @@ export class Workload {
     })
   }
 
+  /** Calls that take up to `mostMs` milliseconds: what comes behind them waits, or goes elsewhere. */
+  long(driver: SimDriver, count: number, mostMs: number): void {
+    const { objects } = driver
+    const random = this.#random
+    const options = { maxRetries: pick(random, [0, 3]), retryExceptions: false, timeoutMs: 0, numReturns: 1 }
+    const template = objects.template('task', pick(random, [sizes[0], sizes[2], sizes[3]]) as ResourceUnits, options)
+    for (let left = count; left > 0; left--) {
+      const behaviour = {
+        ...{ durationMs: random.next() * mostMs, children: 0, awaitsChildren: false, getsRefs: false },
+        ...{ returnsRefs: false, keepsRefs: false, throws: 0, heedsAbort: true, resultBytes: 0 },
+      }
+      for (const ref of objects.start({ template, behaviour, awaited: [], contained: [], depth: 1 })) driver.keep(ref)
+    }
+  }
+
   /** Many read one value at once, the oldest: that one is on disk before others. False where there is none. */
   #crowd(driver: SimDriver): boolean {
     const { objects, handles } = driver

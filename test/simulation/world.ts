@@ -14,6 +14,7 @@ import type { SubmitOptions } from '../../runtime/owner/submit-types.ts'
 import { serveObjects } from '../../runtime/objects/transfer.ts'
 import type { Holder, RefTuple, ResourceUnits } from '../../runtime/protocol/messages.ts'
 import { channelBetween, type SimChannel } from './channel.ts'
+import { scheduleAway } from './away.ts'
 import { Checks, demand, Violation } from './checks.ts'
 import { SimDriver } from './driver.ts'
 import { killNode, scheduleEnds, scheduleFaults } from './faults.ts'
@@ -151,6 +152,7 @@ export class World {
     for (const driver of this.drivers) driver.run(5 + randomInteger(random, 28))
     if (random.next() < 0.8) scheduleFaults(this, random, randomInteger(random, 12), 1_000)
     scheduleEnds(this, seededRandom(this.seed ^ 0x4ead))
+    scheduleAway(this, seededRandom(this.seed ^ 0xa3a7))
     await this.#untilQuiet('all work is done')
     this.#readAll()
     await this.#untilQuiet('all values are read')
