@@ -1,7 +1,7 @@
 /**
  * Answers together instead of each by itself. While a queue is long, what a worker answers is no news: it has its next
  * tasks already, and many wait. So it leaves its answers in shared memory (objects/answer-ring.ts), and this process
- * looks there now and then (see `restMicros`), at all such workers in one turn.
+ * looks there now and then (see `answersRestMicros`), at all such workers in one turn.
  *
  *     1 told ----rest----> 2 looked at ----wake, a long silence----> 3 looked at until nothing is left there ----> 1
  *                              ^------------------rest------------------'

@@ -22,8 +22,14 @@ const overheadMicros = 5
 /** Answers wait for each other where so many can come in that time. */
 const togetherAtLeast = 2
 
-/** So many times somebody who follows the queue is told of it until its end, if that is so long off. */
-const looksAtLeast = 8
+/**
+ * So many times somebody who follows the queue is told of it until its end, if that is so long off: each look takes some
+ * 0.2 ms from the worker whose CPU it takes.
+ */
+const looksAtLeast = 4
+
+/** With so many tasks at a worker its first answers may wait for each other, too. */
+export const restsFromTasks = 8
 
 /** What a worker is expected to need for one task of a function; one that was never measured fills a pipeline. */
 export function expectedMicrosOf({ runMicros }: TaskTemplate, { pipelineMicros }: SubmitOptions): number {
@@ -71,7 +77,7 @@ export function readsAhead(
  * For so long the answers of a worker may wait for others, in microseconds: many tasks wait, and it has work until then.
  * Of long tasks one answer of each worker is waited for. 0 where they are told one by one.
  */
-export function restMicros(record: ClassRecord, lease: LeaseRecord, options: SubmitOptions): number {
+export function answersRestMicros(record: ClassRecord, lease: LeaseRecord, options: SubmitOptions): number {
   const { leases } = record
   const { expectedMicros, headMicros, count, aborts } = lease
   if (expectedMicros < options.answerLookMicros || aborts.size > 0) return 0

@@ -7,7 +7,7 @@ import { sequenceBefore } from '../objects/claim-page.ts'
 import type { ExitReport, RefusalCode } from '../protocol/messages.ts'
 import type { ClassRecord } from './class-record.ts'
 import type { LeaseRecord } from './lease-record.ts'
-import { expectedMicrosOf, restMicros } from './read-ahead.ts'
+import { answersRestMicros, expectedMicrosOf } from './read-ahead.ts'
 import { SubmitQueue } from './submit-queue.ts'
 import type { Failure, Grant, WorkerFailure } from './submit-types.ts'
 import { slotOf, TaskState } from './task-table.ts'
@@ -169,7 +169,7 @@ export class SubmitLeases extends SubmitQueue {
     if (lease.state !== 'open') return
     if (lease.blocked) return
     this.refill(record, lease, nowMs)
-    this.#restOrWake(record, lease)
+    this.restOrWake(record, lease)
     if (lease.count === 0) this.deadlines.by(this.leaseDueMs(lease))
   }
 
@@ -189,9 +189,9 @@ export class SubmitLeases extends SubmitQueue {
     this.pump(record)
   }
 
-  /** Whether the next answers of a lease may wait for those of others; none does for which a timeout runs. */
-  #restOrWake(record: ClassRecord, lease: LeaseRecord): void {
-    const micros = this.headTimeoutMs(lease) === 0 ? restMicros(record, lease, this.options) : 0
+  /** None waits for which a timeout runs. */
+  protected override restOrWake(record: ClassRecord, lease: LeaseRecord): void {
+    const micros = this.headTimeoutMs(lease) === 0 ? answersRestMicros(record, lease, this.options) : 0
     if (micros > 0) {
       lease.restMicros = micros
       this.effects.rest?.(lease.index, micros)
@@ -221,6 +221,12 @@ export class SubmitLeases extends SubmitQueue {
   protected leave(lease: LeaseRecord): void {
     if (this.classAt(lease.classIndex).of.kind === 'pinned') this.endWorker(lease, 'it is not needed any more')
     else this.giveBack(lease)
+  }
+
+  /** Gives a lease back whose tasks have all been answered. */
+  protected giveBack(lease: LeaseRecord): void {
+    this.dropLease(lease)
+    this.effects.returnLease(lease.index, lease.grant, lease.endWorkerAtReturn)
   }
 
   protected endWorker(lease: LeaseRecord, reason: string): void {

@@ -23,7 +23,7 @@ import {
 } from './class-record.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { LeaseRecord } from './lease-record.ts'
-import { expectedMicrosOf, hasLittle, longMicros, mostAhead, readsAhead } from './read-ahead.ts'
+import { expectedMicrosOf, hasLittle, longMicros, mostAhead, readsAhead, restsFromTasks } from './read-ahead.ts'
 import type { Grant, SchedulingClass, SubmitEffects, SubmitOptions, TaskTemplate } from './submit-types.ts'
 import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
@@ -106,7 +106,7 @@ export class SubmitQueue {
       if (lease === undefined) saturate(record)
       else {
         this.#pushNext(record, lease)
-        this.#flushAhead(lease)
+        this.#sendAhead(record, lease)
       }
     }
     this.request(record)
@@ -114,11 +114,19 @@ export class SubmitQueue {
 
   /**
    * Long tasks that wait at a worker are written each time that there are twice as many: of a burst of calls the first may
-   * have ended before their program has made the last.
+   * have ended before their program has made the last. And many of them need not be answered one by one from the first on.
    */
-  #flushAhead(lease: LeaseRecord): void {
-    if (lease.count < 2 || (lease.count & (lease.count - 1)) !== 0) return
-    if (this.templateOf(lease.task(lease.next - 1)).runMicros > longMicros) this.effects.flush?.(lease.index)
+  #sendAhead(record: ClassRecord, lease: LeaseRecord): void {
+    const { count, next, restMicros, index } = lease
+    if (count < 2 || (count & (count - 1)) !== 0) return
+    if (this.templateOf(lease.task(next - 1)).runMicros <= longMicros) return
+    if (count >= restsFromTasks && restMicros === 0) this.restOrWake(record, lease)
+    this.effects.flush?.(index)
+  }
+
+  /** Decides whether the next answers of a lease may wait for each other. */
+  protected restOrWake(_record: ClassRecord, _lease: LeaseRecord): void {
+    // Overridden by SubmitLeases.
   }
 
   /** Fills one lease, whose worker has just answered: at that time, which is not asked for again at each task. */
@@ -180,12 +188,6 @@ export class SubmitQueue {
     const at = record.leases.indexOf(lease)
     if (at >= 0) record.leases.splice(at, 1)
     return record
-  }
-
-  /** Gives a lease back whose tasks have all been answered. */
-  protected giveBack(lease: LeaseRecord): void {
-    this.dropLease(lease)
-    this.effects.returnLease(lease.index, lease.grant, lease.endWorkerAtReturn)
   }
 
   /** Takes unstarted tasks back from a lease and queues them again, in front; the node's answer may come later. */

@@ -129,7 +129,7 @@ export interface SubmitOptions {
   readonly longQueueLeastMicros: number
   /** So long answers may wait for each other while many tasks wait; microseconds. See `answer-looks.ts`. */
   readonly answerLookMicros: number
-  /** The longer the rest of the queue still takes, the longer that is (see `restMicros`), up to this; microseconds. */
+  /** The longer the rest of the queue still takes, the longer that is (see `answersRestMicros`), up to this; microseconds. */
   readonly mostAnswerLookMicros: number
   /** Whoever waits behind a task that has run for longer, and for twice its own time, is taken back; microseconds. */
   readonly overdueMicros: number

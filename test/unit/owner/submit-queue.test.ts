@@ -434,6 +434,29 @@ describe('submit-queue, in a burst of calls', () => {
     expect(world.flushed).to.have.length.within(4, 12)
   })
 
+  const resting = (calls: number, runMicros: number, timeoutMs = 0): readonly boolean[] => {
+    const world = new SubmitWorld(() => false)
+    const template = world.template({ runMicros, timeoutMs })
+    for (let i = 0; i < 4; i++) world.submit(template)
+    for (const request of [...world.requests].slice(0, 4)) world.grant(request, 0)
+    for (const deliver of world.pending.splice(0)) deliver()
+    for (let i = 4; i < calls; i++) world.submit(template)
+    return [...world.state.leases.values()].map(({ restMicros }) => restMicros > 0)
+  }
+
+  it('lets answers wait for each other from the first on where many long tasks wait at each worker', () => {
+    expect(resting(64, 20_000)).to.deep.equal([true, true, true, true])
+  })
+
+  for (const { what, calls, runMicros, timeoutMs } of [
+    { what: 'few tasks', calls: 24, runMicros: 20_000 },
+    { what: 'short tasks', calls: 64, runMicros: 500 },
+    { what: 'tasks with a timeout', calls: 64, runMicros: 20_000, timeoutMs: 1_000 },
+  ])
+    it(`is told of each answer of ${what} at once`, () => {
+      expect(resting(calls, runMicros, timeoutMs)).to.deep.equal([false, false, false, false])
+    })
+
   it('shares out what is left when all answers that were found together are told', () => {
     const world = new SubmitWorld(() => false)
     const template = world.template({ runMicros: 20_000 })
