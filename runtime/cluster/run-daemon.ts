@@ -1,4 +1,5 @@
 /** A daemon as a process: its record, its signals, its end. The daemon itself, without a process around it, is `daemon.ts`. */
+import { isatty } from 'node:tty'
 import { outpoolHome } from '../base/home-folder.ts'
 import { spareMemory } from '../base/spare-memory.ts'
 import { setInterval } from '../base/timers.ts'
@@ -87,6 +88,8 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
   }
   process.on('SIGTERM', () => stopBy('SIGTERM', drainMs))
   process.on('SIGINT', () => stopBy('SIGINT', 0))
-  process.on('SIGHUP', () => (process.stdin.isTTY ? stopBy('SIGHUP', 0) : daemon.readTokens()))
+  // Asked now: a terminal that hangs up is none any more.
+  const ofTerminal = isatty(0)
+  process.on('SIGHUP', () => (ofTerminal ? stopBy('SIGHUP', 0) : daemon.readTokens()))
   return daemon
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -145,6 +145,22 @@ describe('outpool', () => {
     command.child.kill('SIGINT')
     expect(await ended).to.have.property('code', 0)
     expect(withoutStoreLine(command.err)).to.match(/^\S+ got SIGINT: stops\n$/)
+    expect(recordedIds()).to.deep.equal([])
+  })
+
+  it('stops with --block when its terminal is closed', async function () {
+    // Of util-linux: a terminal for a command, which hangs up when that process is gone.
+    if (!existsSync('/usr/bin/script')) this.skip()
+    const terminal = spawn('/usr/bin/script', [
+      ...['--quiet', '--command', `exec '${process.execPath}' '${main}' start --head --port 0 --block`],
+      '/dev/null',
+    ])
+    let shown = ''
+    terminal.stdout.on('data', (text) => (shown += String(text)))
+    await eventually(() => /Ctrl-C stops the node/.test(shown) || undefined)
+    const [node] = listRecords()
+    terminal.kill('SIGKILL')
+    await eventually(() => stateOfProcess(node as NonNullable<typeof node>) !== 'alive' || undefined)
     expect(recordedIds()).to.deep.equal([])
   })
 
