@@ -36,6 +36,12 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
       const { options } = parts()
       tellPeople(parts(), `a worker of node ${options.id} could not start: ${text}`)
     },
+    reportInfeasible(job, text) {
+      const { connections, ports, options } = parts()
+      ports.events.warn(text)
+      if (options.url !== '')
+        connections.find(job)?.send([MessageType.log, [['stderr', 0, options.id, 'outpool', text]]])
+    },
   }
 }
 

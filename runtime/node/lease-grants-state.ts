@@ -26,11 +26,12 @@ import type { NodeRow, ResourceUnits } from '../protocol/messages.ts'
 import { place } from '../scheduler/policy.ts'
 import {
   allocateWaiting,
+  infeasibleDueMs,
   mayWaitAtHome,
   placeWaiting,
-  refuseInfeasible,
   rowsOf,
   sendToArguments,
+  settleInfeasible,
 } from './lease-queue.ts'
 import { reclaimAll, reclaimForWaiting, turnBefore } from './lease-reclaim.ts'
 import { classKeyOf, LeaseTables, waitingKey } from './lease-tables.ts'
@@ -90,6 +91,7 @@ export class LeaseGrants {
       awaitsReturns: false,
       lease: 0,
       infeasibleSinceMs: undefined,
+      infeasibleTold: false,
     }
     const located = (ask.argumentBytes?.length ?? 0) > 0
     tables.addWaiting(request)
@@ -102,6 +104,7 @@ export class LeaseGrants {
     if (twin === undefined) return this.#run()
     request.placed = true
     request.infeasibleSinceMs = twin.infeasibleSinceMs
+    request.infeasibleTold = twin.infeasibleTold
   }
 
   /** The owner no longer wants it. If it was granted meanwhile, the owner returns the lease. */
@@ -241,7 +244,7 @@ export class LeaseGrants {
 
   /** Does what has become due. Harmless when nothing has. */
   tick(): void {
-    refuseInfeasible(this.#tables)
+    settleInfeasible(this.#tables)
     reapIdle(this.#tables)
     killLate(this.#tables)
     if (this.#tables.view.expire(this.#tables.now())) this.#lookAgain()
@@ -257,8 +260,7 @@ export class LeaseGrants {
     }
     const turns = new Set<number>()
     for (const request of this.#tables.waiting.values()) {
-      if (request.infeasibleSinceMs !== undefined)
-        next = Math.min(next, request.infeasibleSinceMs + options.infeasibleTimeoutMs)
+      next = Math.min(next, infeasibleDueMs(request, options))
       if (request.lease !== 0) continue
       const turnMs = turnBefore(this.#tables, request)
       turns.add(turnMs)

@@ -21,7 +21,7 @@ import { explainInfeasible } from '../scheduler/placement.ts'
 import { place } from '../scheduler/policy.ts'
 import { fits, unitsOf } from '../scheduler/resources.ts'
 import type { LeaseTables } from './lease-tables.ts'
-import type { LeaseAsk, WaitingRequest } from './lease-types.ts'
+import type { LeaseAsk, LeaseOptions, WaitingRequest } from './lease-types.ts'
 
 /** One class that waits here: `requests[next]` is its head. */
 export interface WaitingClass {
@@ -198,19 +198,42 @@ function refuseBusy(tables: LeaseTables, request: WaitingRequest): void {
   else effects.refuse(request.owner, request.requestId, 'busy', `node ${node} has nothing free`)
 }
 
-/** Refuses those that nobody could ever run, after their bounded wait. */
-export function refuseInfeasible(tables: LeaseTables): void {
+/** Those that nobody could ever run: their programs are told of them, and after their bounded wait they are refused. */
+export function settleInfeasible(tables: LeaseTables): void {
   const { options, effects } = tables.deps
-  for (const request of [...tables.waiting.values()]) {
-    if (request.infeasibleSinceMs === undefined) continue
-    if (tables.now() - request.infeasibleSinceMs < options.infeasibleTimeoutMs) continue
-    tables.dropWaiting(request)
-    const { resources, strategy } = request
-    const view = { self: tables.deps.node, rows: rowsOf(tables), freeHere: false }
-    const placement = place({ resources, strategy, visited: [] }, view)
-    const text = placement.kind === 'never' ? placement.text : explainInfeasible(resources, view.rows)
-    effects.refuse(request.owner, request.requestId, 'infeasible', text)
+  const nowMs = tables.now()
+  const waiting = [...tables.waiting.values()]
+  const due = waiting.filter((request) => nowMs >= infeasibleDueMs(request, options))
+  if (due.length === 0) return
+  const told = new Set(waiting.filter(({ infeasibleTold }) => infeasibleTold).map(({ classKey }) => classKey))
+  for (const request of due) {
+    const { owner, requestId, job, classKey, infeasibleSinceMs: sinceMs = nowMs } = request
+    const leftMs = sinceMs + options.infeasibleTimeoutMs - nowMs
+    if (leftMs > 0) {
+      request.infeasibleTold = true
+      const waits = `what a program asks for waits ${Math.ceil(leftMs / 1_000)} s more, as no node can take it`
+      if (!told.has(classKey)) effects.reportInfeasible(job, `${waits}: ${whyNever(tables, request)}`)
+      told.add(classKey)
+    } else {
+      tables.dropWaiting(request)
+      effects.refuse(owner, requestId, 'infeasible', whyNever(tables, request))
+    }
   }
+}
+
+/** When something is done next with a request that nobody could ever run; infinity for others. */
+export function infeasibleDueMs(
+  { infeasibleSinceMs: sinceMs, infeasibleTold }: WaitingRequest,
+  { infeasibleTimeoutMs, infeasibleToldMs }: LeaseOptions,
+): number {
+  if (sinceMs === undefined) return Number.POSITIVE_INFINITY
+  return sinceMs + (infeasibleTold ? infeasibleTimeoutMs : Math.min(infeasibleToldMs, infeasibleTimeoutMs))
+}
+
+function whyNever(tables: LeaseTables, { resources, strategy }: WaitingRequest): string {
+  const view = { self: tables.deps.node, rows: rowsOf(tables), freeHere: false }
+  const placement = place({ resources, strategy, visited: [] }, view)
+  return placement.kind === 'never' ? placement.text : explainInfeasible(resources, view.rows)
 }
 
 /** All rows, this node's own as it is now. */

@@ -48,6 +48,8 @@ export interface WaitingRequest extends LeaseAsk {
   lease: number
   /** Since when no node of the view could ever run it. */
   infeasibleSinceMs: number | undefined
+  /** Somebody has been told of that, of this one or of others that ask for the same. */
+  infeasibleTold: boolean
 }
 
 /**
@@ -115,6 +117,8 @@ export interface LeaseOptions {
   readonly extraWorkersPerCpu: number
   /** How long a request may wait while no node could ever run it. */
   readonly infeasibleTimeoutMs: number
+  /** After so much of that time its program is told. */
+  readonly infeasibleToldMs: number
   /** Waiting time after which leases of others are asked back that they have held for as long. */
   readonly reclaimAfterMs: number
   /** The same for the first request of a class. */
@@ -141,6 +145,7 @@ export const defaultLeaseOptions: LeaseOptions = {
   maxStarting: 8,
   extraWorkersPerCpu: 4,
   infeasibleTimeoutMs: 30_000,
+  infeasibleToldMs: 2_000,
   reclaimAfterMs: 200,
   reclaimForFirstAfterMs: 50,
   reclaimForLightAfterMs: 2,
@@ -166,6 +171,8 @@ export interface LeaseEffects {
   endWorker(worker: ProcessId, reason: string, graceful: boolean): void
   /** A worker could not start: the first failure of a streak, for the log of the driver. */
   reportSpawnFailure(environment: string, text: string): void
+  /** No node can take what a program has asked for, and more such requests may wait: for its people. */
+  reportInfeasible(job: ProcessId, text: string): void
 }
 
 export interface LeaseDependencies {

@@ -270,6 +270,10 @@ export class SimNode implements Endpoint, LeaseEffects {
     // For the log of a driver.
   }
 
+  reportInfeasible(): void {
+    // The same.
+  }
+
   atRest(empty: boolean): void {
     this.store.atRest(empty)
     const { leases, queued, available, workers, idle } = this.grants.stats()

@@ -38,6 +38,8 @@ export class LeaseFixture implements LeaseEffects {
   readonly wanted: string[] = []
   readonly granted: Lease[] = []
   readonly started: ProcessId[] = []
+  /** What people are told. */
+  readonly told: string[] = []
   readonly ended: ProcessId[] = []
   readonly grants: LeaseGrants
   #nextWorker = 1
@@ -80,6 +82,9 @@ export class LeaseFixture implements LeaseEffects {
   }
   reportSpawnFailure(environment: string, text: string): void {
     this.log.push(`spawn failure ${environment}: ${text}`)
+  }
+  reportInfeasible(job: ProcessId, text: string): void {
+    this.told.push(`${job}: ${text}`)
   }
 
   /** Asks for one lease; returns the request id. */

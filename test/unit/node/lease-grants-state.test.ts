@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { NodeRow } from '../../../runtime/protocol/messages.ts'
 import { defaultLeaseOptions } from '../../../runtime/node/lease-types.ts'
 import { parseResources } from '../../../runtime/scheduler/resources.ts'
-import { jobB, LeaseFixture, nodeId, nodeRow } from './lease-fixture.ts'
+import { jobA, jobB, LeaseFixture, nodeId, nodeRow } from './lease-fixture.ts'
 
 describe('runtime/node/lease-grants-state', () => {
   it('starts a worker on demand, grants it, and reuses it for the same job', () => {
@@ -450,6 +450,32 @@ describe('runtime/node/lease-grants-state', () => {
       node.grants.viewChanged([nodeRow(2, four, { available: [['CPU', 0]] })])
       const big = node.ask('a', 4)
       expect(node.take()).to.deep.equal([`redirect a ${big} 2`])
+    })
+
+    it('tells a program once of what nobody can ever run, before it is refused', () => {
+      const node = new LeaseFixture({ numCpus: 1 })
+      for (let i = 0; i < 3; i++) node.ask('a', 999)
+      node.advance(1_000)
+      expect(node.told).to.deep.equal([])
+      node.advance(1_000)
+      expect(node.told).to.have.length(1)
+      expect(node.told[0]).to.include(jobA).and.include('28 s').and.include('CPU: 999').and.include('--num-cpus 999')
+      node.ask('a', 999)
+      node.advance(20_000)
+      expect(node.told).to.have.length(1)
+      node.ask('a', 998)
+      node.advance(5_000)
+      expect(node.told).to.have.length(2)
+      expect(node.take()).to.deep.equal([])
+    })
+
+    it('tells nobody of what a node can run that came in time', () => {
+      const node = new LeaseFixture({ numCpus: 1 })
+      node.ask('a', 4)
+      node.advance(1_999)
+      node.grants.viewChanged([nodeRow(2, four)])
+      node.advance(10_000)
+      expect(node.told).to.deep.equal([])
     })
 
     it('refuses what nobody can ever run, after 30 s, unless a node comes that can', () => {
