@@ -95,6 +95,8 @@ export class LeaseGrants {
     }
     const located = (ask.argumentBytes?.length ?? 0) > 0
     tables.addWaiting(request)
+    const refusing = home ? visited.at(-1) : undefined
+    if (refusing !== undefined) tables.view.refused(refusing, resources, tables.now())
     // What is free here is given before others are looked at: not where its arguments are elsewhere.
     if (home && located) sendToArguments(tables, request)
     const failed = tables.spawnClasses.get(ask.environment)

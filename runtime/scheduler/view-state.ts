@@ -65,6 +65,14 @@ export class ClusterViewState {
     for (const [name, units] of asked) entry.units.set(name, (entry.units.get(name) ?? 0) + units)
   }
 
+  /**
+   * That node has refused such a request: while nobody reports, it is not asked again for as long as if it had just been
+   * sent there, and is then, however late it has refused.
+   */
+  refused(node: NodeId, asked: ResourceUnits, nowMs: number): void {
+    if (this.#areLoadsStale) this.redirected(node, asked, nowMs)
+  }
+
   /** Ends guesses, and loads, whose time is over; returns whether there were any. */
   expire(nowMs: number): boolean {
     let any = this.#staleAtMs <= nowMs

@@ -389,6 +389,24 @@ describe('runtime/node/lease-grants-state', () => {
       expect([node.take(), third > second]).to.deep.equal([[], true])
     })
 
+    it('asks a node again that said late, while the head was away, that it has no room', () => {
+      const node = new LeaseFixture({ numCpus: 1 })
+      node.grants.viewChanged([nodeRow(2, parseResources({ numCpus: 1 }), { available: [['CPU', 0]] })])
+      node.ask('a', 1)
+      node.ready()
+      const sent = node.ask('a', 1)
+      node.take()
+      node.grants.headAway()
+      node.advance(2_000)
+      expect(node.take()).to.deep.equal([`redirect a ${sent} 2`])
+      // Longer than anybody counts on what was sent there.
+      node.advance(20_000)
+      const back = node.ask('a', 1, { visited: [nodeId(2)] })
+      expect(node.take()).to.deep.equal([])
+      node.advance(5_000)
+      expect(node.take()).to.deep.equal([`redirect a ${back} 2`])
+    })
+
     it('sends on what waits, when a node that got nothing of what was sent there does not say so', () => {
       const node = new LeaseFixture({ numCpus: 1 })
       node.grants.viewChanged([nodeRow(2, parseResources({ numCpus: 1 }))])
