@@ -71,7 +71,10 @@ export class ChaosMembers {
     return `node manager with pid ${record.pid}`
   }
 
-  /** Starts what was killed, with the same options, on the same port, with the same tables. */
+  /**
+   * Starts what was killed, with the same options, on the same port, with the same tables. A node may be killed while it is
+   * being started again: then two are at it, and the one that comes second leaves it to the other.
+   */
   async restart({ record }: ChaosMember): Promise<string> {
     if (record?.options === undefined) return 'it was not started here: nobody restarts it'
     const { options, url, headUrl, head } = record
@@ -85,6 +88,8 @@ export class ChaosMembers {
     const endsAtMs = performance.now() + restartWithinMs
     for (;;) {
       await sleep(restartPauseMs)
+      const there = this.all().find((member) => member.url === url)
+      if (there !== undefined) return `node ${there.id} is there again already`
       try {
         const { id, pid } = await startDetached(again)
         return `again as node ${id} (pid ${pid})`
