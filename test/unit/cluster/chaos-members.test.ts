@@ -23,7 +23,7 @@ describe('the members of a cluster under chaos', () => {
 
   it('are not started again where somebody else has done so: they would wait for the port of each other', async () => {
     const [url, headUrl] = ['ws://127.0.0.1:9', '']
-    const options = { head: false, address: 'ws://127.0.0.1:10', port: 9 }
+    const options = { head: false, address: 'ws://127.0.0.1:10', port: 9, logFile: '' }
     const common = { url, headUrl, head: false, logFile: '', options }
     // This process stands for the node that is there.
     writeRecord({ ...common, id: '00000000000000b2' as NodeId })
