@@ -32,7 +32,7 @@ describe('the members of a cluster under chaos', () => {
       id: '00000000000000a1' as NodeId,
       pid: 2 ** 22 + 1,
       pidStart: '1',
-      boot: 'other',
+      pidSpace: 'other',
     }
     const members = new ChaosMembers('ws://127.0.0.1:10', 'token')
     const told = await members.restart({ id: record.id, url, head: false, record })
