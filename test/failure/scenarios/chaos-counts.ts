@@ -46,14 +46,14 @@ const mostSocketsAtRest = 20
 const answerMs = 3_000
 const quietLimitMs = 30_000
 
-/** Of a process: its own memory (that of the store is shared), sockets, and other open files but the logs of workers. */
+/** Of a process: its own memory (that of the store is shared), sockets, and other open files but what workers print. */
 export function systemCounts(pid: number): Counts {
   const ownKilobytes = Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
   const folder = `/proc/${pid}/fd`
   const targets = readdirSync(folder).flatMap((name) => targetOf(join(folder, name)))
   const sockets = targets.filter((target) => target.startsWith('socket:')).length
-  const logs = targets.filter((target) => target.includes('/logs/')).length
-  return { ownBytes: ownKilobytes * 1024, sockets, files: targets.length - sockets - logs }
+  const printed = targets.filter((target) => /\/[0-9a-f]{16}\.(?:out|err)$/.test(target)).length
+  return { ownBytes: ownKilobytes * 1024, sockets, files: targets.length - sockets - printed }
 }
 
 /** Nothing for a file that was closed after the folder was read. */
