@@ -1,4 +1,5 @@
 /** The instructions of the lease machine, carried out: messages to owners and workers, processes started and ended. */
+import type { ProcessId } from '../base/ids.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { LeaseEffects } from './lease-types.ts'
 import type { NodeParts } from './node-parts.ts'
@@ -37,19 +38,17 @@ export function leaseEffects(parts: () => NodeParts): LeaseEffects {
       tellPeople(parts(), `a worker of node ${options.id} could not start: ${text}`)
     },
     reportInfeasible(job, text) {
-      const { connections, ports, options } = parts()
-      ports.events.warn(text)
-      if (options.url !== '')
-        connections.find(job)?.send([MessageType.log, [['stderr', 0, options.id, 'outpool', text]]])
+      tellPeople(parts(), text, job)
     },
   }
 }
 
-/** A line in the log of the node, and on stderr of the programs that are linked to it. */
-export function tellPeople({ connections, ports, options }: NodeParts, what: string): void {
+/** A line in the log of the node, and on stderr of the programs that are linked to it, or of that one of them. */
+export function tellPeople({ connections, ports, options }: NodeParts, what: string, job?: ProcessId): void {
   ports.events.warn(what)
   // In local mode that was the driver's own stderr.
   if (options.url === '') return
   for (const { link } of connections.all())
-    if (link.peer.kind === 'driver') link.send([MessageType.log, [['stderr', 0, options.id, 'outpool', what]]])
+    if (link.peer.kind === 'driver' && (job === undefined || link.peer.process === job))
+      link.send([MessageType.log, [['stderr', 0, options.id, 'outpool', what]]])
 }
