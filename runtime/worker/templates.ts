@@ -2,7 +2,7 @@
 import { keepWhole } from '../base/compiled-script.ts'
 import { RuntimeEnvSetupError } from '../base/errors.ts'
 import { movingAverage } from '../base/moving-average.ts'
-import { decodeDefinition, isClosure } from '../code/function-source.ts'
+import { decodeDefinition, isClosure } from '../code/definition.ts'
 import { type LoadedFunction, loadFunction } from '../code/load.ts'
 import { decodeTemplate, type TemplateBody } from '../owner/template.ts'
 import type { Link } from '../transport/link.ts'

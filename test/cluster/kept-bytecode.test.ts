@@ -47,16 +47,16 @@ session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
 session.post('Debugger.enable')
 session.disconnect()`
 
-/** What a worker has loaded of the package when it runs a task with a number, a text, a list and an object. */
+/** What a worker has loaded of the package when it runs a task with what `args` names. */
 const loadedChunks = `import { Session } from 'node:inspector'
-export default (number, text, [first], { key }) => {
+export default (...args) => {
 ${loadedUrls}
-  return { urls, was: [number, text, first, key] }
+  return { urls, was: args }
 }
 `
-const showChunks = `import { remote, shutdown } from 'outpool'
+const showChunks = (args: string): string => `import { remote, shutdown } from 'outpool'
 const loaded = remote(new URL('loaded.js', import.meta.url), 'default')
-console.log(JSON.stringify(await loaded.run(1e6, 'text', [0.5], { key: null })))
+console.log(JSON.stringify(await loaded.run(${args})))
 await shutdown()
 `
 const showPool = `import workerpool from 'outpool/workerpool'
@@ -138,7 +138,8 @@ describe('an installed package', function () {
       'late.js': late,
       'import.js': `import 'outpool'\n`,
       'loaded.js': loadedChunks,
-      'show.js': showChunks,
+      'show.js': showChunks(`1e6, 'text', null`),
+      'show-more.js': showChunks(`'a text of some length', [0.5], { key: null }`),
       'pool.js': showPool,
       'parts.js': showParts,
       'all.js': showLoaded,
@@ -192,7 +193,7 @@ describe('an installed package', function () {
     const env = { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' }
     const { stdout } = await run(process.execPath, ['show.js'], { cwd: project.folder, env })
     const { urls, was } = JSON.parse(stdout) as { urls: string[]; was: unknown }
-    expect(was).to.deep.equal([1e6, 'text', 0.5, null])
+    expect(was).to.deep.equal([1e6, 'text', null])
     const chunks = chunksAmong(urls)
     // Where memory cannot be shared, a worker opens the store of files when it begins.
     const atOnce = canShare ? [] : ['store']
@@ -201,6 +202,15 @@ describe('an installed package', function () {
     const text = readFileSync(fileURLToPath(start), 'latin1')
     const parts = [...text.matchAll(/^"([\w-]+?)-[\w-]{8}\.body\.js": \(function /gm)].map(([, name]) => name)
     expect(parts).to.deep.equal(['base', 'core', 'first', 'worker'])
+  })
+
+  it('loads one more with the first value that is a list, an object or a longer text', async () => {
+    const env = { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' }
+    const { stdout } = await run(process.execPath, ['show-more.js'], { cwd: project.folder, env })
+    const { urls, was } = JSON.parse(stdout) as { urls: string[]; was: unknown }
+    expect(was).to.deep.equal(['a text of some length', [0.5], { key: null }])
+    const atOnce = canShare ? [] : ['store']
+    expect(chunksAmong(urls).toSorted()).to.deep.equal(['codec', ...atOnce, 'worker-start'])
   })
 
   it('loads no more in a worker of a pool, which is told who it is', async () => {

@@ -95,13 +95,20 @@ function entryPoints(root) {
  * imported by.
  */
 function typescript(root, transform, parse) {
+  const numbers = messageNumbers(root)
   const published = new Set(publishedEntries(root).map((name) => join(root, name)))
   return {
     name: 'typescript',
     async transform(source, path) {
       const isPart = !published.has(path) && source.includes('import.meta.url')
       const define = isPart ? { 'import.meta.url': 'ownUrl' } : {}
-      const { code: commented } = await transform(source, { loader: 'ts', target: 'node20', charset: 'ascii', define })
+      const numbered = source.replaceAll(/\bMessageType\.(\w+)/g, (whole, name) => numbers.get(name) ?? whole)
+      const { code: commented } = await transform(numbered, {
+        loader: 'ts',
+        target: 'node20',
+        charset: 'ascii',
+        define,
+      })
       const code = withoutComments(commented, parse)
       const place = relative(root, path).replace(/\.ts$/, '.js')
       return {
@@ -110,6 +117,15 @@ function typescript(root, transform, parse) {
       }
     },
   }
+}
+
+/**
+ * The numbers of messages, by name. They are put in where the sources name them: an object of so many properties, twice,
+ * as V8 keeps a pattern of it, is room that it would collect garbage for before a worker's first result.
+ */
+function messageNumbers(root) {
+  const source = readFileSync(join(root, 'runtime/protocol/message-type.ts'), 'utf8')
+  return new Map([...source.matchAll(/^ {2}(\w+): (\d+),$/gm)].map(([, name, number]) => [name, number]))
 }
 
 /** Without comments, which every process would keep with the rest of its text; those for the bundler and the shell stay. */
@@ -146,7 +162,11 @@ function chunkNames(root) {
   return (path, { getModuleInfo }) => {
     if (relative(root, path) === loader[1]) return loader[0]
     if (atFirst.includes(relative(root, path))) return 'first'
-    later ??= lazyModules(root, join(root, kinds[0][1]), getModuleInfo)
+    later ??= lazyModules(
+      root,
+      { entry: join(root, kinds[0][1]), front: join(root, front[1]), withCalls },
+      getModuleInfo,
+    )
     if (later.has(path)) return later.get(path)
     const isWithCalls = (other) => withCalls.includes(relative(root, other))
     ahead ??= {

@@ -46,7 +46,16 @@ const lazy = {
     'runtime/owner/recorded-pulls.ts',
     'runtime/scheduler/policy-replicas.ts',
   ],
-  // Values beyond numbers, texts, arrays and plain objects.
+  // Values beyond numbers, short texts and constants: texts, arrays and plain objects.
+  codec: [
+    'runtime/objects/encoder.ts',
+    'runtime/objects/encode-tables.ts',
+    'runtime/objects/byte-writer.ts',
+    'runtime/objects/decoder.ts',
+    'runtime/objects/byte-reader.ts',
+    'runtime/objects/packed-numbers.ts',
+  ],
+  // Values beyond these.
   values: [
     'runtime/objects/decode-kinds.ts',
     'runtime/objects/encode-kinds.ts',
@@ -109,15 +118,19 @@ export function isLazyChunk(name) {
 /** What several of them need, and nothing else. */
 const sharedName = 'lazy'
 
-/** A map from modules to the names of their lazy chunks: those that `entry` can reach through the modules above alone. */
-export function lazyModules(root, entry, getModuleInfo) {
+/**
+ * A map from modules to the names of their lazy chunks: those that `entry` can reach through the modules above alone, and
+ * so can `front`, what programs import, of which the modules `withCalls` are loaded by their first call.
+ */
+export function lazyModules(root, { entry, front, withCalls }, getModuleInfo) {
   const chunkOf = (path) => {
     const place = relative(root, path)
     const found = Object.entries(lazy).find(([, places]) => places.some((start) => place.startsWith(start)))
     return found?.[0]
   }
   const isListed = (path) => chunkOf(path) !== undefined
-  const atOnce = reachOf(entry, getModuleInfo, isListed)
+  const isAhead = (path) => isListed(path) || withCalls.includes(relative(root, path))
+  const atOnce = new Set([...reachOf(entry, getModuleInfo, isListed), ...reachOf(front, getModuleInfo, isAhead)])
   const names = new Map()
   for (const listed of [...reachOf(entry, getModuleInfo)].filter(isListed)) {
     const name = chunkOf(listed)
