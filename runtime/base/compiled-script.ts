@@ -33,7 +33,7 @@ const endBytes = 64
 const pageBytes = 4096
 /** The URL of dist/, or '' where this is a source. */
 const dist = /^.*\/dist\/(?=runtime\/base\/)/.exec(import.meta.url)?.[0] ?? ''
-const keptFolder = dist === '' ? '' : fileURLToPath(new URL('chunks/.compiled', dist))
+const keptFolder = dist === '' ? '' : pathOf(`${dist}chunks/.compiled`)
 
 const beyondLatin1 = /[^\u0000-\u00ff]/g
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
@@ -59,10 +59,23 @@ interface Scripts {
 /** A function expression: takes where dist/ is and what it may load, and gives what the script exports. */
 type Body = (root: string, scripts: Scripts) => Exports
 
+/** `fileURLToPath`, which takes a third of a millisecond when it is first called, for most places without that. */
+function pathOf(url: string): string {
+  return /^file:\/\/\/[\w/.@+-]+$/.test(url) && sep === '/' ? url.slice('file://'.length) : fileURLToPath(url)
+}
+
+/** `new URL(name, url)` for the names that the build writes: `./` or some `../` before a path. */
+function besideUrl(name: string, url: string): string {
+  const [place = ''] = url.split(/[?#]/, 1)
+  let folder = place.slice(0, place.lastIndexOf('/'))
+  let rest = name.startsWith('./') ? name.slice(2) : name
+  for (; rest.startsWith('../'); rest = rest.slice(3)) folder = folder.slice(0, folder.lastIndexOf('/'))
+  return `${folder}/${rest}`
+}
+
 /** What the copies of this module in a worker share. */
 interface Shared {
   readonly scriptsOf: typeof scriptsOf
-  readonly keepWhenTold: typeof keepWhenTold
 }
 
 /**
@@ -71,7 +84,7 @@ interface Shared {
  */
 const sharedKey = Symbol.for(`outpool:scripts:${dist}`)
 const holder: { [sharedKey]?: Shared } = process as object
-const isWorker = dist !== '' && process.argv[1] === fileURLToPath(new URL('runtime/worker/entry.cjs', dist))
+const isWorker = dist !== '' && process.argv[1] === pathOf(`${dist}runtime/worker/entry.cjs`)
 /** The copy that this process has loaded before. */
 const before = isWorker ? holder[sharedKey] : undefined
 
@@ -98,10 +111,11 @@ function checksum(filename: string, bytes: Uint8Array): Buffer {
   for (let i = 0; i < Math.min(length, endBytes); i++) add(view.getUint8(i))
   for (let i = pageBytes; i <= length - 4; i += pageBytes) add(view.getInt32(i, true))
   for (let i = Math.max(0, length - endBytes); i < length; i++) add(view.getUint8(i))
-  const result = Buffer.alloc(checksumBytes)
-  result.writeInt32LE(one)
-  result.writeInt32LE(other, 4)
-  return result
+  // Not by methods of Buffer: to compile one of them takes a start as long as all of this.
+  const result = new DataView(new ArrayBuffer(checksumBytes))
+  result.setInt32(0, one, true)
+  result.setInt32(4, other, true)
+  return Buffer.from(result.buffer)
 }
 
 /**
@@ -148,7 +162,6 @@ let stage: typeof early | typeof whole = early
 let timer: NodeJS.Timeout | undefined
 /** The timer is that of a result. */
 let isSoon = false
-let waitsToBeTold = false
 
 /** At once, and not again: V8 is about to throw away what it has compiled. */
 export function keepLast(): void {
@@ -182,12 +195,8 @@ export function keepSoon(): void {
   timer = setTimeout(keepCompiled, keptAfterMs).unref()
 }
 
-/** For a process that is killed when it is not needed any more, and calls `keepWhole`: nothing is kept before. */
-export function keepWhenTold(): void {
-  waitsToBeTold = true
-  process.off('exit', keepCompiled)
-  clearTimeout(timer)
-}
+/** A worker is killed when it is not needed any more, and calls `keepWhole`: nothing is kept before. */
+const waitsToBeTold = isWorker && before === undefined
 
 /** Keeps the bytecode when there is a result; else after a while, or when the process ends before. */
 function keepLater(keep: (typeof toKeep)[number]): void {
@@ -272,7 +281,7 @@ function run(source: string, filename: string, name: string, content: Uint8Array
 /** What the script or module at `url`, a `file:` URL, loads by names relative to itself. */
 export function scriptsOf(url: string): Scripts {
   if (before !== undefined) return before.scriptsOf(url)
-  const urlOf = (name: string): string => new URL(name, url).href
+  const urlOf = (name: string): string => besideUrl(name, url)
   const now = (name: string): Exports =>
     name.startsWith('node:') ? (process.getBuiltinModule(name) as object as Exports) : runOnce(urlOf(name))
   return {
@@ -280,7 +289,7 @@ export function scriptsOf(url: string): Scripts {
     together(name) {
       const whole = urlOf(name)
       const bodies = compiled(whole) as Readonly<Record<string, Body>>
-      for (const [part, body] of Object.entries(bodies)) parts.set(new URL(part, whole).href, body)
+      for (const [part, body] of Object.entries(bodies)) parts.set(besideUrl(part, whole), body)
     },
     soon: (name) => new Promise((resolve) => resolve(now(name))),
     later(name, replace) {
@@ -314,7 +323,7 @@ function runOnce(url: string): Exports {
 }
 
 function compiled(url: string): unknown {
-  const path = fileURLToPath(url)
+  const path = pathOf(url)
   try {
     // The build writes nothing but ASCII, so a character takes one byte in memory too; its hash is in the name.
     return run(readFileSync(path, 'latin1'), url, basename(path, '.js'))
@@ -389,10 +398,10 @@ export const programErrors: readonly (abstract new (...parameters: never[]) => E
 
 // Scripts import it by its name, too.
 loaded.set(import.meta.url, {
-  ...{ keepBytes, keepLast, keepSoon, keepWhenTold, keepWhole, keptBytes },
+  ...{ keepBytes, keepLast, keepSoon, keepWhole, keptBytes },
   ...{ programErrors, requireCompiled },
 })
 if (isWorker && before === undefined) {
-  const shared: Shared = { scriptsOf, keepWhenTold }
+  const shared: Shared = { scriptsOf }
   Object.defineProperty(process, sharedKey, { value: shared })
 }

@@ -41,7 +41,7 @@ export async function importExport(url: string, exportName: string, named: strin
 }
 
 /** The folder of this package's code. */
-const ownRoot = fileURLToPath(new URL('../../', import.meta.url))
+const ownRoot = (): string => fileURLToPath(new URL('../../', import.meta.url))
 
 /** What went wrong, and what to do about it. */
 function loadFailure(cause: unknown): string {
@@ -53,7 +53,7 @@ function loadFailure(cause: unknown): string {
   if (code !== 'ERR_MODULE_NOT_FOUND') return `${text}. ${seeWhole}`
   const [, what = text, importer = ''] = /^(.*) imported from (.*)$/s.exec(text) ?? []
   // Who asked for the module itself are we.
-  if (importer.startsWith(ownRoot)) return `${what}. ${checkPath}`
+  if (importer.startsWith(ownRoot())) return `${what}. ${checkPath}`
   return `${text}. Install it, or put it there, on every node that runs it.`
 }
 

@@ -5,7 +5,7 @@
 
 const scheme = 'outpool:'
 /** The folder above `runtime/`, wherever this package is installed. */
-const root = new URL('../../', import.meta.url).href
+const root = import.meta.url.replace(/(?:[^/]*\/){2}[^/]*$/, '')
 const relativePath = /^[\w-]+(?:\/[\w.-]+)*\.[jt]s$/
 
 /** The portable form of a module's URL: `outpool:...` for our own, any other as it is. */

@@ -2,7 +2,7 @@
  * Files that `import()` refuses, and for which a loader has hooked `require` (`node -r ts-node/register`,
  * `-r @swc-node/register`): Node starts a main file of a CommonJS package by `require`, and that works there.
  */
-import Module, { createRequire } from 'node:module'
+import { Module, createRequire } from 'node:module'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 

@@ -174,7 +174,8 @@ function asCommonJs(code, parse, scriptOf, fileName, loader, together) {
     "'use strict';",
     'if (require.main === module) process.mainModule = undefined;',
     'delete require.cache[__filename];',
-    "const ownPlace = require('node:url').pathToFileURL(__filename).href;",
+    // Asked to make a URL of most paths, Node takes a millisecond, and gives what they say.
+    "const ownPlace = /^\\/[\\w/.@+-]+$/.test(__filename) ? 'file://' + __filename : require('node:url').pathToFileURL(__filename).href;",
     rootOfDist.replaceAll('import.meta.url', 'ownPlace'),
     `const outpoolLoader = process[Symbol.for('outpool:scripts:' + outpoolRoot)] ?? ${asFunction(loader.code, parse)};`,
     `const outpoolScripts = outpoolLoader.scriptsOf(ownPlace);${together}`,
