@@ -18,6 +18,7 @@ import type { EarlyWorker } from '../node/early-worker.ts'
 import { NodeManager } from '../node/node-manager.ts'
 import type { NodeManagerEvents, NodeManagerOptions } from '../node/node-manager.ts'
 import { ArenaHost } from '../objects/arena-host.ts'
+import { koffiBinary } from '../objects/load-koffi.ts'
 import { chooseStore } from '../objects/store-choice.ts'
 import type { StoreOptions } from '../objects/store-choice.ts'
 import { arenaUsage, fileUsage } from '../objects/store-usage.ts'
@@ -147,7 +148,7 @@ export class NodeHost {
       })
       const unix = await listenUnix({ ...serving(() => manager, welcome, options), path: nodeSocketOf(runFolder) })
       const { shown, accepted } = ringOf(options.token)
-      writeNodeFile(runFolder, { id, token: shown, accepted, url, headUrl })
+      writeNodeFile(runFolder, { id, token: shown, accepted, url, headUrl, koffi: koffiBinary() ?? '' })
       manager.start()
       return new NodeHost(manager, { runFolder, url, headUrl, unix, port, arena })
     } catch (error) {

@@ -50,6 +50,8 @@ export interface NodeFile extends ProcessNote {
   readonly url: string
   /** Of the head's one port; '' in local mode. */
   readonly headUrl: string
+  /** Where the node found the binary by which it calls the C library; '' where it found none. */
+  readonly koffi: string
 }
 
 /** The longest path of a unix socket on every platform (104 bytes on macOS, with its final zero). */
@@ -187,7 +189,7 @@ export function readNodeFile(folder: string): NodeFile | undefined {
     const value = JSON.parse(readFileSync(join(folder, 'node.json'), 'utf8')) as Partial<
       Record<keyof NodeFile, unknown>
     >
-    const { id, token, accepted, url, pid, pidStart, pidSpace, headUrl } = value
+    const { id, token, accepted, url, pid, pidStart, pidSpace, headUrl, koffi } = value
     if (!isProcessId(id) || typeof token !== 'string' || typeof url !== 'string' || typeof pid !== 'number')
       return undefined
     return {
@@ -199,6 +201,7 @@ export function readNodeFile(folder: string): NodeFile | undefined {
       pidStart: typeof pidStart === 'string' ? pidStart : '',
       pidSpace: typeof pidSpace === 'string' ? pidSpace : '',
       headUrl: typeof headUrl === 'string' ? headUrl : '',
+      koffi: typeof koffi === 'string' ? koffi : '',
     }
   } catch {
     return undefined

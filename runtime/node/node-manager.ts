@@ -73,7 +73,8 @@ export class NodeManager {
   readonly sites: ObjectSites = new ObjectSites()
   readonly #options: CompiledNodeOptions
   readonly #ports: NodeManagerPorts
-  readonly #guardian: Guardian
+  /** From the start on. */
+  #guardian: Guardian | undefined
   readonly #tail: LogTail
   readonly #parts: NodeParts
   readonly #serving = new Serving()
@@ -89,9 +90,6 @@ export class NodeManager {
     this.#options = compileNodeOptions(options)
     this.#ports = ports
     this.id = options.id
-    this.#guardian = new Guardian(options.runFolder, (error) => {
-      ports.events.warn(`the guardian of node ${options.id} is gone, its workers are unguarded: ${error.message}`)
-    })
     this.#tail = new LogTail({ clock: ports.clock, onLines: (...told) => this.#onLines(...told) })
     this.#parts = this.#assemble()
     arenaTells(this.#parts)
@@ -104,7 +102,7 @@ export class NodeManager {
     const tables = new TableForwarding({ clock, timeoutMs, headName })
     const ways = openWays({ clock, options, parts: () => this.#parts, node: this })
     const pool = new WorkerPool({
-      ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, guardian: this.#guardian },
+      ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, guardian: () => this.#guardian },
       execArgv: childExecArgv(),
       childEnvironment: workerEnvironment(process.env, options.environment),
       ...(options.earlyWorker && { early: options.earlyWorker }),
@@ -179,6 +177,11 @@ export class NodeManager {
   start(): void {
     if (this.#mode !== 'new') throw new Error(`start: the node manager is ${this.#mode} already`)
     this.#mode = 'running'
+    const { id, runFolder } = this.#options
+    // Not before: to start a process takes some milliseconds, and the first worker waits until this node can be reached.
+    this.#guardian = new Guardian(runFolder, (error) => {
+      this.#ports.events.warn(`the guardian of node ${id} is gone, its workers are unguarded: ${error.message}`)
+    })
     this.#change(() => this.#parts.grants.start())
   }
 
@@ -292,7 +295,7 @@ export class NodeManager {
     ways.close(reason)
     connections.close(`node ${this.id} stops: ${reason}`)
     cluster.close(`node ${this.id} stops: ${reason}`)
-    await this.#guardian.close()
+    await this.#guardian?.close()
     this.#mode = 'stopped'
   }
 

@@ -38,7 +38,7 @@ export interface WorkerPoolOptions {
   readonly execArgv: readonly string[]
   readonly childEnvironment: Readonly<Record<string, string>>
   readonly clock: Clock
-  readonly guardian: Guardian
+  readonly guardian: () => Guardian | undefined
   /** The first worker, started already. */
   readonly early?: EarlyWorker
   readonly claimPages: ClaimPages
@@ -152,7 +152,7 @@ export class WorkerPool {
       const page = claimPages.open(pagePath)
       const process = this.#take(worker) ?? this.#spawn(worker, environment)
       this.#running.set(worker, { process, page, pagePath, epochs: [], waiting: [], killTimer: undefined })
-      if (process.pid > 0) guardian.guard(process.pid)
+      if (process.pid > 0) guardian()?.guard(process.pid)
       onStarted(worker, process.pid)
     } catch (error) {
       // Told later, as every other exit is: the caller is in the middle of a decision.
@@ -222,7 +222,7 @@ export class WorkerPool {
     const running = this.#running.get(worker)
     this.#running.delete(worker)
     running?.killTimer?.cancel()
-    if (exit[2] > 0) guardian.release(exit[2])
+    if (exit[2] > 0) guardian()?.release(exit[2])
     const ended: EndedWorker = { exit, startedUpTo: progressOf(running) }
     running?.page?.close()
     rmSync(join(runFolder, 'pages', worker), { force: true })

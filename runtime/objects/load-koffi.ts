@@ -10,17 +10,32 @@ import { cLibrary } from '../base/c-library.ts'
 
 type Koffi = typeof import('koffi')
 
+/** The binary that was loaded here, or is to be. */
+let known: string | undefined
+
+/** Where `loadKoffi` found the binary in this process; undefined where it did not. */
+export function koffiBinary(): string | undefined {
+  return known
+}
+
+/** Where another process with these packages has found it: to search takes as long as to load it. */
+export function expectKoffiAt(path: string): void {
+  known = path
+}
+
 /** Throws where there is no binary for this platform, or the optional package was left out. */
 export function loadKoffi(): Koffi {
-  const binary = binaryOf(process.platform, process.arch)
+  const binary = known ?? binaryOf(process.platform, process.arch)
   if (binary === undefined) return byItsEntry()
   const module = { exports: {} }
   try {
     process.dlopen(module, toNamespacedPath(binary))
   } catch {
+    known = undefined
     // It may know of another one.
     return byItsEntry()
   }
+  known = binary
   return module.exports as Koffi
 }
 

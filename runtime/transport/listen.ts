@@ -15,6 +15,8 @@ import { peerAddress } from './sockets.ts'
 
 /** The longest path of a unix socket on every platform (104 bytes on macOS, with its final zero). */
 const maxSocketPathBytes = 103
+/** The mode of a folder that is closed to others, with its type. */
+const privateFolder = 0o040700
 
 export interface UnixListener {
   readonly path: string
@@ -34,8 +36,10 @@ export async function listenUnix(options: IncomingOptions & { readonly path: str
     )
   const folder = dirname(path)
   // At once: `node:fs/promises` is more to load than all of this takes. So is what `rmSync` loads, where nothing is there.
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  chmodSync(folder, 0o700)
+  if (lstatSync(folder, { throwIfNoEntry: false })?.mode !== privateFolder) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    chmodSync(folder, 0o700)
+  }
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { force: true })
   const incoming = new Incoming(options)
   const server = createNetServer({ allowHalfOpen: true }, (socket) => incoming.accept(socket))

@@ -5,11 +5,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monotonicMs } from '../base/clock.ts'
-import { keepWhenTold } from '../base/compiled-script.ts'
 import { isProcessId } from '../base/ids.ts'
 import { setTimeout } from '../base/timers.ts'
 import { workerOptions } from '../base/worker-options.ts'
 import { workingFolder } from '../base/working-folder.ts'
+import { expectKoffiAt } from '../objects/load-koffi.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
 import { chaosVariable } from '../transport/link-wrap.ts'
 import { TokenFile } from '../transport/token-file.ts'
@@ -19,14 +19,12 @@ import { startWorker } from './worker-process.ts'
 const [runFolder = '', worker = '', folder] = process.argv.slice(2)
 goFirst()
 goTo(folder)
-// A worker is killed when its program ends, which may be with the first result.
-keepWhenTold()
 // User code sees the arguments of a program without any.
 process.argv.splice(2)
 // Threads and processes that it starts with its own options are to be as in any program.
 process.execArgv.splice(0, process.execArgv.length, ...process.execArgv.filter((one) => !workerOptions.includes(one)))
 
-const pollMs = 2
+const pollMs = 1
 const mostWaitMs = 30_000
 
 interface Facts {
@@ -34,6 +32,7 @@ interface Facts {
   readonly token: unknown
   readonly accepted: unknown
   readonly url: unknown
+  readonly koffi: unknown
 }
 
 const nodeFile = join(runFolder, 'node.json')
@@ -82,9 +81,10 @@ async function whenWritten(): Promise<void> {
 async function start(): Promise<void> {
   await whenWritten()
   const token = new TokenFile(nodeFile, tokens)
-  const { id, url } = facts
+  const { id, url, koffi } = facts
   if (!isProcessId(id) || !isProcessId(worker))
     throw new Error(`not a worker of the node whose run folder is ${JSON.stringify(runFolder)}`)
+  if (typeof koffi === 'string' && koffi !== '') expectKoffiAt(koffi)
   // Before the first link.
   if (process.env[chaosVariable] === '1') (await import('../transport/chaos.ts')).allowChaos()
   await startWorker({ worker, node: id, runFolder, token, local: url === '', refCodec: objectRefCodec })

@@ -103,16 +103,8 @@ class WorkerProcess {
   async start(): Promise<void> {
     const { worker, node, runFolder, token } = this.#start
     const self = { kind: 'worker', node, process: worker, info: { pid: process.pid } } as const
-    // The socket stands before the node manager hears of this worker: whoever is granted it can link at once.
-    await listenUnix({
-      path: join(runFolder, `${worker}.sock`),
-      self,
-      token,
-      onLink: (link) => this.#home.incoming.onLink(link),
-    })
-    // Loading what maps the claim page takes some milliseconds: meanwhile the node, which has the hello by then, answers.
-    setImmediate(() => setImmediate(nativeMemory))
-    this.#home = await openHome({
+    // Begins to connect; the hello goes out in a later turn, when the socket below stands.
+    const home = openHome({
       ...{ kind: 'worker', process: worker, node, token, runFolder, info: self.info, reconnectMs: 0 },
       ...{ address: { unix: nodeSocketOf(runFolder) }, connectTimeoutMs: nodeTimeoutMs },
       onMessage: (message) => this.#fromHome(message),
@@ -128,6 +120,16 @@ class WorkerProcess {
       },
       onClosed: () => process.exit(0),
     })
+    // Before the node manager hears of this worker: whoever is granted it can link at once.
+    const listening = listenUnix({
+      path: join(runFolder, `${worker}.sock`),
+      self,
+      token,
+      onLink: (link) => this.#home.incoming.onLink(link),
+    })
+    // While the node, which has the hello by then, answers: to load what maps the claim page takes some milliseconds.
+    setImmediate(() => setImmediate(nativeMemory))
+    ;[this.#home] = await Promise.all([home, listening])
     this.#endLines = markOutput()
     this.#awake = waitAwake('worker', runFolder)
     const host = this.#host()

@@ -41,7 +41,7 @@ interface Made {
 const id = newProcessId()
 const owner = newProcessId()
 const theirs = 'what somebody else has'
-const node = { id, token: 'token', accepted: ['token'], url: '', headUrl: '' }
+const node = { id, token: 'token', accepted: ['token'], url: '', headUrl: '', koffi: '' }
 
 const files: Record<string, Made> = {
   'a spill file': {

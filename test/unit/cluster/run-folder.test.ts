@@ -38,6 +38,7 @@ describe('run folders', () => {
     token: 'secret',
     accepted: ['secret'],
     url: 'ws://h:1',
+    koffi: '/koffi.node',
     headUrl: 'ws://h:2',
   })
 
