@@ -38,7 +38,7 @@ export const start: Row = {
         firstResult('workerpool thread', 'first-result-workerpool.mjs', ['thread']),
         firstResult('bare node', 'first-result-bare.mjs'),
       ],
-      stage.quick ? 3 : 9,
+      stage.quick ? 3 : 31,
     )
     stage.compare('Outpool', 'workerpool process', most(1.2))
     stage.compare('Outpool', 'workerpool thread')
