@@ -88,6 +88,8 @@ export class ChaosMembers {
     const endsAtMs = performance.now() + restartWithinMs
     for (;;) {
       await sleep(restartPauseMs)
+      // One that was killed ends when the machine has time for that; until then it is none that is there again.
+      if (stateOfProcess(record) === 'alive' && performance.now() < endsAtMs) continue
       const there = this.all().find((member) => member.url === url)
       if (there !== undefined) return `node ${there.id} is there again already`
       try {
