@@ -438,7 +438,8 @@ export class World {
     for (let round = 0; round < 3; round++) {
       this.clock.after(61_000, () => {})
       await this.#untilQuiet('time has passed')
-      for (const node of this.nodes()) this.network.run(node, 'looks for owners', () => node.membership.foreign.look())
+      for (const node of this.nodes())
+        this.network.run(node, 'looks for owners', () => node.membership.foreign.lookCalmly())
       await this.#untilQuiet('all nodes know which owners live')
     }
   }
