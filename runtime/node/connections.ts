@@ -112,6 +112,13 @@ export class Connections {
     return this.#byProcess.get(process)?.at(-1)?.link
   }
 
+  /** It has told over this link what holds: what it said over an older one, and was not read, holds no more. */
+  supersedes({ process, link }: Connection): void {
+    const links = (this.#byProcess.get(process) ?? []).map((connection) => connection.link)
+    for (const older of links.slice(0, Math.max(0, links.indexOf(link))))
+      older.close(new ConnectionLostError(`${process} is here over a newer link, and has said there what it holds`))
+  }
+
   all(): Connection[] {
     return [...this.#byKey.values()]
   }

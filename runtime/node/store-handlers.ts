@@ -11,8 +11,11 @@ import type { NodeParts } from './node-parts.ts'
 
 export function storeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'storeRequest' | 'storeNotes'> {
   return {
-    storeRequest({ link, process }, [, requestId, operation]) {
-      const { arena } = parts().ports
+    storeRequest(connection, [, requestId, operation]) {
+      const { link, process } = connection
+      const { connections, ports } = parts()
+      const { arena } = ports
+      if (operation[0] === 'resync') connections.supersedes(connection)
       const answer = (error: Error | undefined, fields: StoreAnswer): void => {
         const undone = link.closed ? undoing(operation, fields) : undefined
         if (undone !== undefined) return arena?.note(process, undone)

@@ -68,8 +68,8 @@ export interface TestNode {
   readonly store: FileObjectStore
   readonly warnings: string[]
   readonly declaredDead: string[]
-  /** A driver that is linked; its process id is its job. */
-  driver(): Promise<Peer>
+  /** A driver that is linked; its process id is its job. One that is named here has one link more. */
+  driver(process?: ProcessId): Promise<Peer>
   /** The other end of a link to the head. */
   head(rows?: readonly NodeRow[]): Promise<Peer>
   stop(): Promise<void>
@@ -115,8 +115,7 @@ export async function startNode(options: Partial<NodeManagerOptions> = {}): Prom
   manager.start()
   return {
     ...{ id, runFolder, url: port.url, manager, store, warnings, declaredDead },
-    async driver() {
-      const process = newProcessId()
+    async driver(process = newProcessId()) {
       const from = { kind: 'driver', node: id, process } as const
       return new Peer(await dial({ address: { unix: socket.path }, to: 'any', from, token }), process)
     },

@@ -266,6 +266,19 @@ describe('runtime/node/node-manager', () => {
     while (await node.store.contains(key)) await until(() => true)
   })
 
+  it('hears nothing more over an older link of a process that has told over a newer one what it holds', async () => {
+    node = await startNode()
+    const before = await node.driver()
+    const again = await node.driver(before.process)
+    const later = await node.driver(before.process)
+    again.say([MessageType.storeRequest, 1, ['resync', [[], [], []]]])
+    await until(() => before.closed !== undefined)
+    await again.take(MessageType.storeReply)
+    later.askLease(before.process)
+    await later.take(MessageType.leaseGranted)
+    expect([again.closed, later.closed]).to.deep.equal([undefined, undefined])
+  })
+
   it('pulls an object from another node, once for all who ask, and names the holders that failed', async () => {
     node = await startNode()
     const other = await startNode()
