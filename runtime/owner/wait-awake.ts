@@ -5,6 +5,10 @@
  *     asleep --expect--> looks, turn by turn of the event loop --arrived--> asleep
  *                          └── nothing for 300 µs: asleep, and seldom again until that has been worth it
  *
+ * Where a CPU takes long to wake up (0.2 ms on some virtual machines), the answer of an end that sleeps takes longer than
+ * that, and both would sleep for ever. So the last wait before an end looks again is measured, and it looks for as long;
+ * a few dozen slow answers are borne then, in which the other end comes to look as well.
+ *
  * Processes that look use a CPU each, which pays where CPUs are idle and ruins everything where they are not: so at most
  * one owner and one worker of a machine look at a time, by a word of shared memory for each, which is free when the
  * time in it is over; never on fewer than four CPUs, under a CPU quota, or while other processes want to run.
@@ -31,14 +35,18 @@ export interface AwakeParts {
   readonly hasIdleCpu: () => boolean
 }
 
-/** Longer answers are not worth a CPU. */
-const mostWaitMs = 0.3
+/** Longer answers are not worth a CPU, where both ends are awake. */
+const quickMs = 0.3
+/** Most that is looked for while the other end may be asleep. */
+const mostWaitMs = 1
+/** So many answers in a row may be slow. */
+const mostSlow = 32
 /** For so long a word is taken; whoever goes on looking takes it again. */
 const turnMs = 2
 /** Looking begins when a process has waited so often: a program of few calls is not made to load what it takes. */
 const firstWaits = 20
 /** After waits that were in vain, so many at most are slept through. */
-const mostSkipped = 1024
+const mostSkipped = 256
 
 export class WaitAwake {
   readonly #parts: AwakeParts
@@ -47,9 +55,15 @@ export class WaitAwake {
   #waits = 0
   #skip = 0
   #skipNext = 1
+  /** When a wait began that is slept through and measured. */
+  #asleepMs = 0
+  #waitMs = quickMs
+  #slow = 0
   #looking = false
   #expecting = false
-  #untilMs = 0
+  #sinceMs = 0
+  /** As of the last look: an answer that comes between two is as old as the first. */
+  #seenMs = 0
   #turnEndsMs = 0
   readonly #look = (): void => this.#lookOnce()
 
@@ -62,7 +76,7 @@ export class WaitAwake {
   expect(): void {
     if (this.#expecting) return
     if (this.#skip > 0) {
-      this.#skip--
+      if (--this.#skip === 0) this.#asleepMs = this.#parts.nowMs()
       return
     }
     if (this.#waits < firstWaits) {
@@ -72,7 +86,7 @@ export class WaitAwake {
     if (this.#words === null) this.#words = this.#parts.words()
     if (this.#words === undefined) return
     const nowMs = this.#parts.nowMs()
-    this.#untilMs = nowMs + mostWaitMs
+    this.#sinceMs = this.#seenMs = nowMs
     if (!this.#looking) {
       if (!this.#parts.hasIdleCpu() || !this.#take(nowMs)) return
       this.#looking = true
@@ -83,24 +97,41 @@ export class WaitAwake {
 
   /** It came, or is expected no longer. */
   arrived(): void {
+    if (this.#asleepMs > 0) this.#measured()
     if (!this.#expecting) return
     this.#expecting = false
-    this.#skipNext = 1
+    if (this.#seenMs - this.#sinceMs <= quickMs) {
+      this.#slow = 0
+      this.#skipNext = 1
+    } else if (++this.#slow >= mostSlow) this.#inVain()
   }
 
   #lookOnce(): void {
     const nowMs = this.#parts.nowMs()
-    if (this.#expecting && nowMs < this.#untilMs && (nowMs < this.#turnEndsMs || this.#take(nowMs))) {
+    this.#seenMs = nowMs
+    const isWorthIt = this.#expecting && nowMs < this.#sinceMs + this.#waitMs
+    if (isWorthIt && (nowMs < this.#turnEndsMs || this.#take(nowMs))) {
       this.#parts.nextTurn(this.#look)
       return
     }
     this.#looking = false
     if (this.#expecting) {
       this.#expecting = false
-      this.#skip = this.#skipNext
-      this.#skipNext = Math.min(mostSkipped, 2 * this.#skipNext)
+      this.#inVain()
     }
     this.#give()
+  }
+
+  #inVain(): void {
+    this.#slow = 0
+    this.#skip = this.#skipNext
+    this.#skipNext = Math.min(mostSkipped, 2 * this.#skipNext)
+  }
+
+  #measured(): void {
+    const tookMs = this.#parts.nowMs() - this.#asleepMs
+    this.#asleepMs = 0
+    this.#waitMs = tookMs < mostWaitMs ? Math.max(quickMs, tookMs) : quickMs
   }
 
   #take(nowMs: number): boolean {

@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import { type AwakeParts, type AwakeRole, WaitAwake } from '../../../runtime/owner/wait-awake.ts'
 
+const turnMs = 0.01
+
 /** One machine: a clock, its words, and whoever asked to be called in the next turn. */
 class Machine {
   nowMs = 5_000
@@ -12,7 +14,7 @@ class Machine {
   process(role: AwakeRole, parts: Partial<AwakeParts> = {}): WaitAwake {
     return new WaitAwake(role, {
       nowMs: () => this.nowMs,
-      nextTurn: (look) => this.#turns.push(look),
+      nextTurn: (look) => this.nextTurn(look),
       words: () => {
         this.opened++
         return this.words
@@ -24,6 +26,10 @@ class Machine {
 
   get looking(): number {
     return this.#turns.length
+  }
+
+  nextTurn(look: () => void): void {
+    this.#turns.push(look)
   }
 
   /** One turn of every event loop that is awake. */
@@ -38,6 +44,76 @@ class Machine {
     for (let i = 0; i < 10_000 && this.looking > 0; i++) this.turn(0.01)
     expect(this.looking).equal(0)
     return this.nowMs - startedMs
+  }
+}
+
+interface Call {
+  readonly roundTripMs: number
+  readonly ownerLookedMs: number
+}
+
+/** An owner and a worker, one call at a time: an end that looks has a message in the next turn, one that sleeps is woken. */
+class Talk {
+  readonly #machine = new Machine()
+  readonly #owner: WaitAwake
+  readonly #worker: WaitAwake
+  readonly #looks = new Map<WaitAwake, number>()
+  readonly #wakeMs: number
+  readonly #taskMs: number
+  #ownerLookedMs = 0
+
+  constructor(wakeMs: number, taskMs: number) {
+    this.#wakeMs = wakeMs
+    this.#taskMs = taskMs
+    this.#owner = this.#end('owner')
+    this.#worker = this.#end('worker')
+  }
+
+  calls(count: number): Call[] {
+    return Array.from({ length: count }, () => {
+      const startedMs = this.#machine.nowMs
+      this.#ownerLookedMs = 0
+      this.#owner.expect()
+      this.#reach(this.#worker)
+      this.#pass(this.#taskMs)
+      this.#worker.expect()
+      this.#reach(this.#owner)
+      this.#pass(turnMs)
+      return { roundTripMs: this.#machine.nowMs - startedMs, ownerLookedMs: this.#ownerLookedMs }
+    })
+  }
+
+  pause(ms: number): void {
+    this.#pass(ms)
+  }
+
+  #end(role: AwakeRole): WaitAwake {
+    const nextTurn = (look: () => void): void => {
+      this.#looks.set(end, (this.#looks.get(end) ?? 0) + 1)
+      this.#machine.nextTurn(() => {
+        this.#looks.set(end, (this.#looks.get(end) ?? 0) - 1)
+        look()
+      })
+    }
+    const end: WaitAwake = this.#machine.process(role, { nextTurn })
+    return end
+  }
+
+  #isLooking(end: WaitAwake): boolean {
+    return (this.#looks.get(end) ?? 0) > 0
+  }
+
+  /** A message leaves for that end and arrives there. */
+  #reach(end: WaitAwake): void {
+    for (let ms = 0; ms < (this.#isLooking(end) ? turnMs : this.#wakeMs); ms += turnMs) this.#pass(turnMs)
+    end.arrived()
+  }
+
+  #pass(ms: number): void {
+    for (let left = ms; left > 1e-9; left -= turnMs) {
+      if (this.#isLooking(this.#owner)) this.#ownerLookedMs += turnMs
+      this.#machine.turn(Math.min(left, turnMs))
+    }
   }
 }
 
@@ -107,6 +183,33 @@ describe('runtime/owner/wait-awake', () => {
       machine.settle()
     }
   })
+
+  for (const wakeMs of [0.03, 0.1, 0.22, 0.35])
+    it(`comes to be awake at both ends where a CPU takes ${wakeMs} ms to wake up, and stays so`, () => {
+      const talk = new Talk(wakeMs, 0.02)
+      const { roundTripMs } = talk.calls(3_000).at(-1)!
+      expect(roundTripMs).below(0.1)
+      // A pause at either end, in which both fall asleep.
+      for (const pause of [0.4, 3, 500]) {
+        talk.pause(pause)
+        expect(talk.calls(3_000).at(-1)!.roundTripMs, `behind ${pause} ms`).below(0.1)
+      }
+    })
+
+  for (const [taskMs, most] of [
+    [0.4, 0.35],
+    [0.8, 0.2],
+    [1.2, 0.02],
+    [5, 0.005],
+  ] as const)
+    it(`takes little of a CPU beside tasks of ${taskMs} ms`, () => {
+      const talk = new Talk(0.05, taskMs)
+      talk.calls(1_000)
+      const calls = talk.calls(4_000)
+      const lookedMs = calls.reduce((sum, call) => sum + call.ownerLookedMs, 0)
+      const wholeMs = calls.reduce((sum, call) => sum + call.roundTripMs, 0)
+      expect(lookedMs / wholeMs).below(most)
+    })
 
   it('is for one owner and one worker of a machine at a time', () => {
     const machine = new Machine()
