@@ -46,6 +46,11 @@ class Away {
   readonly #head: World['head']
   /** Nodes that nobody has asked for anything, and that have given nothing to anybody: since when. */
   readonly #idle = new Map<SimNode, number>()
+  /**
+   * By home and other node: when a program of that home could last not reach the other. What it asked there was in vain,
+   * and its home holds that node for full for as long as if it had refused.
+   */
+  readonly #unreached = new Map<string, number>()
   /** Requests that wait at their home: since when. */
   #waits = new Map<string, number>()
 
@@ -62,8 +67,15 @@ class Away {
       const sinceMs = Math.max(this.#idle.get(node) ?? nowMs, node.askedAtMs)
       this.#idle.set(node, leases + queued > 0 || node.paused || node.grants.draining ? nowMs : sinceMs)
     }
+    this.#lookAtWays(nowMs)
     this.#lookAtRequests(nowMs)
     this.#world.clock.after(lookMs, () => this.look())
+  }
+
+  #lookAtWays(nowMs: number): void {
+    for (const { id, nodeId } of this.#world.owners())
+      for (const other of this.#idle.keys())
+        if (!this.#world.network.passes(id, other.id)) this.#unreached.set(`${nodeId} ${other.id}`, nowMs)
   }
 
   #lookAtRequests(nowMs: number): void {
@@ -81,7 +93,8 @@ class Away {
         const { resources } = objects.submit.classAt(classIndex).of
         for (const [other, idleMs] of this.#idle) {
           if (!this.#isKnown(other, home) || !fits(other.total, resources)) continue
-          const inVain = nowMs - Math.max(sinceMs, idleMs)
+          const reachedMs = this.#unreached.get(`${nodeId} ${other.id}`) ?? 0
+          const inVain = nowMs - Math.max(sinceMs, idleMs, reachedMs)
           const text = `request ${name} waits at ${nodeId} for ${inVain} ms, and ${other.id} has nothing to do`
           demand(inVain < mostMs, 'placed-without-head', () => text)
         }
