@@ -11,7 +11,8 @@
  *
  * Processes that look use a CPU each, which pays where CPUs are idle and ruins everything where they are not: so at most
  * one owner and one worker of a machine look at a time, by a word of shared memory for each, which is free when the
- * time in it is over; never on fewer than four CPUs, under a CPU quota, or while other processes want to run.
+ * time in it is over; never under a CPU quota, or while other processes want to run. On two or three CPUs the owner looks
+ * alone, while its worker has another one: half of the way is worth it, too, where bare processes sleep at both ends.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -34,6 +35,9 @@ export interface AwakeParts {
   /** Whether a CPU would be idle otherwise. */
   readonly hasIdleCpu: () => boolean
 }
+
+/** On fewer CPUs no process of that role looks. */
+const leastCpus: Readonly<Record<AwakeRole, number>> = { owner: 2, worker: 4 }
 
 /** Longer answers are not worth a CPU, where both ends are awake. */
 const quickMs = 0.3
@@ -159,6 +163,15 @@ export class WaitAwake {
   }
 }
 
+export function mayLook(role: AwakeRole, cpus: number): boolean {
+  return cpus >= leastCpus[role]
+}
+
+/** Whether a CPU is left to others beside those who look, when so many processes want to run, the one that asks included. */
+export function leavesCpu(running: number, cpus: number): boolean {
+  return running <= Math.max(1, cpus - 2)
+}
+
 /** For a process of the node with this run folder; undefined where no process may wait awake. */
 export function waitAwake(role: AwakeRole, runFolder: string): WaitAwake | undefined {
   if (process.platform !== 'linux') return undefined
@@ -168,7 +181,7 @@ export function waitAwake(role: AwakeRole, runFolder: string): WaitAwake | undef
     hasIdleCpu,
     words() {
       // Asked here and not before: many processes end before they have waited often enough.
-      if (availableParallelism() < 4 || hasCpuQuota()) return undefined
+      if (!mayLook(role, availableParallelism()) || hasCpuQuota()) return undefined
       try {
         const mapping = mapFile(join(runFolder, awakeFile), awakeFileBytes)
         return mapping && new Int32Array(mapping.memory)
@@ -198,7 +211,7 @@ function hasIdleCpu(): boolean {
   try {
     // `0.20 0.18 0.12 2/80 11206`: what wants to run now, this process included, and what there is.
     const running = Number(/ (\d+)\//.exec(readFileSync('/proc/loadavg', 'utf8'))?.[1])
-    idleCpus = running <= availableParallelism() - 2
+    idleCpus = leavesCpu(running, availableParallelism())
   } catch {
     idleCpus = false
   }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { type AwakeParts, type AwakeRole, WaitAwake } from '../../../runtime/owner/wait-awake.ts'
+import { type AwakeParts, type AwakeRole, leavesCpu, mayLook, WaitAwake } from '../../../runtime/owner/wait-awake.ts'
 
 const turnMs = 0.01
 
@@ -62,11 +62,11 @@ class Talk {
   readonly #taskMs: number
   #ownerLookedMs = 0
 
-  constructor(wakeMs: number, taskMs: number) {
+  constructor(wakeMs: number, taskMs: number, cpus = 4) {
     this.#wakeMs = wakeMs
     this.#taskMs = taskMs
-    this.#owner = this.#end('owner')
-    this.#worker = this.#end('worker')
+    this.#owner = this.#end('owner', cpus)
+    this.#worker = this.#end('worker', cpus)
   }
 
   calls(count: number): Call[] {
@@ -87,7 +87,7 @@ class Talk {
     this.#pass(ms)
   }
 
-  #end(role: AwakeRole): WaitAwake {
+  #end(role: AwakeRole, cpus: number): WaitAwake {
     const nextTurn = (look: () => void): void => {
       this.#looks.set(end, (this.#looks.get(end) ?? 0) + 1)
       this.#machine.nextTurn(() => {
@@ -95,7 +95,8 @@ class Talk {
         look()
       })
     }
-    const end: WaitAwake = this.#machine.process(role, { nextTurn })
+    const words = (): Int32Array | undefined => (mayLook(role, cpus) ? this.#machine.words : undefined)
+    const end: WaitAwake = this.#machine.process(role, { nextTurn, words })
     return end
   }
 
@@ -210,6 +211,22 @@ describe('runtime/owner/wait-awake', () => {
       const wholeMs = calls.reduce((sum, call) => sum + call.roundTripMs, 0)
       expect(lookedMs / wholeMs).below(most)
     })
+
+  for (const wakeMs of [0.03, 0.1, 0.22])
+    it(`saves one of two times ${wakeMs} ms on two CPUs, where the owner looks alone`, () => {
+      const talk = new Talk(wakeMs, 0.02, 2)
+      expect(talk.calls(3_000).at(-1)!.roundTripMs).within(wakeMs, wakeMs + 0.08)
+      talk.pause(500)
+      expect(talk.calls(3_000).at(-1)!.roundTripMs).within(wakeMs, wakeMs + 0.08)
+    })
+
+  it('takes a CPU that is left: of two one for the owner, of four one for each end', () => {
+    const cpus = [1, 2, 3, 4, 8]
+    expect(cpus.map((count) => mayLook('owner', count))).deep.equal([false, true, true, true, true])
+    expect(cpus.map((count) => mayLook('worker', count))).deep.equal([false, false, false, true, true])
+    const most = (count: number): number => [0, 1, 2, 3, 4, 5, 6, 7, 8].findLast((n) => leavesCpu(n, count)) ?? -1
+    expect(cpus.slice(1).map(most)).deep.equal([1, 1, 2, 6])
+  })
 
   it('is for one owner and one worker of a machine at a time', () => {
     const machine = new Machine()
