@@ -12,7 +12,7 @@
  * Processes that look use a CPU each, which pays where CPUs are idle and ruins everything where they are not: so at most
  * one owner and one worker of a machine look at a time, by a word of shared memory for each, which is free when the
  * time in it is over; never under a CPU quota, or while other processes want to run. On two or three CPUs the owner looks
- * alone, while its worker has another one: half of the way is worth it, too, where bare processes sleep at both ends.
+ * alone, as its worker needs another one: that saves one of the two times that a CPU takes to wake up.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -167,7 +167,10 @@ export function mayLook(role: AwakeRole, cpus: number): boolean {
   return cpus >= leastCpus[role]
 }
 
-/** Whether a CPU is left to others beside those who look, when so many processes want to run, the one that asks included. */
+/**
+ * Whether a process that looks takes no CPU from others, when so many want to run, the one that asks included: one is left
+ * to its worker, and a further one to others where there are three or more.
+ */
 export function leavesCpu(running: number, cpus: number): boolean {
   return running <= Math.max(1, cpus - 2)
 }
