@@ -111,26 +111,31 @@ export class SimWorker implements Endpoint {
     this.#owners.set(message.epoch, message)
     // It may overtake the word of the node manager.
     this.objects.job = message.job
-    const { owner, ...rest } = message
-    if (rest.call.behaviour.items !== undefined) this.streams.opened(rest.epoch, rest.sequence)
-    const own = {
+    const { epoch, sequence, call, inside } = message
+    if (call.behaviour.items !== undefined) this.streams.opened(epoch, sequence)
+    // Field by field: a spread of a message takes a tenth of a history.
+    this.executor.push({
       state: 'waiting',
+      owner: message.owner.process,
+      link: message.link,
+      epoch,
+      sequence,
+      number: message.number,
+      attempt: message.attempt,
+      call,
+      inside,
+      values: message.values,
       local: this.#nextLocal++,
       aborted: false,
       over: false,
       waits: 0,
       told: false,
       isStoring: false,
-    } as const
-    this.executor.push({
-      ...rest,
-      ...own,
-      owner: owner.process,
       handles: [],
       children: [],
       readings: [],
       reports: new Map(),
-      borrows: rest.call.contained.length + rest.inside.length > 0,
+      borrows: call.contained.length + inside.length > 0,
     })
   }
 

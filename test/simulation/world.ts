@@ -83,7 +83,8 @@ export class World {
   readonly #cutOff = new Set<ProcessId>()
   /** How often what happened. */
   readonly counts: Map<string, number> = new Map<string, number>()
-  readonly #trace: string[] = []
+  /** Put into words when somebody reads it. */
+  readonly #trace: { readonly atMs: number; readonly say: () => string }[] = []
   readonly channels: Set<SimChannel> = new Set<SimChannel>()
   readonly rings: SharedRings
   readonly losses: Losses = new Losses(this)
@@ -180,7 +181,7 @@ export class World {
 
   /** What happened last, for the report of a violation. */
   get story(): readonly string[] {
-    return this.#trace
+    return this.#trace.map(({ atMs, say }) => `${atMs.toFixed(3)} ${say()}`)
   }
 
   addNode(total: ResourceUnits): SimNode {
@@ -264,7 +265,7 @@ export class World {
     for (const end of link.ends) this.losses.cutOff(end)
     for (const channel of [...this.channels])
       if (link.ends.includes(channel.owner.id) && link.ends.includes(channel.other.owner.id)) channel.close()
-    this.#trace.push(`${this.clock.now().toFixed(3)} cut ${link.ends.map((end) => this.nameOf(end)).join(' - ')}`)
+    this.#tell(() => `cut ${link.ends.map((end) => this.nameOf(end)).join(' - ')}`)
     this.network.cut(link)
   }
 
@@ -274,7 +275,7 @@ export class World {
     this.count('cut one way')
     if (breaks) for (const end of link.ends) this.#cutOff.add(end)
     for (const end of link.ends) this.losses.cutOff(end)
-    this.#trace.push(`${this.clock.now().toFixed(3)} nothing comes from ${this.nameOf(from)} to ${this.nameOf(to)}`)
+    this.#tell(() => `nothing comes from ${this.nameOf(from)} to ${this.nameOf(to)}`)
     this.network.cutOneWay(link, from, durationMs, breaks)
     if (durationMs < silentMs) return
     // Heartbeats find it: the head declares a node dead that it does not hear, a node looks for the head again.
@@ -408,7 +409,11 @@ export class World {
   }
 
   #say(where: Endpoint, what: string): void {
-    this.#trace.push(`${this.clock.now().toFixed(3)} ${this.nameOf(where.id)}: ${what}`)
+    this.#tell(() => `${this.nameOf(where.id)}: ${what}`)
+  }
+
+  #tell(say: () => string): void {
+    this.#trace.push({ atMs: this.clock.now(), say })
     if (this.#trace.length > 2_000) this.#trace.splice(0, 1_000)
   }
 

@@ -23,7 +23,7 @@ export function installedTool(context: Mocha.Context, name: string, version: str
   const { status, stderr } = spawnSync('npm', ['install', ...flags, `${name}@${version}`], {
     cwd: made,
     encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', ...certificates() },
   })
   if (status === 0) {
     linkPackages(made)
@@ -35,6 +35,12 @@ export function installedTool(context: Mocha.Context, name: string, version: str
   if (process.env['CI']) throw new Error(message)
   console.log(`      skipped: ${message}`)
   context.skip()
+}
+
+/** What npm needs where the registry is known by certificates of this machine: the suites have them by another name. */
+function certificates(): NodeJS.ProcessEnv {
+  const { OUTPOOL_TEST_CERTIFICATES: file } = process.env
+  return file === undefined ? {} : { NODE_EXTRA_CA_CERTS: file }
 }
 
 /** Another suite may have been faster. */
