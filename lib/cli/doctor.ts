@@ -2,6 +2,7 @@
 import { endedRecords } from '../../runtime/cluster/node-records.ts'
 import { findCluster, howItEnded } from './cluster-address.ts'
 import type { ClusterFlags } from './cluster-address.ts'
+import { certificateFindings } from './doctor-certificates.ts'
 import { clusterFindings, notFound } from './doctor-cluster.ts'
 import { machineFindings } from './doctor-machine.ts'
 import type { Finding } from './doctor-machine.ts'
@@ -21,6 +22,7 @@ export async function doctor(flags: DoctorFlags): Promise<void> {
   const findings = [
     ...machineFindings(),
     ...roomFindings(),
+    ...certificateFindings(),
     ...endedFindings(),
     ...(flags.cluster ? await aboutCluster(flags) : []),
   ]

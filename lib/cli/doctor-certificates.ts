@@ -1,0 +1,48 @@
+/** What `outpool doctor` says of certificates that each process reads. */
+import { spawnSync } from 'node:child_process'
+import type { Finding } from './doctor-machine.ts'
+
+const variable = 'NODE_EXTRA_CA_CERTS'
+/** A start differs from the next one by less than this, if it is not too busy. Milliseconds. */
+const manyMs = 15
+const pairs = 3
+
+type Start = (environment: NodeJS.ProcessEnv) => number
+
+/**
+ * Node 20 reads the certificates that the variable names whenever a process starts: for those of a whole system that is
+ * as long as the rest of its start. Workers have the variable of their node.
+ * @param start how many milliseconds a process with that environment takes.
+ */
+export function certificateFindings(
+  environment: NodeJS.ProcessEnv = process.env,
+  start: Start = startMs,
+): Finding[] {
+  const file = environment[variable]
+  if (file === undefined || file === '') return []
+  const ms = Math.round(readingMs(environment, start))
+  const found = `${variable} is ${file}, which adds ${ms} ms to the start of a process`
+  if (ms < manyMs) return [{ check: 'certificates', state: 'ok', found: `${variable} is ${file}`, advice: '' }]
+  const advice =
+    `Each worker starts so much later: ${process.version} reads all of them at once, Node 22 and later do so when they are ` +
+    'needed. Or name a file of just those that Node does not have.'
+  return [{ check: 'certificates', state: 'warning', found, advice }]
+}
+
+/** The real thing: processes with and without it, in turn; the fastest of each. */
+function readingMs(environment: NodeJS.ProcessEnv, start: Start): number {
+  const { [variable]: _, ...without } = environment
+  let fastest = Infinity
+  let fastestWithout = Infinity
+  for (let i = 0; i < pairs; i++) {
+    fastest = Math.min(fastest, start(environment))
+    fastestWithout = Math.min(fastestWithout, start(without))
+  }
+  return Math.max(0, fastest - fastestWithout)
+}
+
+function startMs(env: NodeJS.ProcessEnv): number {
+  const startedAt = performance.now()
+  spawnSync(process.execPath, ['--eval', '0'], { env: { ...env, NODE_OPTIONS: '' }, stdio: 'ignore' })
+  return performance.now() - startedAt
+}
