@@ -14,10 +14,7 @@ type Start = (environment: NodeJS.ProcessEnv) => number
  * as long as the rest of its start. Workers have the variable of their node.
  * @param start how many milliseconds a process with that environment takes.
  */
-export function certificateFindings(
-  environment: NodeJS.ProcessEnv = process.env,
-  start: Start = startMs,
-): Finding[] {
+export function certificateFindings(environment: NodeJS.ProcessEnv = process.env, start: Start = startMs): Finding[] {
   const file = environment[variable]
   if (file === undefined || file === '') return []
   const ms = Math.round(readingMs(environment, start))
