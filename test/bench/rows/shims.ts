@@ -68,6 +68,9 @@ async function bothOf(stage: Stage, name: string, options: object = {}, what = '
   ])
 }
 
+/** These samples, of one thread and some tenths of a second each, differ by a factor of two where the host is busy. */
+const noopRounds = 15
+
 /** 500 calls in flight take less than a millisecond: a sample is of many such flights, when all code is compiled. */
 export const queuesNoop: Row = {
   name: 'queues-noop',
@@ -83,7 +86,8 @@ export const queuesNoop: Row = {
       for (const name of inCaller) {
         const programs = await bothOf(stage, name, { warmCalls: calls, warmFlights: times, fresh }, what)
         const measure = (program: Program): Promise<number> => stage.ask<number>(program, 'flight', { calls, times })
-        await stage.inTurn(programs.map((program) => ({ name: program.name, measure: () => measure(program) })))
+        const contenders = programs.map((program) => ({ name: program.name, measure: () => measure(program) }))
+        await stage.inTurn(contenders, stage.quick ? stage.rounds : noopRounds)
         stage.compare(`outpool/${name}${what}`, `${name}${what}`, least(0.95))
       }
     }
