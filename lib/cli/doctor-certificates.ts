@@ -6,6 +6,8 @@ const variable = 'NODE_EXTRA_CA_CERTS'
 /** A start differs from the next one by less than this, if it is not too busy. Milliseconds. */
 const manyMs = 15
 const pairs = 3
+/** From this one on Node reads them when they are needed. */
+const lazySince = 22
 
 type Start = (environment: NodeJS.ProcessEnv) => number
 
@@ -13,17 +15,23 @@ type Start = (environment: NodeJS.ProcessEnv) => number
  * Node 20 reads the certificates that the variable names whenever a process starts: for those of a whole system that is
  * as long as the rest of its start. Workers have the variable of their node.
  * @param start how many milliseconds a process with that environment takes.
+ * @param node the version of Node.
  */
-export function certificateFindings(environment: NodeJS.ProcessEnv = process.env, start: Start = startMs): Finding[] {
+export function certificateFindings(
+  environment: NodeJS.ProcessEnv = process.env,
+  start: Start = startMs,
+  node: string = process.versions.node,
+): Finding[] {
   const file = environment[variable]
   if (file === undefined || file === '') return []
-  const ms = Math.round(readingMs(environment, start))
-  const found = `${variable} is ${file}, which adds ${ms} ms to the start of a process`
-  if (ms < manyMs) return [{ check: 'certificates', state: 'ok', found: `${variable} is ${file}`, advice: '' }]
+  const check = 'certificates'
+  const found = `${variable} is ${file}`
+  const ms = Number.parseInt(node, 10) < lazySince ? Math.round(readingMs(environment, start)) : 0
+  if (ms < manyMs) return [{ check, state: 'ok', found, advice: '' }]
   const advice =
-    `Each worker starts so much later: ${process.version} reads all of them at once, Node 22 and later do so when they are ` +
-    'needed. Or name a file of just those that Node does not have.'
-  return [{ check: 'certificates', state: 'warning', found, advice }]
+    `Each worker starts so much later: Node ${node} reads all of them at once, Node ${lazySince} and later do so when they ` +
+    'are needed. Or name a file of just those that Node does not have.'
+  return [{ check, state: 'warning', found: `${found}, which adds ${ms} ms to the start of a process`, advice }]
 }
 
 /** The real thing: processes with and without it, in turn; the fastest of each. */
