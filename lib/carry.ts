@@ -108,10 +108,19 @@ class Carrier {
 
   packOf(url: string, given: RuntimeEnv | undefined): RefTuple | undefined {
     const { pack } = this.#compiled(given)
+    const known = this.#knownPack(url, pack)
+    if (known !== undefined) return known
     const file = this.#shippedFile(url, pack)
     return file === undefined
       ? undefined
       : this.#pack(moduleKey(file, pack), async () => (await packing()).packModule(file, pack))
+  }
+
+  /** Of a module that came packed with the task that names it, unless that wants it packed in another way. */
+  #knownPack(url: string, pack: PackOptions): RefTuple | undefined {
+    if (pack !== this.#base.pack && JSON.stringify(pack) !== JSON.stringify(this.#base.pack)) return undefined
+    const known = this.#runtime.packOf(url)
+    return known?.kind === 'part' ? this.#object(`part ${url}`, async () => known.packed) : known?.ref
   }
 
   #compiled(given: RuntimeEnv | undefined): CompiledRuntimeEnv {
@@ -129,11 +138,15 @@ class Carrier {
     return seen ? undefined : file
   }
 
-  /** The object that says how it is made; the same for the same thing. */
   #pack(key: string, make: () => Promise<Packed>): RefTuple {
+    return this.#object(key, () => this.#packNow(make))
+  }
+
+  /** The object that says how it is made; the same for the same thing. */
+  #object(key: string, make: () => Promise<PackedManifest>): RefTuple {
     let ref = this.#packs.get(key)
     if (ref === undefined) {
-      const making = this.#packNow(make)
+      const making = make()
       ref = this.#runtime.owner.values.forLife(making)
       this.#packs.set(key, ref)
       // What did not work may have been put right by the next time.

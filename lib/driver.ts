@@ -312,6 +312,7 @@ class Driver implements DriverHandle {
       job: this.#self.process,
       environment: '',
       locate: (url) => Promise.resolve(url),
+      packOf: () => undefined,
       runningTask: () => undefined,
       onNodes: (listener) => {
         this.#nodeListeners.add(listener)

@@ -4,6 +4,7 @@
  */
 import { BoundedSet } from '../base/bounded-set.ts'
 import type { NodeId, ProcessId } from '../base/ids.ts'
+import type { KnownPack } from '../code/modules/known-packs.ts'
 import type { RefTuple } from '../protocol/messages.ts'
 import type { Home } from './home.ts'
 import type { OwnerHost } from './host.ts'
@@ -41,6 +42,8 @@ export interface ProcessRuntime {
   readonly environment: string
   /** Where a module is to be imported from in this process; `pack` names how it was packed, if it was. */
   locate(url: string, pack: RefTuple | undefined): Promise<string>
+  /** How this process has the module of that URL, if it came packed. */
+  packOf(url: string): KnownPack | undefined
   /** The task that the caller runs in, or undefined outside of any. */
   runningTask(): RunningTask | undefined
   /** Nodes of the cluster came or went. */

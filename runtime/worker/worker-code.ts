@@ -4,10 +4,13 @@
  *     pack (an object of the pusher) ──▶ manifest ──▶ entries of the cache: ready there, or made by us ──▶ URL to import
  */
 import process from 'node:process'
-import { RuntimeEnvSetupError } from '../base/errors.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { OwnerDiedError, RuntimeEnvSetupError } from '../base/errors.ts'
+import type { ProcessId } from '../base/ids.ts'
 import { noteCodePlace } from '../code/code-places.ts'
 import { parseEnvironment } from '../code/modules/environment.ts'
 import { localUrl } from '../code/own-modules.ts'
+import type { KnownPack, KnownPacks } from '../code/modules/known-packs.ts'
 import type { PackedManifest } from '../code/modules/manifest.ts'
 import type { Made, ReadyModule } from '../code/modules/set-up.ts'
 import { MessageType, type Message, type RefTuple } from '../protocol/messages.ts'
@@ -16,7 +19,12 @@ export interface WorkerCodePorts {
   send(message: Message): void
   /** The value of an object. */
   get(ref: RefTuple): Promise<unknown>
+  /** The program that this worker works for. */
+  job(): ProcessId
 }
+
+/** How long after a failed try a program is asked again, in milliseconds: longer each time. */
+const againMs = { first: 50, most: 2_000 }
 
 interface Question {
   readonly key: string
@@ -29,16 +37,19 @@ interface Question {
 
 export class WorkerCode {
   readonly #ports: WorkerCodePorts
+  readonly #clock: Clock
   readonly #questions = new Map<number, Question>()
   /** By the owner and number of the pack. */
   readonly #ready = new Map<string, Promise<ReadyModule>>()
+  #known: KnownPacks | undefined
   readonly #environments = new Map<string, Promise<void>>()
   #nextQuestion = 1
   /** The one that this process is of. */
   environment = ''
 
-  constructor(ports: WorkerCodePorts) {
+  constructor(ports: WorkerCodePorts, clock: Clock = systemClock) {
     this.#ports = ports
+    this.#clock = clock
   }
 
   /** Packs that were set up here, and questions that are not answered. */
@@ -52,6 +63,9 @@ export class WorkerCode {
     noteCodePlace(here)
     return here
   }
+
+  /** How the module of that URL came, if it came packed. */
+  readonly packOf = (url: string): KnownPack | undefined => this.#known?.find(url)
 
   /**
    * Prepares this process for tasks of an environment: what comes before them, their working folder. Variables are
@@ -104,15 +118,34 @@ export class WorkerCode {
   }
 
   async #setUpNow(pack: RefTuple): Promise<ReadyModule> {
-    const { manifest, archives } = (await this.#ports.get(pack)) as PackedManifest
+    const packed = (await this.#get(pack)) as PackedManifest
+    const { manifest, archives } = packed
     // Stacks name the files that were packed, not the bundle.
     process.setSourceMapsEnabled(true)
     // Loaded with the first module that comes packed: a worker starts without it.
-    const { setUpModule } = await import('../code/modules/set-up.ts')
-    return setUpModule(manifest, {
-      fetch: async ({ id }) => (await this.#ports.get(archives[id] as RefTuple)) as Uint8Array,
+    const { KnownPacks, setUpModule } = await import('../code/modules/set-up.ts')
+    const ready = await setUpModule(manifest, {
+      fetch: async ({ id }) => (await this.#get(archives[id] as RefTuple)) as Uint8Array,
       entry: (key, make) => this.#entry(key, make),
     })
+    this.#known ??= new KnownPacks()
+    this.#known.add(pack, packed, ready.folder)
+    return ready
+  }
+
+  /**
+   * An object of whoever packed. Where that is the program it is asked until it answers: while it cannot be reached, its
+   * home stopped for a while, say, its job goes on; and with the job this process ends.
+   */
+  async #get(ref: RefTuple): Promise<unknown> {
+    for (let delayMs = againMs.first; ; delayMs = Math.min(2 * delayMs, againMs.most)) {
+      try {
+        return await this.#ports.get(ref)
+      } catch (error) {
+        if (!(error instanceof OwnerDiedError) || ref[0] !== this.#ports.job()) throw error
+      }
+      await new Promise<void>((resolve) => void this.#clock.after(delayMs, resolve))
+    }
   }
 
   #entry(key: string, make: Question['make']): Promise<string> {

@@ -137,6 +137,7 @@ class WorkerProcess {
     this.#code = new WorkerCode({
       send: (message) => this.#home.link.send(message),
       get: (ref) => this.#owner.now.values.get(ref),
+      job: () => this.#jobNow(),
     })
     const page = {
       claim: (epoch: number, sequence: number) => this.#claim(epoch, sequence),
@@ -174,6 +175,7 @@ class WorkerProcess {
         return code.environment
       },
       locate: code.locate,
+      packOf: code.packOf,
       runningTask,
       onNodes: (listener) => {
         this.#nodeListeners.add(listener)

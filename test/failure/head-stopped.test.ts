@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
@@ -54,6 +56,24 @@ describe('a head that is stopped', function () {
     await work.ranOn(third.id)
     expect(await work.leave()).to.deep.equal({})
   })
+
+  it('is waited for where only the program behind it has the module of a task', async () => {
+    const head = await cluster.startHead({ numCpus: 0 })
+    const nodes = [1, 2].map((i) => cluster.startNode(head.url, { resources: { [`n${i}`]: 1 } }))
+    const [, second] = (await Promise.all(nodes)) as [DaemonFacts, DaemonFacts]
+    await cluster.knowEachOther([head, ...(await Promise.all(nodes))])
+    const file = join(cluster.folder, 'now')
+    const [outer, inner] = [1, 2].map((i) => ({ numCpus: 0, resources: { [`n${i}`]: 1 } }))
+    const program = cluster.run('later', { id: 'outer', file, outer, inner }, { address: head.url })
+    await eventually(() => cluster.executions().get('outer'))
+    signal(head.pid, 'SIGSTOP')
+    writeFileSync(file, '')
+    // Longer than a process is tried by each of the ways to it.
+    await sleep(7_000)
+    signal(head.pid, 'SIGCONT')
+    expect(await program.next<{ node?: string; error?: string }>('end')).to.include({ node: second.id })
+  })
+
   it('is not needed for work to go where everything was taken when it was last heard of', async () => {
     const head = await cluster.startHead({ ...missedSoon, numCpus: 0 })
     const others = [1, 2].map(() => cluster.startNode(head.url, { ...missedSoon, numCpus: 2 }))

@@ -67,16 +67,32 @@ async function runOne(soaks: Soaks, name: string, keepIn: string, problems: stri
   console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(1)} s in all, ${problems.length - before} wrong`)
 }
 
-/** Whoever started this has no patience any more: what is known by then is told. */
-async function endedEarly(signal: string, problems: readonly string[], folder: string): Promise<void> {
-  console.log(`\nended by ${signal}, while this stood so:`)
-  for (const cluster of FailureCluster.open) {
-    console.log(await cluster.stand())
-    cluster.kill()
+/** A signal that comes again so soon is the same one: npm hands on what this process has got with its whole group. */
+const sameSignalMs = 1_000
+
+/** Whoever started this has no patience any more: what is known by then is told. With a second signal nothing is. */
+function endOnSignals(problems: readonly string[], folder: string): void {
+  let firstAt: number | undefined
+  const end = (signal: string): void => {
+    if (firstAt === undefined) {
+      firstAt = performance.now()
+      void endedEarly(signal, problems, folder)
+    } else if (performance.now() - firstAt > sameSignalMs) leave(folder)
   }
-  console.log(`\n${[...problems, `ended by ${signal} before all was done`].join('\n')}`)
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, end)
+}
+
+function leave(folder: string): never {
+  for (const cluster of FailureCluster.open) cluster.kill()
   rmSync(folder, { recursive: true, force: true })
   process.exit(1)
+}
+
+async function endedEarly(signal: string, problems: readonly string[], folder: string): Promise<void> {
+  console.log(`\nended by ${signal}, while this stood so:`)
+  for (const cluster of FailureCluster.open) console.log(await cluster.stand())
+  console.log(`\n${[...problems, `ended by ${signal} before all was done`].join('\n')}`)
+  leave(folder)
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -99,7 +115,7 @@ async function main(args: readonly string[]): Promise<void> {
   mkdirSync(folder, { mode: 0o700 })
   process.env['TMPDIR'] = folder
   const problems: string[] = []
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => void endedEarly(name, problems, folder))
+  endOnSignals(problems, folder)
   try {
     for (const name of names.includes('all') ? Object.keys(soaks) : names) {
       await runOne(soaks, name, keepIn, problems)

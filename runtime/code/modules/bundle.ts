@@ -14,7 +14,7 @@ import type { Esbuild } from './esbuild.ts'
 import { extendedBy } from './manifest.ts'
 import { isEsModule } from './module-format.ts'
 import { installedPackageOf, packageNameOf, type NpmPackage } from './npm-package.ts'
-import { importsExpression, mentionsPlace, placeDefines, reachesBeside, withPlace } from './place-facts.ts'
+import { importsExpression, mentionsPlace, namesItself, placeDefines, reachesBeside, withPlace } from './place-facts.ts'
 
 /** What was found on the way, bundle or not. */
 export interface BundleFacts {
@@ -60,6 +60,7 @@ export interface BundleOptions {
 }
 
 interface Round {
+  readonly entry: string
   readonly provided: readonly string[]
   readonly apart: readonly string[]
   /** Folders of packages that stay outside. */
@@ -74,6 +75,7 @@ export async function bundleModule(tool: Esbuild, file: string, options: BundleO
   for (let number = 1; ; number++) {
     const known = outside.size
     const round: Round = {
+      entry: file,
       provided: options.provided,
       apart: options.apart ?? [],
       outside,
@@ -181,7 +183,7 @@ function plugin(round: Round): esbuild.Plugin {
         const made = importsExpression(text)
         const placed = mentionsPlace(text)
         if (made === undefined && !placed) return undefined
-        const use = made ?? reachesBeside(text)
+        const use = made ?? reachesBeside(text) ?? (path === round.entry ? undefined : namesItself(text))
         if (npm !== undefined) round.outside.set(npm.folder, npm)
         else if (use !== undefined) round.reasons.add(`${path}:${use.line}: uses ${use.what}`)
         if (!placed) return undefined

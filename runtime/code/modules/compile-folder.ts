@@ -3,28 +3,14 @@
  * they import by paths is named by the files that will be there.
  */
 import { readFile } from 'node:fs/promises'
-import { dirname, extname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as esbuild from 'esbuild'
 import { RuntimeEnvSetupError } from '../../base/errors.ts'
 import type { ArchiveFile } from './archive.ts'
 import type { Esbuild } from './esbuild.ts'
-import { isEsModule, isTypeScript } from './module-format.ts'
+import { compiledPath, isEsModule, isTypeScript } from './module-format.ts'
 import { withMadePaths } from './place-facts.ts'
-
-const compiledExtensions: Readonly<Record<string, string>> = {
-  '.ts': '.js',
-  '.tsx': '.js',
-  '.mts': '.mjs',
-  '.cts': '.cjs',
-}
-
-/** The path under which a file is imported where it was compiled. */
-export function compiledPath(path: string): string {
-  if (!isTypeScript(path)) return path
-  const extension = extname(path)
-  return path.slice(0, -extension.length) + (compiledExtensions[extension] as string)
-}
 
 /**
  * The files with the compiled ones among them. A file that cannot be compiled is left as it is (it may be no part of the

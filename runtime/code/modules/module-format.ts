@@ -12,6 +12,20 @@ export function isTypeScript(file: string): boolean {
   return typeScriptExtensions.includes(extname(file)) && !/\.d\.[cm]?ts$/.test(file)
 }
 
+const compiledExtensions: Readonly<Record<string, string>> = {
+  '.ts': '.js',
+  '.tsx': '.js',
+  '.mts': '.mjs',
+  '.cts': '.cjs',
+}
+
+/** The path under which a file is imported where it was compiled. */
+export function compiledPath(path: string): string {
+  if (!isTypeScript(path)) return path
+  const extension = extname(path)
+  return path.slice(0, -extension.length) + (compiledExtensions[extension] as string)
+}
+
 /** Whether a file is an ES module: by its ending, its package, or else by what it says. */
 export function isEsModule(file: string, text: string): boolean {
   const extension = extname(file)

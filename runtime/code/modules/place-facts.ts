@@ -45,6 +45,20 @@ export function reachesBeside(text: string): PlaceUse | undefined {
   return undefined
 }
 
+const handsOn = new RegExp(String.raw`(?<![=!]=\s*)(?<![\w$.])${here}(?!\s*(?:[=!]=|[.\[\w$]))`)
+const namesUs = /(['"])(?:outpool(?:\/[\w-]+)?|workerpool)\1/
+
+/**
+ * Where a text may name a module to be run by its own place: for that it has to be a file, or the one that a bundle was
+ * made of.
+ */
+export function namesItself(text: string): PlaceUse | undefined {
+  const match = namesUs.test(text) ? handsOn.exec(text) : null
+  return match === null
+    ? undefined
+    : { line: text.slice(0, match.index).split('\n').length, what: 'its own place, by which it may be named' }
+}
+
 /**
  * The text with its own place as values, on the line that it begins with, so that every line keeps its number. They are
  * named by `placeDefines`.

@@ -14,6 +14,8 @@ import { readJson } from './npm-package.ts'
 import { platformName } from './platform.ts'
 import { unpackArchive } from './unpack.ts'
 
+export { KnownPacks } from './known-packs.ts'
+
 /** How much a folder holds. */
 export interface Made {
   readonly files: number

@@ -16,8 +16,6 @@ const once = remote(url, 'sign', { maxRetries: 0 })
 const family = remote(url, 'family', { maxRetries: -1 })
 const fill = remote(url, 'fill', { maxRetries: -1 })
 const bytes = 200_000
-/** Every second or two: with a new worker each time, this takes more CPU time than everything else here. */
-const mapsOfPool = 60
 
 /** What may be told of a call of each kind when it fails; whatever fails may do so because the home is gone. */
 const lost = ['WorkerCrashedError', 'NodeDiedError']
@@ -157,7 +155,7 @@ async function work(random) {
 async function maps(random) {
   while (alive && !over) {
     const pool = new Pool(1)
-    for (let i = 0; i < mapsOfPool && alive && !over; i++) await call('map', random, pool)
+    for (let i = 0; i < 20 && alive && !over; i++) await call('map', random, pool)
     await pool.terminate()
   }
 }

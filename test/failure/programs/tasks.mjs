@@ -1,5 +1,5 @@
 /** Tasks of the failure tests. Each leaves a trace that Outpool knows nothing of: a line in a file of its worker. */
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
 const cell = new Int32Array(new SharedArrayBuffer(4))
@@ -48,6 +48,14 @@ export async function where(ms) {
   Atomics.wait(cell, 0, 0, ms)
   const { node, pid } = context()
   return { node, pid }
+}
+
+/** Says that it began, and, when that file is there, has a task of its own say where it runs. */
+export async function whereLater(id, folder, file, options) {
+  const { remote } = await import('outpool')
+  trace(folder, id)
+  while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20))
+  return remote(import.meta.url, 'where', options).run(0)
 }
 
 /** The tables of the worker's own owner, after its finalizers had their chance. */

@@ -121,11 +121,13 @@ describe('a packed module', () => {
     ['it imports a made path', 'export const a = (name) => import(`./x/${name}.js`)\n', /a\.js:1.*made at run time/],
     ['it reads a file beside it', "export const a = new URL('./x.json', import.meta.url)\n", /a\.js:1.*by URL/],
     ['a file that it imports does', "import './deep.js'\n", /deep\.js:2.*folder that it lies in/],
+    ['a file that it imports may name itself', "import './self.js'\n", /self\.js:2.*its own place/],
   ]
   for (const [why, text, reason] of folders) {
     it(`is its folder where ${why}`, async () => {
       write({
         'a.js': text,
+        'self.js': "import { remote } from 'outpool'\nexport const b = remote(import.meta.url, 'c')\n",
         'deep.js': "import { fileURLToPath } from 'node:url'\nfileURLToPath(import.meta.url)\n",
         '.env': 'SECRET=1',
       })
@@ -136,6 +138,7 @@ describe('a packed module', () => {
         'a.js',
         'deep.js',
         'package.json',
+        'self.js',
       ])
     })
   }

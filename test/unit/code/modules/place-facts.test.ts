@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import {
   importsExpression,
   mentionsPlace,
+  namesItself,
   reachesBeside,
   withMadePaths,
   withPlace,
@@ -38,6 +39,26 @@ describe('what a text says about its own place', () => {
       expect(reachesBeside(text)).to.equal(undefined)
     })
   }
+
+  it('sees that it may name itself to a module of ours, and not where it only compares or looks at its place', () => {
+    const imported = "import { remote } from 'outpool'\n"
+    for (const text of [
+      "remote(import.meta.url, 'f')",
+      "const here = import.meta.url; remote(here, 'f')",
+      'workerpool.pool(__filename)',
+      'pools.map((pool) => pool(0,__filename))',
+    ])
+      expect(namesItself(`${imported}${text}`), text).to.have.property('line', 2)
+    for (const text of [
+      'if (process.argv[1] === __filename) main()',
+      'if (import.meta.url == url.pathToFileURL(process.argv[1]).href) main()',
+      "import.meta.url.startsWith('file:')",
+      "const { version } = require('./package.json')",
+      'const filename = options.__filename',
+    ])
+      expect(namesItself(`${imported}${text}`), text).to.equal(undefined)
+    expect(namesItself("log(import.meta.url, 'f')")).to.equal(undefined)
+  })
 
   it('sees paths that are made at run time, and writes them so that they stay', () => {
     const rows: readonly (readonly [string, string])[] = [
