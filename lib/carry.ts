@@ -7,12 +7,12 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { OutpoolError, RuntimeEnvSetupError } from '../runtime/base/errors.ts'
 import { withPack, type FunctionDefinition } from '../runtime/code/function-source.ts'
-import { environmentWord, parseEnvironment, type Environment } from '../runtime/code/modules/environment.ts'
+import { environmentWord, isRef, parseEnvironment, type Environment } from '../runtime/code/modules/environment.ts'
 import type { PackedManifest, PackOptions } from '../runtime/code/modules/manifest.ts'
 import { isTypeScript } from '../runtime/code/modules/module-format.ts'
 import type { Packed } from '../runtime/code/modules/pack.ts'
 import { childOptions } from '../runtime/node/child-settings.ts'
-import type { ProcessRuntime } from '../runtime/owner/current.ts'
+import { currentRuntime, type ProcessRuntime } from '../runtime/owner/current.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { compileRuntimeEnv, noRuntimeEnv, type CompiledRuntimeEnv, type RuntimeEnv } from './runtime-env.ts'
 import { workerPreload, type WorkerPreload } from './worker-preloads.ts'
@@ -25,9 +25,42 @@ export interface Carried {
 
 const carriers = new WeakMap<ProcessRuntime, Carrier>()
 
-/** What `definition` is called with in this cluster; `env` as the option was given. */
-export function carry(runtime: ProcessRuntime, definition: FunctionDefinition, env: RuntimeEnv | undefined): Carried {
-  return carrierOf(runtime).carry(definition, env)
+/**
+ * What `definition` is called with in this cluster; `env` as the option was given. One that came as a value names how its
+ * module is made; `folder` then is the working folder that it asks for.
+ */
+export function carry(
+  runtime: ProcessRuntime,
+  definition: FunctionDefinition,
+  env: RuntimeEnv | undefined,
+  folder?: RefTuple,
+): Carried {
+  return carrierOf(runtime).carry(definition, env, folder)
+}
+
+/** What goes along with a function that leaves this process as a value: where it arrives its files may not be. */
+export interface Along {
+  /** How its module is made. */
+  readonly pack?: RefTuple
+  /** How the working folder that it asks for is made. */
+  readonly folder?: RefTuple
+}
+
+/** Undefined for nothing, as in local mode, or before `init`. */
+export function goingAlong(definition: FunctionDefinition, env?: RuntimeEnv, came?: RefTuple): Along | undefined {
+  const runtime = currentRuntime()
+  if (runtime === undefined) return undefined
+  const carried = carry(runtime, definition, env, came)
+  const { source } = carried.definition
+  const pack = source.kind === 'module' ? source.pack : undefined
+  const folder = env?.workingDir === undefined ? undefined : parseEnvironment(carried.environment).workingDir
+  return pack === undefined && folder === undefined ? undefined : { ...(pack && { pack }), ...(folder && { folder }) }
+}
+
+/** What `goingAlong` gave, where the function arrives; nothing for anything else. */
+export function cameAlong(value: unknown): Along {
+  const { pack, folder } = (value ?? {}) as Record<keyof Along, unknown>
+  return { ...(isRef(pack) && { pack }), ...(isRef(folder) && { folder }) }
 }
 
 /** The object that says how a module is made where it is not; undefined where nodes have the module of that URL. */
@@ -84,58 +117,68 @@ class Carrier {
         : { pack: { ...base.pack, apart: preload.apart }, env: { ...preload.env, ...base.env } }
   }
 
-  environment(given: RuntimeEnv | undefined): string {
-    if (given !== undefined || this.#base.pack.workingDir !== undefined) return this.#wordOf(this.#compiled(given))
+  environment(given: RuntimeEnv | undefined, came?: RefTuple): string {
+    const folder = given?.workingDir !== undefined && this.#isOfJob(came) ? came : undefined
+    if (given !== undefined || this.#base.pack.workingDir !== undefined)
+      return this.#wordOf(this.#compiled(given), folder)
     return (this.#baseWord ??= this.#wordOf(this.#base))
   }
 
-  #wordOf({ pack, env }: CompiledRuntimeEnv): string {
-    const { workingDir } = pack
-    const folder =
-      workingDir === undefined
-        ? this.#inherited.workingDir
-        : this.#pack(`folder ${JSON.stringify(pack)}`, async () => (await packing()).packFolder(workingDir, pack))
+  #wordOf({ pack, env }: CompiledRuntimeEnv, came?: RefTuple): string {
+    const folder = came ?? this.#folderOf(pack)
     const preloads = this.#preload === undefined ? this.#inherited.preloads : [this.#preload.module]
     return environmentWord({ env, workingDir: folder, preloads })
   }
 
-  carry(definition: FunctionDefinition, given: RuntimeEnv | undefined): Carried {
-    const environment = this.environment(given)
+  #folderOf(pack: PackOptions): RefTuple | undefined {
+    const { workingDir } = pack
+    return workingDir === undefined
+      ? this.#inherited.workingDir
+      : this.#pack(`folder ${JSON.stringify(pack)}`, async () => (await packing()).packFolder(workingDir, pack))
+  }
+
+  carry(definition: FunctionDefinition, given: RuntimeEnv | undefined, folder?: RefTuple): Carried {
+    const environment = this.environment(given, folder)
     const { source } = definition
-    const pack = source.kind === 'module' ? this.packOf(source.url, given) : undefined
-    return { definition: pack === undefined ? definition : withPack(definition, pack), environment }
+    if (source.kind !== 'module') return { definition, environment }
+    const pack = this.packOf(source.url, given, source.pack)
+    return { definition: pack === source.pack ? definition : withPack(definition, pack), environment }
   }
 
-  packOf(url: string, given: RuntimeEnv | undefined): RefTuple | undefined {
+  packOf(url: string, given: RuntimeEnv | undefined, came?: RefTuple): RefTuple | undefined {
+    if (!url.startsWith('file:')) return undefined
+    const file = fileURLToPath(url)
     const { pack } = this.#compiled(given)
-    const known = this.#knownPack(url, pack)
-    if (known !== undefined) return known
-    const file = this.#shippedFile(url, pack)
-    return file === undefined
-      ? undefined
-      : this.#pack(moduleKey(file, pack), async () => (await packing()).packModule(file, pack))
+    const key = `module ${file} ${JSON.stringify(pack)}`
+    const isHere = this.#packs.has(key) || existsSync(file)
+    const known = this.#isAsUsual(pack) || !isHere ? this.#knownPack(url, came) : undefined
+    if (known !== undefined || this.#isSeen(file, pack)) return known
+    return isHere ? this.#pack(key, async () => (await packing()).packModule(file, pack)) : came
   }
 
-  /** Of a module that came packed with the task that names it, unless that wants it packed in another way. */
-  #knownPack(url: string, pack: PackOptions): RefTuple | undefined {
-    if (pack !== this.#base.pack && JSON.stringify(pack) !== JSON.stringify(this.#base.pack)) return undefined
+  /** What was packed already, by the program or for the task that names it: it is of the version that runs. */
+  #knownPack(url: string, came: RefTuple | undefined): RefTuple | undefined {
+    if (this.#isOfJob(came)) return came
     const known = this.#runtime.packOf(url)
     return known?.kind === 'part' ? this.#object(`part ${url}`, async () => known.packed) : known?.ref
   }
 
-  #compiled(given: RuntimeEnv | undefined): CompiledRuntimeEnv {
-    return given === undefined ? this.#base : compileRuntimeEnv(given, 'runtimeEnv', this.#base)
+  /** In local mode the workers see the same files, and read TypeScript as this process does. */
+  #isSeen(file: string, { workingDir }: PackOptions): boolean {
+    return this.#runtime.local && workingDir === undefined && (!isTypeScript(file) || workersReadTypeScript())
   }
 
-  /** The file of a module that is to be packed; undefined for one that nodes have, or that is not here. */
-  #shippedFile(url: string, pack: PackOptions): string | undefined {
-    if (!url.startsWith('file:')) return undefined
-    const file = fileURLToPath(url)
-    if (!this.#packs.has(moduleKey(file, pack)) && !existsSync(file)) return undefined
-    // In local mode the workers see the same files, and read TypeScript as this process does.
-    const seen =
-      this.#runtime.local && pack.workingDir === undefined && (!isTypeScript(file) || workersReadTypeScript())
-    return seen ? undefined : file
+  /** Objects of the program are there as long as there is anything to do for it. */
+  #isOfJob(ref: RefTuple | undefined): boolean {
+    return ref?.[0] === this.#runtime.job
+  }
+
+  #isAsUsual(pack: PackOptions): boolean {
+    return pack === this.#base.pack || JSON.stringify(pack) === JSON.stringify(this.#base.pack)
+  }
+
+  #compiled(given: RuntimeEnv | undefined): CompiledRuntimeEnv {
+    return given === undefined ? this.#base : compileRuntimeEnv(given, 'runtimeEnv', this.#base)
   }
 
   #pack(key: string, make: () => Promise<Packed>): RefTuple {
@@ -179,10 +222,6 @@ async function packed(make: () => Promise<Packed>): Promise<Packed> {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new RuntimeEnvSetupError(`a module could not be packed for the nodes: ${reason}`, { cause })
   }
-}
-
-function moduleKey(file: string, pack: PackOptions): string {
-  return `module ${file} ${JSON.stringify(pack)}`
 }
 
 /** What names a loader of TypeScript among the options of Node. Behind any other, a bundle is what is sure to run. */

@@ -9,17 +9,20 @@ import { queueMicrotask } from '../runtime/base/timers.ts'
 import {
   defineFunction,
   type FunctionDefinition,
+  type FunctionSource,
   moduleExport,
   namesUnknownGlobals,
+  withPack,
 } from '../runtime/code/function-source.ts'
 import { lastLinesOf } from '../runtime/owner/failures.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { Failure, TaskTemplate } from '../runtime/owner/submit-types.ts'
 import type { CallListener } from '../runtime/owner/sole-reader.ts'
 import type { CallMode } from '../runtime/owner/template.ts'
+import { madeAgain, type MakingCall } from '../runtime/protocol/code-values.ts'
 import { parseResources } from '../runtime/scheduler/resources.ts'
 import { captureCall, TakenCaptures } from './captures.ts'
-import { carry, environmentOf } from './carry.ts'
+import { cameAlong, carry, environmentOf, goingAlong } from './carry.ts'
 import { ensureRuntime } from './runtime.ts'
 import type { RuntimeEnv } from './runtime-env.ts'
 import { borrowedBy, type Within } from './within.ts'
@@ -114,8 +117,35 @@ export interface PinnedWorker {
 }
 
 /** Names the export of a module for the worker to import, instead of shipping a function's text. */
-export function moduleFunction(url: string | URL, exportName: string): RemoteModuleFunction {
-  return { definition: moduleExport(url, exportName, 'moduleFunction') }
+export function moduleFunction(url: string | URL, exportName: string): RemoteModuleFunction
+/** `along`: of one that was a value, and is made again here. */
+export function moduleFunction(url: string | URL, exportName: string, along?: unknown): RemoteModuleFunction {
+  const definition = moduleExport(url, exportName, 'moduleFunction')
+  const { pack } = cameAlong(along)
+  return new ModuleFunction(pack === undefined ? definition : withPack(definition, pack))
+}
+
+class ModuleFunction implements RemoteModuleFunction {
+  readonly definition: FunctionDefinition
+
+  constructor(definition: FunctionDefinition) {
+    this.definition = definition
+  }
+
+  static {
+    Object.defineProperty(this.prototype, madeAgain, {
+      value(this: ModuleFunction): MakingCall {
+        const { url, exportName } = this.definition.source as FunctionSource & { kind: 'module' }
+        const along = goingAlong(this.definition)
+        const args: [string, unknown][] = [
+          ['module', url],
+          ['export', exportName],
+        ]
+        if (along !== undefined) args.push(['what goes along', along])
+        return { module: 'outpool:lib/pinned.js', exportName: 'moduleFunction', args }
+      },
+    })
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 import { types } from 'node:util'
 import { TaskCancelledError } from '../runtime/base/errors.ts'
 import { onAbort } from '../runtime/base/on-abort.ts'
-import { defineFunction, moduleExport, type FunctionDefinition } from '../runtime/code/function-source.ts'
+import { defineFunction, moduleExport, withPack, type FunctionDefinition } from '../runtime/code/function-source.ts'
 import type { ProcessRuntime } from '../runtime/owner/current.ts'
 import type { OwnedGenerator } from '../runtime/owner/generators.ts'
 import { ObjectRef } from '../runtime/owner/object-ref.ts'
@@ -11,7 +11,7 @@ import type { TaskTemplate } from '../runtime/owner/submit-types.ts'
 import { madeAgain, type MakingCall } from '../runtime/protocol/code-values.ts'
 import type { RefTuple } from '../runtime/protocol/messages.ts'
 import { captureCall } from './captures.ts'
-import { carry } from './carry.ts'
+import { type Along, cameAlong, carry, goingAlong } from './carry.ts'
 import { given } from './given.ts'
 import { checkTaskOptions, compileOptions, type CompiledOptions, type TaskOptions } from './options.ts'
 import { compileRuntimeEnv } from './runtime-env.ts'
@@ -45,12 +45,15 @@ export class RemoteFunction<A extends unknown[], R> {
   readonly #options: TaskOptions
   readonly #compiled: CompiledOptions
   readonly #generates: boolean
+  /** Of the working folder that it asks for, where it came as a value. */
+  readonly #folder: RefTuple | undefined
   /** The template of the runtime that was there at the last call. */
   #template: { readonly runtime: ProcessRuntime; readonly template: TaskTemplate } | undefined
 
   /** Use `remote`. */
-  constructor(definition: FunctionDefinition, options: TaskOptions, fn?: Function) {
-    this.#definition = definition
+  constructor(definition: FunctionDefinition, options: TaskOptions, fn?: Function, along: Along = {}) {
+    this.#definition = along.pack === undefined ? definition : withPack(definition, along.pack)
+    this.#folder = along.folder
     this.#fn = fn
     this.#captures = definition.source.kind === 'closure' ? fn : undefined
     this.#options = options
@@ -77,14 +80,19 @@ export class RemoteFunction<A extends unknown[], R> {
 
   #made(): MakingCall {
     const { source } = this.#definition
-    const made: readonly (readonly [string, unknown])[] =
+    const args: [string, unknown][] =
       source.kind === 'module'
         ? [
             ['module', source.url],
             ['export', source.exportName],
           ]
         : [['function', this.#fn]]
-    return { module: 'outpool:lib/index.js', exportName: 'remote', args: [...made, ['options', this.#options]] }
+    args.push(['options', this.#options])
+    const along = goingAlong(this.#definition, this.#options.runtimeEnv, this.#folder)
+    // The fourth, as below.
+    if (along !== undefined)
+      args.push(...Array<[string, unknown]>(3 - args.length).fill(['', undefined]), ['what goes along', along])
+    return { module: 'outpool:lib/index.js', exportName: 'remote', args }
   }
 
   /** The same function with other options; those not named stay as they are. */
@@ -92,7 +100,8 @@ export class RemoteFunction<A extends unknown[], R> {
   options(options: TaskOptions): RemoteFunction<A, R>
   options(options: TaskOptions): RemoteFunction<A, R> {
     checkTaskOptions(options, `remote(${this.#definition.name}).options`)
-    return new RemoteFunction<A, R>(this.#definition, { ...this.#options, ...options }, this.#fn)
+    const all = { ...this.#options, ...options }
+    return new RemoteFunction<A, R>(this.#definition, all, this.#fn, this.#folder && { folder: this.#folder })
   }
 
   /**
@@ -183,7 +192,7 @@ export class RemoteFunction<A extends unknown[], R> {
     if (this.#template?.runtime === runtime) return this.#template.template
     const { resources, priority, maxRetries, numReturns, retryExceptions, timeoutMs } = this.#compiled
     const { owner } = runtime
-    const { definition, environment } = carry(runtime, this.#definition, this.#options.runtimeEnv)
+    const { definition, environment } = carry(runtime, this.#definition, this.#options.runtimeEnv, this.#folder)
     const classIndex = owner.defineClass({ kind: 'task', resources, strategy: null, priority, environment })
     const mode = this.#generates ? 'generate' : 'call'
     const body = { kind: 'task', mode, name: this.name, definition: definition.bytes } as const
@@ -241,11 +250,13 @@ export function remote(
   target: AnyFunction<unknown[], unknown> | string | URL,
   nameOrOptions?: string | TaskOptions,
   options: TaskOptions = {},
+  /** Of one that was a value, and is made again here. */
+  along?: unknown,
 ): RemoteFunction<unknown[], unknown> {
   if (typeof target === 'string' || target instanceof URL) {
     if (typeof nameOrOptions !== 'string')
       throw new TypeError(`remote(${String(target)}): name the export: remote(url, 'exportName')`)
-    return new RemoteFunction(moduleExport(target, nameOrOptions), options)
+    return new RemoteFunction(moduleExport(target, nameOrOptions), options, undefined, cameAlong(along))
   }
   if (typeof target !== 'function')
     throw new TypeError(
@@ -253,5 +264,5 @@ export function remote(
     )
   if (typeof nameOrOptions === 'string')
     throw new TypeError('remote: the name of an export goes with a URL, not with a function')
-  return new RemoteFunction(defineFunction(target), nameOrOptions ?? {}, target)
+  return new RemoteFunction(defineFunction(target), nameOrOptions ?? {}, target, cameAlong(along))
 }

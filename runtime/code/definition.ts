@@ -45,10 +45,12 @@ export function isClosure(bytes: Uint8Array): boolean {
   return closureMark.equals(bytes.subarray(idBytes, idBytes + closureMark.length))
 }
 
-/** The same function, its module packed; `pack` names what says how. */
-export function withPack(definition: FunctionDefinition, pack: RefTuple): FunctionDefinition {
+/** The same function, its module packed; `pack` names what says how. Without one it exists where it is called. */
+export function withPack(definition: FunctionDefinition, pack: RefTuple | undefined): FunctionDefinition {
   const { source } = definition
-  return source.kind === 'module' ? createDefinition({ ...source, pack }) : definition
+  if (source.kind !== 'module') return definition
+  const { kind, url, exportName } = source
+  return createDefinition({ kind, url, exportName, ...(pack !== undefined && { pack }) })
 }
 
 export function createDefinition(source: FunctionSource): FunctionDefinition {

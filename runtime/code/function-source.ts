@@ -21,7 +21,14 @@ import { injectedHelper, refusals, refusalText, standsInTheWay, type Refusal } f
 import { commonJsRemedy } from './standard-globals.ts'
 import { textCache } from './text-cache.ts'
 
-export { decodeDefinition, isClosure, moduleExport, withPack, type FunctionDefinition } from './definition.ts'
+export {
+  decodeDefinition,
+  isClosure,
+  moduleExport,
+  withPack,
+  type FunctionDefinition,
+  type FunctionSource,
+} from './definition.ts'
 
 export interface DefineOptions {
   /** The call that the error message begins with; 'remote' unless given. */

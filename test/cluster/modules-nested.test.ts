@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { init, remote, shutdown } from 'outpool'
+import { init, remote, type RemoteFunction, shutdown } from 'outpool'
+import { moduleFunction, Pool } from 'outpool/multiprocessing'
 import { BareNode, joinOptions, Project } from './bare-nodes.ts'
 
 /** By what the module names the one that its task runs, and what travels of it. */
@@ -85,4 +86,78 @@ describe('a module that a task names, on nodes that have nothing of it', () => {
       expect(await parent.run(5, onOther)).to.deep.equal([10, there])
     })
   }
+
+  /** Has a child that tells of itself, and a file beside it. */
+  const project = (): Project =>
+    new Project(
+      {
+        'package.json': JSON.stringify({ type: 'module' }),
+        'child.ts': `import { existsSync } from 'node:fs'
+import { remote } from 'outpool'
+export const child = (n: number): unknown => [n * 2, existsSync('note.txt')]
+export const itself = (options: object): unknown => remote(import.meta.url, 'child', options)
+`,
+        'note.txt': 'here',
+      },
+      false,
+    )
+  type Child = (n: number) => [number, boolean]
+
+  it('is there: of a remote function that the task captured, or was given', async () => {
+    const made = project()
+    const child = remote<Child>(made.url('child.ts'), 'child', onOther)
+    await child.run(1)
+    made.remove()
+    const captured = remote((n: number) => child.run(n), onHead)
+    expect(await captured.run(4)).to.deep.equal([8, false])
+    const given = remote(
+      (its: RemoteFunction<[number], [number, boolean]>) => its.options({ priority: 1 }).run(5),
+      onHead,
+    )
+    expect(await given.run(child)).to.deep.equal([10, false])
+  })
+
+  it('is there: of a remote function that a task returned', async () => {
+    const made = project()
+    const itself = remote<(options: object) => RemoteFunction<[number], [number, boolean]>>(
+      made.url('child.ts'),
+      'itself',
+      onHead,
+    )
+    await itself.run({})
+    made.remove()
+    const child = await itself.run(onOther)
+    expect(await child.run(6)).to.deep.equal([12, false])
+  })
+
+  it('is there: of a function of a module that the task gives to its own pool', async () => {
+    const made = project()
+    const child = moduleFunction(made.url('child.ts'), 'child')
+    const pool = new Pool(1)
+    expect(await pool.apply(child, [1])).to.deep.equal([2, false])
+    await pool.terminate()
+    made.remove()
+    const apply = remote(async (n: number) => {
+      const own = new Pool(1)
+      try {
+        return await own.apply(child, [n])
+      } finally {
+        await own.terminate()
+      }
+    }, onHead)
+    expect(await apply.run(7)).to.deep.equal([14, false])
+  })
+
+  it('is there with the working folder that a captured function asks for', async () => {
+    const made = project()
+    const runtimeEnv = { workingDir: made.folder }
+    const child = remote<Child>(made.url('child.ts'), 'child', { ...onOther, runtimeEnv })
+    expect(await child.run(1)).to.deep.equal([2, true])
+    const { readFileSync } = await import('node:fs')
+    const note = remote(() => readFileSync('note.txt', 'utf8'), { ...onOther, runtimeEnv })
+    expect(await note.run()).to.equal('here')
+    made.remove()
+    const both = remote(async (n: number) => [await child.run(n), await note.run()], onHead)
+    expect(await both.run(8)).to.deep.equal([[16, true], 'here'])
+  })
 })
