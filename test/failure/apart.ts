@@ -5,18 +5,17 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
+import { hideFolder, mayMount } from './hiding.ts'
 import type { FailureCluster } from './support.ts'
-
-/** Mounts an empty folder over the first argument, then becomes the rest of them. */
-const hideFolder = ['sh', '-c', 'mount -t tmpfs none "$1" && shift && exec "$@"', 'sh'] as const
 
 /** What goes in front of a command so that it does not see the nodes' folders; skips the test where that is forbidden. */
 export function elsewhere(context: Mocha.Context | undefined, cluster: FailureCluster): readonly string[] {
   // As root itself; as a user, in a namespace in which it is root.
-  for (const unshare of [['unshare', '-m'] as const, ['unshare', '-rm'] as const]) {
-    const [command, ...args] = [...unshare, 'mount', '-t', 'tmpfs', 'none', '/mnt'] as [string, ...string[]]
-    if (spawnSync(command, args, { stdio: 'ignore' }).status === 0) return [...unshare, ...hideFolder, cluster.runRoot]
-  }
+  for (const unshare of [
+    ['unshare', '-m'],
+    ['unshare', '-rm'],
+  ])
+    if (mayMount(unshare)) return [...unshare, ...hideFolder, cluster.runRoot]
   return unavailable(context, 'mount namespaces (unshare -m)')
 }
 

@@ -1,7 +1,7 @@
 /**
- * Clusters for the failure tests: node managers and drivers as processes of their own, from the built package, each
- * cluster with a folder and a token of its own. Whatever is waited for is a condition; what never comes is told by the
- * timeout of the test.
+ * Clusters for the failure tests: node managers, which see nothing of the programs, and drivers as processes of their
+ * own, from the built package, each cluster with a folder and a token of its own. Whatever is waited for is a condition;
+ * what never comes is told by the timeout of the test.
  */
 import { fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -17,6 +17,7 @@ import { listRecords } from '../../runtime/cluster/node-records.ts'
 import { clusterStatus } from '../../runtime/cluster/status.ts'
 import type { ClusterStatus, NodeSummary } from '../../runtime/cluster/status.ts'
 import { eventually } from '../tools/eventually.ts'
+import { withoutPrograms } from './hiding.ts'
 import { neverMissed } from '../tools/heartbeats.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -198,7 +199,11 @@ export class FailureCluster {
   }
 
   #spawn(within: readonly string[], environment: Readonly<Record<string, string>>): ChildProcess {
-    const [command, ...args] = [...within, process.execPath, daemonEntry] as const
+    const [command = process.execPath, ...args] = [
+      ...(within.length > 0 ? within : withoutPrograms()),
+      process.execPath,
+      daemonEntry,
+    ]
     return spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...this.environment, ...environment },

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import { steadyPort } from '../../tools/steady-port.ts'
+import { withoutPrograms } from '../hiding.ts'
 import type { FailureCluster, Program } from '../support.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NeverCame, within } from '../within.ts'
@@ -234,8 +235,10 @@ function chaosCommand(
   limitMs: number,
   onAct: (act: Act) => void,
 ): Promise<void> {
-  const all = ['chaos', '--address', head.url, '--restart', '--json', ...args].map(String)
-  const child = spawn(process.execPath, [cluster.commandLine, ...all], {
+  const all = [process.execPath, cluster.commandLine, 'chaos', '--address', head.url, '--restart', '--json', ...args]
+  // It starts nodes again, which are to be as they were.
+  const [command = '', ...rest] = [...withoutPrograms(), ...all.map(String)]
+  const child = spawn(command, rest, {
     env: cluster.environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
