@@ -7,7 +7,7 @@ export const hideFolder: readonly string[] = ['sh', '-c', 'mount -t tmpfs none "
 
 /** Whether a command that begins so may mount. */
 export function mayMount(unshare: readonly string[]): boolean {
-  const [command = '', ...args] = [...unshare, 'mount', '-t', 'tmpfs', 'none', '/mnt']
+  const [command, ...args] = [...unshare, 'mount', '-t', 'tmpfs', 'none', '/mnt']
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }
 

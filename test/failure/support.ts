@@ -199,7 +199,7 @@ export class FailureCluster {
   }
 
   #spawn(within: readonly string[], environment: Readonly<Record<string, string>>): ChildProcess {
-    const [command = process.execPath, ...args] = [
+    const [command, ...args] = [
       ...(within.length > 0 ? within : withoutPrograms()),
       process.execPath,
       daemonEntry,
