@@ -199,11 +199,7 @@ export class FailureCluster {
   }
 
   #spawn(within: readonly string[], environment: Readonly<Record<string, string>>): ChildProcess {
-    const [command, ...args] = [
-      ...(within.length > 0 ? within : withoutPrograms()),
-      process.execPath,
-      daemonEntry,
-    ]
+    const [command, ...args] = [...(within.length > 0 ? within : withoutPrograms()), process.execPath, daemonEntry]
     return spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...this.environment, ...environment },
