@@ -46,14 +46,25 @@ export interface Along {
   readonly folder?: RefTuple
 }
 
+/** By the definitions of such functions: captured, they leave with each call. */
+const alongs = new WeakMap<
+  FunctionDefinition,
+  { readonly runtime: ProcessRuntime; readonly env: RuntimeEnv | undefined; readonly along: Along | undefined }
+>()
+
 /** Undefined for nothing, as in local mode, or before `init`. */
 export function goingAlong(definition: FunctionDefinition, env?: RuntimeEnv, came?: RefTuple): Along | undefined {
   const runtime = currentRuntime()
   if (runtime === undefined) return undefined
-  const carried = carry(runtime, definition, env, came)
-  const { source } = carried.definition
+  let known = alongs.get(definition)
+  if (known?.runtime !== runtime || known.env !== env)
+    alongs.set(definition, (known = { runtime, env, along: alongOf(carry(runtime, definition, env, came), env) }))
+  return known.along
+}
+
+function alongOf({ definition: { source }, environment }: Carried, env: RuntimeEnv | undefined): Along | undefined {
   const pack = source.kind === 'module' ? source.pack : undefined
-  const folder = env?.workingDir === undefined ? undefined : parseEnvironment(carried.environment).workingDir
+  const folder = env?.workingDir === undefined ? undefined : parseEnvironment(environment).workingDir
   return pack === undefined && folder === undefined ? undefined : { ...(pack && { pack }), ...(folder && { folder }) }
 }
 
