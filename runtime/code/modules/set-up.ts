@@ -14,6 +14,7 @@ import { readJson } from './npm-package.ts'
 import { platformName } from './platform.ts'
 import { unpackArchive } from './unpack.ts'
 
+/** A worker loads both with its first pack. */
 export { KnownPacks } from './known-packs.ts'
 
 /** How much a folder holds. */
