@@ -68,7 +68,7 @@ function alongOf({ definition: { source }, environment }: Carried, env: RuntimeE
   return pack === undefined && folder === undefined ? undefined : { ...(pack && { pack }), ...(folder && { folder }) }
 }
 
-/** What `goingAlong` gave, where the function arrives; nothing for anything else. */
+/** What `goingAlong` gave, where the function arrives. */
 export function cameAlong(value: unknown): Along {
   const { pack, folder } = (value ?? {}) as Record<keyof Along, unknown>
   return { ...(isRef(pack) && { pack }), ...(isRef(folder) && { folder }) }

@@ -121,7 +121,7 @@ export function moduleFunction(url: string | URL, exportName: string): RemoteMod
 /** `along`: of one that was a value, and is made again here. */
 export function moduleFunction(url: string | URL, exportName: string, along?: unknown): RemoteModuleFunction {
   const definition = moduleExport(url, exportName, 'moduleFunction')
-  const { pack } = cameAlong(along)
+  const pack = along === undefined ? undefined : cameAlong(along).pack
   return new ModuleFunction(pack === undefined ? definition : withPack(definition, pack))
 }
 

@@ -256,7 +256,7 @@ export function remote(
   if (typeof target === 'string' || target instanceof URL) {
     if (typeof nameOrOptions !== 'string')
       throw new TypeError(`remote(${String(target)}): name the export: remote(url, 'exportName')`)
-    return new RemoteFunction(moduleExport(target, nameOrOptions), options, undefined, cameAlong(along))
+    return new RemoteFunction(moduleExport(target, nameOrOptions), options, undefined, arrived(along))
   }
   if (typeof target !== 'function')
     throw new TypeError(
@@ -264,5 +264,10 @@ export function remote(
     )
   if (typeof nameOrOptions === 'string')
     throw new TypeError('remote: the name of an export goes with a URL, not with a function')
-  return new RemoteFunction(defineFunction(target), nameOrOptions ?? {}, target, cameAlong(along))
+  return new RemoteFunction(defineFunction(target), nameOrOptions ?? {}, target, arrived(along))
+}
+
+/** What reads that is loaded with the first call, not with the first function. */
+function arrived(along: unknown): Along | undefined {
+  return along === undefined ? undefined : cameAlong(along)
 }
