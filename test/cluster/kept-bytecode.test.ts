@@ -115,6 +115,15 @@ console.log(JSON.stringify({ results, urls }))
 await shutdown()
 `
 
+/** What is loaded when functions are made, before the first call: that starts a worker, and loads the rest meanwhile. */
+const showMade = `import { Session } from 'node:inspector'
+import { remote } from 'outpool'
+remote((a, b) => a + b).options({ numCpus: 2 })
+remote(new URL('loaded.js', import.meta.url), 'default')
+${loadedUrls}
+console.log(JSON.stringify(urls))
+`
+
 /** What the import of a shim loads. */
 const showShim = `import { Session } from 'node:inspector'
 import 'outpool/p-limit'
@@ -146,6 +155,7 @@ describe('an installed package', function () {
       'plain.js': functionsOf(''),
       'plainest.js': functionsOf('').replace('Math.abs(x)', '+x'),
       'shadowed.js': functionsOf('const Math = { abs: (x) => `mine: ${x}` }'),
+      'made.js': showMade,
       'shims.js': showShim,
       'main.cjs': main,
       'main-of-worker.js': showMain,
@@ -352,6 +362,15 @@ describe('an installed package', function () {
     })
     const chunks = chunksAmong(JSON.parse(stdout) as string[])
     expect(chunks.toSorted()).to.deep.equal(['first', 'original-package', 'placer'])
+  })
+
+  it('makes functions without what their calls need', async () => {
+    const { stdout } = await run(process.execPath, ['made.js'], {
+      cwd: project.folder,
+      env: { ...process.env, NODE_OPTIONS: '', NODE_DISABLE_COMPILE_CACHE: '1' },
+    })
+    const chunks = chunksAmong(JSON.parse(stdout) as string[])
+    expect(chunks).to.include('driver-start').and.to.not.include('driver')
   })
 
   it('does its work where nothing can be kept', async () => {
