@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { init, shutdown } from 'outpool'
 import { namesIn } from '../../runtime/base/names-in.ts'
 import { eventually } from '../tools/eventually.ts'
 
@@ -88,6 +89,26 @@ export class BareNode {
 /** What a driver joins these nodes with. */
 export function joinOptions(node: BareNode): { readonly address: string; readonly token: string } {
   return { address: node.url, token }
+}
+
+/** Tasks with these options run on the one or the other of `useTwoNodes`. */
+export const onHead = { resources: { head: 0.01 } }
+export const onOther = { resources: { other: 0.01 } }
+
+/** The nodes of a `describe`, there while its tests run: a head, which this process has joined, and another node. */
+export function useTwoNodes(): { readonly head: BareNode; readonly other: BareNode } {
+  const nodes = {} as { head: BareNode; other: BareNode }
+  before(async () => {
+    nodes.head = await BareNode.start(['--resources', '{"head": 1}'])
+    nodes.other = await BareNode.start(['--resources', '{"other": 1}'], nodes.head.url)
+    await init({ ...joinOptions(nodes.head), logToDriver: false })
+  })
+  after(async () => {
+    await shutdown()
+    await nodes.other.stop()
+    await nodes.head.stop()
+  })
+  return nodes
 }
 
 /** A project of these files, with the packages that this one has installed, if it is to have any. */

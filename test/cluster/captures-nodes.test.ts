@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { expect } from 'chai'
 import { Pool } from 'outpool/multiprocessing'
-import { context, init, remote, shutdown } from 'outpool'
-import { BareNode, joinOptions, Project } from './bare-nodes.ts'
+import { context, remote } from 'outpool'
+import { onOther, Project, useTwoNodes } from './bare-nodes.ts'
 
 class Model {
   readonly weights: readonly number[]
@@ -52,38 +52,24 @@ const packageFiles = {
 }
 
 describe('functions that capture, on nodes that were started in empty folders', () => {
-  let head: BareNode
-  let other: BareNode
+  useTwoNodes()
   const program = new Project(packageFiles, false)
 
-  before(async () => {
-    head = await BareNode.start(['--resources', '{"head": 1}'])
-    other = await BareNode.start(['--resources', '{"other": 1}'], head.url)
-    await init({ ...joinOptions(head), logToDriver: false })
-  })
-  after(async () => {
-    await shutdown()
-    await other.stop()
-    await head.stop()
-    program.remove()
-  })
+  after(() => program.remove())
 
   it('have the namespace of an ES package, in whatever object they capture it, as one and the same', async () => {
     const spaces = (await import(program.url('node_modules/spaces/main.js').href)) as Spaces
     const tools = { spaces, deep: { list: [spaces] } }
-    const read = remote(
-      (x: number) => {
-        const [first] = tools.deep.list
-        return [
-          tools.spaces.twice(x),
-          tools.spaces.default,
-          first === tools.spaces,
-          Object.keys(first as object),
-          first?.place(),
-        ]
-      },
-      { resources: { other: 0.01 } },
-    )
+    const read = remote((x: number) => {
+      const [first] = tools.deep.list
+      return [
+        tools.spaces.twice(x),
+        tools.spaces.default,
+        first === tools.spaces,
+        Object.keys(first as object),
+        first?.place(),
+      ]
+    }, onOther)
     const [twice, seven, isSame, names, place] = await read.run(4)
     expect([twice, seven, isSame, names]).deep.equal([8, 7, true, ['default', 'place', 'twice']])
     expect(String(place).startsWith(program.url('').href), String(place)).to.equal(false)

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { init, remote, type RemoteFunction, shutdown } from 'outpool'
+import { remote, type RemoteFunction } from 'outpool'
 import { moduleFunction, Pool } from 'outpool/multiprocessing'
-import { BareNode, joinOptions, Project } from './bare-nodes.ts'
+import { onHead, onOther, Project, useTwoNodes } from './bare-nodes.ts'
 
 /** By what the module names the one that its task runs, and what travels of it. */
 const forms: readonly (readonly [what: string, entry: string, files: Readonly<Record<string, string>>])[] = [
@@ -57,21 +57,7 @@ export const parent = (n: number, options: object): unknown => remote(import.met
 ]
 
 describe('a module that a task names, on nodes that have nothing of it', () => {
-  let head: BareNode
-  let other: BareNode
-  const onHead = { resources: { head: 0.01 } }
-  const onOther = { resources: { other: 0.01 } }
-
-  before(async () => {
-    head = await BareNode.start(['--resources', '{"head": 1}'])
-    other = await BareNode.start(['--resources', '{"other": 1}'], head.url)
-    await init({ ...joinOptions(head), logToDriver: false })
-  })
-  after(async () => {
-    await shutdown()
-    await other.stop()
-    await head.stop()
-  })
+  useTwoNodes()
 
   for (const [what, entry, files] of forms) {
     it(`is there: ${what}`, async () => {

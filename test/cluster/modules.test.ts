@@ -3,11 +3,11 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import { init, remote, RemoteFunction, type RuntimeEnv, RuntimeEnvSetupError, shutdown } from 'outpool'
+import { remote, RemoteFunction, type RuntimeEnv, RuntimeEnvSetupError } from 'outpool'
 import workerpool from 'outpool/workerpool'
 import { moduleExport, withPack } from '../../runtime/code/function-source.ts'
 import { currentRuntime, type ProcessRuntime } from '../../runtime/owner/current.ts'
-import { BareNode, joinOptions, Project } from './bare-nodes.ts'
+import { joinOptions, onHead, onOther, Project, useTwoNodes } from './bare-nodes.ts'
 import { Registry } from './registry.ts'
 import { Program } from './support.ts'
 import { eventually } from '../tools/eventually.ts'
@@ -67,26 +67,15 @@ interface Computed {
 }
 
 describe('a module on nodes that have nothing of it', () => {
-  let head: BareNode
-  let other: BareNode
+  const nodes = useTwoNodes()
   const projects: Project[] = []
   const project = (contents: Readonly<Record<string, string>>, withPackages?: boolean): Project => {
     const made = new Project(contents, withPackages)
     projects.push(made)
     return made
   }
-  const onHead = { resources: { head: 0.01 } }
-  const onOther = { resources: { other: 0.01 } }
 
-  before(async () => {
-    head = await BareNode.start(['--resources', '{"head": 1}'])
-    other = await BareNode.start(['--resources', '{"other": 1}'], head.url)
-    await init({ ...joinOptions(head), logToDriver: false })
-  })
-  after(async () => {
-    await shutdown()
-    await other.stop()
-    await head.stop()
+  after(() => {
     for (const each of projects) each.remove()
   })
 
@@ -211,10 +200,10 @@ export async function load(plugin: string): Promise<unknown> {
 
   /** Two programs ask the node for the module at once; both get it, and it was made once. */
   async function race(made: Project, runtimeEnv: RuntimeEnv): Promise<void> {
-    const before = await other.metric('outpool_code_cache_made')
+    const before = await nodes.other.metric('outpool_code_cache_made')
     const rival = new Program('native-job.mjs', [made.url('native.mjs').href, JSON.stringify(runtimeEnv)], {
-      OUTPOOL_ADDRESS: head.url,
-      OUTPOOL_TOKEN: joinOptions(head).token,
+      OUTPOOL_ADDRESS: nodes.head.url,
+      OUTPOOL_TOKEN: joinOptions(nodes.head).token,
     })
     try {
       const work = remote<(n: number) => NativeFacts>(made.url('native.mjs'), 'work', { ...onOther, runtimeEnv })
@@ -224,12 +213,12 @@ export async function load(plugin: string): Promise<unknown> {
       const theirs = JSON.parse(rival.stdout) as NativeFacts
       for (const facts of [mine, theirs]) {
         expect(facts).to.include({ value: 7 })
-        expect(facts.binary).to.contain(`${other.code}/`)
+        expect(facts.binary).to.contain(`${nodes.other.code}/`)
       }
       expect(mine.binary).to.equal(theirs.binary)
       expect(mine.pid).to.not.equal(theirs.pid)
       // The packages, and the code beside them.
-      expect((await other.metric('outpool_code_cache_made')) - before).to.equal(2)
+      expect((await nodes.other.metric('outpool_code_cache_made')) - before).to.equal(2)
     } finally {
       await rival.remove()
     }
@@ -267,7 +256,7 @@ export async function load(plugin: string): Promise<unknown> {
       return Buffer.concat([head, Buffer.from(path), Buffer.from('x')])
     }
     const magic = Buffer.from('outpool-archive 1\n')
-    const victim = join(other.folder, 'victim')
+    const victim = join(nodes.other.folder, 'victim')
     const rows: readonly (readonly [what: string, bytes: Buffer, reason: RegExp])[] = [
       ['../', Buffer.concat([magic, entry('../../../../../victim')]), /leads out of the folder/],
       ['an absolute path', Buffer.concat([magic, entry(victim)]), /is absolute/],
@@ -291,7 +280,7 @@ export async function load(plugin: string): Promise<unknown> {
       expect(error.message, what).to.match(reason)
       expect(existsSync(victim)).to.equal(false)
     }
-    await eventually(() => !readdirSync(other.code).some((name) => name.startsWith('making-')) || undefined)
+    await eventually(() => !readdirSync(nodes.other.code).some((name) => name.startsWith('making-')) || undefined)
     expect(await remote((n: number) => n + 1, onOther).run(1)).to.equal(2)
   })
 
@@ -311,7 +300,7 @@ export async function load(plugin: string): Promise<unknown> {
     ])
     expect(one).to.include({ text: 'from the folder', set: '1' })
     expect(one.listing.sort()).to.deep.equal(['data.txt', 'package.json'])
-    expect(one.cwd).to.contain(other.code)
+    expect(one.cwd).to.contain(nodes.other.code)
     expect(two).to.deep.include({ text: '', set: '2', names: ['SET_A', 'SET_B'] })
     expect(three).to.deep.include({ text: '', set: undefined, names: [] })
     expect(new Set([one.pid, two.pid, three.pid]).size).to.equal(3)

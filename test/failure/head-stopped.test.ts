@@ -59,9 +59,9 @@ describe('a head that is stopped', function () {
 
   it('is waited for where only the program behind it has the module of a task', async () => {
     const head = await cluster.startHead({ numCpus: 0 })
-    const nodes = [1, 2].map((i) => cluster.startNode(head.url, { resources: { [`n${i}`]: 1 } }))
-    const [, second] = (await Promise.all(nodes)) as [DaemonFacts, DaemonFacts]
-    await cluster.knowEachOther([head, ...(await Promise.all(nodes))])
+    const start = (i: number): Promise<DaemonFacts> => cluster.startNode(head.url, { resources: { [`n${i}`]: 1 } })
+    const [first, second] = await Promise.all([start(1), start(2)])
+    await cluster.knowEachOther([head, first, second])
     const file = join(cluster.folder, 'now')
     const [outer, inner] = [1, 2].map((i) => ({ numCpus: 0, resources: { [`n${i}`]: 1 } }))
     const program = cluster.run('later', { id: 'outer', file, outer, inner }, { address: head.url })

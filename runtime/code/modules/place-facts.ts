@@ -36,11 +36,15 @@ export interface PlaceUse {
   readonly what: string
 }
 
+function lineOf(text: string, index: number): number {
+  return text.slice(0, index).split('\n').length
+}
+
 /** The first use of its own place with which the text reaches for something beside it; undefined for none. */
 export function reachesBeside(text: string): PlaceUse | undefined {
   for (const [pattern, what] of reaches) {
     const match = pattern.exec(text)
-    if (match !== null) return { line: text.slice(0, match.index).split('\n').length, what }
+    if (match !== null) return { line: lineOf(text, match.index), what }
   }
   return undefined
 }
@@ -56,7 +60,7 @@ export function namesItself(text: string): PlaceUse | undefined {
   const match = namesUs.test(text) ? handsOn.exec(text) : null
   return match === null
     ? undefined
-    : { line: text.slice(0, match.index).split('\n').length, what: 'its own place, by which it may be named' }
+    : { line: lineOf(text, match.index), what: 'its own place, by which it may be named' }
 }
 
 /**
@@ -75,9 +79,7 @@ const madePath = /\b(import|require)(\s*\(\s*)(?:(`)(?=[^`]*\$\{)|(['"][^'"\n]*[
 /** The line of the first; undefined for none. */
 export function importsExpression(text: string): PlaceUse | undefined {
   const index = text.search(madePath)
-  return index < 0
-    ? undefined
-    : { line: text.slice(0, index).split('\n').length, what: 'a module whose name is made at run time' }
+  return index < 0 ? undefined : { line: lineOf(text, index), what: 'a module whose name is made at run time' }
 }
 
 /** The text with those paths written so that a bundler leaves them as they are. */
