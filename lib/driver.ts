@@ -209,6 +209,7 @@ class Driver implements DriverHandle {
     return {
       onMessage: (message) => this.#fromHome(message),
       onLink: (link: Link) => this.#owner.adopt(link),
+      onParted: (process, reason) => this.#owner.parted(process, reason),
       onBulk: (channel) => {
         if (this.#store === undefined) channel.close()
         else serveObjects(channel, this.#store)

@@ -46,10 +46,12 @@ export const maxPendingArgumentBytes: number = 512 * 1024 * 1024
 export const maxLineageBytes: number = 256 * 1024 * 1024
 /** What a frame of the bulk channel may hold beside its chunk. */
 export const bulkHeaderBytes: number = 4 * 1024
-/** How long a dial may take, handshake included; and how long a driver may take to call back, in milliseconds. */
+/**
+ * How long a dial may take, handshake included, in milliseconds. Drivers and workers may compute for longer: what answers
+ * for them is that the connection stands (owner/dial-process.ts).
+ */
 export const dialTimeoutMs: number = 10_000
-export const dialBackTimeoutMs: number = 10_000
-/** How long the port of another node may take before another way to it is tried, in milliseconds. */
+/** How long the port of another node may take before another way to it is tried as well, in milliseconds. */
 export const directDialTimeoutMs: number = 3_000
 /** How long a node whose port did not answer is reached by other ways, in milliseconds. */
 export const unreachableMs: number = 60_000

@@ -9,8 +9,8 @@ import type { Refusal } from '../transport/hello.ts'
 const toldPerPeriod = 5
 const periodMs = 10_000
 const mostCharacters = 300
-/** A process that has just ended, asked for by one that belongs here. */
-const everyday: ReadonlySet<string> = new Set(['gone', 'not-found'])
+/** A process that has just ended, or a node that does not answer, asked for by one that belongs here. */
+const everyday: ReadonlySet<string> = new Set(['gone', 'not-found', 'unreachable'])
 
 interface Kind {
   readonly done: string

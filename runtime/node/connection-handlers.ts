@@ -28,19 +28,16 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
       if (link.peer.kind === 'driver') parts().logs.linked(process, link)
     },
     gone(connection) {
-      const { change, grants, jobs, tables, pool, connections } = parts()
+      const { change, grants, jobs, tables, pool, connections, ways } = parts()
       change(() => grants.ownerGone(connection.key))
       if (!connection.ownWorker) userGone(parts(), connection)
       jobs.linkGone(connection.link)
       tables.linkGone(connection.link)
-      // A worker that nobody can speak to any more is of no use, alive or not.
       const { process } = connection
-      if (
-        connection.ownWorker &&
-        connections.find(process) === undefined &&
-        pool.has(process) &&
-        !pool.isLeaving(process)
-      ) {
+      if (connections.find(process) !== undefined) return
+      ways.dialBacks.gone(process, 'it has lost its link to its home')
+      // A worker that nobody can speak to any more is of no use, alive or not.
+      if (connection.ownWorker && pool.has(process) && !pool.isLeaving(process)) {
         change(() => grants.workerEnding(process))
         pool.end(process, 'its link to the node manager is lost', false)
       }

@@ -27,10 +27,10 @@ export async function resolveTarget(parts: NodeParts, to: ProcessAddress): Promi
   const driver = connections.find(to.process)
   if (driver === undefined)
     return { kind: 'refuse', code: 'gone', reason: `process ${to.process} is not on node ${options.id} (any more)` }
-  const { ticket, socket } = ways.dialBacks.issue()
+  const { ticket, socket } = ways.dialBacks.issue(to.process)
   driver.send([MessageType.dialBack, ticket])
   driver.flush()
-  return { kind: 'socket', socket: await socket }
+  return { kind: 'socket', socket, cancel: (reason) => ways.dialBacks.cancel(ticket, reason) }
 }
 
 /** Its own port; else a connection that it opens; else the head, which every node can reach. */
@@ -42,7 +42,7 @@ function onwards(parts: NodeParts, { id, url }: NodeRow): SpliceTarget | Promise
     } catch (error) {
       const head = headFor(parts, id)
       if (head !== undefined) return { kind: 'relay', url: head.url }
-      return { kind: 'refuse', code: 'gone', reason: (error as Error).message }
+      return { kind: 'refuse', code: 'unreachable', reason: (error as Error).message }
     }
   }
   if (url === '' || !callBacks.mayDial(id)) return instead()

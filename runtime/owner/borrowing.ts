@@ -71,7 +71,7 @@ export class Borrowing implements ReferenceEffects {
     if (peer.process === this.state.self.process) return
     this.#watched.set(peer.process, peer)
     if (this.#peers.get(peer.process) !== undefined) return
-    this.#peers.reach(peer).catch(() => this.#dead(peer.process))
+    this.#peers.reach(peer).catch(() => this.#notReached(peer.process))
   }
 
   unwatch(process: ProcessId): void {
@@ -137,9 +137,16 @@ export class Borrowing implements ReferenceEffects {
   #send(to: Peer, message: Message): void {
     const link = this.#peers.get(to.process)
     if (link !== undefined) return link.send(message)
+    const ended = this.endedSessions(to.process)
     this.#peers.reach(to).then(
-      (reached) => reached.send(message),
-      () => this.#dead(to.process),
+      // Of a session that is over by now everything was forgotten: it has no meaning in the next one.
+      (reached) => this.endedSessions(to.process) === ended && reached.send(message),
+      () => this.#notReached(to.process),
     )
+  }
+
+  /** Where it has called itself meanwhile, it lives. */
+  #notReached(process: ProcessId): void {
+    if (this.#peers.get(process) === undefined) this.#dead(process)
   }
 }

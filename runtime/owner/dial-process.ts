@@ -10,20 +10,26 @@
  * A node whose url did not answer is not tried again for a while: from behind a firewall every try would cost a
  * timeout. Links that came in (a worker dialled us, a driver called back) are adopted and serve both directions. Which of
  * them belong together: peer-sessions.ts.
+ *
+ * A driver or a worker answers when it does not compute. It is alive as long as the connection to it stands, and is waited
+ * for: of a dead one the kernel, its node or the head tells. Only node managers, which compute nothing, have to answer in
+ * time.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, longestTimerMs } from '../base/clock.ts'
 import { AuthenticationError, ConnectionLostError, NodeDiedError, ProtocolVersionError } from '../base/errors.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
-import { directDialTimeoutMs, unreachableMs } from '../base/limits.ts'
+import { dialTimeoutMs, directDialTimeoutMs, unreachableMs } from '../base/limits.ts'
+import { Abandon } from '../transport/abandon.ts'
 import { dial, openBulk } from '../transport/dial.ts'
 import type { Address, DialOptions } from '../transport/dial.ts'
 import type { BulkChannel } from '../transport/bulk.ts'
-import { isRefusal, type LocalHello } from '../transport/hello.ts'
+import { isGone, isRefusal, type LocalHello } from '../transport/hello.ts'
 import type { Link } from '../transport/link.ts'
 import type { TokenSource } from '../transport/tokens.ts'
-import { PeerSessions } from './peer-sessions.ts'
+import { firstWay } from './first-way.ts'
+import { PeerSessions, type Told } from './peer-sessions.ts'
 
 /** What a node is known to be right now. `url` '' is a node without a port (local mode). */
 export interface KnownNode {
@@ -50,6 +56,8 @@ export interface ProcessDialerOptions {
    * here. What it returns is called once when the link is over. `onClose` of the link belongs to the dialler.
    */
   readonly onLink: (link: Link) => ((reason: Error) => void) | void
+  /** The other process has lost this one, to which it had no link; what either has said of the other holds no more. */
+  readonly onParted?: ((process: ProcessId, reason: Error) => void) | undefined
 }
 
 export class ProcessDialer {
@@ -60,6 +68,8 @@ export class ProcessDialer {
   /** Every link that has not ended, with what ends it. */
   readonly #ends: Map<Link, (reason: Error) => void> = new Map()
   readonly #dialling: Map<ProcessId, Promise<Link>> = new Map()
+  /** What is under way to other processes, and to which node. */
+  readonly #tried: Map<Abandon, NodeId> = new Map()
   /** Node -> when its own port may be tried again. */
   readonly #unreachable: Map<NodeId, number> = new Map()
   #closed: Error | undefined
@@ -84,24 +94,40 @@ export class ProcessDialer {
     if (open && !open.closed) return Promise.resolve(open)
     let dialling = this.#dialling.get(address.process)
     if (!dialling) {
-      const { self } = this.#options
-      const ended = this.#sessions.ended(address.process)
-      const from = ended === 0 ? self : { ...self, info: { ...self.info, [endedSessions]: ended } }
-      dialling = this.#reach(address, this.#options.dial ?? dial, from)
-        .then(
-          (link) => this.#take(link, ended),
-          (error: unknown) => this.#instead(address.process, error),
-        )
-        .finally(() => this.#dialling.delete(address.process))
+      dialling = this.#dial(address).finally(() => this.#dialling.delete(address.process))
       this.#dialling.set(address.process, dialling)
     }
     return dialling
   }
 
+  /** Where sessions end meanwhile, because the other side has lost this one, it calls for the next one. */
+  async #dial(to: ProcessAddress): Promise<Link> {
+    const { self, dial: open = dial } = this.#options
+    for (let left = mostSessions; left > 0; left--) {
+      if (this.#closed) throw this.#closed
+      const ended = this.#sessions.ended(to.process)
+      const from = ended === 0 ? self : { ...self, info: { ...self.info, [endedSessions]: ended } }
+      const late = (reached: Link): void => void this.#take(reached, ended)
+      let link: Link
+      try {
+        link = await this.#reach({ to, from, open, late, ...patienceWith(to) })
+      } catch (error) {
+        return this.#instead(to.process, error)
+      }
+      const taken = this.#take(link, ended) ?? this.#links.get(to.process)
+      if (taken !== undefined && !taken.closed) return taken
+    }
+    return this.#instead(
+      to.process,
+      new ConnectionLostError(`the link to process ${to.process} is lost again and again`),
+    )
+  }
+
   /** A bulk channel to a process, never shared: chunks of objects. Rejects as `link` does. */
   bulk(address: ProcessAddress): Promise<BulkChannel> {
     if (this.#closed) return Promise.reject(this.#closed)
-    return this.#reach(address, openBulk)
+    const { self } = this.#options
+    return this.#reach({ to: address, from: self, open: openBulk, late: (channel) => channel.close() })
   }
 
   /** A link that came in is as good as one that was dialled. */
@@ -110,12 +136,12 @@ export class ProcessDialer {
     const { process, info, kind } = link.peer
     // Node managers do not count: what they say is taken whenever it comes.
     const ended = kind === 'node' ? this.#sessions.ended(process) : countOf(info[endedSessions])
-    const { stale, over } = this.#sessions.came(process, ended, link)
-    if (stale)
+    const told = this.#sessions.came(process, ended, link)
+    if (told.stale)
       return link.close(
         new ConnectionLostError(`the link before to process ${process} is lost, which it has not noticed yet`),
       )
-    this.#endAll(process, over)
+    this.#part(process, told)
     this.#register(link)
   }
 
@@ -129,27 +155,31 @@ export class ProcessDialer {
    * that is over, and has no meaning any more. Of one that is not known here to be over the end is told first.
    */
   isCurrent(process: ProcessId, ended: number): boolean {
-    const { stale, over } = this.#sessions.told(process, ended)
-    this.#endAll(process, over)
-    return !stale
+    const told = this.#sessions.told(process, ended)
+    this.#part(process, told)
+    return !told.stale
   }
 
-  #endAll(process: ProcessId, over: readonly Link[]): void {
-    for (const old of over)
-      this.#ends.get(old)?.(new ConnectionLostError(`process ${process} has lost this link, and goes on without it`))
+  /** What a session ended that the other side has seen end is told here, before anything of a later one. */
+  #part(process: ProcessId, { over, parted }: Told<Link>): void {
+    if (!parted) return
+    const reason = new ConnectionLostError(`process ${process} has lost this one, and goes on without what it said`)
+    for (const old of over) this.#ends.get(old)?.(reason)
+    if (over.length === 0) this.#options.onParted?.(process, reason)
   }
 
   /** The node is dead: what it has of links to us is over, whatever TCP says. */
   nodeDown(node: NodeId, reason: string): void {
     this.#unreachable.delete(node)
-    for (const link of this.#ends.keys())
-      if (link.peer.node === node)
-        link.close(new NodeDiedError(`node ${node} is dead: ${reason}`, { details: { node } }))
+    const died = new NodeDiedError(`node ${node} is dead: ${reason}`, { details: { node } })
+    for (const [abandon, to] of this.#tried) if (to === node) abandon.now(died)
+    for (const link of this.#ends.keys()) if (link.peer.node === node) link.close(died)
   }
 
   /** Closes every link; later calls reject with `reason`. */
   close(reason: Error): void {
     this.#closed ??= reason
+    for (const abandon of this.#tried.keys()) abandon.now(reason)
     for (const link of this.#ends.keys()) link.close(reason)
     this.#links.clear()
   }
@@ -162,16 +192,12 @@ export class ProcessDialer {
     throw error
   }
 
-  #take(link: Link, ended: number): Link {
-    if (this.#closed) {
-      link.close(this.#closed)
-      throw this.#closed
-    }
+  /** Undefined, and closed, where the session for which it was made is over. */
+  #take(link: Link, ended: number): Link | undefined {
     const { process } = link.peer
-    if (!this.#sessions.dialled(process, ended, link)) {
-      const lost = new ConnectionLostError(`the link to process ${process} was lost while another one was made`)
-      link.close(lost)
-      throw lost
+    if (this.#closed || !this.#sessions.dialled(process, ended, link)) {
+      link.close(this.#closed ?? new ConnectionLostError(`process ${process} was lost while a link to it was made`))
+      return undefined
     }
     // Both may have dialled each other at once. Neither is closed: to its other side that would look like a death.
     this.#register(link)
@@ -198,39 +224,52 @@ export class ProcessDialer {
     link.onClose = end
   }
 
-  async #reach<Reached>(
-    to: ProcessAddress,
-    open: (options: DialOptions) => Promise<Reached>,
-    from: LocalHello = this.#options.self,
-  ): Promise<Reached> {
-    const { self, token, home } = this.#options
+  async #reach<Reached>(reach: Reach<Reached>): Promise<Reached> {
+    const { self, home, clock } = this.#options
+    const { to, late } = reach
     const socket = this.#unixSocketOf(to)
-    if (socket !== undefined) return open({ address: { unix: socket }, to, from, token })
-    let failure = ''
-    if (to.node !== self.node) {
-      const node = await this.#options.findNode(to.node)
-      if (node?.dead) throw new NodeDiedError(`node ${to.node} is dead: ${node.reason}`, { details: { node: to.node } })
-      if (node && node.url !== '' && this.#maybeReachable(to.node)) {
-        try {
-          return await open({ address: { url: node.url }, to, from, token, timeoutMs: directDialTimeoutMs })
-        } catch (error) {
-          if (isFinal(error)) throw error
-          failure = ` (directly: ${(error as Error).message})`
-          // A refusal came from a node: somebody is there, so the port is not what is in the way.
-          if (!isRefusal(error)) this.#unreachable.set(to.node, this.#options.clock.now() + unreachableMs)
-        }
-      }
-    }
+    if (socket !== undefined) return this.#by({ unix: socket }, reach)
+    const notThrough = (error: Error): Error => notThroughHome(to, self.node, error)
+    const url = to.node === self.node ? '' : await this.#urlOf(to.node)
+    if (url === '') return this.#by(home(), reach).catch((error: Error) => Promise.reject(notThrough(error)))
+    let isSilent = true
+    return firstWay({
+      first: () =>
+        this.#by({ url }, reach, directDialTimeoutMs)
+          .catch((error: unknown) => {
+            // A refusal came from a node: somebody is there, so the port is not what is in the way.
+            if (!isRefusal(error)) this.#notReachable(to.node)
+            throw error
+          })
+          .finally(() => (isSilent = false)),
+      second: async () => {
+        const reached = await this.#by(home(), reach)
+        if (isSilent) this.#notReachable(to.node)
+        return reached
+      },
+      ...{ clock, patienceMs: directDialTimeoutMs, late },
+      knows: (error, way) => isFinal(error) || (way === 'second' && isGone(error)),
+      failure: (direct, error) => notThroughHome(to, self.node, error, direct),
+    })
+  }
+
+  async #by<Reached>(address: Address, reach: Reach<Reached>, timeoutMs: number = dialTimeoutMs): Promise<Reached> {
+    if (this.#closed) throw this.#closed
+    const { to, from, open, helloTimeoutMs = timeoutMs } = reach
+    const abandon = new Abandon()
+    this.#tried.set(abandon, to.node)
     try {
-      return await open({ address: home(), to, from, token })
-    } catch (error) {
-      if (isFinal(error)) throw error
-      const what = `process ${to.process} of node ${to.node} cannot be reached through home node ${self.node}`
-      throw new ConnectionLostError(`${what}: ${(error as Error).message}${failure}`, {
-        cause: error,
-        details: { node: to.node, process: to.process },
-      })
+      return await open({ address, to, from, token: this.#options.token, timeoutMs, helloTimeoutMs, abandon })
+    } finally {
+      this.#tried.delete(abandon)
     }
+  }
+
+  /** '' where only our home knows a way. Rejects for a node that is dead. */
+  async #urlOf(id: NodeId): Promise<string> {
+    const node = await this.#options.findNode(id)
+    if (node?.dead) throw new NodeDiedError(`node ${id} is dead: ${node.reason}`, { details: { node: id } })
+    return node !== undefined && this.#maybeReachable(id) ? node.url : ''
   }
 
   /** Only workers listen on sockets of their own; the drivers of our home are reached through it. */
@@ -241,6 +280,10 @@ export class ProcessDialer {
     return existsSync(path) ? path : undefined
   }
 
+  #notReachable(node: NodeId): void {
+    this.#unreachable.set(node, this.#options.clock.now() + unreachableMs)
+  }
+
   #maybeReachable(node: NodeId): boolean {
     const againAtMs = this.#unreachable.get(node)
     if (againAtMs === undefined) return true
@@ -248,6 +291,23 @@ export class ProcessDialer {
     this.#unreachable.delete(node)
     return true
   }
+}
+
+/** So often a dial begins anew. */
+const mostSessions = 5
+
+/** A way to a process, and what comes by another one later. */
+interface Reach<Reached> {
+  readonly to: ProcessAddress
+  readonly from: LocalHello
+  readonly open: (options: DialOptions) => Promise<Reached>
+  readonly late: (reached: Reached) => void
+  /** Default: that of the way. */
+  readonly helloTimeoutMs?: number
+}
+
+function patienceWith({ node, process }: ProcessAddress): { readonly helloTimeoutMs?: number } {
+  return process === node ? {} : { helloTimeoutMs: longestTimerMs }
 }
 
 /** In the info of a hello: how many sessions with the one that is dialled have ended, as the dialler sees it. */
@@ -261,5 +321,15 @@ function ignore(): void {}
 
 /** Trying another way would end the same. */
 function isFinal(error: unknown): boolean {
-  return error instanceof AuthenticationError || error instanceof ProtocolVersionError
+  return [AuthenticationError, ProtocolVersionError, NodeDiedError].some((known) => error instanceof known)
+}
+
+function notThroughHome(to: ProcessAddress, home: NodeId, error: Error, direct?: Error): Error {
+  if (isFinal(error)) return error
+  const what = `process ${to.process} of node ${to.node} cannot be reached through home node ${home}`
+  const directly = direct === undefined ? '' : ` (directly: ${direct.message})`
+  return new ConnectionLostError(`${what}: ${error.message}${directly}`, {
+    cause: error,
+    details: { node: to.node, process: to.process },
+  })
 }

@@ -43,6 +43,8 @@ export interface HomeHandlers {
    * `onMessage` here. What it returns is called once when that link is over. `onClose` belongs to the home.
    */
   readonly onLink: (link: Link) => ((reason: Error) => void) | void
+  /** Another process has lost this one, to which it had no link; what either has said of the other holds no more. */
+  readonly onParted?: (process: ProcessId, reason: Error) => void
   /** A bulk channel that another process opened to this one. Refused where this is absent. */
   readonly onBulk?: (channel: BulkChannel) => void
   /** Links to a node that is down have been closed already. */
@@ -192,7 +194,7 @@ class HomeConnection implements Home {
       homeLink: () => this.connected(),
       runFolder: options.runFolder,
       findNode: (wanted) => this.#nodes.find(wanted),
-      onLink: (link) => options.onLink(link),
+      ...{ onLink: (link) => options.onLink(link), onParted: options.onParted },
     })
     this.incoming = { self: hello, token, onLink: (link) => this.#dialer.adopt(link), ...(onBulk && { onBulk }) }
     this.#called = new Incoming(this.incoming)

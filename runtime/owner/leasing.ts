@@ -10,6 +10,7 @@ import type { OwnerHost } from './host.ts'
 import type { GeneratorPlace } from './generators.ts'
 import type { Frees } from './frees.ts'
 import type { LatePins } from './late-pins.ts'
+import { reachLeased } from './leased-worker.ts'
 import { LinkParts, type CapturedCall } from './captured-calls.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import type { NodeLinks } from './node-links.ts'
@@ -162,9 +163,8 @@ export class Leasing implements Required<SubmitEffects> {
   open(index: number, grant: Grant): void {
     const lease: OpenLease = { grant, link: undefined, page: undefined }
     this.#leases.set(index, lease)
-    const near = this.#host.home.sameMachine && grant.node === this.#host.self.node
-    this.#peers.reach({ node: grant.node, process: grant.worker }).then(
-      (link) => this.#opened(index, lease, link, near),
+    reachLeased(this.#host.clock, this.#peers, grant).then(
+      (link) => this.#opened(index, lease, link),
       (reason: Error) => this.#state.broken(index, reason.message),
     )
   }
@@ -337,14 +337,14 @@ export class Leasing implements Required<SubmitEffects> {
     for (const index of [...this.#leases.keys()]) this.#forget(index)
   }
 
-  #opened(index: number, lease: OpenLease, link: Link, near: boolean): void {
+  #opened(index: number, lease: OpenLease, link: Link): void {
     if (this.#leases.get(index) !== lease) return
     let known = this.#links.get(link)
     if (known === undefined)
       this.#links.set(link, (known = { templates: new Set(), parts: undefined, leases: new Map() }))
     known.leases.set(lease.grant.epoch, index)
     lease.link = link
-    if (near && lease.grant.pagePath !== '') {
+    if (this.#host.home.sameMachine && lease.grant.node === this.#host.self.node && lease.grant.pagePath !== '') {
       try {
         lease.page = openClaimPage(lease.grant.pagePath)
       } catch {

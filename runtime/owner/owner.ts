@@ -280,6 +280,12 @@ export class Owner {
     return link.peer.kind === 'node' ? this.#nodes.adopt(link) : this.peers.adopt(link)
   }
 
+  /** What this process and another one have said of their refs holds no more. */
+  parted(process: ProcessId, reason: Error): void {
+    this.#borrowing.gone(process)
+    this.access.gone(process, reason.message)
+  }
+
   /** A message of the home. False when it is about something else than leases and copies. */
   fromHome(message: Message): boolean {
     return this.#fromNode(this.host.self.node, message)
@@ -383,7 +389,6 @@ export class Owner {
 
   #peerGone(process: ProcessId, reason: Error): void {
     this.#leasing.workerGone(process, reason)
-    this.#borrowing.gone(process)
-    this.access.gone(process, reason.message)
+    this.parted(process, reason)
   }
 }

@@ -23,6 +23,8 @@ interface Session<L> {
 export interface Told<L> {
   readonly stale: boolean
   readonly over: readonly L[]
+  /** The other side has seen a session end that this one has not; `over` is empty where this one had no link any more. */
+  readonly parted: boolean
 }
 
 /** Peers without a link of which the count is remembered; who is forgotten catches up by being refused. */
@@ -58,15 +60,16 @@ export class PeerSessions<L> {
    */
   told(process: ProcessId, ended: number): Told<L> {
     // Whoever is only spoken of is not remembered for that.
-    if (ended === 0 && !this.#peers.has(process)) return { stale: false, over: [] }
+    if (ended === 0 && !this.#peers.has(process)) return { stale: false, over: [], parted: false }
     const session = this.#sessionWith(process)
-    if (ended < session.ended) return { stale: true, over: [] }
-    const over = ended > session.ended ? [...session.links] : []
-    if (ended > session.ended) {
+    if (ended < session.ended) return { stale: true, over: [], parted: false }
+    const parted = ended > session.ended
+    const over = parted ? [...session.links] : []
+    if (parted) {
       session.ended = ended
       session.links.clear()
     }
-    return { stale: false, over }
+    return { stale: false, over, parted }
   }
 
   /** A link that was dialled stands; `ended` is what was said. False when that session has ended meanwhile. */

@@ -4,15 +4,15 @@
  * cannot be dialled call back as well (node/call-backs.ts).
  */
 import type { Duplex } from 'node:stream'
-import { afterFairly, systemClock } from '../base/clock.ts'
+import { afterFairly, longestTimerMs, systemClock } from '../base/clock.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { deferred } from '../base/deferred.ts'
 import type { Deferred } from '../base/deferred.ts'
 import { ConnectionLostError } from '../base/errors.ts'
-import { dialBackTimeoutMs } from '../base/limits.ts'
 import { randomBytes } from '../base/random-bytes.ts'
 
 interface Waiting<Socket> {
+  readonly who: string
   readonly socket: Deferred<Socket>
   readonly timer: Timer
 }
@@ -32,14 +32,20 @@ export class DialBackTable<Socket = Duplex> {
     return this.#waiting.size
   }
 
-  /** A ticket to send to who is to call back, and the connection it will bring; that rejects with ConnectionLostError. */
-  issue(timeoutMs: number = dialBackTimeoutMs): { readonly ticket: string; readonly socket: Promise<Socket> } {
+  /**
+   * A ticket to send to who is to call back, and the connection it will bring; that rejects with ConnectionLostError. A
+   * program that computes calls back when it is done: it is waited for as long as it is there (`gone`).
+   */
+  issue(
+    who: string,
+    timeoutMs: number = longestTimerMs,
+  ): { readonly ticket: string; readonly socket: Promise<Socket> } {
     const ticket = this.#newTicket()
     const socket = deferred<Socket>()
     const timer = afterFairly(this.#clock, timeoutMs, () => {
       this.cancel(ticket, `it did not call back within ${timeoutMs} ms`)
     })
-    this.#waiting.set(ticket, { socket, timer })
+    this.#waiting.set(ticket, { who, socket, timer })
     // Whoever issued it may have gone; a late rejection is then nobody's.
     socket.promise.catch(() => {})
     return { ticket, socket: socket.promise }
@@ -57,6 +63,11 @@ export class DialBackTable<Socket = Duplex> {
     this.#take(ticket)?.socket.reject(
       new ConnectionLostError(`who was asked to call back could not be reached: ${reason}`),
     )
+  }
+
+  /** Who was asked is gone. */
+  gone(who: string, reason: string): void {
+    for (const [ticket, waiting] of this.#waiting) if (waiting.who === who) this.cancel(ticket, reason)
   }
 
   closeAll(reason: string): void {

@@ -2,10 +2,11 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { afterFairly, systemClock } from '../base/clock.ts'
+import { afterFairly, longestTimerMs, systemClock } from '../base/clock.ts'
 import { AuthenticationError } from '../base/errors.ts'
 import { dialTimeoutMs, maxFrameBytes, maxHelloBytes } from '../base/limits.ts'
 import { routesPath, subprotocol } from '../protocol/version.ts'
+import type { Abandon } from './abandon.ts'
 import { atAddress, otherHttp, otherWebSocket, silent } from './address-error.ts'
 import { StreamBulk, WebSocketBulk } from './bulk.ts'
 import type { BulkChannel } from './bulk.ts'
@@ -30,6 +31,7 @@ import type { Link } from './link.ts'
 import { madeLink } from './link-wrap.ts'
 import { openRawBulk, receiveRaw } from './raw-bulk.ts'
 import { readHead } from './read-head.ts'
+import { setReferenced } from './sockets.ts'
 import { connectTo, isSecure } from './splice.ts'
 import type { ClientTls } from './splice.ts'
 import { shownToken } from './tokens.ts'
@@ -47,8 +49,10 @@ export interface DialOptions {
   readonly token: TokenSource
   /** For connecting and for the handshake, each. Default 10,000 ms. */
   readonly timeoutMs?: number
-  /** For the handshake, where that is another time. */
+  /** For the handshake, where that is another time; `longestTimerMs`: as long as the connection stands. */
   readonly helloTimeoutMs?: number
+  /** Rejects with its reason when that is given up. */
+  readonly abandon?: Abandon
   readonly tls?: ClientTls
 }
 
@@ -122,10 +126,12 @@ interface Makers<T> {
 }
 
 async function connect<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {
+  const { abandon } = options
   for (let left = mostAttempts - 1; ; left--) {
     try {
       return await connectOnce(options, channel, makers)
     } catch (error) {
+      if (abandon?.reason !== undefined) throw abandon.reason
       // A program that computes in between says its hello too late, and would not do so the next time.
       if (left === 0 || !isOwnDelay(error) || 'socket' in options.address) throw error
     }
@@ -141,7 +147,7 @@ async function connectOnce<T>(options: DialOptions, channel: Channel, makers: Ma
     )
   const hello: Hello = { from: peerHello(options.from), to, channel }
   if ('url' in address) return dialWebSocket(address.url, hello, options, makers)
-  const { socket, peer } = await dialStream(address, hello, token, timeoutMs, helloTimeoutMs)
+  const { socket, peer } = await dialStream(address, hello, token, timeoutMs, helloTimeoutMs, options.abandon)
   const made = makers.onStream(socket, peer)
   socket.resume()
   return made
@@ -154,11 +160,12 @@ async function dialStream(
   token: string,
   timeoutMs: number,
   helloTimeoutMs: number = timeoutMs,
+  abandon?: Abandon,
 ): Promise<{ socket: Duplex; peer: PeerHello }> {
   const first = encodeHello(hello, token)
   const socket = 'socket' in address ? address.socket : await connectTo(address, { timeoutMs })
   const where = 'socket' in address ? 'the connection that it opened' : address.unix
-  const timer = afterFairly(systemClock, helloTimeoutMs, () => socket.destroy(silent(where, helloTimeoutMs)), true)
+  const wait = waitForAnswer(socket, helloTimeoutMs, abandon, () => socket.destroy(silent(where, helloTimeoutMs)))
   try {
     socket.write(first)
     const { peer } = await readHead(socket, decodeAnswer)
@@ -167,7 +174,30 @@ async function dialStream(
     socket.destroy()
     throw atAddress(error, where)
   } finally {
-    timer.cancel()
+    wait.end()
+  }
+}
+
+/**
+ * The handshake on a connection: calls `late` when it takes too long. Where it may take as long as the connection stands,
+ * that keeps no process alive.
+ */
+function waitForAnswer(
+  socket: Duplex,
+  timeoutMs: number,
+  abandon: Abandon | undefined,
+  late: () => void,
+): { end(): void } {
+  const timer = afterFairly(systemClock, timeoutMs, late, true)
+  const isEndless = timeoutMs >= longestTimerMs
+  if (isEndless) setReferenced(socket, false)
+  const forget = abandon?.heed(() => void socket.destroy())
+  return {
+    end() {
+      timer.cancel()
+      forget?.()
+      if (isEndless) setReferenced(socket, true)
+    },
   }
 }
 
@@ -189,9 +219,9 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
       generateMask: (mask: Buffer) => mask.fill(0),
     })
     let peer: PeerHello | undefined
-    const timer = afterFairly(systemClock, helloTimeoutMs, () => fail(silent(url, helloTimeoutMs)), true)
+    const wait = waitForAnswer(socket, helloTimeoutMs, options.abandon, () => fail(silent(url, helloTimeoutMs)))
     const fail = (error: unknown): void => {
-      timer.cancel()
+      wait.end()
       socket.destroy()
       reject(atAddress(error, url))
     }
@@ -215,7 +245,7 @@ async function dialWebSocket<T>(url: string, hello: Hello, options: DialOptions,
     })
     webSocket.on('open', () => {
       if (peer === undefined) return
-      timer.cancel()
+      wait.end()
       webSocket.off('error', fail)
       resolve(makers.onWebSocket(webSocket, socket, peer))
     })

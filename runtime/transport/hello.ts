@@ -67,6 +67,8 @@ export type RefusalCode =
   | 'host'
   | 'not-found'
   | 'gone'
+  /** It may be there: nobody on the way to it answered. */
+  | 'unreachable'
   | 'malformed'
   | 'too-large'
   | 'timeout'
@@ -268,6 +270,11 @@ export function parseRefusal(text: string, fallback: RefusalCode, otherwise?: st
 /** Whether that is what a dialler got from somebody who is there, and refused. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof OutpoolError && typeof error.details['refusal'] === 'string'
+}
+
+/** Whether that is what a dialler got from somebody who knows that there is no such process any more. */
+export function isGone(error: unknown): boolean {
+  return error instanceof OutpoolError && error.details['refusal'] === ('gone' satisfies RefusalCode)
 }
 
 /** Whether that is what a dialler got from somebody who has too many others to hear first. */

@@ -20,7 +20,7 @@ import { StreamBulk } from './bulk.ts'
 import type { BulkChannel, BulkCore } from './bulk.ts'
 import type { DialBackTable } from './dial-back.ts'
 import { StreamLink } from './framed-link.ts'
-import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, isRefusal, RefusedError } from './hello.ts'
+import { decodeHello, encodeHello, encodeRefusal, encodeWelcome, isGone, isRefusal, RefusedError } from './hello.ts'
 import type { DialTarget, Hello, LocalHello, Refusal } from './hello.ts'
 import { answerRefusal, createHttpIncoming } from './http-incoming.ts'
 import type { HttpIncoming } from './http-incoming.ts'
@@ -29,7 +29,7 @@ import type { Link } from './link.ts'
 import { madeLink } from './link-wrap.ts'
 import { readHead } from './read-head.ts'
 import { endGently, ignore, peerAddress } from './sockets.ts'
-import { connectTo, splice } from './splice.ts'
+import { connectTo, onceEnded, splice } from './splice.ts'
 import type { ClientTls, ResolveTarget, SpliceTarget } from './splice.ts'
 import { shownToken } from './tokens.ts'
 import type { TokenSource } from './tokens.ts'
@@ -158,7 +158,10 @@ export class Incoming {
     const { resolveTarget } = this.options
     if (to === 'any' || resolveTarget === undefined)
       throw new RefusedError('gone', `process ${targetText(to)} is not here; this is ${this.options.self.process}`)
-    const way = await openWay(to, await resolveTarget(to), first, relay)
+    const target = await resolveTarget(to)
+    const { cancel } = target.kind === 'socket' ? target : {}
+    const stop = cancel && onceEnded(socket, () => cancel('who asked for it is gone'))
+    const way = await openWay(to, target, first, relay).finally(stop)
     way.socket.write(way.first)
     for (const end of [socket, way.socket]) {
       this.#spliced.add(end)
@@ -253,7 +256,9 @@ async function openWay(
     if (error instanceof RefusedError) throw error
     if (target.kind === 'relay' && target.instead !== undefined && !isRefusal(error))
       return openWay(to, await target.instead(), first, relay)
-    throw new RefusedError('gone', `process ${targetText(to)} cannot be reached: ${(error as Error).message}`)
+    // A process that is not there any more, or a node that may be.
+    const code = target.kind !== 'relay' || isGone(error) ? 'gone' : 'unreachable'
+    throw new RefusedError(code, `process ${targetText(to)} cannot be reached: ${(error as Error).message}`)
   }
 }
 

@@ -14,8 +14,12 @@ import { environmentTls } from './tls-environment.ts'
 /** Where a connection that is meant for another process goes on. */
 export type SpliceTarget =
   | { readonly kind: 'unix'; readonly path: string }
-  /** A connection that the target opened itself: who was asked to call back. */
-  | { readonly kind: 'socket'; readonly socket: Duplex }
+  /** A connection that the target opens itself: who was asked to call back. `cancel`: nobody waits for it any more. */
+  | {
+      readonly kind: 'socket'
+      readonly socket: Duplex | Promise<Duplex>
+      readonly cancel?: (reason: string) => void
+    }
   /** The port of another node, which knows the way; and where to go when that cannot be dialled. */
   | { readonly kind: 'relay'; readonly url: string; readonly instead?: () => Promise<SpliceTarget> }
   | ({ readonly kind: 'refuse' } & Refusal)
@@ -38,6 +42,22 @@ export function splice(a: Duplex, b: Duplex): void {
   // pipe() passes an end on as a half-close: both sockets allow half-open.
   a.pipe(b)
   b.pipe(a)
+}
+
+/**
+ * Calls `ended` when the other side of a paused connection goes, which says nothing else until it is answered. Returns what
+ * stops looking.
+ */
+export function onceEnded(socket: Duplex, ended: () => void): () => void {
+  const look = (): void => {
+    const chunk = socket.read() as Buffer | null
+    if (chunk === null) return
+    stop()
+    socket.unshift(chunk)
+  }
+  const stop = (): void => void socket.off('readable', look).off('end', ended).off('close', ended)
+  socket.on('readable', look).once('end', ended).once('close', ended)
+  return stop
 }
 
 function watch(socket: Duplex, other: Duplex): void {

@@ -18,6 +18,7 @@ export const httpStatus: Readonly<Record<RefusalCode, number>> = {
   rejected: 403,
   'not-found': 404,
   gone: 404,
+  unreachable: 504,
   timeout: 408,
   host: 421,
   'protocol-version': 426,

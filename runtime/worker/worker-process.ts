@@ -113,6 +113,7 @@ class WorkerProcess {
         setImmediate(() => this.#prepare())
         return this.#owner.adopt(link)
       },
+      onParted: (other, reason) => this.#owner.known?.parted(other, reason),
       onNodeEvent: (dead, state, reason) => {
         if (state === 'down') this.#owner.nodeDead(dead, reason)
         else this.#owner.known?.nodeUp()

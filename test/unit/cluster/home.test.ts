@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AuthenticationError, ConnectionLostError, NodeDiedError } from '../../../runtime/base/errors.ts'
 import { newProcessId } from '../../../runtime/base/ids.ts'
-import type { NodeId, ProcessAddress } from '../../../runtime/base/ids.ts'
+import type { NodeId, ProcessAddress, ProcessId } from '../../../runtime/base/ids.ts'
 import { nodeSocketOf, openHome } from '../../../runtime/owner/home.ts'
 import type { Home, HomeOptions } from '../../../runtime/owner/home.ts'
 import { MessageType } from '../../../runtime/protocol/messages.ts'
@@ -15,6 +16,7 @@ import type { Link } from '../../../runtime/transport/link.ts'
 import { listenUnix, listenWebSocket } from '../../../runtime/transport/listen.ts'
 import type { UnixListener, WebSocketListener } from '../../../runtime/transport/listen.ts'
 import type { SpliceTarget } from '../../../runtime/transport/splice.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { Inbox } from '../transport/support.ts'
 
 const token = 'the token of these tests'
@@ -82,9 +84,11 @@ class Site {
       const url = this.rows.find((row) => row.id === to.node)?.url
       return url ? { kind: 'relay', url } : { kind: 'refuse', code: 'not-found', reason: `no node ${to.node}` }
     }
+    const path = join(this.folder, `${to.process}.sock`)
+    if (existsSync(path)) return { kind: 'unix', path }
     const link = this.linkOf(to.process)
     if (!link) return { kind: 'refuse', code: 'gone', reason: `process ${to.process} is gone` }
-    const { ticket, socket } = this.dialBack.issue()
+    const { ticket, socket } = this.dialBack.issue(to.process)
     link.send([MessageType.dialBack, ticket])
     return { kind: 'socket', socket: await socket }
   }
@@ -100,6 +104,7 @@ describe('Home', () => {
   const sites: Site[] = []
   const homes: Home[] = []
   const loose: Link[] = []
+  const computers: { server: Server; heard: Socket[] }[] = []
 
   const site = async (): Promise<Site> => {
     const made = await new Site(join(folder, String(sites.length))).listen()
@@ -129,6 +134,10 @@ describe('Home', () => {
     for (const home of homes.splice(0)) home.close()
     for (const link of loose.splice(0)) link.close()
     for (const made of sites.splice(0)) await made.close()
+    for (const { server, heard } of computers.splice(0)) {
+      for (const socket of heard) socket.destroy()
+      await new Promise((resolve) => void server.close(resolve))
+    }
     rmSync(folder, { recursive: true, force: true })
   })
 
@@ -191,6 +200,41 @@ describe('Home', () => {
     expect(links[1]).to.equal(links[0])
     expect(at.resolved).to.equal(0)
     await worker.close()
+  })
+
+  /** Of a process that computes, the kernel takes connections, and nobody reads them. */
+  const computing = async (at: Site): Promise<{ process: ProcessId; heard: () => number }> => {
+    const process = newProcessId()
+    const heard: Socket[] = []
+    const server = createServer({ pauseOnConnect: true }, (socket) => void heard.push(socket))
+    computers.push({ server, heard })
+    await new Promise<void>((resolve) => void server.listen(join(at.folder, `${process}.sock`), resolve))
+    return { process, heard: () => heard.length }
+  }
+
+  it('waits for a worker that computes, until it is closed itself', async () => {
+    const at = await site()
+    const home = await join_(at, { runFolder: at.folder, address: { unix: nodeSocketOf(at.folder) } })
+    const { process, heard } = await computing(at)
+    const dialled = home.dial({ node: at.id, process }).catch((failure: Error) => failure.message)
+    await eventually(() => heard() === 1 || undefined)
+    home.close(new Error('shut down'))
+    expect(await dialled).to.equal('shut down')
+  })
+
+  it('waits for what computes on another node, until that is dead', async () => {
+    const [a, b] = [await site(), await site()]
+    a.rows = b.rows = [row(a), row(b)]
+    const home = await join_(a)
+    await a.links.take()
+    const { process, heard } = await computing(b)
+    const dialled = home.dial({ node: b.id, process }).catch((failure: unknown) => failure)
+    await eventually(() => heard() === 1 || undefined)
+    a.linkOf(home.self.process)?.send([MessageType.nodeEvent, b.id, 'down', 'fire'])
+    expect(await dialled)
+      .to.be.instanceOf(NodeDiedError)
+      .with.property('message')
+      .that.contains('fire')
   })
 
   it('gives the home link for the home itself', async () => {

@@ -13,8 +13,8 @@ describe('DialBackTable', () => {
 
   it('hands the connection to whoever waits for its ticket, once', async () => {
     const { table, clock } = make()
-    const first = table.issue()
-    const second = table.issue()
+    const first = table.issue('driver')
+    const second = table.issue('driver')
     expect(first.ticket).to.match(/^[0-9a-f]{32}$/)
     const socket = new Duplex()
     expect(table.complete(second.ticket, socket)).to.equal(true)
@@ -27,10 +27,22 @@ describe('DialBackTable', () => {
     expect(clock.pending).to.equal(0)
   })
 
-  it('gives up after 10 s', async () => {
+  it('waits for who computes, for as long as they are there', async () => {
     const { table, clock } = make()
-    const { ticket, socket } = table.issue()
-    clock.advance(9_999)
+    const [first, second] = [table.issue('driver'), table.issue('another')]
+    clock.advance(3_600_000)
+    expect(table.size).to.equal(2)
+    table.gone('driver', 'its link is lost')
+    const error = await failure(first.socket)
+    expect(error).to.be.instanceOf(ConnectionLostError)
+    expect(error.message).to.include('its link is lost')
+    expect(table.complete(second.ticket, new Duplex())).to.equal(true)
+  })
+
+  it('gives up after the time that was given', async () => {
+    const { table, clock } = make()
+    const { ticket, socket } = table.issue('node', 5_000)
+    clock.advance(4_999)
     expect(table.size).to.equal(1)
     clock.advance(1)
     expect(await failure(socket)).to.be.instanceOf(ConnectionLostError)
@@ -39,7 +51,7 @@ describe('DialBackTable', () => {
 
   it('cancels everything when the node stops', async () => {
     const { table, clock } = make()
-    const { socket } = table.issue()
+    const { socket } = table.issue('driver')
     table.closeAll('the node is stopping')
     expect((await failure(socket)).message).to.include('stopping')
     expect(clock.pending).to.equal(0)

@@ -49,7 +49,7 @@ describe('a process that was busy by itself', () => {
   it('gets the connection of who called it back', async () => {
     const dialBack = new DialBackTable()
     const { listener } = await bench.unix({ dialBack })
-    const { ticket, socket } = dialBack.issue(timeoutMs)
+    const { ticket, socket } = dialBack.issue('driver', timeoutMs)
     const { options } = bench.site()
     const calling = callBack({
       address: { unix: listener.path },

@@ -1,6 +1,8 @@
 import { expect } from 'chai'
+import { longestTimerMs } from '../../../runtime/base/clock.ts'
 import { AuthenticationError, ConnectionLostError } from '../../../runtime/base/errors.ts'
 import type { ProcessAddress } from '../../../runtime/base/ids.ts'
+import { Abandon } from '../../../runtime/transport/abandon.ts'
 import { DialBackTable } from '../../../runtime/transport/dial-back.ts'
 import { callBack, dial, openBulk } from '../../../runtime/transport/dial.ts'
 import type { Address } from '../../../runtime/transport/dial.ts'
@@ -8,6 +10,7 @@ import type { LocalHello } from '../../../runtime/transport/hello.ts'
 import { Incoming } from '../../../runtime/transport/incoming.ts'
 import type { Link } from '../../../runtime/transport/link.ts'
 import type { SpliceTarget } from '../../../runtime/transport/splice.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { Bench, Ear, failure, hello, token } from './support.ts'
 import type { Site } from './support.ts'
 
@@ -157,7 +160,7 @@ for (const entry of ['unix', 'url'] as const)
         const incoming = new Incoming(driver.options)
         bench.later(() => incoming.close())
         ways.set(driver.self.process, async () => {
-          const { ticket, socket } = node.dialBack.issue()
+          const { ticket, socket } = node.dialBack.issue('driver')
           await callBack({ address: node.addresses[back], ticket, from: driver.self, token, incoming })
           return { kind: 'socket', socket: await socket }
         })
@@ -168,4 +171,27 @@ for (const entry of ['unix', 'url'] as const)
         await exchange(near, await driver.links.take())
         expect(node.dialBack.size).to.equal(0)
       })
+
+    it('waits for a driver that computes, as long as somebody waits for it', async () => {
+      const driver = bench.site(hello('driver'))
+      const incoming = new Incoming(driver.options)
+      bench.later(() => incoming.close())
+      const tickets: string[] = []
+      ways.set(driver.self.process, () => {
+        const { ticket, socket } = node.dialBack.issue('driver')
+        tickets.push(ticket)
+        return Promise.resolve({ kind: 'socket', socket, cancel: (why) => node.dialBack.cancel(ticket, why) })
+      })
+      const abandon = new Abandon()
+      const call = { address: node.addresses[entry], to: addressOf(driver.self), token, helloTimeoutMs: longestTimerMs }
+      const [given, kept] = [dial({ ...call, from: hello(), abandon }), dial({ ...call, from: hello() })]
+      await eventually(() => tickets.length === 2 || undefined)
+      abandon.now(new Error('no longer wanted'))
+      expect((await failure(given)).message).to.equal('no longer wanted')
+      await eventually(() => node.dialBack.size === 1 || undefined)
+      for (const ticket of tickets)
+        await callBack({ address: node.addresses.unix, ticket, from: driver.self, token, incoming }).catch(() => {})
+      await exchange(bench.keep(await kept), await driver.links.take())
+      expect(node.dialBack.size).to.equal(0)
+    })
   })

@@ -1,0 +1,73 @@
+/**
+ * Processes that compute for longer than a connection takes, while others need them for the first time: the program, which
+ * owns what a task of a task reads; a worker that owns what another one reads; a worker that keeps what another one owns.
+ */
+import { get, init, put, remote, shutdown } from 'outpool'
+
+const [who, forMs] = [process.argv[2], Number(process.argv[3])]
+const on = (node) => ({ numCpus: 0, resources: { [`n${node}`]: 1 } })
+
+/** Keeps its process from everything else, as a computation does. */
+const compute = (ms) => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  return process.pid
+}
+const reading = async ({ ref }) => {
+  const { get } = await import('outpool')
+  return get(ref)
+}
+const computeOn = (node) => remote(compute, on(node))
+
+/** A task waits until the program computes, and has a task of its own read what is the program's. */
+async function program() {
+  const outer = remote(async (box, read) => {
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    return read.run(box)
+  }, on(1))
+  const answer = outer.run({ ref: await put('of the program') }, remote(reading, on(1)))
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  compute(forMs)
+  return [await answer]
+}
+
+const make = remote(async (text) => {
+  const { put } = await import('outpool')
+  return { box: { ref: await put(text) }, pid: process.pid }
+}, on(1))
+
+async function owner() {
+  const { box, pid } = await make.run('of a worker')
+  const busy = computeOn(1).run(forMs)
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  const value = await remote(reading, on(2)).run(box)
+  return [value, (await busy) === pid]
+}
+
+async function reader() {
+  const keep = remote((box) => {
+    globalThis.kept = box
+    return process.pid
+  }, on(2))
+  const readKept = remote(async () => {
+    const { get } = await import('outpool')
+    return get(globalThis.kept.ref)
+  }, on(2))
+  let { box } = await make.run('of a worker, kept by another one')
+  const keeping = keep.run(box)
+  const busy = computeOn(2).run(forMs)
+  const pid = await keeping
+  box = undefined
+  const isSame = (await busy) === pid
+  for (let i = 0; i < 10; i++) {
+    gc()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return [await readKept.run(), isSame]
+}
+
+await init()
+await get([1, 2].map((node) => computeOn(node).remote(0)))
+console.log(
+  JSON.stringify(await { program, owner, reader }[who]().catch((error) => [`${error.name}: ${error.message}`])),
+)
+await shutdown()
