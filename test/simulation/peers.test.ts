@@ -31,7 +31,17 @@ describe('processes whose links break', function () {
 
   it('have met everything that they are there for', function () {
     if (seeds < 1_000) this.skip()
-    for (const name of ['cut', 'dial', 'refused', 'parted', 'held for sure', 'held in doubt'])
+    for (const name of [
+      'cut a link',
+      'cut a call',
+      'busy',
+      'parted without a link',
+      'dial',
+      'refused',
+      'parted',
+      'held for sure',
+      'held in doubt',
+    ])
       expect(counts.get(name) ?? 0, name).to.be.at.least(10)
   })
 })

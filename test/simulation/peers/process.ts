@@ -60,6 +60,10 @@ export class PeerProcess {
       runFolder: undefined,
       findNode: () => Promise.resolve(undefined),
       onLink: (link) => this.peers.adopt(link),
+      onParted: (process) => {
+        this.world.count('parted without a link')
+        this.#parted(process)
+      },
     })
     const home = { dial: (address: Peer) => this.dialer.link(address), sessions: this.dialer }
     this.peers = new Peers(home as unknown as ConstructorParameters<typeof Peers>[0], {
@@ -194,9 +198,13 @@ export class PeerProcess {
   }
 
   #gone(process: ProcessId): void {
-    this.world.parted(this.id, process)
     for (const task of [...this.submitted])
       if (task.worker.id === process && task.link !== undefined) this.#giveUp(task)
+    this.#parted(process)
+  }
+
+  #parted(process: ProcessId): void {
+    this.world.parted(this.id, process)
     this.borrowing.gone(process)
   }
 }

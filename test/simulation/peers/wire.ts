@@ -1,11 +1,12 @@
 /**
  * A link on virtual time. What is sent arrives in order; when the wire is cut, what is on its way is lost, and each end
  * hears of it at a time of its own: one may have made another link, and said things over it, before the other has heard
- * that the first is gone.
+ * that the first is gone. A process that computes hears nothing before it is done.
  */
 import { type Random } from '../../../runtime/base/random.ts'
 import { ConnectionLostError } from '../../../runtime/base/errors.ts'
 import type { WireMessage } from '../../../runtime/protocol/frames.ts'
+import type { ProcessId } from '../../../runtime/base/ids.ts'
 import type { PeerHello } from '../../../runtime/transport/hello.ts'
 import { type Link, LinkCore } from '../../../runtime/transport/link.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
@@ -13,17 +14,24 @@ import type { VirtualClock } from '../virtual-clock.ts'
 /** How late the end of a link may be noticed, in milliseconds. */
 const mostLateMs = 150
 
+/** Calls it when that process does not compute. */
+export type WhenFree = (process: ProcessId, act: () => void) => void
+
 export class Wire {
   readonly clock: VirtualClock
   readonly random: Random
   readonly ends: readonly [WireLink, WireLink]
+  readonly whenFree: WhenFree
   cut = false
+  /** Whether who was called has heard it. */
+  heard = false
 
   /** The first end is the dialler's; its peer is `called`. */
-  constructor(clock: VirtualClock, random: Random, dialler: PeerHello, called: PeerHello) {
+  constructor(clock: VirtualClock, random: Random, whenFree: WhenFree, dialler: PeerHello, called: PeerHello) {
     this.clock = clock
+    this.whenFree = whenFree
     this.random = random
-    this.ends = [new WireLink(this, called), new WireLink(this, dialler)]
+    this.ends = [new WireLink(this, dialler.process, called), new WireLink(this, called.process, dialler)]
   }
 
   get over(): boolean {
@@ -38,7 +46,10 @@ export class Wire {
   break(): void {
     if (this.cut) return
     this.cut = true
-    for (const end of this.ends) this.clock.after(this.random.next() * mostLateMs, () => end.lost('the wire was cut'))
+    for (const end of this.ends)
+      this.clock.after(this.random.next() * mostLateMs, () =>
+        this.whenFree(end.owner, () => end.lost('the wire was cut')),
+      )
   }
 
   other(end: WireLink): WireLink {
@@ -49,11 +60,14 @@ export class Wire {
 export class WireLink extends LinkCore implements Link {
   readonly kind = 'unix'
   readonly bufferedBytes = 0
+  /** Whose end it is. */
+  readonly owner: ProcessId
   readonly #wire: Wire
   #lastAtMs = 0
 
-  constructor(wire: Wire, peer: PeerHello) {
+  constructor(wire: Wire, owner: ProcessId, peer: PeerHello) {
     super(peer)
+    this.owner = owner
     this.#wire = wire
   }
 
@@ -89,6 +103,6 @@ export class WireLink extends LinkCore implements Link {
     const { clock } = this.#wire
     const now = clock.now()
     this.#lastAtMs = Math.max(this.#lastAtMs, now + this.#wire.latencyMs())
-    clock.after(this.#lastAtMs - now, act)
+    clock.at(this.#lastAtMs, () => this.#wire.whenFree(this.#wire.other(this).owner, act))
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Some processes that hand refs to each other while the links between them break, and while what was made anew is used
- * before the end of what was there before is noticed everywhere. Made of the runtime's dialler, sessions and references;
- * one seed is one history.
+ * before the end of what was there before is noticed everywhere. Some compute for a while, and take and hear nothing then.
+ * Made of the runtime's dialler, sessions and references; one seed is one history.
  *
  *     they work, wires are cut --> no more cuts, everybody notices --> nothing that is held was freed
  *                              --> everything is dropped --> nothing is left
@@ -15,14 +15,18 @@ import type { Link } from '../../../runtime/transport/link.ts'
 import { demand } from '../checks.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { PeerProcess } from './process.ts'
-import { Wire } from './wire.ts'
+import { type WhenFree, Wire } from './wire.ts'
 import { Containers, nameOf } from '../containers.ts'
 
 const workMs = 400
 const mostEvents = 50_000
+const mostBusyMs = 300
 
 /** How a ref came to somebody; `parted`: how often those who vouched for it had lost each other by then. */
 interface Gift {
+  readonly from: ProcessId
+  /** It was the so many-th of all. */
+  readonly order: number
   readonly pairs: readonly string[]
   readonly parted: number
   readonly doubtful: boolean
@@ -40,7 +44,10 @@ export class PeerWorld {
   readonly #wires: Wire[] = []
   readonly #parted = new Map<string, number>()
   readonly #gifts = new Map<string, Gift[]>()
+  #given = 0
   readonly containers: Containers = new Containers()
+  /** Until when a process computes. */
+  readonly #busyUntilMs = new Map<ProcessId, number>()
 
   constructor(seed: number) {
     this.random = seededRandom(seed)
@@ -56,6 +63,10 @@ export class PeerWorld {
     for (let i = 0; i < steps; i++) this.#later(() => this.#step())
     const cuts = randomInteger(this.random, 12)
     for (let i = 0; i < cuts; i++) this.#later(() => this.#cut())
+    const failing = randomInteger(this.random, 8)
+    for (let i = 0; i < failing; i++) this.#later(() => this.#cut('a call', (wire) => !wire.heard))
+    const busy = randomInteger(this.random, 4)
+    for (let i = 0; i < busy; i++) this.#later(() => this.#compute())
     await this.#untilQuiet()
     this.#nothingFreedThatIsHeld()
     for (let round = 0; round < 100 && this.#busy(); round++) {
@@ -76,7 +87,7 @@ export class PeerWorld {
   /** A process calls another one. */
   dial(from: PeerProcess, to: ProcessId, hello: LocalHello): Promise<Link> {
     const called = this.processes.find(({ id }) => id === to) as PeerProcess
-    const wire = new Wire(this.clock, this.random, peerHello(hello), peerHello(called.hello))
+    const wire = new Wire(this.clock, this.random, this.whenFree, peerHello(hello), peerHello(called.hello))
     const [ours, theirs] = wire.ends
     this.#wires.push(wire)
     this.count('dial')
@@ -85,16 +96,25 @@ export class PeerWorld {
         if (!ours.closed) ours.lost('it never stood')
         reject(new ConnectionLostError(`process ${to} does not answer`))
       }
-      this.clock.after(wire.latencyMs(), () => {
+      const heard = (): void => {
         if (wire.cut) return failed()
+        wire.heard = true
         this.note(
           `${Number(to)} takes a call of ${Number(from.id)}, whose count is ${String(hello.info?.['ended'] ?? 0)}`,
         )
         called.dialer.adopt(theirs)
         if (theirs.closed) this.count('refused')
-        this.clock.after(wire.latencyMs(), () => (wire.cut ? failed() : resolve(ours)))
-      })
+        const answered = (): void => (wire.cut ? failed() : resolve(ours))
+        this.clock.after(wire.latencyMs(), () => this.whenFree(from.id, answered))
+      }
+      this.clock.after(wire.latencyMs(), () => this.whenFree(to, heard))
     })
+  }
+
+  readonly whenFree: WhenFree = (process, act) => {
+    const untilMs = this.#busyUntilMs.get(process) ?? 0
+    if (untilMs <= this.clock.now()) act()
+    else this.clock.at(untilMs, () => this.whenFree(process, act))
   }
 
   /** One side has noticed that it has lost the other. */
@@ -108,9 +128,9 @@ export class PeerWorld {
   give(ref: RefTuple, from: PeerProcess, to: PeerProcess): void {
     const pairs = [pairOf(from.id, to.id), pairOf(from.id, ref[0]), pairOf(to.id, ref[0])]
     const gone = from.id === ref[0] ? from.freed.has(ref[1]) : from.lost.has(nameOf(ref))
-    const doubtful = gone || this.#isDoubtful(ref, from)
+    const doubtful = gone || this.#isDoubtful(ref, from.id)
     const key = `${nameOf(ref)} ${to.id}`
-    const gift = { pairs, parted: this.#partedIn(pairs), doubtful }
+    const gift = { from: from.id, order: this.#given++, pairs, parted: this.#partedIn(pairs), doubtful }
     this.#gifts.set(key, [...(this.#gifts.get(key) ?? []), gift])
   }
 
@@ -128,7 +148,15 @@ export class PeerWorld {
         if (task !== undefined) process.end(task, some())
       },
     ]
-    pick(random, moves)()
+    const move = pick(random, moves)
+    this.whenFree(process.id, () => move())
+  }
+
+  #compute(): void {
+    const process = pick(this.random, this.processes)
+    this.count('busy')
+    this.note(`${Number(process.id)} computes`)
+    this.#busyUntilMs.set(process.id, this.clock.now() + this.random.next() * mostBusyMs)
   }
 
   #another(process: PeerProcess): PeerProcess {
@@ -138,12 +166,12 @@ export class PeerWorld {
     )
   }
 
-  #cut(): void {
-    const standing = this.#wires.filter((wire) => !wire.over && !wire.cut)
+  #cut(what: string = 'a link', which: (wire: Wire) => boolean = () => true): void {
+    const standing = this.#wires.filter((wire) => !wire.over && !wire.cut && which(wire))
     if (standing.length === 0) return
-    this.count('cut')
+    this.count(`cut ${what}`)
     const wire = pick(this.random, standing)
-    this.note(`cut between ${wire.ends.map(({ peer }) => Number(peer.process)).join(' and ')}`)
+    this.note(`cut ${what} between ${wire.ends.map(({ peer }) => Number(peer.process)).join(' and ')}`)
     wire.break()
   }
 
@@ -167,7 +195,7 @@ export class PeerWorld {
     for (const process of this.processes)
       for (const ref of process.held()) {
         const owner = this.processes.find(({ id }) => id === ref[0]) as PeerProcess
-        const mayBeLost = process.lost.has(nameOf(ref)) || this.#isDoubtful(ref, process)
+        const mayBeLost = process.lost.has(nameOf(ref)) || this.#isDoubtful(ref, process.id)
         if (mayBeLost) this.count('held in doubt')
         else if (owner !== process) this.count('held for sure')
         demand(
@@ -178,9 +206,19 @@ export class PeerWorld {
       }
   }
 
-  #isDoubtful(ref: RefTuple, holder: PeerProcess): boolean {
-    const gifts = this.#gifts.get(`${nameOf(ref)} ${holder.id}`) ?? []
-    return gifts.some(({ pairs, parted, doubtful }) => doubtful || this.#partedIn(pairs.slice(0, 2)) > parted)
+  /**
+   * Whether somebody who vouched for what that process had got by then has lost somebody else. Who gave it may come to be in
+   * doubt later, by what it had got before.
+   */
+  #isDoubtful(ref: RefTuple, holder: ProcessId, by: number = Infinity, seen: Set<Gift> = new Set()): boolean {
+    const gifts = this.#gifts.get(`${nameOf(ref)} ${holder}`) ?? []
+    for (const gift of gifts) {
+      if (gift.order >= by || seen.has(gift)) continue
+      seen.add(gift)
+      const { from, order, pairs, parted, doubtful } = gift
+      if (doubtful || this.#partedIn(pairs) > parted || this.#isDoubtful(ref, from, order, seen)) return true
+    }
+    return false
   }
 
   #partedIn(pairs: readonly string[]): number {
