@@ -51,7 +51,7 @@ export interface DialOptions {
   readonly timeoutMs?: number
   /** For the handshake, where that is another time; `longestTimerMs`: as long as the connection stands. */
   readonly helloTimeoutMs?: number
-  /** Rejects with its reason when that is given up. */
+  /** Of a link: rejects with its reason when that is given up. A bulk channel has its time. */
   readonly abandon?: Abandon
   readonly tls?: ClientTls
 }
