@@ -10,7 +10,6 @@ import type { OwnerHost } from './host.ts'
 import type { GeneratorPlace } from './generators.ts'
 import type { Frees } from './frees.ts'
 import type { LatePins } from './late-pins.ts'
-import { reachLeased } from './leased-worker.ts'
 import { LinkParts, type CapturedCall } from './captured-calls.ts'
 import type { LeaseRecord } from './lease-record.ts'
 import type { NodeLinks } from './node-links.ts'
@@ -163,7 +162,7 @@ export class Leasing implements Required<SubmitEffects> {
   open(index: number, grant: Grant): void {
     const lease: OpenLease = { grant, link: undefined, page: undefined }
     this.#leases.set(index, lease)
-    reachLeased(this.#host.clock, this.#peers, grant).then(
+    this.#peers.reach({ node: grant.node, process: grant.worker }).then(
       (link) => this.#opened(index, lease, link),
       (reason: Error) => this.#state.broken(index, reason.message),
     )

@@ -133,9 +133,14 @@ async function connect<T>(options: DialOptions, channel: Channel, makers: Makers
     } catch (error) {
       if (abandon?.reason !== undefined) throw abandon.reason
       // A program that computes in between says its hello too late, and would not do so the next time.
-      if (left === 0 || !isOwnDelay(error) || 'socket' in options.address) throw error
+      if (left === 0 || !isTooLate(error) || 'socket' in options.address) throw error
     }
   }
+}
+
+/** The other side has refused it for that, or has gone before the hello was written. */
+function isTooLate(error: unknown): boolean {
+  return isOwnDelay(error) || ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'EPIPE'
 }
 
 async function connectOnce<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {

@@ -32,7 +32,7 @@ import { encodeFailure } from './thrown.ts'
 import { type AnsweredTask, TaskAnswers } from './task-answers.ts'
 import { TaskFacts } from './task-facts.ts'
 import { noteRun, Templates, type WorkerTemplate } from './templates.ts'
-import { type RunnerEvents, WorkAndRest } from './work-and-rest.ts'
+import { type TaskEvents, WorkAndRest } from './work-and-rest.ts'
 import type { WorkerCode } from './worker-code.ts'
 import { notStored, storeResults } from './store-results.ts'
 
@@ -61,7 +61,7 @@ export class TaskRunner {
   readonly generators: WorkerGenerators
   readonly #owner: LateOwner
   readonly #host: OwnerHost
-  readonly #events: { resumed(epoch: number): void }
+  readonly #events: TaskEvents
   readonly #again = new ReadAgain(() => this.#owner.now.access)
   readonly #work: WorkAndRest
   readonly #answers: TaskAnswers
@@ -78,7 +78,7 @@ export class TaskRunner {
     host: OwnerHost,
     code: WorkerCode,
     page: { readonly claim: ClaimPage['start']; readonly answers: () => ClaimPage['answers'] | undefined },
-    events: RunnerEvents & { resumed(epoch: number): void },
+    events: TaskEvents,
   ) {
     this.#owner = owner
     this.#host = host
@@ -236,8 +236,7 @@ export class TaskRunner {
 
   #call(task: WorkerTask, args: readonly unknown[]): unknown {
     const { body, fn } = task.template
-    const context = this.#contextOf(task)
-    task.context = context
+    const context = (task.context = this.#contextOf(task))
     const { held } = task
     if (held === undefined)
       return runWithin(context, () =>
@@ -364,6 +363,7 @@ export class TaskRunner {
       this.#owner.now.state.returnIdle()
       this.#owner.now.flushNodes()
     }
+    this.#events.ended()
     this.executor.finished(task)
   }
 

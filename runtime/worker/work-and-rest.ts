@@ -12,6 +12,14 @@ export interface RunnerEvents {
   idle(): void
 }
 
+/** What the process of a worker is told of its tasks. */
+export interface TaskEvents extends RunnerEvents {
+  /** A task that had waited for a value goes on, of the lease with that epoch. */
+  resumed(epoch: number): void
+  /** One has ended; its answer is still to be sent. */
+  ended(): void
+}
+
 /** What lies between the end of a task and what comes next in its process. */
 export interface Turns {
   queueMicrotask(act: () => void): void

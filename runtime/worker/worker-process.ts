@@ -152,6 +152,7 @@ class WorkerProcess {
         this.#memory.work()
       },
       resumed: (epoch) => this.#home.link.send([MessageType.workerResumed, epoch]),
+      ended: () => this.#tellHolds(),
     })
     this.#publish(host)
     this.#home.ref()
@@ -303,7 +304,6 @@ class WorkerProcess {
 
   /** No task runs here any more. */
   #idle(): void {
-    this.#tellHolds()
     this.#awake?.expect()
     this.#lending.idle()
     this.#collection.idle()
@@ -312,13 +312,18 @@ class WorkerProcess {
     this.#leaveWhenIdle()
   }
 
-  /** A worker that owns objects is not ended for being idle; looked at when it becomes idle, and again from then on. */
+  /**
+   * A worker that owns objects is not ended for being idle. Looked at before the answer of a task leaves, which may go on in
+   * the background and compute then; and again from then on.
+   */
   #tellHolds(): void {
     const holds = this.#owner.known?.holdsObjects ?? false
     if (holds !== this.#holds) {
       this.#holds = holds
       this.#home.link.send([MessageType.workerHolds, holds])
-      if (holds) this.#watchHolds()
+      if (!holds) return
+      this.#home.link.flush()
+      this.#watchHolds()
     }
   }
 
