@@ -1,6 +1,7 @@
 /** All soaks by name. */
 import * as apart from './apart.ts'
 import * as chaos from './chaos.ts'
+import * as computing from './computing.ts'
 import * as fuzz from './fuzz.ts'
 import * as headRestarted from './head-restarted.ts'
 import * as lineage from './lineage.ts'
@@ -31,6 +32,7 @@ export const soaks: Readonly<Record<string, Soak>> = {
   lineage: lineage.rebuilt,
   mixed: mixed.drawn,
   chaos: chaos.everything,
+  computing: computing.long,
   netns: apart.netns,
   fuzz: fuzz.decoded,
   simulation: simulation.histories,
