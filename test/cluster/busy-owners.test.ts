@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { dialTimeoutMs, directDialTimeoutMs } from '../../runtime/base/limits.ts'
+import { eventually } from '../tools/eventually.ts'
 import { Program, TestCluster } from './support.ts'
 
 describe('a process that computes for longer than a connection takes', () => {
@@ -18,25 +19,31 @@ describe('a process that computes for longer than a connection takes', () => {
     await cluster.close()
   })
 
+  const start = (who: string, forMs: number): Program => {
+    const env = { OUTPOOL_ADDRESS: head.url, OUTPOOL_TOKEN: cluster.token, NODE_OPTIONS: '--expose-gc' }
+    const program = new Program('busy-owners.mjs', [who, String(forMs)], env)
+    programs.push(program)
+    return program
+  }
+  const told = async (program: Program): Promise<string> => {
+    await program.exit
+    return program.stdout.trim() || program.stderr
+  }
+
   it('is waited for, not taken for dead, by those who need it for the first time', async () => {
-    const start = (who: string): Program => {
-      const args = [who, String(directDialTimeoutMs + dialTimeoutMs + 2_000)]
-      const env = { OUTPOOL_ADDRESS: head.url, OUTPOOL_TOKEN: cluster.token, NODE_OPTIONS: '--expose-gc' }
-      const program = new Program('busy-owners.mjs', args, env)
-      programs.push(program)
-      return program
-    }
-    const all = ['program', 'owner', 'reader'].map(start)
-    const told = await Promise.all(
-      all.map(async (program) => {
-        await program.exit
-        return program.stdout.trim() || program.stderr
-      }),
-    )
-    expect(told).to.deep.equal([
+    const forMs = directDialTimeoutMs + dialTimeoutMs + 2_000
+    const all = ['program', 'owner', 'reader'].map((who) => start(who, forMs))
+    expect(await Promise.all(all.map(told))).to.deep.equal([
       '["of the program"]',
       '["of a worker",true]',
       '["of a worker, kept by another one",true]',
     ])
+  })
+
+  it('keeps its place behind its answer, where it owns something', async () => {
+    const owners = start('behind', 5_000)
+    await eventually(() => owners.stdout.includes('owned') || undefined)
+    expect(await told(start('wants', 0))).to.equal('["had"]')
+    expect(await told(owners)).to.equal('owned\n[0,1,2,3,4,5,6,7]')
   })
 })

@@ -1,6 +1,7 @@
 /**
  * Processes that compute for longer than a connection takes, while others need them for the first time: the program, which
  * owns what a task of a task reads; a worker that owns what another one reads; a worker that keeps what another one owns.
+ * And workers that go on behind their answers, while another program wants their places.
  */
 import { get, init, put, remote, shutdown } from 'outpool'
 
@@ -65,9 +66,33 @@ async function reader() {
   return [await readKept.run(), isSame]
 }
 
+/** Each answers, and computes in the same turn of its loop. */
+async function behind() {
+  const owns = remote(async (i, ms) => {
+    const { put } = await import('outpool')
+    // After a long task a worker takes some turns to find that it rests.
+    compute(20)
+    const box = { ref: await put(i) }
+    setImmediate(compute, ms)
+    return box
+  }, on(1))
+  const boxes = await Promise.all(Array.from({ length: 8 }, (_, i) => owns.run(i, forMs)))
+  console.log('owned')
+  await new Promise((resolve) => setTimeout(resolve, forMs))
+  return Promise.all(boxes.map(({ ref }) => get(ref)))
+}
+
+async function wants() {
+  const waits = remote((ms) => new Promise((resolve) => setTimeout(resolve, ms)), on(1))
+  for (let i = 0; i < 4; i++) await Promise.all(Array.from({ length: 6 }, () => waits.run(400)))
+  return ['had']
+}
+
 await init()
 await get([1, 2].map((node) => computeOn(node).remote(0)))
 console.log(
-  JSON.stringify(await { program, owner, reader }[who]().catch((error) => [`${error.name}: ${error.message}`])),
+  JSON.stringify(
+    await { program, owner, reader, behind, wants }[who]().catch((error) => [`${error.name}: ${error.message}`]),
+  ),
 )
 await shutdown()
