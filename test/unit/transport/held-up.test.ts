@@ -1,4 +1,6 @@
 /** What a process waits for may have come while it was busy itself: its timers are due before it has looked. */
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { heldUpMs, systemClock } from '../../../runtime/base/clock.ts'
 import { callBack, dial, openBulk } from '../../../runtime/transport/dial.ts'
@@ -45,6 +47,29 @@ describe('a process that was busy by itself', () => {
         link.close()
         bulk.close()
       })
+
+  it('begins anew where the other side has gone before it has said its hello', async () => {
+    const { listener } = await bench.unix()
+    const path = `${listener.path}.impatient`
+    // In a thread: it ends the first connection while this one is busy.
+    const thread = new Worker(
+      `const { connect, createServer } = require('node:net')
+      const { parentPort, workerData: { path, behind } } = require('node:worker_threads')
+      let first = true
+      const server = createServer((socket) => {
+        if (first) return (first = false), socket.destroy()
+        const on = connect(behind)
+        socket.on('error', () => {}).pipe(on).on('error', () => {}).pipe(socket)
+      })
+      server.listen(path, () => parentPort.postMessage('listens'))`,
+      { eval: true, workerData: { path, behind: listener.path } },
+    )
+    bench.later(() => thread.terminate())
+    await once(thread, 'message')
+    const dialled = dial({ address: { unix: path }, to: 'any', from: hello('driver'), token })
+    keepBusy()
+    ;(await dialled).close()
+  })
 
   it('gets the connection of who called it back', async () => {
     const dialBack = new DialBackTable()
