@@ -5,7 +5,7 @@
  *     it is our home node manager                               the home link
  *     it is a worker of our home, on this machine               its unix socket
  *     it is of another node                                     that node's url, naming the process
- *     else, or when that way failed                             our home, which relays
+ *     else, or when that way failed, or says nothing for 3 s    our home, which relays (first-way.ts)
  *
  * A node whose url did not answer is not tried again for a while: from behind a firewall every try would cost a
  * timeout. Links that came in (a worker dialled us, a driver called back) are adopted and serve both directions. Which of
@@ -229,9 +229,9 @@ export class ProcessDialer {
     const { to, late } = reach
     const socket = this.#unixSocketOf(to)
     if (socket !== undefined) return this.#by({ unix: socket }, reach)
-    const notThrough = (error: Error): Error => notThroughHome(to, self.node, error)
+    const failure = (direct: Error | undefined, error: Error): Error => notThroughHome(to, self.node, error, direct)
     const url = to.node === self.node ? '' : await this.#urlOf(to.node)
-    if (url === '') return this.#by(home(), reach).catch((error: Error) => Promise.reject(notThrough(error)))
+    if (url === '') return this.#by(home(), reach).catch((error: Error) => Promise.reject(failure(undefined, error)))
     let isSilent = true
     return firstWay({
       first: () =>
@@ -247,9 +247,8 @@ export class ProcessDialer {
         if (isSilent) this.#notReachable(to.node)
         return reached
       },
-      ...{ clock, patienceMs: directDialTimeoutMs, late },
+      ...{ clock, patienceMs: directDialTimeoutMs, failure, late },
       knows: (error, way) => isFinal(error) || (way === 'second' && isGone(error)),
-      failure: (direct, error) => notThroughHome(to, self.node, error, direct),
     })
   }
 

@@ -274,17 +274,21 @@ export function isRefusal(error: unknown): boolean {
 
 /** Whether that is what a dialler got from somebody who knows that there is no such process any more. */
 export function isGone(error: unknown): boolean {
-  return error instanceof OutpoolError && error.details['refusal'] === ('gone' satisfies RefusalCode)
+  return isRefusedAs('gone', error)
 }
 
 /** Whether that is what a dialler got from somebody who has too many others to hear first. */
 export function isTurnedAway(error: unknown): boolean {
-  return error instanceof OutpoolError && error.details['refusal'] === ('busy' satisfies RefusalCode)
+  return isRefusedAs('busy', error)
 }
 
 /** Whether that is what a dialler got for having said nothing for too long. */
 export function isOwnDelay(error: unknown): boolean {
-  return error instanceof OutpoolError && error.details['refusal'] === ('timeout' satisfies RefusalCode)
+  return isRefusedAs('timeout', error)
+}
+
+function isRefusedAs(code: RefusalCode, error: unknown): boolean {
+  return error instanceof OutpoolError && error.details['refusal'] === code
 }
 
 /** The error that a dialler gets for a refusal. */

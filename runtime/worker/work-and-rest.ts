@@ -16,7 +16,7 @@ export interface RunnerEvents {
 export interface TaskEvents extends RunnerEvents {
   /** A task that had waited for a value goes on, of the lease with that epoch. */
   resumed(epoch: number): void
-  /** One has ended; its answer is still to be sent. */
+  /** One has ended, and its answer leaves in this turn. */
   ended(): void
 }
 

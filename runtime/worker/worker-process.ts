@@ -313,8 +313,8 @@ class WorkerProcess {
   }
 
   /**
-   * A worker that owns objects is not ended for being idle. Looked at before the answer of a task leaves, which may go on in
-   * the background and compute then; and again from then on.
+   * A worker that owns objects is not ended for being idle. Looked at in the turn in which the answer of a task leaves, for
+   * that may go on in the background and compute then; and again from then on.
    */
   #tellHolds(): void {
     const holds = this.#owner.known?.holdsObjects ?? false

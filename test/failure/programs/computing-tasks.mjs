@@ -1,5 +1,9 @@
 /** Tasks that hold their worker, as long computations do, before they make a value or read one of somebody else. */
-import { hold } from './computing-hold.mjs'
+
+/** Keeps its process from everything else, as a computation does, without a CPU. */
+export function hold(ms) {
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
 
 const fill = (size) => size % 251
 

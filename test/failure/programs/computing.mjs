@@ -4,8 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cancel, explain, get, init, put, remote, shutdown, wait } from 'outpool'
-import { hold } from './computing-hold.mjs'
-import { items, valueOf, whole } from './computing-tasks.mjs'
+import { hold, items, valueOf, whole } from './computing-tasks.mjs'
 import { numbers } from './numbers.mjs'
 import { end, leftInTables, options, say } from './report.mjs'
 
