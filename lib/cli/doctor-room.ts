@@ -1,10 +1,10 @@
 /** What `outpool doctor` checks of the room on this machine: disks, and memory. */
 import { accessSync, constants, statfsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { findOutpoolHome, noHomeText } from '../../runtime/base/home-folder.ts'
 import { controlGroups } from '../../runtime/base/control-groups.ts'
 import { readText } from '../../runtime/base/usable.ts'
+import { runFoldersRoot } from '../../runtime/cluster/run-folder.ts'
 import type { Finding } from './doctor-machine.ts'
 import { byteText } from './tables.ts'
 
@@ -37,7 +37,7 @@ export function roomFindings(): Finding[] {
     folder === undefined
       ? { check: 'home', state: 'failure', found: noHomeText(), advice: '' }
       : diskFinding('home', folder, home)
-  return [diskFinding('temporary folder', tmpdir(), temporary), ofHome, memory()]
+  return [diskFinding('temporary folder', dirname(runFoldersRoot()), temporary), ofHome, memory()]
 }
 
 function diskFinding(check: string, folder: string, { bytes, advice }: Needs): Finding {

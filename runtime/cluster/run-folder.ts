@@ -56,11 +56,21 @@ export interface NodeFile extends ProcessNote {
 
 /** The longest path of a unix socket on every platform (104 bytes on macOS, with its final zero). */
 const maxSocketPathBytes = 103
+const anyNode = '0'.repeat(16)
 const workerSocketName = `${'0'.repeat(16)}.sock`
 
-/** `<tmpdir>/outpool-<uid>`: the run folders of this user. */
+/** Where a socket in the temporary folder would have too long a path, as in some build sandboxes. */
+const shortFolder = '/tmp'
+
+/** `<tmpdir>/outpool-<uid>`, or `/tmp/outpool-<uid>` where sockets would not fit there: the run folders of this user. */
 export function runFoldersRoot(): string {
-  return join(tmpdir(), `outpool-${ownUser()}`)
+  const name = `outpool-${ownUser()}`
+  const root = join(tmpdir(), name)
+  return longestSocketPath(root) > maxSocketPathBytes && existsSync(shortFolder) ? join(shortFolder, name) : root
+}
+
+function longestSocketPath(root: string): number {
+  return Buffer.byteLength(join(root, anyNode, workerSocketName))
 }
 
 /** -1 where users have no numbers. */
@@ -86,7 +96,7 @@ export function createRunFolder(node: NodeId): string {
 export function beginRunFolder(node: NodeId): string {
   const root = runFoldersRoot()
   const folder = join(root, node)
-  const longest = Buffer.byteLength(join(folder, workerSocketName))
+  const longest = longestSocketPath(root)
   if (longest > maxSocketPathBytes)
     throw new OutpoolError(
       `the folder for sockets, ${folder}, is too long: a socket in it would take ${longest} bytes, the system allows ` +

@@ -46,7 +46,7 @@ export async function chooseStore(parts: StoreParts): Promise<ArenaHost | FileOb
   const memory = ArenaMemory.create(folder, segments, slabBytes)
   if (memory === undefined) {
     warn(
-      'objects are kept in files: memory cannot be shared here (it takes Linux, the optional package koffi, and limits with room for it: ulimit -v, ulimit -f); large values are slower',
+      'objects are kept in files: memory cannot be shared here (it takes Linux, the optional package koffi, a Node that may load it: no --no-addons, and --allow-addons where permissions are on; and limits with room for it: ulimit -v, ulimit -f); large values are slower',
     )
     return FileObjectStore.open(folder)
   }

@@ -111,7 +111,7 @@ describe('run folders', () => {
     expect(readdirSync(runFoldersRoot())).to.have.members([alive, starting, 'something-else'])
   })
 
-  it('are refused where somebody put a link, or where sockets would not fit', () => {
+  it('are refused where somebody put a link, or where no folder can be made', () => {
     symlinkSync('/', runFoldersRoot())
     expect(() => createRunFolder(newProcessId())).to.throw(/not a folder/)
     writeFileSync(join(folder, 'file'), '')
@@ -119,8 +119,24 @@ describe('run folders', () => {
     expect(() => createRunFolder(newProcessId())).to.throw(
       /cannot be made: .*set TMPDIR to a folder that you can write/,
     )
-    process.env['TMPDIR'] = join(folder, 'x'.repeat(100))
-    expect(() => createRunFolder(newProcessId())).to.throw(/set TMPDIR to a shorter path/)
+  })
+
+  it('are in /tmp where the path of a socket in the temporary folder would be too long', () => {
+    const longest = 103 - `/outpool-${process.getuid?.()}/${'0'.repeat(16)}/${'0'.repeat(16)}.sock`.length
+    const temporary = (bytes: number) => join(folder, 'x'.repeat(bytes - folder.length - 1))
+    process.env['TMPDIR'] = temporary(longest)
+    mkdirSync(temporary(longest))
+    const fits = createRunFolder(newProcessId())
+    expect(fits.startsWith(temporary(longest))).to.equal(true)
+    removeRunFolder(fits)
+    process.env['TMPDIR'] = temporary(longest + 1)
+    mkdirSync(temporary(longest + 1))
+    const made = createRunFolder(newProcessId())
+    expect(made.startsWith(`/tmp/outpool-${process.getuid?.()}/`)).to.equal(true)
+    expect(existsSync(join(made, 'objects'))).to.equal(true)
+    removeRunFolder(made)
+    expect(existsSync(made)).to.equal(false)
+    expect(readdirSync(temporary(longest + 1))).to.deep.equal([])
   })
 
   it('prove by their probe that two processes are on one machine', () => {
