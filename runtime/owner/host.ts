@@ -26,6 +26,8 @@ export interface OwnerHost {
   enterWait(): () => void
   /** A task was submitted here; a worker notes it under the task that it runs. */
   submitted(number: number): void
+  /** This process owns something again. */
+  owns?(): void
   /** How it waits for the answer to its only call; absent where it sleeps. */
   readonly awake?: WaitAwake | undefined
   /** Something that the user should see, once: a line for stderr. */

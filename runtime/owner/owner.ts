@@ -88,6 +88,7 @@ export class Owner {
 
   constructor(host: OwnerHost, options: OwnerOptions = {}) {
     this.host = host
+    this.#table.onFirst = () => host.owns?.()
     this.#objects = objectTableOf(this.#table, host.self, () => this.#nodes)
     this.peers = new Peers(host.home, {
       attached: (link) => this.#attach(link),

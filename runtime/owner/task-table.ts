@@ -50,6 +50,8 @@ export class TaskTable {
   #lastPage: TaskPage | undefined
   /** Numbers in use. */
   size = 0
+  /** There are some again. */
+  onFirst: (() => void) | undefined
 
   /** Takes `count` consecutive numbers; returns the first. */
   allocate(count = 1): number {
@@ -62,6 +64,7 @@ export class TaskTable {
       page.live++
     }
     this.size += count
+    if (this.size === count) this.onFirst?.()
     return first
   }
 

@@ -194,6 +194,9 @@ class WorkerProcess {
     const { worker, node, refCodec } = this.#start
     const jobOf = (): ProcessId => this.#jobNow()
     const storeOf = (): ObjectStore => (this.#opened ??= this.#openStore()).store
+    const owns = (): void => {
+      if (this.#runner.running === 0) this.#tellHolds()
+    }
     return {
       self: { node, process: worker },
       get job() {
@@ -212,6 +215,7 @@ class WorkerProcess {
         const task = runningTask()
         if (task !== undefined) (task.children ??= new Set()).add(number)
       },
+      owns,
       warn: (text) => console.error(text),
     }
   }
@@ -314,7 +318,7 @@ class WorkerProcess {
 
   /**
    * A worker that owns objects is not ended for being idle. Looked at in the turn in which the answer of a task leaves, for
-   * that may go on in the background and compute then; and again from then on.
+   * that may go on in the background and compute then; when something is made there later; and again from then on.
    */
   #tellHolds(): void {
     const holds = this.#owner.known?.holdsObjects ?? false

@@ -46,4 +46,11 @@ describe('a process that computes for longer than a connection takes', () => {
     expect(await told(start('wants', 0))).to.equal('["had"]')
     expect(await told(owners)).to.equal('owned\n[0,1,2,3,4,5,6,7]')
   })
+
+  it('keeps its place where it has a task of its own run when it has long answered', async () => {
+    const owners = start('later', 5_000)
+    await eventually(() => owners.stdout.includes('owned') || undefined)
+    expect(await told(start('wants', 0))).to.equal('["had"]')
+    expect(await told(owners)).to.equal(`owned\n${JSON.stringify(new Array(8).fill('slow'))}`)
+  })
 })

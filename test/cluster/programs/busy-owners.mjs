@@ -1,8 +1,11 @@
 /**
  * Processes that compute for longer than a connection takes, while others need them for the first time: the program, which
  * owns what a task of a task reads; a worker that owns what another one reads; a worker that keeps what another one owns.
- * And workers that go on behind their answers, while another program wants their places.
+ * And workers that go on behind their answers, at once or some time later, while another program wants their places.
  */
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { get, init, put, remote, shutdown } from 'outpool'
 
 const [who, forMs] = [process.argv[2], Number(process.argv[3])]
@@ -82,6 +85,22 @@ async function behind() {
   return Promise.all(boxes.map(({ ref }) => get(ref)))
 }
 
+/** Each answers, and some time later, when its worker rests, has a task of its own run and sees what that says. */
+async function later() {
+  const folder = mkdtempSync(join(tmpdir(), 'later-'))
+  const calls = remote((file, slow, ms) => {
+    compute(20)
+    setTimeout(async () => writeFileSync(file, `${await slow.run(ms)}`), 500)
+  }, on(1))
+  const slow = remote((ms) => new Promise((resolve) => setTimeout(resolve, ms, 'slow')), on(2))
+  const files = Array.from({ length: 8 }, (_, i) => join(folder, `${i}`))
+  await Promise.all(files.map((file) => calls.run(file, slow, forMs)))
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  console.log('owned')
+  await new Promise((resolve) => setTimeout(resolve, forMs + 2_000))
+  return files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : 'lost'))
+}
+
 async function wants() {
   const waits = remote((ms) => new Promise((resolve) => setTimeout(resolve, ms)), on(1))
   for (let i = 0; i < 4; i++) await Promise.all(Array.from({ length: 6 }, () => waits.run(400)))
@@ -92,7 +111,7 @@ await init()
 await get([1, 2].map((node) => computeOn(node).remote(0)))
 console.log(
   JSON.stringify(
-    await { program, owner, reader, behind, wants }[who]().catch((error) => [`${error.name}: ${error.message}`]),
+    await { program, owner, reader, behind, later, wants }[who]().catch((error) => [`${error.name}: ${error.message}`]),
   ),
 )
 await shutdown()
