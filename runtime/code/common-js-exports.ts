@@ -14,6 +14,9 @@ export interface ModuleReference {
   readonly exportName: string
 }
 
+/** What a CommonJS module exports as `default`: to who imports it, `default` is all of the module. */
+export const commonJsDefault = '=.default'
+
 const known = new WeakMap<object, ModuleReference>()
 const read = new Set<string>()
 
@@ -44,7 +47,7 @@ function readExports(url: string, exported: unknown): void {
     const value: unknown = isCompiled && property.get !== undefined ? Reflect.get(exported, name) : property.value
     const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
     if (isThing && !name.includes('.') && name !== '' && name !== 'prototype' && !known.has(value))
-      known.set(value, { url, exportName: name })
+      known.set(value, { url, exportName: name === 'default' ? commonJsDefault : name })
   }
 }
 

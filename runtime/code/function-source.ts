@@ -11,7 +11,7 @@ import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
 import { referenceByValue } from './captures/module-references.ts'
 import { referenceByFile } from './captures/package-functions.ts'
-import { commonJsExport, type ModuleReference } from './common-js-exports.ts'
+import { commonJsDefault, commonJsExport, type ModuleReference } from './common-js-exports.ts'
 import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
@@ -234,13 +234,13 @@ function isBare(fn: Function): boolean {
 }
 
 function exportOf({ url, exportName }: ModuleReference): Outcome {
-  const path =
-    exportName === '=' || exportName === 'default'
-      ? 'default'
-      : url.startsWith('node:')
-        ? exportName
-        : `default.${exportName}`
-  return { kind: 'shipped', definition: moduleExport(url, path) }
+  return { kind: 'shipped', definition: moduleExport(url, importPath(url, exportName)) }
+}
+
+function importPath(url: string, exportName: string): string {
+  if (exportName === '=' || exportName === 'default') return 'default'
+  if (exportName === commonJsDefault) return 'default.default'
+  return url.startsWith('node:') ? exportName : `default.${exportName}`
 }
 
 /**

@@ -9,6 +9,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RuntimeEnvSetupError } from '../../base/errors.ts'
 import { workingFolder } from '../../base/working-folder.ts'
+import { commonJsDefault } from '../common-js-exports.ts'
 import type { LocateModule } from '../load.ts'
 import { installedPackageOf, readJson } from '../modules/npm-package.ts'
 import { localUrl } from '../own-modules.ts'
@@ -63,12 +64,17 @@ export async function loadModules(needed: readonly NeededModule[], locate: Locat
     const url = one.pack === undefined ? (findModule(named, one.package) ?? named) : await locate(named, one.pack)
     try {
       const at = localUrl(url)
-      const namespace = original === undefined ? ((await import(at)) as object) : makeStandIn(one.url, at)
+      const namespace = original === undefined ? await imported(at) : makeStandIn(one.url, at)
       loaded.set(one.url, { namespace, at })
     } catch (cause) {
       throw notLoaded(one, cause)
     }
   }
+}
+
+/** JSON, which CommonJS has required, is imported with an attribute alone. */
+async function imported(at: string): Promise<object> {
+  return at.startsWith('file:') && at.endsWith('.json') ? namespaceNow(at) : ((await import(at)) as object)
 }
 
 export function areLoaded(needed: readonly NeededModule[]): boolean {
@@ -80,6 +86,7 @@ export function loadedModule(url: string, exportName: string): unknown {
   const { namespace, at } = loaded.get(url) ?? loadNow(url)
   if (exportName === '*') return namespace
   if (exportName === '=') return whole(url, namespace, at)
+  if (exportName === commonJsDefault) return (whole(url, namespace, at) as { readonly default: unknown }).default
   const values = namespace as Readonly<Record<string, unknown>>
   if (exportName in values) return values[exportName]
   const all = values['default']

@@ -1,6 +1,7 @@
 /**
  * Functions and classes of ES modules of packages, by what they are: their file's scope shows which of its exports one
- * is, whichever way it came to the program. (CommonJS shows all that it has loaded; ES modules do not.)
+ * is, whichever way it came to the program; of one that was made there for another file, the scopes of the functions that
+ * it was given. (CommonJS shows all that it has loaded; ES modules do not.)
  */
 import type { Program } from 'acorn'
 import { BoundedMap } from '../../base/bounded-map.ts'
@@ -8,7 +9,7 @@ import { parseProgram } from '../parse-function.ts'
 import { addPatternNames } from '../scope.ts'
 import { isShared, type ModuleReference } from './module-references.ts'
 import { isOwnFile, isOwnModule, portableUrl } from '../own-modules.ts'
-import { findVariable, readScopes } from './scopes.ts'
+import { findVariable, readScopes, type FunctionScopes } from './scopes.ts'
 import { scriptOf, scriptText } from './scripts.ts'
 
 const known = new WeakMap<Function, ModuleReference | null>()
@@ -22,9 +23,27 @@ export function referenceByFile(fn: Function): ModuleReference | undefined {
 
 function find(fn: Function): ModuleReference | undefined {
   const scopes = readScopes(fn)
-  if (scopes?.location === undefined) return undefined
-  const { scriptId } = scopes.location
-  if (!isPackageScript(scriptId)) return undefined
+  if (scopes?.location === undefined || !isPackageScript(scopes.location.scriptId)) return undefined
+  return exportOf(fn, scopes) ?? madeForAnother(fn, scopes)
+}
+
+/** What a function of the package made for another of its files, which exports it, and gave it functions of its own for. */
+function madeForAnother(fn: Function, { scopes, location }: FunctionScopes): ModuleReference | undefined {
+  for (const { description, variables } of scopes) {
+    if (!description.startsWith('Closure')) continue
+    for (const given of Object.values(variables)) {
+      const around = typeof given === 'function' && given !== fn ? readScopes(given) : undefined
+      const scriptId = around?.location?.scriptId
+      if (around === undefined || scriptId === undefined || scriptId === location?.scriptId) continue
+      const found = isPackageScript(scriptId) ? exportOf(fn, around) : undefined
+      if (found !== undefined) return found
+    }
+  }
+  return undefined
+}
+
+function exportOf(fn: Function, scopes: FunctionScopes): ModuleReference | undefined {
+  const scriptId = scopes.location?.scriptId ?? ''
   const url = portableUrl(scriptOf(scriptId)?.url ?? '')
   for (const [exportName, local] of exportsOfScript(scriptId)) {
     const found = findVariable(scopes, local)

@@ -20,51 +20,64 @@ const unknownReason =
 export function whyUndefined({ location, scopes }: FunctionScopes, name: string): string | undefined {
   const inScript = scopes.find(({ variables }) => Object.hasOwn(variables, name))
   if (location === undefined || inScript === undefined) return unknownReason
-  const { scriptId } = location
-  const text = scriptText(scriptId)
-  if (text === undefined) return unknownReason
-  const program = programOf(scriptId, text)
-  if (program === undefined) return unknownReason
-  const offset = (lineStarts(text)[location.line] ?? 0) + location.column
+  const { scriptId, line, column } = location
+  const file = fileOf(scriptId)
+  if (file === undefined) return unknownReason
+  const { program, lines, declared } = file
+  const offset = (lines[line] ?? 0) + column
   const isOfFile = /^(Module|Script)/.test(inScript.description) || inScript === scopes.at(-1)
-  if (declaredFor(program, name, offset)) return undefined
-  return isOfFile && hasRun(program, scriptOf(scriptId)?.url ?? '') ? undefined : unknownReason
+  if (declared.getOrMake(`${offset} ${name}`, () => declaredFor(program, name, offset))) return undefined
+  if (isOfFile) file.hasRun ||= hasRun(program, scriptOf(scriptId)?.url ?? '')
+  return isOfFile && file.hasRun ? undefined : unknownReason
 }
 
-const maxPrograms = 32
-const programs = new BoundedMap<string, Program | null>(maxPrograms)
-
-function programOf(scriptId: string, text: string): Program | undefined {
-  return programs.getOrMake(scriptId, () => parseScript(scriptId, text)) ?? undefined
+interface ScriptFile {
+  readonly program: Program
+  /** Where its lines begin. */
+  readonly lines: readonly number[]
+  /** Whether a variable is surely declared, by the place of who uses it and its name. */
+  readonly declared: BoundedMap<string, boolean>
+  hasRun: boolean
 }
 
-function parseScript(scriptId: string, text: string): Program | null {
+const maxFiles = 32
+const maxAnswers = 1000
+const files = new BoundedMap<string, ScriptFile | null>(maxFiles)
+
+function fileOf(scriptId: string): ScriptFile | undefined {
+  return files.getOrMake(scriptId, () => parseScript(scriptId)) ?? undefined
+}
+
+function parseScript(scriptId: string): ScriptFile | null {
+  const text = scriptText(scriptId)
+  if (text === undefined) return null
   try {
-    return parseProgram(text, scriptOf(scriptId)?.isModule === true ? 'module' : 'script')
+    const program = parseProgram(text, scriptOf(scriptId)?.isModule === true ? 'module' : 'script')
+    return { program, lines: lineStarts(text), declared: new BoundedMap(maxAnswers), hasRun: false }
   } catch {
     return null
   }
 }
 
+/** `from-the-start`: what reads as undefined is. `reached`: so it is for functions that exist once that line is passed. */
+type Declared = 'from-the-start' | 'reached' | 'not-reached'
+
 /** Whether the innermost declaration of `name` around `offset` has surely been reached when the function exists. */
 function declaredFor(program: Program, name: string, offset: number): boolean {
-  let answer = false
+  let answer: Declared = 'not-reached'
   const look = (node: AnyNode): void => {
-    // A function declaration is there before the lines above it have run.
-    if (node.type === 'FunctionDeclaration') answer = false
-    for (const statement of statementsOf(node)) {
-      const declared = declares(statement, name, offset)
-      if (declared !== undefined) answer = declared
-    }
+    // A function declaration is there before the lines above it have run; parameters are before it.
+    if (node.type === 'FunctionDeclaration' && answer === 'reached') answer = 'not-reached'
+    for (const statement of statementsOf(node)) answer = declares(statement, name, offset) ?? answer
     if ('params' in node) {
       const names = new Set<string>()
       for (const param of node.params as AnyNode[]) addPatternNames(param, names)
-      if (names.has(name)) answer = true
+      if (names.has(name)) answer = 'from-the-start'
     }
     for (const child of childNodes(node)) if (child.start <= offset && offset < child.end) look(child)
   }
   look(program)
-  return answer
+  return answer !== 'not-reached'
 }
 
 /** Whether the code of the file itself is over: nothing of it is under way now, and it never waits. */
@@ -92,15 +105,15 @@ function statementsOf(node: AnyNode): readonly AnyNode[] {
   return node.type === 'ForStatement' && node.init ? [node.init] : []
 }
 
-function declares(statement: AnyNode, name: string, offset: number): boolean | undefined {
+function declares(statement: AnyNode, name: string, offset: number): Declared | undefined {
   const inner = 'declaration' in statement && statement.declaration ? (statement.declaration as AnyNode) : statement
   if (inner.type !== 'VariableDeclaration') return undefined
   for (const { id, init, end } of inner.declarations) {
     const names = new Set<string>()
     addPatternNames(id, names)
     if (!names.has(name)) continue
-    // A `var` is undefined from the start; so is what nothing was ever given to, once its line is passed.
-    return inner.kind === 'var' || end <= offset || isUndefined(init)
+    if (inner.kind === 'var') return 'from-the-start'
+    return end <= offset || isUndefined(init) ? 'reached' : 'not-reached'
   }
   return undefined
 }

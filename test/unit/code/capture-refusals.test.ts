@@ -171,6 +171,27 @@ describe('captures that cannot travel', () => {
     expect(refusal(() => late)).to.equal('it was not refused')
   })
 
+  it('are not refused: what is undefined as it was given, or may not be read too early, wherever the function stands', () => {
+    function make(given?: number): Function {
+      // oxlint-disable-next-line no-var
+      var seen = given
+      return inner
+      function inner(): unknown {
+        return [given, seen]
+      }
+    }
+    expect(refusal(make())).to.equal('it was not refused')
+    function early(): string {
+      const told = refusal(inner)
+      const late = 1
+      function inner(): unknown {
+        return late
+      }
+      return told
+    }
+    expect(early()).to.include('not initialised yet')
+  })
+
   it('are refused: syntax that belongs to its place', async () => {
     const text = 'export const place = () => import.meta.url'
     const { place } = (await import(`data:text/javascript,${encodeURIComponent(text)}`)) as { place: () => string }
