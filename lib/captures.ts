@@ -7,7 +7,7 @@ import { BoundedMap } from '../runtime/base/bounded-map.ts'
 import { FunctionCaptureError, SerializationError } from '../runtime/base/errors.ts'
 import { inlineBytes } from '../runtime/base/limits.ts'
 import { analyse } from '../runtime/code/analysis/verdict.ts'
-import type { Reason } from '../runtime/code/analysis/reasons.ts'
+import type { Reason, ReasonKind } from '../runtime/code/analysis/reasons.ts'
 import { describeModule, type NeededModule } from '../runtime/code/captures/loaded-modules.ts'
 import type { ModuleReference } from '../runtime/code/captures/module-references.ts'
 import { readingOnce } from '../runtime/code/captures/scopes.ts'
@@ -96,7 +96,7 @@ function captureNow(runtime: ProcessRuntime, fn: Function, options: CaptureOptio
   const { refCodec } = runtime.host
   let encoded
   try {
-    encoded = encodeValue(fn, name, { ...refCodec, code: codeCodec(sink, undefined, true) })
+    encoded = encodeValue(fn, name, { ...refCodec, code: codeCodec(sink, undefined, true, onlyComputes) })
   } catch (error) {
     if (!(error instanceof SerializationError)) throw error
     throw new FunctionCaptureError(`${caller}(${name}): ${error.message}`, { cause: error, details: error.details })
@@ -205,23 +205,31 @@ function judge(runtime: ProcessRuntime, fn: Function, name: string, caller: stri
   return verdict === 'ship' ? 'ship' : 'maybe'
 }
 
+/** Reasons that a user is told of without asking. */
+const told: ReadonlySet<ReasonKind> = new Set(['change', 'changing', 'set-up'])
 const warned = new Set<string>()
 const maxWarnings = 1000
 
 function warn(runtime: ProcessRuntime, name: string, caller: string, reasons: readonly Reason[]): void {
-  const about = reasons.filter(
-    ({ kind, variable }) => kind === 'change' || kind === 'changing' || (kind === 'unknown' && variable !== undefined),
-  )
+  const about = reasons.filter(({ kind, variable }) => told.has(kind) || (kind === 'unknown' && variable !== undefined))
   const [first] = about
   if (first === undefined || warned.size >= maxWarnings) return
   const text = `${caller}(${name}): ${about.map(({ message }) => message).join('; ')}`
   if (warned.has(text)) return
   warned.add(text)
-  const isLost = about.some(({ kind }) => kind !== 'changing')
-  const hint = isLost
-    ? 'a change is lost when the call ends (OUTPOOL_CHECK=1 tells when one is)'
-    : 'each call has what it is at that moment'
-  runtime.host.warn(`${text}; ${hint}`)
+  runtime.host.warn([text, ...hintsFor(new Set(about.map(({ kind }) => kind)))].join('; '))
+}
+
+function hintsFor(kinds: ReadonlySet<ReasonKind>): string[] {
+  const hints: string[] = []
+  if (kinds.has('change') || kinds.has('unknown'))
+    hints.push('a change is lost when the call ends (OUTPOOL_CHECK=1 tells when one is)')
+  else if (kinds.has('changing')) hints.push('each call has what it is at that moment')
+  if (kinds.has('set-up'))
+    hints.push(
+      'a worker has it as the package makes it: set it up in the function, or give that by its module (moduleFunction)',
+    )
+  return hints
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

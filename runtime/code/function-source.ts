@@ -3,9 +3,9 @@
  * own text where that needs nothing from outside itself, else an export of a loaded CommonJS module, else a refusal
  * that names what stands in the way.
  */
-import { types } from 'node:util'
 import { FunctionCaptureError } from '../base/errors.ts'
 import { analyse } from './analysis/verdict.ts'
+import { isBare } from './bare-functions.ts'
 import { fileOf } from './captures/file-of-function.ts'
 import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
@@ -221,16 +221,6 @@ function readsItself(text: string): boolean {
   return new RegExp(String.raw`(?<![\w$])(?:new\s+${name}(?![\w$])|(?<!\.)${name}(?![\w$])${more})`).test(
     text.slice(own[0].length),
   )
-}
-
-const usualKeys: ReadonlySet<string | symbol> = new Set(['length', 'name', 'arguments', 'caller', 'prototype'])
-
-/** Without properties of its own, and methods for who makes instances: `EventEmitter` has both, and names only itself. */
-function isBare(fn: Function): boolean {
-  if (types.isProxy(fn)) return false
-  const { prototype } = fn as { readonly prototype?: unknown }
-  const inherited = typeof prototype === 'object' && prototype !== null ? Reflect.ownKeys(prototype) : []
-  return Reflect.ownKeys(fn).every((key) => usualKeys.has(key)) && inherited.every((key) => key === 'constructor')
 }
 
 function exportOf({ url, exportName }: ModuleReference): Outcome {

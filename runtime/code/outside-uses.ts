@@ -5,6 +5,7 @@
 import type { AnyNode, Class, Function as FunctionNode, Identifier, ModuleDeclaration, Program, Statement } from 'acorn'
 import { changesReceiver } from './analysis/known-methods.ts'
 import { memberName } from './analysis/member-name.ts'
+import { setUpBy, type SettingUp } from './analysis/set-ups.ts'
 import {
   addLexicalNames,
   addPatternNames,
@@ -73,6 +74,8 @@ export interface Listener {
   function(node: FunctionNode | Class, scope: Scope, depth: number): void
   /** A variable is assigned, or what it holds is changed. */
   change(scope: Scope, name: string, change: VariableChange): void
+  /** A statement sets up what a variable holds. */
+  setUp(scope: Scope, by: SettingUp): void
 }
 
 /** What `root` (the shipped function itself) uses from outside. `strict`: how the text was parsed. */
@@ -256,6 +259,9 @@ class Walk {
       if (!place.ownThis) this.#report('this', start)
     } else if (node.type === 'Super') {
       if (!place.ownSuper) this.#report('super', start)
+    } else if (node.type === 'ExpressionStatement') {
+      const by = setUpBy(node.expression)
+      if (by !== undefined) this.#listener?.setUp(place.scope, by)
     } else if (node.type === 'WithStatement') {
       this.#report('with', start)
     } else if (node.type === 'PrivateIdentifier') {

@@ -38,6 +38,8 @@ export interface RefCodec {
   revive(descriptor: RefDescriptor): object
   /** How functions, classes and their instances take part; without it they are refused. */
   readonly code?: CodeCodec
+  /** The same for who must not see that it is elsewhere: nothing goes by a name whose value may be another one there. */
+  readonly exact?: RefCodec
 }
 
 /** Buffers of at least this many bytes travel out of band, uncopied. */

@@ -209,20 +209,21 @@ export function getAll(refs: readonly ObjectRef[]): Promise<unknown[]> | undefin
   return runtime.owner.values.getAll(tuples)
 }
 
-let made: CodeCodec | undefined
 /** Made for the first value that holds code: few do, and it takes much to load. */
-const forCode = (): CodeCodec => (made ??= codeCodec())
-const code: CodeCodec = {
-  arrows: false,
-  isMore: () => false,
-  writeFunction: (value, writer) => forCode().writeFunction(value, writer),
-  writeObject: (value, writer) => forCode().writeObject(value, writer),
-  read: (reader) => forCode().read(reader),
+function lateCodec(exact: boolean): CodeCodec {
+  let made: CodeCodec | undefined
+  const forCode = (): CodeCodec => (made ??= codeCodec(undefined, undefined, false, exact))
+  return {
+    arrows: false,
+    isMore: () => false,
+    writeFunction: (value, writer) => forCode().writeFunction(value, writer),
+    writeObject: (value, writer) => forCode().writeObject(value, writer),
+    read: (reader) => forCode().read(reader),
+  }
 }
 
 /** How refs take part in values. */
-export const objectRefCodec: RefCodec = {
-  code,
+const refs: Omit<RefCodec, 'code' | 'exact'> = {
   isRef: isObjectRef,
   describe(ref): RefDescriptor {
     const [owner, number, node] = (ref as { readonly [passedOn]: RefTuple })[passedOn]
@@ -234,4 +235,10 @@ export const objectRefCodec: RefCodec = {
       throw new NotInitializedError('a value with refs arrived and this process has left the cluster')
     return new ObjectRef([owner, number, address.node], 'value', runtime)
   },
+}
+
+export const objectRefCodec: RefCodec = {
+  ...refs,
+  code: lateCodec(false),
+  exact: { ...refs, code: lateCodec(true) },
 }

@@ -2,7 +2,7 @@
  * The templates of this process, by number. Whoever wraps the same function with the same options again, for each call
  * perhaps, gets the template that there is: here and at every worker there is one of each.
  */
-import { encodeTemplate, type TemplateBody } from './template.ts'
+import { encodeTemplate, isExact, type TemplateBody } from './template.ts'
 import type { TaskTemplate } from './submit-types.ts'
 
 export type DefinedOptions = Pick<TaskTemplate, 'classIndex' | 'retryExceptions' | 'timeoutMs' | 'startOf'>
@@ -23,7 +23,7 @@ export class OwnTemplates {
     const { name, maxRetries, numReturns } = body
     const template: TaskTemplate = {
       ...{ number: this.#bytes.length, name, maxRetries, numReturns, classIndex, retryExceptions, timeoutMs },
-      ...{ generates: body.mode === 'generate', runMicros: -1, deviationMicros: 0 },
+      ...{ generates: body.mode === 'generate', isExact: isExact(body.mode), runMicros: -1, deviationMicros: 0 },
       ...(startOf !== undefined && { startOf }),
     }
     this.#bytes.push(bytes)

@@ -117,7 +117,7 @@ export class Submission {
     if (this.#closed !== undefined) throw this.#closed
     if (!this.#hasRoom(1)) throw this.#backPressure()
     const made: RefTuple[] = []
-    const encoded = args.length === 0 ? noArguments : this.#encode(args, made)
+    const encoded = args.length === 0 ? noArguments : this.#encode(args, made, template.isExact)
     const number = this.#objects.allocate(template.numReturns)
     const page = this.#table.at(number)
     const slot = slotOf(number)
@@ -151,9 +151,11 @@ export class Submission {
   }
 
   /** Arguments as bytes; those too large to travel become objects of this process, listed in `made`. */
-  #encode(args: readonly unknown[], made: RefTuple[]): EncodedArguments {
+  #encode(args: readonly unknown[], made: RefTuple[], isExact = false): EncodedArguments {
+    const { refCodec } = this.#host
+    const codec = isExact ? (refCodec.exact ?? refCodec) : refCodec
     try {
-      return encodeArguments(args, this.#host.refCodec, (value) => {
+      return encodeArguments(args, codec, (value) => {
         const ref = this.#values.store(value)
         made.push(ref)
         return ref

@@ -27,6 +27,8 @@ export interface TaskTemplate {
   readonly numReturns: number
   /** Its items are objects of their own (generators.ts); the one result is what it returns in the end. */
   readonly generates?: boolean
+  /** Nobody may tell that it ran elsewhere. */
+  readonly isExact?: boolean
   /** Measured run time, a moving average in microseconds; -1 before the first. */
   runMicros: number
   /** How far from it the measured ones lie, a moving average, too; as far as itself at first. */

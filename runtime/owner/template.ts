@@ -20,6 +20,11 @@ export type TaskKind = 'task' | 'actor-creation' | 'actor-call'
  */
 export type CallMode = 'call' | 'map' | 'starmap' | 'each' | 'signal' | 'generate' | 'turn' | 'exact' | 'exactSignal'
 
+/** Whether who calls must not be able to tell that the function ran elsewhere. */
+export function isExact(mode: CallMode): boolean {
+  return mode === 'exact' || mode === 'exactSignal'
+}
+
 export interface TemplateBody {
   readonly kind: TaskKind
   readonly mode: CallMode

@@ -11,6 +11,14 @@ export interface Change extends VariableChange {
   readonly line: number
 }
 
+/** A statement of the file that sets something up: `dayjs.extend(utc)`. */
+export interface SetUp {
+  /** Of the file, from 1. */
+  readonly line: number
+  /** `extend()`, or the property that it assigns. */
+  readonly how: string
+}
+
 interface Place {
   readonly start: number
   /** Where its head ends: a function is known by the place of its head. */
@@ -22,6 +30,7 @@ interface Place {
 export class FileBindings {
   readonly #places: Place[] = []
   readonly #changes = new Map<Scope, Map<string, Change[]>>()
+  readonly #setUps = new Map<Scope, Map<string, SetUp>>()
   readonly #depths = new Map<Scope, number>()
 
   /** Throws SyntaxError. */
@@ -44,6 +53,13 @@ export class FileBindings {
         all.push({ ...change, line: position(starts, change.start).line })
         changes.set(name, all)
       },
+      setUp: (scope, { root: { name, start }, how }) => {
+        const owner = ownerOf(scope, name)
+        if (owner === undefined) return
+        let setUps = this.#setUps.get(owner)
+        if (setUps === undefined) this.#setUps.set(owner, (setUps = new Map<string, SetUp>()))
+        if (!setUps.has(name)) setUps.set(name, { line: position(starts, start).line, how })
+      },
     })
   }
 
@@ -60,6 +76,13 @@ export class FileBindings {
       if (change.start >= place.start && change.start < place.end) return false
       return change.inLoop || change.depth > depth || change.start > place.start
     })
+  }
+
+  /** The first statement that sets up what the variable holds, which the function at `offset` captures. */
+  setUpOf(offset: number, name: string): SetUp | undefined {
+    const place = this.#functionAt(offset)
+    const owner = place === undefined ? undefined : ownerOf(place.scope, name)
+    return owner === undefined ? undefined : this.#setUps.get(owner)?.get(name)
   }
 
   /** Whether the variable keeps the value that it was declared with. */

@@ -5,9 +5,9 @@ export type Verdict = 'ship' | 'maybe' | 'keep'
 /**
  * `change`: of what it shares with its caller. `hand-out`: of something shared, of which the caller would get a copy.
  * `changing`: it reads what other code of its file changes. `effect`: something of its own process or the outside.
- * `unknown`: code that is not looked into.
+ * `set-up`: it uses a package that its file has set up, as no worker has. `unknown`: code that is not looked into.
  */
-export type ReasonKind = 'change' | 'changing' | 'hand-out' | 'effect' | 'unknown'
+export type ReasonKind = 'change' | 'changing' | 'hand-out' | 'effect' | 'set-up' | 'unknown'
 
 export interface Reason {
   readonly kind: ReasonKind

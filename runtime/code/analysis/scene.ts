@@ -1,6 +1,6 @@
 /** Judges one function: each thing that its text does, by the values that it does it to. */
 import { types } from 'node:util'
-import type { Change } from './file-bindings.ts'
+import type { Change, SetUp } from './file-bindings.ts'
 import { changesFirstArgument, changesReceiver, isHarmless } from './known-methods.ts'
 import { builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
 import type { Reason, ReasonKind } from './reasons.ts'
@@ -19,6 +19,8 @@ export interface Judgement {
   captured(fn: Function, name: string): { readonly value: unknown } | undefined
   /** What other code of its file does to that variable. */
   changesAround(fn: Function, name: string): readonly Change[]
+  /** How its file sets up what `value`, the variable of that name around `fn`, is of a package. */
+  setUpOf(fn: Function, name: string, value: unknown): SetUp | undefined
 }
 
 export class Scene {
@@ -96,6 +98,11 @@ export class Scene {
         line,
         name,
       )
+    }
+    const setUp = this.#judge.setUpOf(this.#fn, name, value)
+    if (setUp !== undefined) {
+      const message = `it uses '${name}' (line ${line}), which line ${setUp.line} of its file sets up (${setUp.how}) for this process alone`
+      this.#add('set-up', 'maybe', message, line, name)
     }
     if (isAsyncLocalStorage(value)) {
       this.#add(

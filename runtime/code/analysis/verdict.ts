@@ -8,12 +8,20 @@
  */
 import { findVariable, readScopes, type FunctionScopes } from '../captures/scopes.ts'
 import { fileOf } from '../captures/file-of-function.ts'
-import { isShared, packageName } from '../captures/module-references.ts'
+import {
+  isOfPackage,
+  isShared,
+  packageName,
+  referenceByImport,
+  referenceByValue,
+} from '../captures/module-references.ts'
+import { referenceByFile } from '../captures/package-functions.ts'
 import { scriptOf } from '../captures/scripts.ts'
+import { isBare } from '../bare-functions.ts'
 import { analyseFunction, type FreeVariable } from '../free-variables.ts'
 import { isStandardGlobal } from '../standard-globals.ts'
 import { behaviourOf, type TextBehaviour } from './behaviour.ts'
-import type { Change } from './file-bindings.ts'
+import type { Change, SetUp } from './file-bindings.ts'
 import { resultOf } from './known-methods.ts'
 import { builtInExport, globalEffect, intrinsicName } from './known-values.ts'
 import type { FunctionVerdict, Reason } from './reasons.ts'
@@ -36,6 +44,10 @@ const waiting: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\bnew\s+Promise\s*\(\s*(?:\(\s*\)\s*=>|function\s*\(\s*\))/, 'makes a promise that nothing settles'],
   [/\.\s*addEventListener\s*\(|\.\s*onabort\b/, 'listens to something that is another one on a worker, as a signal is'],
 ]
+interface Variables {
+  readonly freeVariables: readonly FreeVariable[]
+}
+
 /** Functions that are looked into for one verdict, and calls within calls. */
 const maxFunctions = 64
 const maxDepth = 20
@@ -89,8 +101,12 @@ class Judge implements Judgement {
       const what = analysis.kind === 'unparsable' ? 'that cannot be parsed' : `that is ${analysis.kind}`
       return this.#unknown(`it calls code ${what}`, within)
     }
-    const of = within === undefined ? undefined : this.#packageOf(fn, analysis)
-    if (of !== undefined) return this.#unknown(`it calls ${within} of ${of}`, undefined)
+    const of = within === undefined ? this.#exporterOf(fn, analysis) : this.#packageOf(fn, analysis)
+    if (of !== undefined)
+      return this.#unknown(
+        within === undefined ? `it is ${fn.name || 'a function'} of ${of}` : `it calls ${within} of ${of}`,
+        undefined,
+      )
     const { events, isWhole } = behaviourOf(text)
     if (!isWhole) {
       const message = `${within === undefined ? 'it is' : `it calls ${within}, which is`} too large to be looked into`
@@ -130,11 +146,18 @@ class Judge implements Judgement {
   }
 
   /** The package whose insides a function uses, or Node: nobody's code to be looked into. */
-  #packageOf(fn: Function, { freeVariables }: { readonly freeVariables: readonly FreeVariable[] }): string | undefined {
-    if (freeVariables.every(({ standardGlobal }) => standardGlobal)) return undefined
+  #packageOf(fn: Function, analysis: Variables): string | undefined {
+    if (usesNothing(analysis)) return undefined
     const url = this.#urlOf(fn)
     if (url === undefined) return undefined
     return url.startsWith('node:') ? 'Node' : isShared(url) ? packageName(url) : undefined
+  }
+
+  /** The package that exports it, where it is more than its text: a worker has it, and what it uses, as that makes it. */
+  #exporterOf(fn: Function, analysis: Variables): string | undefined {
+    if (usesNothing(analysis) && isBare(fn)) return undefined
+    const reference = referenceByValue(fn) ?? referenceByFile(fn)
+    return reference !== undefined && isOfPackage(reference) ? packageName(reference.url) : undefined
   }
 
   /** The file that the function was written in. */
@@ -171,6 +194,17 @@ class Judge implements Judgement {
     const file = fileOf(this.#scopesOf(fn)?.location)
     if (file === undefined) return []
     return file.bindings.changesAround(file.offset, name).filter(({ start }) => start >= file.givenUntil)
+  }
+
+  setUpOf(fn: Function, name: string, value: unknown): SetUp | undefined {
+    const location = this.#scopesOf(fn)?.location
+    const file = fileOf(location)
+    const setUp = file?.bindings.setUpOf(file.offset, name)
+    if (location === undefined || file === undefined || setUp === undefined) return undefined
+    const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
+    const byImport = file.isImport(name) ? referenceByImport(location.scriptId, name) : undefined
+    const reference = byImport ?? (isThing ? referenceByValue(value) : undefined)
+    return reference !== undefined && isOfPackage(reference) ? setUp : undefined
   }
 
   /** A variable of a global's name is looked for once a text. */
@@ -242,4 +276,8 @@ class Judge implements Judgement {
       this.#path.pop()
     }
   }
+}
+
+function usesNothing({ freeVariables }: Variables): boolean {
+  return freeVariables.every(({ standardGlobal }) => standardGlobal)
 }

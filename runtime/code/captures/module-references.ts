@@ -25,6 +25,11 @@ export function packageName(url: string): string {
   return installedPackageOf(fileURLToPath(url))?.name ?? 'outpool'
 }
 
+/** Whether it names what a package exports: neither Node's nor Outpool's own. */
+export function isOfPackage({ url }: ModuleReference): boolean {
+  return url.startsWith('file:')
+}
+
 /** By what it is: an export of Node, or of a CommonJS package that is loaded. */
 export function referenceByValue(value: object): ModuleReference | undefined {
   return nodesExport(value) ?? commonJsExport(value)

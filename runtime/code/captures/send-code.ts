@@ -21,12 +21,19 @@ import {
 } from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
+import { isBare } from '../bare-functions.ts'
 import { noteFunction } from '../noted-functions.ts'
 import { memberOf, type ClassMembers, type Side } from '../class-members.ts'
 import { form, parts as partsOfMembers } from './code-forms.ts'
 import { takeApart, type CapturedVariable, type FunctionParts } from './function-parts.ts'
 import { extendedBrand } from './extended-objects.ts'
-import { isKnownModule, referenceByImport, referenceByValue, type ModuleReference } from './module-references.ts'
+import {
+  isKnownModule,
+  isOfPackage,
+  referenceByImport,
+  referenceByValue,
+  type ModuleReference,
+} from './module-references.ts'
 import { originOf } from './origins.ts'
 import { isPackageScript, referenceByFile } from './package-functions.ts'
 import { readCode, type TextSource } from './receive-code.ts'
@@ -49,9 +56,17 @@ const noTexts: TextSource = () => {
   throw new TypeError('a value names a text that did not come with it')
 }
 
-/** `arrows`: see `CodeCodec`. */
-export function codeCodec(sink: TextSink = inTheValue, source: TextSource = noTexts, arrows = false): CodeCodec {
-  const sender = new CodeSender(sink, arrows)
+/**
+ * `arrows`: see `CodeCodec`. `exact`: nothing goes by the name that a package exports it by but functions that are no more
+ * than their text, for this program may have changed it, and what has the name there is as the package makes it.
+ */
+export function codeCodec(
+  sink: TextSink = inTheValue,
+  source: TextSource = noTexts,
+  arrows = false,
+  exact = false,
+): CodeCodec {
+  const sender = new CodeSender(sink, arrows, exact)
   return {
     arrows,
     isMore: (value) => (arrows && isMore(value)) || sender.isPrototype(value),
@@ -65,21 +80,23 @@ class CodeSender {
   readonly #sink: TextSink
   /** Whoever sends the function looks at what it does with its captures. */
   readonly #isLookedAt: boolean
+  readonly #isExact: boolean
   /** Classes that are being written, the innermost last. */
   readonly #classes: { readonly made: Function; readonly members: ClassMembers }[] = []
   /** Objects from which others inherit: an accessor of one is evaluated for those. */
   readonly #prototypes = new WeakSet()
   readonly #note = (object: object): unknown => this.#prototypes.add(object)
 
-  constructor(sink: TextSink, isLookedAt: boolean) {
+  constructor(sink: TextSink, isLookedAt: boolean, isExact: boolean) {
     this.#sink = sink
     this.#isLookedAt = isLookedAt
+    this.#isExact = isExact
   }
 
   function(fn: Function, writer: PartWriter): void {
     if (this.#byName(fn, writer)) return
     const parts = takeApart(fn)
-    const packaged = mayBePackaged(parts) ? referenceByFile(fn) : undefined
+    const packaged = mayBePackaged(parts) ? this.#named(referenceByFile(fn), fn) : undefined
     if (packaged !== undefined) return this.#reference(packaged, writer)
     if (typeof parts === 'string') return this.#member(fn, writer) ? undefined : writer.refuse(parts)
     const { analysis, name } = parts
@@ -124,7 +141,7 @@ class CodeSender {
     if (call !== undefined) return this.#made(call, writer)
     if (this.#byName(value, writer)) return true
     const whole = Object.getOwnPropertyDescriptor(value, 'default')?.value as unknown
-    const wrapped = isThing(whole) ? referenceByValue(whole) : undefined
+    const wrapped = isThing(whole) ? this.#named(referenceByValue(whole), whole) : undefined
     if (wrapped?.exportName === '=' && Object.getPrototypeOf(value) === Object.getPrototypeOf(whole)) {
       this.#sink.module(wrapped)
       writer.count(form.wrapper)
@@ -172,7 +189,7 @@ class CodeSender {
       writer.text(intrinsic)
       return true
     }
-    const reference = standInReference(value) ?? referenceByValue(value)
+    const reference = standInReference(value) ?? this.#named(referenceByValue(value), value)
     if (reference === undefined) return false
     this.#reference(reference, writer)
     return true
@@ -181,6 +198,12 @@ class CodeSender {
   #reference(reference: ModuleReference, writer: PartWriter): void {
     writer.count(form.module)
     this.#name(reference, writer)
+  }
+
+  /** `reference`, where `value` may go by it. */
+  #named(reference: ModuleReference | undefined, value: unknown): ModuleReference | undefined {
+    if (!this.#isExact || reference === undefined || !isThing(value) || !isOfPackage(reference)) return reference
+    return typeof value === 'function' && isBare(value) ? reference : undefined
   }
 
   #name(reference: ModuleReference, writer: PartWriter): void {
@@ -197,7 +220,7 @@ class CodeSender {
       return true
     }
     const whole = (value as { readonly default?: unknown }).default
-    const reference = isThing(whole) ? referenceByValue(whole) : undefined
+    const reference = isThing(whole) ? this.#named(referenceByValue(whole), whole) : undefined
     if (reference?.exportName === '=') {
       this.#reference({ ...reference, exportName: '*' }, writer)
       return true
@@ -219,7 +242,7 @@ class CodeSender {
     for (const variable of variables) {
       const { name, value } = variable
       this.#sink.variable(name, value === null ? 'null' : typeof value)
-      const reference = referenceOf(variable, location?.scriptId)
+      const reference = this.#named(referenceOf(variable, location?.scriptId), value)
       writer.count(reference === undefined ? 0 : 1)
       if (reference === undefined) writer.value(name, value)
       else this.#name(reference, writer)

@@ -1,0 +1,37 @@
+import { expect } from 'chai'
+import type { ExpressionStatement } from 'acorn'
+import { setUpBy } from '../../../runtime/code/analysis/set-ups.ts'
+import { parseProgram } from '../../../runtime/code/parse-function.ts'
+
+describe('statements that set up a package', () => {
+  const told = (text: string): string | undefined => {
+    const [statement] = parseProgram(text, 'module').body
+    const found = setUpBy((statement as ExpressionStatement).expression)
+    return found && `${found.root.name} ${found.how}`
+  }
+  const cases: Readonly<Record<string, string | undefined>> = {
+    'Decimal.set({ precision: 50 })': 'Decimal set()',
+    'dayjs.extend(utc).extend(timezone)': 'dayjs extend()',
+    "moment.locale('fr')": 'moment locale()',
+    "Handlebars.registerHelper('twice', twice)": 'Handlebars registerHelper()',
+    'axios.defaults.timeout = 100': 'axios timeout',
+    "axios['defaults'].timeout = 100": 'axios timeout',
+    'counters.seen += 1': 'counters seen',
+    'await i18n.use(backend).init({})': 'i18n init()',
+    'z?.setErrorMap?.(map)': 'z setErrorMap()',
+    'math.import({ twice })': undefined,
+    '_.each(list, print)': undefined,
+    'settings.get()': undefined,
+    'address.settle()': undefined,
+    'set(1)': undefined,
+    'total = 3': undefined,
+    'made().set(1)': 'made set()',
+    'this.rate = 3': undefined,
+    '(a, b).set(1)': undefined,
+  }
+  for (const [text, wanted] of Object.entries(cases)) {
+    it(`${wanted === undefined ? 'are not' : 'are'}: ${text}`, () => {
+      expect(told(text)).to.equal(wanted)
+    })
+  }
+})
