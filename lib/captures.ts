@@ -227,7 +227,7 @@ function hintsFor(kinds: ReadonlySet<ReasonKind>): string[] {
   else if (kinds.has('changing')) hints.push('each call has what it is at that moment')
   if (kinds.has('set-up'))
     hints.push(
-      'a worker has it as the package makes it: set it up in the function, or give that by its module (moduleFunction)',
+      'a worker has it as the package makes it: set it up there, too, in the function or an initializer, or give the function by its module (moduleFunction)',
     )
   return hints
 }

@@ -270,6 +270,7 @@ export class Placer {
         const { verdict, reasons }: FunctionVerdict = analyse(fn, {
           args: givesSignal ? [] : args,
           changed: changedBuiltIns(),
+          isExact: true,
         })
         if (verdict === 'ship') return this.#send(fn, args, known, options, true)
         if (++known.stayed >= sureAfter) this.#surelyStays(known)

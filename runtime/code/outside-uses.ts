@@ -4,7 +4,7 @@
  */
 import type { AnyNode, Class, Function as FunctionNode, Identifier, ModuleDeclaration, Program, Statement } from 'acorn'
 import { changesReceiver } from './analysis/known-methods.ts'
-import { memberName } from './analysis/member-name.ts'
+import { constantText, memberName } from './analysis/member-name.ts'
 import { setUpBy, type SettingUp } from './analysis/set-ups.ts'
 import {
   addLexicalNames,
@@ -152,8 +152,14 @@ class Walk {
       for (const statement of node.body.body) addVarNames(statement, body.names, this.#strict)
       this.#all(node.body.body, { ...inside, scope: body })
     } else {
+      this.#setUp(node.body, inside)
       this.#visit(node.body, { ...inside, scope: body })
     }
+  }
+
+  #setUp(expression: AnyNode, { scope }: Place): void {
+    const by = this.#listener && setUpBy(expression)
+    if (by !== undefined) this.#listener?.setUp(scope, by)
   }
 
   #all(nodes: readonly AnyNode[], place: Place): void {
@@ -260,8 +266,7 @@ class Walk {
     } else if (node.type === 'Super') {
       if (!place.ownSuper) this.#report('super', start)
     } else if (node.type === 'ExpressionStatement') {
-      const by = setUpBy(node.expression)
-      if (by !== undefined) this.#listener?.setUp(place.scope, by)
+      this.#setUp(node.expression, place)
     } else if (node.type === 'WithStatement') {
       this.#report('with', start)
     } else if (node.type === 'PrivateIdentifier') {
@@ -360,10 +365,4 @@ class Walk {
       else if (member.value) this.#visit(member.value, inside)
     }
   }
-}
-
-function constantText(node: AnyNode): string | undefined {
-  if (node.type === 'Literal') return typeof node.value === 'string' ? node.value : undefined
-  if (node.type === 'TemplateLiteral' && node.expressions.length === 0) return node.quasis[0]?.value.cooked ?? undefined
-  return undefined
 }

@@ -28,8 +28,9 @@ const single = new Settings()
 const scale = (x) => x * settings.rate
 function plain(x) { return x * (plain.rate ?? 1) }
 function pure(x) { return x * 5 }
+const replaced = (x) => x
 `
-const names = 'settings, single, scale, plain, pure, Scale, Patched'
+const names = 'settings, single, scale, plain, pure, replaced, Scale, Patched'
 const json = (value: object): string => JSON.stringify(value)
 
 /** Prints what is not 10, and how many calls ran on workers, where each is 10 in this process. */
@@ -44,6 +45,8 @@ for (const each of [esm, old]) {
   each.settings.rate = each.single.rate = each.plain.rate = each.Scale.rate = 5
   each.Patched.prototype.get = (x) => x * 5
 }
+old.replaced = (x) => x * 5
+old.added = (x) => x * 5
 const nested = { old, list: [old.single] }
 const slow = () => { for (let i = 0; i < 1e6; i++) if (i < 0) return NaN; return 0 }
 const calls = {
@@ -58,6 +61,8 @@ const calls = {
   oldSettings: () => old.settings.rate * 2 + slow(),
   oldSingle: () => old.single.times(2) + slow(),
   oldScale: () => new old.Scale(2).get() + slow(),
+  replaced: () => old.replaced(2) + slow(),
+  added: () => old.added(2) + slow(),
   nested: () => nested.old.plain(2) + nested.list[0].times(2) - 10 + slow(),
 }
 const queue = new PQueue()
@@ -66,6 +71,7 @@ const found = {}
 for (const [name, call] of Object.entries(calls)) found[name] = await queue.add(call)
 for (const mapper of ['scale', 'plain', 'pure'])
   for (const from of [esm, old]) found[mapper + (from === old)] = (await pMap([2], from[mapper]))[0]
+for (const mapper of ['replaced', 'added']) found['mapper ' + mapper] = (await pMap([2], old[mapper]))[0]
 const rate = (of) => of.rate * 2
 for (const from of [esm, old]) {
   found['settings given' + (from === old)] = await limit(rate, from.settings)
@@ -188,7 +194,7 @@ describe('functions that capture what packages made', () => {
   })
 
   it('give what they give here, where shims decide: with what this program has made of it', async () => {
-    expect(JSON.parse((await play('shims.js')).stdout)).to.deep.equal({ wrong: [], calls: 12, isSent: true })
+    expect(JSON.parse((await play('shims.js')).stdout)).to.deep.equal({ wrong: [], calls: 14, isSent: true })
   })
 
   it('are told of, where a program sends them and its file sets up a package: that is not done there', async () => {
@@ -196,7 +202,7 @@ describe('functions that capture what packages made', () => {
     expect(JSON.parse(stdout)).to.deep.equal([2, 2, 50])
     const told = stderr.split('\n').filter((line) => line.startsWith('outpool: '))
     expect(told, stderr).to.have.length(2)
-    expect(told[0]).to.include("it uses 'settings' (line 1), which line 6 of its file sets up (rate)")
-    expect(told[1]).to.include("it uses 'old' (line 1), which line 7 of its file sets up (setRate())")
+    expect(told[0]).to.include("it reads 'settings' (line 1), which line 6 of its file sets up (rate)")
+    expect(told[1]).to.include("it reads 'old' (line 1), which line 7 of its file sets up (setRate())")
   })
 })

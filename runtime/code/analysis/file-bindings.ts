@@ -13,6 +13,7 @@ export interface Change extends VariableChange {
 
 /** A statement of the file that sets something up: `dayjs.extend(utc)`. */
 export interface SetUp {
+  readonly start: number
   /** Of the file, from 1. */
   readonly line: number
   /** `extend()`, or the property that it assigns. */
@@ -30,7 +31,7 @@ interface Place {
 export class FileBindings {
   readonly #places: Place[] = []
   readonly #changes = new Map<Scope, Map<string, Change[]>>()
-  readonly #setUps = new Map<Scope, Map<string, SetUp>>()
+  readonly #setUps = new Map<Scope, Map<string, SetUp[]>>()
   readonly #depths = new Map<Scope, number>()
 
   /** Throws SyntaxError. */
@@ -57,8 +58,8 @@ export class FileBindings {
         const owner = ownerOf(scope, name)
         if (owner === undefined) return
         let setUps = this.#setUps.get(owner)
-        if (setUps === undefined) this.#setUps.set(owner, (setUps = new Map<string, SetUp>()))
-        if (!setUps.has(name)) setUps.set(name, { line: position(starts, start).line, how })
+        if (setUps === undefined) this.#setUps.set(owner, (setUps = new Map<string, SetUp[]>()))
+        setUps.set(name, [...(setUps.get(name) ?? []), { start, line: position(starts, start).line, how }])
       },
     })
   }
@@ -78,11 +79,16 @@ export class FileBindings {
     })
   }
 
-  /** The first statement that sets up what the variable holds, which the function at `offset` captures. */
+  /**
+   * The first statement that sets up what the variable holds, which the function at `offset` captures. Undefined where that
+   * function does so itself; what is set up the same way twice counts as done where it is needed, as in an initializer.
+   */
   setUpOf(offset: number, name: string): SetUp | undefined {
     const place = this.#functionAt(offset)
     const owner = place === undefined ? undefined : ownerOf(place.scope, name)
-    return owner === undefined ? undefined : this.#setUps.get(owner)?.get(name)
+    const all = (owner === undefined ? undefined : this.#setUps.get(owner)?.get(name)) ?? []
+    if (place === undefined || all.some(({ start }) => start >= place.start && start < place.end)) return undefined
+    return all.find((one) => all.every((other) => other === one || other.how !== one.how))
   }
 
   /** Whether the variable keeps the value that it was declared with. */

@@ -18,3 +18,10 @@ function isSymbolIterator(node: AnyNode): boolean {
     property.name === 'iterator'
   )
 }
+
+/** A text that is written out. */
+export function constantText(node: AnyNode): string | undefined {
+  if (node.type === 'Literal') return typeof node.value === 'string' ? node.value : undefined
+  if (node.type === 'TemplateLiteral' && node.expressions.length === 0) return node.quasis[0]?.value.cooked ?? undefined
+  return undefined
+}

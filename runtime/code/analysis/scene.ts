@@ -7,7 +7,7 @@ import type { Reason, ReasonKind } from './reasons.ts'
 import { isShared, own, resolve, resolveAll, unknown, withHeld, type Environment, type Resolved } from './resolve.ts'
 import { movesPattern } from './moved-patterns.ts'
 import { unnamedMethods } from './unnamed-methods.ts'
-import type { Source } from './sources.ts'
+import { wayOf, type Source } from './sources.ts'
 import type { BehaviourEvent, Call, Mutation } from './walker.ts'
 
 /** The whole analysis, as one function of it sees it. */
@@ -19,8 +19,10 @@ export interface Judgement {
   captured(fn: Function, name: string): { readonly value: unknown } | undefined
   /** What other code of its file does to that variable. */
   changesAround(fn: Function, name: string): readonly Change[]
-  /** How its file sets up what `value`, the variable of that name around `fn`, is of a package. */
-  setUpOf(fn: Function, name: string, value: unknown): SetUp | undefined
+  /** How other code of its file, and that alone, sets up what that variable holds. */
+  setUpOf(fn: Function, name: string): SetUp | undefined
+  /** Whether `value`, that of the variable, goes by the name that a package has for it. */
+  goesByName(fn: Function, name: string, value: unknown): boolean
 }
 
 export class Scene {
@@ -88,22 +90,7 @@ export class Scene {
       if (effect !== undefined) this.#add('effect', 'maybe', `it uses '${name}' (line ${line}), which ${effect}`, line)
       return
     }
-    const [changed] = this.#judge.changesAround(this.#fn, name)
-    if (changed !== undefined) {
-      const how = changed.assigns ? 'assigns' : 'changes'
-      this.#add(
-        'changing',
-        'maybe',
-        `it reads '${name}' (line ${line}), which line ${changed.line} of its file ${how}`,
-        line,
-        name,
-      )
-    }
-    const setUp = this.#judge.setUpOf(this.#fn, name, value)
-    if (setUp !== undefined) {
-      const message = `it uses '${name}' (line ${line}), which line ${setUp.line} of its file sets up (${setUp.how}) for this process alone`
-      this.#add('set-up', 'maybe', message, line, name)
-    }
+    this.#setUpOrChanged(name, value, line)
     if (isAsyncLocalStorage(value)) {
       this.#add(
         'effect',
@@ -114,6 +101,28 @@ export class Scene {
       )
     }
     this.lookUnnamed(value)
+  }
+
+  /** What other code of its file does to what it reads. */
+  #setUpOrChanged(name: string, value: unknown, line: number): void {
+    const [changed] = this.#judge.changesAround(this.#fn, name)
+    const setUp = this.#judge.setUpOf(this.#fn, name)
+    if (changed === undefined && setUp === undefined) return
+    const reads = `it reads '${name}' (line ${line}), which line`
+    if (this.#judge.goesByName(this.#fn, name, value)) {
+      if (setUp === undefined) return
+      const { how } = setUp
+      this.#add(
+        'set-up',
+        'maybe',
+        `${reads} ${setUp.line} of its file sets up (${how}) for this process alone`,
+        line,
+        name,
+      )
+    } else if (changed !== undefined) {
+      const how = changed.assigns ? 'assigns' : 'changes'
+      this.#add('changing', 'maybe', `${reads} ${changed.line} of its file ${how}`, line, name)
+    }
   }
 
   /** Into what the language may call of a value, where no text names it. */
@@ -345,10 +354,6 @@ function isSharedSome({ values, unknown: more }: Resolved): boolean {
   if (more) return true
   for (const value of values) if (isShared(value) && intrinsicName(value) === undefined) return true
   return false
-}
-
-function wayOf({ path }: Source): string {
-  return path.map((step) => (step === '*' ? '[...]' : step === '**' ? '...' : `.${step}`)).join('')
 }
 
 function isAsyncLocalStorage(value: unknown): boolean {

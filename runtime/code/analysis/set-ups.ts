@@ -14,9 +14,10 @@ export interface SettingUp {
 const settingUp =
   /^(?:set|config|configure|extend|use|plugin|locale|register|install|add|enable|disable|init|initialize|setup|mixin|define|defaults|augment|patch)(?:[A-Z_].*)?$/
 
-/** What the expression of a statement sets up, of what the variable `root` holds. */
+/** What an expression sets up whose value nobody uses: that of a statement, or of an arrow function. */
 export function setUpBy(expression: AnyNode): SettingUp | undefined {
-  if (expression.type === 'AwaitExpression') return setUpBy(expression.argument)
+  if (expression.type === 'AwaitExpression' || expression.type === 'UnaryExpression')
+    return setUpBy(expression.argument)
   if (expression.type === 'ChainExpression') return setUpBy(expression.expression)
   const isCall = expression.type === 'CallExpression'
   if (!isCall && expression.type !== 'AssignmentExpression') return undefined

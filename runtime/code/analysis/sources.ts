@@ -90,3 +90,8 @@ export function holding(values: readonly Value[]): Value {
 export function reach({ is, holds }: Value): Source[] {
   return [...new Set([...is, ...holds])]
 }
+
+/** From its root on, as it is written: `.rates[...]`. */
+export function wayOf({ path }: Source): string {
+  return path.map((step) => (step === '*' ? '[...]' : step === '**' ? '...' : `.${step}`)).join('')
+}

@@ -9,10 +9,10 @@
 import { findVariable, readScopes, type FunctionScopes } from '../captures/scopes.ts'
 import { fileOf } from '../captures/file-of-function.ts'
 import {
+  isNamedByPackage,
   isOfPackage,
   isShared,
   packageName,
-  referenceByImport,
   referenceByValue,
 } from '../captures/module-references.ts'
 import { referenceByFile } from '../captures/package-functions.ts'
@@ -37,6 +37,8 @@ export interface AnalyseOptions {
   readonly args?: readonly unknown[]
   /** What `changedBuiltIns` gives: a function that may use one of them counts as one that is not known. */
   readonly changed?: ReadonlyMap<string, string>
+  /** What it captured of packages goes as it is here, and not by name. */
+  readonly isExact?: boolean
 }
 
 /** How a text looks that may never settle on a worker, or otherwise than here; and what is said of it. */
@@ -54,7 +56,7 @@ const maxDepth = 20
 
 /** Throws nothing. */
 export function analyse(fn: Function, options: AnalyseOptions = {}): FunctionVerdict {
-  const judge = new Judge(options.changed)
+  const judge = new Judge(options)
   const args = options.args?.map((value) => ({ values: new Set([value]), unknown: false }))
   try {
     judge.look(fn, args ?? [], undefined, undefined)
@@ -70,10 +72,12 @@ class Judge implements Judgement {
   readonly #scopes = new Map<Function, FunctionScopes | undefined>()
   readonly #resolving = new Set<Call>()
   readonly #changed: ReadonlyMap<string, string> | undefined
+  readonly #isExact: boolean
   #looked = 0
 
-  constructor(changed: ReadonlyMap<string, string> | undefined) {
+  constructor({ changed, isExact = false }: AnalyseOptions) {
     this.#changed = changed
+    this.#isExact = isExact
   }
 
   verdict(): FunctionVerdict {
@@ -153,10 +157,10 @@ class Judge implements Judgement {
     return url.startsWith('node:') ? 'Node' : isShared(url) ? packageName(url) : undefined
   }
 
-  /** The package that exports it, where it is more than its text: a worker has it, and what it uses, as that makes it. */
+  /** The package by whose name for it the function goes: a worker has it, and what it uses, as that makes it. */
   #exporterOf(fn: Function, analysis: Variables): string | undefined {
-    if (usesNothing(analysis) && isBare(fn)) return undefined
-    const reference = referenceByValue(fn) ?? referenceByFile(fn)
+    const isText = usesNothing(analysis) && isBare(fn)
+    const reference = referenceByValue(fn) ?? (isText ? undefined : referenceByFile(fn))
     return reference !== undefined && isOfPackage(reference) ? packageName(reference.url) : undefined
   }
 
@@ -196,15 +200,13 @@ class Judge implements Judgement {
     return file.bindings.changesAround(file.offset, name).filter(({ start }) => start >= file.givenUntil)
   }
 
-  setUpOf(fn: Function, name: string, value: unknown): SetUp | undefined {
-    const location = this.#scopesOf(fn)?.location
-    const file = fileOf(location)
-    const setUp = file?.bindings.setUpOf(file.offset, name)
-    if (location === undefined || file === undefined || setUp === undefined) return undefined
-    const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
-    const byImport = file.isImport(name) ? referenceByImport(location.scriptId, name) : undefined
-    const reference = byImport ?? (isThing ? referenceByValue(value) : undefined)
-    return reference !== undefined && isOfPackage(reference) ? setUp : undefined
+  setUpOf(fn: Function, name: string): SetUp | undefined {
+    const file = fileOf(this.#scopesOf(fn)?.location)
+    return file?.bindings.setUpOf(file.offset, name)
+  }
+
+  goesByName(fn: Function, name: string, value: unknown): boolean {
+    return !this.#isExact && isNamedByPackage(this.#scopesOf(fn)?.location?.scriptId, name, value)
   }
 
   /** A variable of a global's name is looked for once a text. */

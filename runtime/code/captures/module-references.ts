@@ -58,6 +58,14 @@ export function referenceByImport(scriptId: string, name: string): ModuleReferen
   return url === undefined ? undefined : { url, exportName: found.exportName }
 }
 
+/** Whether the value of a variable of a script goes by the name that a package exports it by. */
+export function isNamedByPackage(scriptId: string | undefined, name: string, value: unknown): boolean {
+  const byImport = scriptId === undefined ? undefined : referenceByImport(scriptId, name)
+  const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  const reference = byImport ?? (isThing ? referenceByValue(value) : undefined)
+  return reference !== undefined && isOfPackage(reference)
+}
+
 const byScript = new Map<string, ReadonlyMap<string, Import>>()
 
 /** The names that an ES module imports. */

@@ -21,7 +21,6 @@ import {
 } from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
-import { isBare } from '../bare-functions.ts'
 import { noteFunction } from '../noted-functions.ts'
 import { memberOf, type ClassMembers, type Side } from '../class-members.ts'
 import { form, parts as partsOfMembers } from './code-forms.ts'
@@ -57,8 +56,8 @@ const noTexts: TextSource = () => {
 }
 
 /**
- * `arrows`: see `CodeCodec`. `exact`: nothing goes by the name that a package exports it by but functions that are no more
- * than their text, for this program may have changed it, and what has the name there is as the package makes it.
+ * `arrows`: see `CodeCodec`. `exact`: no object and no function goes by the name that a package exports it by, for this
+ * program may have changed it, and what has the name elsewhere is as the package makes it.
  */
 export function codeCodec(
   sink: TextSink = inTheValue,
@@ -202,8 +201,8 @@ class CodeSender {
 
   /** `reference`, where `value` may go by it. */
   #named(reference: ModuleReference | undefined, value: unknown): ModuleReference | undefined {
-    if (!this.#isExact || reference === undefined || !isThing(value) || !isOfPackage(reference)) return reference
-    return typeof value === 'function' && isBare(value) ? reference : undefined
+    const mayDiffer = this.#isExact && reference !== undefined && isThing(value) && isOfPackage(reference)
+    return mayDiffer ? undefined : reference
   }
 
   #name(reference: ModuleReference, writer: PartWriter): void {

@@ -90,7 +90,7 @@ async function later() {
   const folder = mkdtempSync(join(tmpdir(), 'later-'))
   const calls = remote((file, slow, ms) => {
     compute(20)
-    setTimeout(async () => writeFileSync(file, `${await slow.run(ms)}`), 500)
+    setTimeout(() => void slow.run(ms).then((said) => writeFileSync(file, said)), 500)
   }, on(1))
   const slow = remote((ms) => new Promise((resolve) => setTimeout(resolve, ms, 'slow')), on(2))
   const files = Array.from({ length: 8 }, (_, i) => join(folder, `${i}`))

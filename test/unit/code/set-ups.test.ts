@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { ExpressionStatement } from 'acorn'
+import { FileBindings } from '../../../runtime/code/analysis/file-bindings.ts'
 import { setUpBy } from '../../../runtime/code/analysis/set-ups.ts'
 import { parseProgram } from '../../../runtime/code/parse-function.ts'
 
@@ -34,4 +35,26 @@ describe('statements that set up a package', () => {
       expect(told(text)).to.equal(wanted)
     })
   }
+
+  const ofFile = (lines: readonly string[]): unknown => {
+    const text = ["import kit from 'kit'", ...lines].join('\n')
+    const found = new FileBindings(text, true).setUpOf(text.indexOf('() => {'), 'kit')
+    return found && `${found.line} ${found.how}`
+  }
+  const used = 'const fn = () => { return kit.made() }'
+
+  it('count for a function that captures the package, wherever they stand', () => {
+    expect(ofFile(['kit.use(a)', used])).to.equal('2 use()')
+    expect(ofFile([used, 'async function main() {', '  await kit.init()', '}'])).to.equal('4 init()')
+    expect(ofFile([used, 'kit.get()'])).to.equal(undefined)
+    expect(ofFile([used, 'function other(kit) {', '  kit.use(a)', '}'])).to.equal(undefined)
+  })
+
+  it('do not where the function does it itself, or the same is done twice, as in an initializer', () => {
+    expect(ofFile(['kit.use(a)', 'const fn = () => { kit.use(a); return kit.made() }'])).to.equal(undefined)
+    expect(ofFile(['kit.use(a)', 'const initializer = () => void kit.use(a)', used])).to.equal(undefined)
+    expect(ofFile(['kit.use(a)', 'kit.locale(b)', 'const initializer = (c) => kit.use(c)', used])).to.equal(
+      '3 locale()',
+    )
+  })
 })
