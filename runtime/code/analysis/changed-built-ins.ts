@@ -85,10 +85,16 @@ function note(changed: Map<string, string>, path: string, key: Key): void {
 /** The language's own, by how each is reached. */
 const paths: readonly string[] = [
   ...['Object', 'Array', 'String', 'Number', 'Boolean', 'BigInt', 'Symbol', 'Date', 'RegExp', 'Map', 'Set', 'Promise'],
+  ...['ArrayBuffer', 'DataView'],
   ...['Math', 'JSON', 'Reflect'],
 ].flatMap((name) => (/^(?:Math|JSON|Reflect)$/.test(name) ? [name] : [`${name}.prototype`, name]))
+/** A Node may be built without it. */
+const international: readonly string[] =
+  typeof Intl === 'object'
+    ? ['Intl', ...['Collator', 'DateTimeFormat', 'NumberFormat', 'PluralRules'].map((name) => `Intl.${name}.prototype`)]
+    : []
 const typedArray = 'Object.getPrototypeOf(Uint8Array.prototype)'
-const all = [...paths, 'Function.prototype', 'Error.prototype', typedArray]
+const all = [...paths, ...international, 'Function.prototype', 'Error.prototype', typedArray]
 
 /** What is Node's by its look, and by what a new context has: a program may have changed it before this is asked. */
 function readHolders(): readonly Holder[] {
@@ -98,10 +104,13 @@ function readHolders(): readonly Holder[] {
   const found = here.map((of, index): Holder => {
     const path = all[index] === typedArray ? 'TypedArray.prototype' : (all[index] as string)
     const first = new Map<Key, Readonly<PropertyDescriptor> | undefined>()
-    for (const key of fresh.all[index] ?? []) first.set(key, undefined)
+    const ofLanguage = new Set(fresh.all[index])
+    for (const key of ofLanguage) first.set(key, undefined)
     for (const key of Reflect.ownKeys(of)) {
       const property = Object.getOwnPropertyDescriptor(of, key)
-      if (property !== undefined && (Object.values(property) as unknown[]).every(isNodes)) first.set(key, property)
+      const isNodesToo = ofLanguage.has(key) || mayBeNodes(property)
+      if (property !== undefined && isNodesToo && (Object.values(property) as unknown[]).every(isNodes))
+        first.set(key, property)
     }
     return { path, of, parent: Object.getPrototypeOf(of) as object | null, first, isOpen: false }
   })
@@ -119,6 +128,12 @@ function readGlobals(ofLanguage: ReadonlySet<string>): Holder {
     if (!ofLanguage.has(name) || isNodes(property.value)) first.set(name, property)
   }
   return { path: 'globalThis', of, parent: Object.getPrototypeOf(of) as object | null, first, isOpen: true }
+}
+
+/** Node adds functions to the language's own, and well-known symbols. */
+function mayBeNodes(property: PropertyDescriptor | undefined): boolean {
+  const value: unknown = property?.['get'] ?? property?.value
+  return typeof value === 'function' || typeof value === 'symbol'
 }
 
 function isNodes(value: unknown): boolean {
