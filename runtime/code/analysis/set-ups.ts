@@ -1,8 +1,10 @@
 /**
  * Statements that set up a package for all of the process: `Decimal.set({ precision: 50 })`, `dayjs.extend(utc)`,
- * `axios.defaults.timeout = 100`. By the names that packages give such methods, for what they do is not looked into.
+ * `axios.defaults.timeout = 100`. By the names that packages give such methods, or those of methods that change what they
+ * are called on, for what they do is not looked into.
  */
 import type { AnyNode, Identifier } from 'acorn'
+import { changesReceiver } from './known-methods.ts'
 import { memberName } from './member-name.ts'
 
 export interface SettingUp {
@@ -25,7 +27,7 @@ export function setUpBy(expression: AnyNode): SettingUp | undefined {
   if (target.type !== 'MemberExpression') return undefined
   const name = memberName(target) ?? ''
   const root = rootOf(target)
-  if (root === undefined || (isCall && !settingUp.test(name))) return undefined
+  if (root === undefined || (isCall && !settingUp.test(name) && !changesReceiver(name))) return undefined
   return { root, how: isCall ? `${name}()` : name }
 }
 

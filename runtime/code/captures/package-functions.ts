@@ -28,16 +28,15 @@ function find(fn: Function): ModuleReference | undefined {
 }
 
 /** What a function of the package made for another of its files, which exports it, and gave it functions of its own for. */
-function madeForAnother(fn: Function, { scopes, location }: FunctionScopes): ModuleReference | undefined {
-  for (const { description, variables } of scopes) {
-    if (!description.startsWith('Closure')) continue
-    for (const given of Object.values(variables)) {
-      const around = typeof given === 'function' && given !== fn ? readScopes(given) : undefined
-      const scriptId = around?.location?.scriptId
-      if (around === undefined || scriptId === undefined || scriptId === location?.scriptId) continue
-      const found = isPackageScript(scriptId) ? exportOf(fn, around) : undefined
-      if (found !== undefined) return found
-    }
+function madeForAnother(fn: Function, around: FunctionScopes): ModuleReference | undefined {
+  const closures = around.scopes.filter(({ description }) => description.startsWith('Closure'))
+  for (const name of closures.flatMap(({ variables }) => Object.getOwnPropertyNames(variables))) {
+    const given = findVariable(around, name)?.value
+    const scopes = typeof given === 'function' && given !== fn ? readScopes(given) : undefined
+    const scriptId = scopes?.location?.scriptId
+    if (scopes === undefined || scriptId === undefined || scriptId === around.location?.scriptId) continue
+    const found = isPackageScript(scriptId) ? exportOf(fn, scopes) : undefined
+    if (found !== undefined) return found
   }
   return undefined
 }

@@ -27,6 +27,7 @@ describe('statements that set up a package', () => {
     'set(1)': undefined,
     'total = 3': undefined,
     'made().set(1)': 'made set()',
+    "extensions.push('.md')": 'extensions push()',
     'this.rate = 3': undefined,
     '(a, b).set(1)': undefined,
   }
