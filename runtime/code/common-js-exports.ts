@@ -19,11 +19,30 @@ export const commonJsDefault = '=.default'
 
 const known = new WeakMap<object, ModuleReference>()
 const read = new Set<string>()
+/** 'no': modules may be loaded at any time. 'nothing-read' and 'read': none is while something is looked into. */
+let holds: 'no' | 'nothing-read' | 'read' = 'no'
+
+/** While `body` runs, which must load no module, it is looked once what is loaded: with 3,000 modules that takes 0.3 ms. */
+export function whileNothingLoads<T>(body: () => T): T {
+  if (holds !== 'no') return body()
+  holds = 'nothing-read'
+  try {
+    return body()
+  } finally {
+    holds = 'no'
+  }
+}
 
 /** The export of a CommonJS package that the value is, by identity. */
 export function commonJsExport(value: object): ModuleReference | undefined {
   const before = known.get(value)
-  if (before !== undefined) return before
+  if (before !== undefined || holds === 'read') return before
+  readLoaded()
+  if (holds === 'nothing-read') holds = 'read'
+  return known.get(value)
+}
+
+function readLoaded(): void {
   // What `require.cache` of any `require` is; to make one takes a start a millisecond.
   const { _cache: cache } = Module as unknown as { readonly _cache: NodeJS.Require['cache'] }
   for (const filename of Object.keys(cache)) {
@@ -34,7 +53,6 @@ export function commonJsExport(value: object): ModuleReference | undefined {
     const url = portableUrl(pathToFileURL(filename).href)
     if (isOwnModule(url) || installedPackageOf(filename) !== undefined) readExports(url, loaded.exports)
   }
-  return known.get(value)
 }
 
 function readExports(url: string, exported: unknown): void {

@@ -9,6 +9,7 @@ import type * as Inspector from 'node:inspector'
 import { createRequire } from 'node:module'
 import vm from 'node:vm'
 import { BoundedMap } from '../../base/bounded-map.ts'
+import { whileNothingLoads } from '../common-js-exports.ts'
 
 export interface FunctionScopes {
   /** From the innermost outwards, without the global object. `description`: 'Module', 'Closure (make)', 'Script' ... */
@@ -89,7 +90,7 @@ export function readingOnce<T>(body: () => T): T {
   if (readings !== undefined) return body()
   readings = new Map()
   try {
-    return body()
+    return whileNothingLoads(body)
   } finally {
     readings = undefined
   }

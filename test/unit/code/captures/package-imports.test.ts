@@ -8,6 +8,7 @@ import { takeApart } from '../../../../runtime/code/captures/function-parts.ts'
 import { resolveImport } from '../../../../runtime/code/captures/resolve-import.ts'
 import { codeCodec, type TextSink } from '../../../../runtime/code/captures/send-code.ts'
 import type { ModuleReference } from '../../../../runtime/code/captures/module-references.ts'
+import { commonJsExport, whileNothingLoads } from '../../../../runtime/code/common-js-exports.ts'
 import { defineFunction } from '../../../../runtime/code/function-source.ts'
 import { decodeValue, encodeValue, type RefCodec } from '../../../../runtime/objects/value.ts'
 
@@ -83,6 +84,8 @@ const files: Readonly<Record<string, string>> = {
   'node_modules/@scope/plain/lib/other.js': '',
   'node_modules/passes-on/package.json': json({ name: 'passes-on', version: '1.0.0' }),
   'node_modules/passes-on/index.js': 'module.exports = { reset: String, log: console }',
+  'node_modules/loaded-late/package.json': json({ name: 'loaded-late', version: '1.0.0' }),
+  ...Object.fromEntries(['first', 'second', 'third'].map((name) => [`node_modules/loaded-late/${name}.js`, ''])),
   'elsewhere/linked/package.json': json({ name: 'linked', exports: { import: './x.mjs' } }),
   'elsewhere/linked/x.mjs': '',
 }
@@ -199,6 +202,19 @@ describe('imports of packages', () => {
     class Label extends text {}
     expect(sent(() => [text(1), typeof out]).modules).deep.equal([])
     expect(sent(() => new Label('a')).modules).deep.equal([])
+  })
+
+  it('of CommonJS are looked for once while nothing can be loaded, and else each time', () => {
+    const require = createRequire(url('main.js'))
+    const load = (name: string): object => require(`loaded-late/${name}.js`) as object
+    const first = load('first')
+    const found = whileNothingLoads(() => [commonJsExport(first)?.exportName, commonJsExport(load('second'))])
+    expect(found).to.deep.equal(['=', undefined])
+    expect(commonJsExport(load('second'))).to.deep.equal({
+      url: url('node_modules/loaded-late/second.js'),
+      exportName: '=',
+    })
+    expect(commonJsExport(load('third'))).to.have.property('exportName', '=')
   })
 
   it('are what a function of such a package is submitted by', () => {
