@@ -11,7 +11,7 @@ import { takeApart } from './captures/function-parts.ts'
 import { capturedNames, findVariable, inspectorSession, readScopes } from './captures/scopes.ts'
 import { referenceByValue } from './captures/module-references.ts'
 import { referenceByFile } from './captures/package-functions.ts'
-import { commonJsDefault, commonJsExport, type ModuleReference } from './common-js-exports.ts'
+import { commonJsDefault, commonJsExport, whileNothingLoads, type ModuleReference } from './common-js-exports.ts'
 import { closureDefinition, createDefinition, moduleExport, type FunctionDefinition } from './definition.ts'
 import { analyseFunction, type FunctionAnalysis } from './free-variables.ts'
 import { findLoadedExport } from './loaded-exports.ts'
@@ -60,7 +60,7 @@ const maxNameLength = 200
 export function defineFunction(fn: Function, options: DefineOptions = {}): FunctionDefinition {
   const known = typeof fn === 'function' ? byIdentity.get(fn) : undefined
   if (known !== undefined) return known
-  const outcome = resolve(fn)
+  const outcome = whileNothingLoads(() => resolve(fn))
   if (outcome.kind === 'refused') throw captureError(fn, outcome.refusals, options)
   byIdentity.set(fn, outcome.definition)
   return outcome.definition
