@@ -57,7 +57,7 @@ export interface NodeFile extends ProcessNote {
 /** The longest path of a unix socket on every platform (104 bytes on macOS, with its final zero). */
 const maxSocketPathBytes = 103
 const anyNode = '0'.repeat(16)
-const workerSocketName = `${'0'.repeat(16)}.sock`
+const workerSocketName = `${anyNode}.sock`
 
 /** Where a socket in the temporary folder would have too long a path, as in some build sandboxes. */
 const shortFolder = '/tmp'

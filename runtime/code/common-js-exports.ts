@@ -56,17 +56,21 @@ function readLoaded(): void {
 }
 
 function readExports(url: string, exported: unknown): void {
-  if ((typeof exported !== 'object' && typeof exported !== 'function') || exported === null) return
+  if (!isThing(exported)) return
   // The file that defines a thing is read before those that pass it on.
   if (!known.has(exported)) known.set(exported, { url, exportName: '=' })
   // Compilers export by getters; elsewhere a getter may do work, and is left alone.
   const isCompiled = Object.hasOwn(exported, '__esModule')
   for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(exported))) {
     const value: unknown = isCompiled && property.get !== undefined ? Reflect.get(exported, name) : property.value
-    const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
-    if (isThing && !name.includes('.') && name !== '' && name !== 'prototype' && !known.has(value))
+    if (isThing(value) && !name.includes('.') && name !== '' && name !== 'prototype' && !known.has(value))
       known.set(value, { url, exportName: name === 'default' ? commonJsDefault : name })
   }
+}
+
+/** Whether it is told apart by its identity. */
+export function isThing(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 /** Whether the object was found to be one of them before: no module is looked at anew. */

@@ -10,7 +10,7 @@ import { isCopy } from '../code/captures/origins.ts'
 import { compactBytes } from '../objects/compact.ts'
 import { decodeValue, encodeThrown, encodeValue, type EncodedValue, type RefCodec } from '../objects/value.ts'
 import { objectRefCodec } from '../owner/object-ref.ts'
-import type { CallMode } from '../owner/template.ts'
+import { isExact, type CallMode } from '../owner/template.ts'
 import type { Failed } from '../protocol/messages.ts'
 
 const noRefs = (): never => {
@@ -25,7 +25,7 @@ const shownOfLarge = 10_000
 
 /** `mode`: of the call that failed. */
 export function encodeFailure(error: unknown, origin: Failed[5] = 'user', mode: CallMode = 'call'): EncodedValue {
-  if (origin === 'user' && (mode === 'exact' || mode === 'exactSignal')) return encodeExact(error)
+  if (origin === 'user' && isExact(mode)) return encodeExact(error)
   const encoded = encodeWhole(error)
   const sizeBytes = compactBytes(encoded)
   return sizeBytes <= maxErrorBytes ? encoded : encodeThrown(shortened(error, sizeBytes), 'error')

@@ -5,7 +5,7 @@
 import { isBuiltin } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { builtInExport, isBuiltInModule } from '../analysis/known-values.ts'
-import { commonJsExport, isCommonJsExport, type ModuleReference } from '../common-js-exports.ts'
+import { commonJsExport, isCommonJsExport, isThing, type ModuleReference } from '../common-js-exports.ts'
 import { installedPackageOf } from '../modules/npm-package.ts'
 import { isOwnFile, portableUrl } from '../own-modules.ts'
 import { importsOf, type Import } from './imports.ts'
@@ -61,8 +61,7 @@ export function referenceByImport(scriptId: string, name: string): ModuleReferen
 /** Whether the value of a variable of a script goes by the name that a package exports it by. */
 export function isNamedByPackage(scriptId: string | undefined, name: string, value: unknown): boolean {
   const byImport = scriptId === undefined ? undefined : referenceByImport(scriptId, name)
-  const isThing = (typeof value === 'object' && value !== null) || typeof value === 'function'
-  const reference = byImport ?? (isThing ? referenceByValue(value) : undefined)
+  const reference = byImport ?? (isThing(value) ? referenceByValue(value) : undefined)
   return reference !== undefined && isOfPackage(reference)
 }
 

@@ -21,6 +21,7 @@ import {
 } from '../../protocol/code-values.ts'
 import { intrinsicName } from '../analysis/known-values.ts'
 import { analyse } from '../analysis/verdict.ts'
+import { isThing } from '../common-js-exports.ts'
 import { noteFunction } from '../noted-functions.ts'
 import { memberOf, type ClassMembers, type Side } from '../class-members.ts'
 import { form, parts as partsOfMembers } from './code-forms.ts'
@@ -273,10 +274,6 @@ function ownName(value: object): string | undefined {
   if (value === globalThis) return 'globalThis'
   if (value === process) return 'process'
   return value === console ? 'console' : intrinsicName(value)
-}
-
-function isThing(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 /** The module that the value of a variable is an export of. Of symbols only their import tells it. */
