@@ -4,7 +4,7 @@ import { childNodes } from '../scope.ts'
 import { evaluateCall } from './alias-calls.ts'
 import { findBinding } from './bindings.ts'
 import { withGiven } from './instances.ts'
-import { memberName } from './member-name.ts'
+import { isUnnamed, memberName } from './member-name.ts'
 import { either, holding, nothing, union, type Value } from './sources.ts'
 import type { Frame, Walker } from './walker.ts'
 
@@ -13,8 +13,9 @@ export function evaluateExpression(walk: Walker, node: AnyNode, frame: Frame): V
     case 'Identifier':
       return nameValue(walk, node, frame)
     case 'ThisExpression':
-    case 'Super':
       return frame.self
+    case 'Super':
+      return union([frame.self, frame.parent ?? nothing])
     case 'Literal':
     case 'TemplateElement':
       return nothing
@@ -54,8 +55,12 @@ export function evaluateExpression(walk: Walker, node: AnyNode, frame: Frame): V
     case 'ParenthesizedExpression':
       return walk.evaluate(node.type === 'AwaitExpression' ? node.argument : node.expression, frame)
     case 'YieldExpression':
-      if (node.argument) walk.yielded(walk.evaluate(node.argument, frame), frame, node)
-      return nothing
+      if (node.argument) {
+        const value = walk.evaluate(node.argument, frame)
+        walk.yielded(node.delegate ? walk.part(value, '*') : value, frame, node)
+      }
+      // Whoever goes on with it may give it something.
+      return walk.part(nothing, '*')
     case 'ImportExpression': {
       walk.evaluate(node.source, frame)
       const specifier = node.source.type === 'Literal' ? String(node.source.value) : '...'
@@ -83,7 +88,7 @@ function memberValue(walk: Walker, node: Extract<AnyNode, { type: 'MemberExpress
   if (node.computed) walk.evaluate(node.property, frame)
   const name = memberName(node)
   // Of something new it is a number.
-  if (name === 'length') return object.is.size === 0 ? nothing : walk.part({ ...nothing, is: object.is }, name)
+  if (name === 'length') return object.is.size === 0 ? nothing : { ...nothing, is: walk.sources.steps(object.is, name) }
   return withGiven(walk.part(object, name ?? '*'), node.object, name ?? '*', frame.ofClass)
 }
 
@@ -102,7 +107,9 @@ function assignment(walk: Walker, node: Extract<AnyNode, { type: 'AssignmentExpr
 }
 
 function unary(walk: Walker, node: Extract<AnyNode, { type: 'UnaryExpression' }>, frame: Frame): Value {
-  const { argument } = node
+  const { argument: whole } = node
+  const argument =
+    whole.type === 'ChainExpression' || whole.type === 'ParenthesizedExpression' ? whole.expression : whole
   if (node.operator === 'delete' && argument.type === 'MemberExpression') {
     const target = walk.evaluate(argument.object, frame)
     if (argument.computed) walk.evaluate(argument.property, frame)
@@ -125,7 +132,10 @@ function objectValue(walk: Walker, node: Extract<AnyNode, { type: 'ObjectExpress
       continue
     }
     if (property.computed) walk.evaluate(property.key, frame)
-    values.push(walk.evaluate(property.value, frame))
+    const value = walk.evaluate(property.value, frame)
+    if ((property.kind !== 'init' || property.method) && isUnnamed(property))
+      walk.calledUnnamed(value.functions, property.kind === 'set')
+    values.push(value)
   }
   return holding(values)
 }

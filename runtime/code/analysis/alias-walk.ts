@@ -6,11 +6,14 @@
 import type { AnyNode, Class, Function as FunctionNode, Node } from 'acorn'
 import { addLexicalNames, addPatternNames, addVarNames, childNodes } from '../scope.ts'
 import type { FunctionRoot } from '../parse-function.ts'
+import { mostGiven } from './alias-calls.ts'
 import { evaluateExpression } from './alias-expressions.ts'
 import { BindingTable, findBinding, type Binding, type Bindings } from './bindings.ts'
 import { fieldName, Instances } from './instances.ts'
-import { memberName } from './member-name.ts'
-import { holding, nothing, reach, Sources, union, type Source, type Value } from './sources.ts'
+import { Puts } from './puts.ts'
+import { LocalFunctions } from './local-functions.ts'
+import { isUnnamed, memberName } from './member-name.ts'
+import { holding, isOutside, nothing, putAnywhere, reach, Sources, union, type Source, type Value } from './sources.ts'
 import type { BehaviourEvent, Frame, Walker } from './walker.ts'
 import { callsToTheEnd } from './whole-loops.ts'
 
@@ -18,12 +21,14 @@ export interface Behaviour {
   readonly events: readonly BehaviourEvent[]
   /** What the result may be, or hold, of what comes from outside. */
   readonly returned: readonly Source[]
+  /** What of that it puts into objects. */
+  readonly puts: readonly Source[]
   /** False where the text was too large to be followed to its end. */
   readonly isWhole: boolean
 }
 
-/** More rounds than any text needs: each learns at least one alias of one variable. */
-const maxRounds = 12
+/** Each learns at least one alias of one variable; few texts need more than four. */
+const maxRounds = 24
 
 export function walkFunction(root: FunctionRoot | Class, strict: boolean): Behaviour {
   const walk = new AliasWalk(root, strict)
@@ -33,13 +38,10 @@ export function walkFunction(root: FunctionRoot | Class, strict: boolean): Behav
     while (walk.table.changed && ++rounds < maxRounds)
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error
-    return { events: [], returned: [], isWhole: false }
+    return { events: [], returned: [], puts: [], isWhole: false }
   }
-  return { events: walk.events, returned: [...walk.returned], isWhole: true }
+  return { events: walk.events, returned: [...walk.returned], puts: walk.puts, isWhole: !walk.table.changed }
 }
-
-/** Arguments that `arguments` and a rest parameter are taken to hold, where the parameters are fewer. */
-const mostGiven = 8
 
 /** Values that a walk gives to names, each counted with all that it may be: some tenths of a second. */
 const maxGiven = 200_000
@@ -51,15 +53,20 @@ class AliasWalk implements Walker {
   readonly table: BindingTable = new BindingTable()
   readonly events: BehaviourEvent[] = []
   readonly returned: Set<Source> = new Set()
+  readonly #puts: Puts = new Puts(this)
   readonly toTheEnd: ReadonlySet<number>
   readonly #strict: boolean
-  readonly #returns = new Map<Node, Binding>()
+  readonly #functions: LocalFunctions = new LocalFunctions(this)
   readonly #instances: Instances = new Instances(this.table)
   #left = maxGiven
 
   constructor(root: FunctionRoot | Class, strict: boolean) {
     this.toTheEnd = callsToTheEnd(root as AnyNode)
     this.#strict = strict
+  }
+
+  get puts(): readonly Source[] {
+    return this.#puts.all
   }
 
   round(root: FunctionRoot | Class): void {
@@ -75,7 +82,11 @@ class AliasWalk implements Walker {
     const fn = root as FunctionRoot
     const args = this.#arguments(fn)
     this.#enter(fn, frame, self, true)
-    this.#bindParameters(fn, args, nothing)
+    this.#functions.bind(fn, args, nothing)
+  }
+
+  calledUnnamed(functions: ReadonlySet<Node>, takes: boolean): void {
+    for (const node of functions) this.#puts.calledUnnamed(node, this.#functions.returnsOf(node).value, takes)
   }
 
   evaluate(node: AnyNode, frame: Frame): Value {
@@ -83,7 +94,8 @@ class AliasWalk implements Walker {
   }
 
   define(node: FunctionNode, frame: Frame, self: Value): Value {
-    this.#enter(node, frame, node.type === 'ArrowFunctionExpression' ? frame.self : self, false)
+    const isArrow = node.type === 'ArrowFunctionExpression'
+    this.#enter(node, frame, isArrow ? frame.self : union([self, this.#functions.selfOf(node).value]), false)
     return { is: new Set(), holds: new Set(), functions: new Set([node]) }
   }
 
@@ -94,8 +106,9 @@ class AliasWalk implements Walker {
     const own = isRoot ? this.#from('@class') : nothing
     if (node.id) this.table.add(scope.names.get(node.id.name) as Binding, own)
     const ofClass = this.#instances.of(node, own)
-    const inside: Frame = { ...frame, scope, returns: this.#returnsOf(node), ofClass }
-    if (node.superClass) this.evaluate(node.superClass, inside)
+    const parent = node.superClass ? this.evaluate(node.superClass, { ...frame, scope }) : nothing
+    for (const inherited of parent.functions) functions.add(inherited)
+    const inside: Frame = { ...frame, scope, returns: this.#functions.returnsOf(node), ofClass, parent }
     for (const member of node.body.body) {
       if (member.type === 'StaticBlock') {
         const block = this.table.scope(member, scope, (names) => {
@@ -108,24 +121,30 @@ class AliasWalk implements Walker {
       if (member.computed) this.evaluate(member.key, inside)
       const memberSelf = member.static ? own : isRoot ? self : nothing
       if (member.type === 'MethodDefinition') {
-        this.#enter(member.value, inside, memberSelf, false)
+        this.#enter(member.value, inside, union([memberSelf, this.#functions.selfOf(member.value).value]), false)
         functions.add(member.value)
-        if (isRoot && member.kind === 'constructor')
-          this.#bindParameters(member.value, this.#arguments(member.value), nothing)
+        if (!member.static)
+          this.#instances.give(ofClass, fieldName(member), { ...nothing, functions: new Set([member.value]) })
+        const isGiven = isRoot && member.kind === 'constructor'
+        if (isGiven) this.#functions.bind(member.value, this.#arguments(member.value), nothing)
+        if (isGiven)
+          for (const source of reach(this.#functions.returnsOf(member.value).value)) this.returned.add(source)
+        if (isUnnamed(member)) this.calledUnnamed(new Set([member.value]), member.kind === 'set')
       } else if (member.value) {
         const value = this.evaluate(member.value, { ...inside, self: memberSelf })
         if (!member.static) this.#instances.give(ofClass, fieldName(member), value)
       }
     }
-    return { is: new Set(), holds: new Set(), functions }
+    return { is: parent.is, holds: parent.holds, functions, mixed: true }
   }
 
-  callLocal(functions: ReadonlySet<Node>, args: readonly Value[], rest: Value): Value {
+  callLocal(functions: ReadonlySet<Node>, args: readonly Value[], rest: Value, self: Value): Value {
     const results: Value[] = []
     for (const node of functions) {
       if (--this.#left < 0) throw new TooLarge('the text is too large')
-      this.#bindParameters(node as FunctionNode, args, rest)
-      results.push(this.#returnsOf(node).value)
+      this.#functions.bind(node as FunctionNode, args, rest)
+      if (self !== nothing) this.table.add(this.#functions.selfOf(node), self)
+      results.push(this.#functions.returnsOf(node).value)
     }
     return union(results)
   }
@@ -164,6 +183,8 @@ class AliasWalk implements Walker {
       }
       case 'CatchClause': {
         const scope = this.table.scope(node, frame.scope, (names) => addPatternNames(node.param ?? null, names))
+        // What is thrown from outside is told of where it is thrown.
+        if (node.param) this.assign(node.param, nothing, { ...frame, scope }, true)
         return this.visit(node.body, { ...frame, scope })
       }
       case 'LabeledStatement':
@@ -225,26 +246,24 @@ class AliasWalk implements Walker {
   }
 
   part(value: Value, step: string): Value {
-    if (value === nothing) return nothing
     const is = this.sources.steps(value.is, step)
     for (const source of value.holds) is.add(source)
-    return { is, holds: value.holds, functions: value.functions }
+    const { mixed = false } = value
+    if (isOutside(value)) return { is, holds: value.holds, functions: value.functions, mixed }
+    is.add(this.#puts.anywhere)
+    return { is, holds: value.holds, functions: union([value, this.#puts.functions]).functions, mixed }
   }
 
   changed(target: Value, how: string, node: AnyNode, put: Value, frame: Frame): void {
     if (target.is.size > 0) {
-      const certain = target.is.size === 1 && target.holds.size === 0 && target.mixed !== true
+      const known = [...target.is].filter(({ root }) => root !== putAnywhere)
+      const certain = known.length === 1 && target.holds.size === 0 && target.mixed !== true
       this.events.push({ kind: 'mutate', sources: [...target.is], certain, how, start: node.start })
     }
-    if (put !== nothing) this.#keepIn(node, holding([put]), frame)
-  }
-
-  #keepIn(node: AnyNode, value: Value, frame: Frame): void {
-    let root: AnyNode = node
-    while (root.type === 'MemberExpression' || root.type === 'CallExpression')
-      root = root.type === 'MemberExpression' ? root.object : root.callee
-    const binding = root.type === 'Identifier' ? findBinding(frame.scope, root.name) : undefined
-    if (binding !== undefined) this.table.add(binding, value)
+    if (this.#puts.setters.size > 0) this.callLocal(this.#puts.setters, [put], nothing, target)
+    if (put === nothing) return
+    this.#puts.note(put)
+    this.#puts.keepIn(node, holding([put]), frame)
   }
 
   #arguments({ params }: FunctionNode): Value[] {
@@ -265,17 +284,21 @@ class AliasWalk implements Walker {
   }
 
   #handOut(value: Value, { returns }: Frame, node: AnyNode, how?: string): void {
-    if (returns !== undefined) return this.table.add(returns, value)
-    const out = union([value, ...[...value.functions].map((fn) => this.#returnsOf(fn).value)])
+    if (returns !== undefined) {
+      this.table.add(returns, value)
+      if (node.type !== 'ThrowStatement') return
+    }
+    const out = union([value, ...[...value.functions].map((fn) => this.#functions.returnsOf(fn).value)])
     const sources = reach(out)
     if (sources.length === 0) return
-    for (const source of sources) this.returned.add(source)
+    if (returns === undefined) for (const source of sources) this.returned.add(source)
     const word = how ?? (node.type === 'ThrowStatement' ? 'throws' : 'returns')
     this.events.push({ kind: 'escape', sources, how: word, start: node.start })
   }
 
   yielded(value: Value, frame: Frame, node: AnyNode): void {
-    this.#handOut(value, frame, node, 'yields')
+    if (frame.returns === undefined) this.#handOut(value, frame, node, 'yields')
+    else this.table.add(frame.returns, holding([value]))
   }
 
   #block(node: AnyNode, statements: readonly AnyNode[], frame: Frame): void {
@@ -306,8 +329,8 @@ class AliasWalk implements Walker {
 
   #enter(node: FunctionNode, outer: Frame, self: Value, isRoot: boolean): void {
     const scope = this.#scopeOf(node, outer.scope)
-    const returns = isRoot ? undefined : this.#returnsOf(node)
-    const frame: Frame = { scope, self, returns, ofClass: outer.ofClass }
+    const returns = isRoot ? undefined : this.#functions.returnsOf(node)
+    const frame: Frame = { scope, self, returns, ofClass: outer.ofClass, parent: outer.parent }
     const own = scope.names.get(node.id?.name ?? '')
     // By its own name the analysed function reaches itself, and what is kept on it.
     if (own !== undefined && node.type === 'FunctionExpression')
@@ -329,27 +352,6 @@ class AliasWalk implements Walker {
       addLexicalNames(node.body.body, names)
       for (const statement of node.body.body) addVarNames(statement, names, this.#strict)
     })
-  }
-
-  #bindParameters(node: FunctionNode, args: readonly Value[], rest: Value): void {
-    const scope = this.table.of(node)
-    if (scope === undefined) return
-    const frame: Frame = { scope, self: nothing, returns: undefined }
-    node.params.forEach((param, index) => {
-      const given = union([args[index] ?? nothing, rest])
-      const value = param.type === 'RestElement' ? holding([union(args.slice(index)), rest]) : given
-      if (value !== nothing) this.assign(param, value, frame, true)
-    })
-    const bag = scope.names.get('arguments')
-    const all = union([...args, rest])
-    if (bag !== undefined && all !== nothing) this.table.add(bag, holding([all]))
-  }
-
-  /** What a function that is written in the text returns. */
-  #returnsOf(node: Node): Binding {
-    let known = this.#returns.get(node)
-    if (known === undefined) this.#returns.set(node, (known = { value: nothing }))
-    return known
   }
 
   #from(root: string): Value {

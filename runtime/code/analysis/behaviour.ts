@@ -13,6 +13,8 @@ export interface TextBehaviour {
   readonly events: readonly { readonly event: BehaviourEvent; readonly line: number }[]
   readonly calls: ReadonlyMap<number, Call>
   readonly returned: readonly Source[]
+  /** What it puts into objects. */
+  readonly puts: readonly Source[]
   /** All of the text was followed; there is a limit to it. */
   readonly isWhole: boolean
   /** Of the names of globals in it, which are variables around it; filled in when they are looked for. */
@@ -30,10 +32,10 @@ function look(text: string): TextBehaviour {
   const done = analysis.kind === 'class' ? withoutMaking(analysis) : text
   const parsed = parseFunction(done)
   if (parsed.kind !== 'function' && parsed.kind !== 'class')
-    return { analysis, events: [], calls: new Map(), returned: [], isWhole: true, shadowed: new Map() }
-  const { events, returned, isWhole } = walkFunction(parsed.node, parsed.strict)
+    return { analysis, events: [], calls: new Map(), returned: [], puts: [], isWhole: true, shadowed: new Map() }
+  const { events, returned, puts, isWhole } = walkFunction(parsed.node, parsed.strict)
   const starts = lineStarts(done)
   const placed = events.map((event) => ({ event, line: position(starts, event.start - parsed.prefixLength).line }))
   const calls = new Map(events.flatMap((event) => (event.kind === 'call' ? [[event.end, event] as const] : [])))
-  return { analysis, events: placed, calls, returned, isWhole, shadowed: new Map() }
+  return { analysis, events: placed, calls, returned, puts, isWhole, shadowed: new Map() }
 }

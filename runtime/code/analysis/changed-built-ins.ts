@@ -85,7 +85,11 @@ function note(changed: Map<string, string>, path: string, key: Key): void {
 /** The language's own, by how each is reached. */
 const paths: readonly string[] = [
   ...['Object', 'Array', 'String', 'Number', 'Boolean', 'BigInt', 'Symbol', 'Date', 'RegExp', 'Map', 'Set', 'Promise'],
-  ...['ArrayBuffer', 'DataView'],
+  ...['ArrayBuffer', 'DataView', 'WeakMap', 'WeakSet', 'WeakRef'],
+  ...['Int8', 'Uint8', 'Uint8Clamped', 'Int16', 'Uint16', 'Int32', 'Uint32', 'Float32', 'Float64'].map(
+    (of) => `${of}Array`,
+  ),
+  ...['BigInt64Array', 'BigUint64Array'],
   ...['Math', 'JSON', 'Reflect'],
 ].flatMap((name) => (/^(?:Math|JSON|Reflect)$/.test(name) ? [name] : [`${name}.prototype`, name]))
 /** A Node may be built without it. */

@@ -1,5 +1,5 @@
 /** What the instances of classes that are written in a text are given: by `this.name = value`, or by a field. */
-import type { AnyNode, Class, Node, PropertyDefinition } from 'acorn'
+import type { AnyNode, Class, MethodDefinition, Node, PropertyDefinition } from 'acorn'
 import type { Binding, BindingTable } from './bindings.ts'
 import { nothing, union, type Value } from './sources.ts'
 
@@ -42,6 +42,6 @@ export function withGiven(part: Value, node: AnyNode, step: string, ofClass: OfC
   return all === nothing ? part : { ...union([part, all]), mixed: true }
 }
 
-export function fieldName({ computed, key }: PropertyDefinition): string {
+export function fieldName({ computed, key }: PropertyDefinition | MethodDefinition): string {
   return !computed && key.type === 'Identifier' ? key.name : '*'
 }

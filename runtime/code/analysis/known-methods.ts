@@ -10,7 +10,7 @@ const changing: ReadonlySet<string> = words(`push pop shift unshift splice sort 
   freeze seal preventExtensions deleteProperty setPrototypeOf resize setTime setDate setDay setFullYear
   setHours setMilliseconds setMinutes setMonth setSeconds setYear setUTCDate setUTCFullYear setUTCHours
   setUTCMilliseconds setUTCMinutes setUTCMonth setUTCSeconds setInt8 setUint8 setInt16 setUint16 setInt32 setUint32
-  setFloat16 setFloat32 setFloat64 setBigInt64 setBigUint64 getOrInsert getOrInsertComputed compile`)
+  setFloat16 setFloat32 setFloat64 setBigInt64 setBigUint64 getOrInsert getOrInsertComputed compile next`)
 
 /** Change the first argument: of Object, Reflect, Atomics and crypto. */
 const changingArgument: ReadonlySet<string> = words(`assign defineProperty defineProperties setPrototypeOf freeze seal
@@ -47,6 +47,16 @@ const writing =
 
 export function changesReceiver(name: string): boolean {
   return changing.has(name) || writing.test(name)
+}
+
+/** Change what they are called on, and keep nothing there of what they are given. */
+const dropping: ReadonlySet<string> =
+  words(`sort reverse pop shift copyWithin delete clear removeListener off freeze seal
+  preventExtensions deleteProperty`)
+
+/** Whether what it is called on may hold its arguments afterwards. */
+export function keepsGiven(name: string): boolean {
+  return !dropping.has(name) && !isHarmless(name)
 }
 
 export function changesFirstArgument(name: string): boolean {

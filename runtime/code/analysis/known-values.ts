@@ -60,6 +60,20 @@ export function computes(module: string): boolean {
   return computingModules.has(module.replace(/^node:/, ''))
 }
 
+/** By `module.export`: they read or set what is this process's own, its working folder above all. */
+const asking: ReadonlySet<string> = new Set(
+  `path.resolve path.relative url.pathToFileURL url.resolve util.parseArgs util.inherits util.deprecate util.debuglog util.debug
+  util.getCallSites util.setTraceSigInt util.getSystemErrorMap events.setMaxListeners events.on events.once
+  crypto.setEngine crypto.setFips crypto.getFips crypto.secureHeapUsed`
+    .trim()
+    .split(/\s+/),
+)
+
+/** Whether a function of a module that computes asks the process for something. */
+export function asksProcess(module: string, exportName: string): boolean {
+  return asking.has(`${module.replace(/^node:|\/(?:posix|win32)$/g, '')}.${exportName}`)
+}
+
 /** Node warns when these are loaded. */
 const deprecated = /^(_|punycode$|sys$)/
 const moduleOf = new Map<unknown, { readonly module: string; readonly exportName: string }>()

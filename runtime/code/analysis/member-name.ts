@@ -1,4 +1,4 @@
-import type { AnyNode, MemberExpression } from 'acorn'
+import type { AnyNode, MemberExpression, MethodDefinition, Property } from 'acorn'
 
 /** The name of the property, where it is written out. */
 export function memberName(node: MemberExpression): string | undefined {
@@ -17,6 +17,15 @@ function isSymbolIterator(node: AnyNode): boolean {
     property.type === 'Identifier' &&
     property.name === 'iterator'
   )
+}
+
+/** What the language calls of an object, where no text names it. */
+export const namesOfUnnamed: ReadonlySet<string> = new Set('toString valueOf toJSON then next return throw'.split(' '))
+
+/** Whether a member is an accessor, or a method that is called where no text names it, as far as its name tells. */
+export function isUnnamed({ kind, computed, key }: MethodDefinition | Property): boolean {
+  if (kind === 'get' || kind === 'set' || computed) return true
+  return key.type === 'Identifier' ? namesOfUnnamed.has(key.name) : key.type === 'Literal'
 }
 
 /** A text that is written out. */

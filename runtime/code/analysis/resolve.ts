@@ -1,6 +1,7 @@
 /** From the sources of a text to the values that stand there now. Nothing of the user's is run to find out. */
 import { types } from 'node:util'
-import type { Source } from './sources.ts'
+import { intrinsicName } from './known-values.ts'
+import { putAnywhere, type Source } from './sources.ts'
 
 /** What a source may be. */
 export interface Resolved {
@@ -9,6 +10,10 @@ export interface Resolved {
   readonly unknown: boolean
   /** What is held by something new among the values: it may stand at any step of that. */
   readonly held?: ReadonlySet<unknown> | undefined
+  /** It may be a new instance of one of these classes of the program. */
+  readonly instances?: ReadonlySet<Function> | undefined
+  /** Such instances are held by something new among it. */
+  readonly heldInstances?: ReadonlySet<Function> | undefined
   /** As the caller names it, where it is an argument or `this` of a function that is called. */
   readonly name?: string | undefined
 }
@@ -23,6 +28,8 @@ export interface Environment {
   readonly subject: Function
   /** What the call that ends at that offset returns of what others share. */
   result(end: number): Resolved
+  /** What of that is put into something new, here or by what is called here. */
+  put(): Resolved
 }
 
 export const own: Resolved = { values: new Set(), unknown: false }
@@ -35,7 +42,7 @@ const maxBelow = 5_000
 export function resolve({ root, path }: Source, environment: Environment): Resolved {
   let at = rootOf(root, environment)
   for (const step of path) {
-    if (at.values.size === 0) return at
+    if (isNothing(at)) return at
     at = stepAll(at, step)
   }
   return at
@@ -47,18 +54,72 @@ export function resolveAll(sources: readonly Source[], environment: Environment)
 
 export function merge(all: readonly Resolved[]): Resolved {
   if (all.length < 2) return all[0] ?? own
-  const held = all.flatMap((one) => [...(one.held ?? [])])
   return {
     values: new Set(all.flatMap(({ values }) => [...values])),
     unknown: all.some((one) => one.unknown),
-    ...(held.length > 0 && { held: new Set(held) }),
+    held: unionOf(all.map(({ held }) => held)),
+    instances: unionOf(all.map(({ instances }) => instances)),
+    heldInstances: unionOf(all.map(({ heldInstances }) => heldInstances)),
   }
+}
+
+function unionOf<V>(sets: readonly (ReadonlySet<V> | undefined)[]): ReadonlySet<V> | undefined {
+  const some = sets.filter((set) => set !== undefined && set.size > 0) as ReadonlySet<V>[]
+  return some.length < 2 ? some[0] : new Set(some.flatMap((set) => [...set]))
+}
+
+/** It is nothing that others share, and holds none. */
+export function isNothing({ values, unknown: more, held, instances, heldInstances }: Resolved): boolean {
+  return values.size === 0 && !more && held === undefined && instances === undefined && heldInstances === undefined
 }
 
 /** The same, where something new among it holds `inside`. */
 export function withHeld(value: Resolved, inside: Resolved): Resolved {
-  if (inside.values.size === 0) return value
-  return { ...value, held: new Set([...(value.held ?? []), ...inside.values]) }
+  if (isNothing(inside)) return value
+  return {
+    ...value,
+    unknown: value.unknown || inside.unknown,
+    held: unionOf([value.held, inside.values.size > 0 ? inside.values : undefined, inside.held]),
+    heldInstances: unionOf([value.heldInstances, inside.instances, inside.heldInstances]),
+  }
+}
+
+/** What is found in it. */
+export function elementsOf(value: Resolved): Resolved {
+  return stepAll(value, '*')
+}
+
+/** The same, and everything that can be reached from it. */
+export function withBelow({ values, unknown: more, held, instances, heldInstances }: Resolved): Resolved {
+  const out = new Set<unknown>()
+  let isUnknown = more
+  for (const value of [...values, ...(held ?? [])]) if (!takeBelow(value, out)) isUnknown = true
+  return { values: out, unknown: isUnknown, instances: unionOf([instances, heldInstances]), heldInstances }
+}
+
+/** Whether `all` has all that is shared of `one`. */
+export function isWithin(one: Resolved | undefined, all: Resolved | undefined): boolean {
+  if (one === undefined || all?.unknown === true) return true
+  if (one.unknown) return false
+  for (const made of one.instances ?? []) if (all?.instances?.has(made) !== true) return false
+  for (const made of one.heldInstances ?? [])
+    if (all?.heldInstances?.has(made) !== true && all?.instances?.has(made) !== true) return false
+  for (const value of one.values) if (isShared(value) && all?.values.has(value) !== true) return false
+  for (const value of one.held ?? [])
+    if (isShared(value) && all?.held?.has(value) !== true && all?.values.has(value) !== true) return false
+  return true
+}
+
+/** A value, or what is in it. */
+export function itselfOrWithin(value: Resolved): Resolved {
+  const { values, held, instances, heldInstances } = value
+  if (held === undefined && heldInstances === undefined) return value
+  return { ...value, values: new Set([...values, ...(held ?? [])]), instances: unionOf([instances, heldInstances]) }
+}
+
+/** What is passed beside functions that are called with it. */
+export function withoutFunctions(value: Resolved): Resolved {
+  return { ...value, values: new Set([...value.values].filter((one) => typeof one !== 'function')) }
 }
 
 /** Whether two sides could both see a change of it. */
@@ -67,6 +128,7 @@ export function isShared(value: unknown): value is object {
 }
 
 function rootOf(root: string, environment: Environment): Resolved {
+  if (root === putAnywhere) return environment.put()
   if (root === '@this') return environment.self ?? own
   if (root === '@class') return { values: new Set([environment.subject]), unknown: false }
   if (root.startsWith('#')) return environment.result(Number(root.slice(1)))
@@ -75,11 +137,28 @@ function rootOf(root: string, environment: Environment): Resolved {
   return found === undefined ? own : { values: new Set([found.value]), unknown: false }
 }
 
-function stepAll({ values, unknown: more, held }: Resolved, step: string): Resolved {
-  const out = new Set<unknown>(held)
+function stepAll({ values, unknown: more, held, instances, heldInstances }: Resolved, step: string): Resolved {
+  // Of something new it is a number.
+  const out = new Set<unknown>(step === 'length' ? [] : held)
   let isUnknown = more
   for (const value of values) if (!take(value, step, out)) isUnknown = true
-  return { values: out, unknown: isUnknown, held }
+  for (const made of instances ?? []) if (!takeInherited(made, step, out)) isUnknown = true
+  return { values: out, unknown: isUnknown, held, instances: heldInstances, heldInstances }
+}
+
+/** What an instance has of its class. */
+function takeInherited({ prototype }: { readonly prototype: unknown }, step: string, out: Set<unknown>): boolean {
+  if (!isShared(prototype)) return true
+  try {
+    if (step !== '*' && step !== '**') return takeProperty(prototype, step, out)
+    const found = new Set<unknown>()
+    const isWhole = takeHidden(prototype, found)
+    for (const method of found)
+      if ((method as { readonly prototype?: unknown }).prototype !== prototype) out.add(method)
+    return isWhole
+  } catch {
+    return false
+  }
 }
 
 /** Adds what stands at `step` of a value; false where that cannot be told. */
@@ -136,6 +215,23 @@ function takeElements(value: unknown, out: Set<unknown>): boolean {
   for (const element of elements) {
     if (isShared(element)) out.add(element)
     if (--left === 0) return false
+  }
+  return Array.isArray(value) || takeHidden(value, out)
+}
+
+/** What a computed name may reach beside elements: what has a symbol, is not listed, or is inherited. */
+function takeHidden(value: object, out: Set<unknown>): boolean {
+  for (let at: unknown = value; isShared(at) && intrinsicName(at) === undefined; at = Object.getPrototypeOf(at)) {
+    if (types.isProxy(at)) return false
+    const keys = Reflect.ownKeys(at)
+    if (at === value && typeof at === 'object' && keys.length === Object.keys(at).length) continue
+    for (const key of keys) {
+      const property = Object.getOwnPropertyDescriptor(at, key)
+      if (property === undefined) continue
+      if (!('value' in property)) {
+        if (!isNativeGetter({ ...property })) return false
+      } else if (isShared(property.value)) out.add(property.value)
+    }
   }
   return true
 }

@@ -1,26 +1,36 @@
 /** Judges one function: each thing that its text does, by the values that it does it to. */
 import { types } from 'node:util'
-import type { Change, SetUp } from './file-bindings.ts'
 import { changesFirstArgument, changesReceiver, isHarmless } from './known-methods.ts'
-import { builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
+import { asksProcess, builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
 import type { Reason, ReasonKind } from './reasons.ts'
-import { isShared, own, resolve, resolveAll, unknown, withHeld, type Environment, type Resolved } from './resolve.ts'
+import {
+  isShared,
+  merge,
+  own,
+  resolve,
+  resolveAll,
+  unknown,
+  withHeld,
+  withoutFunctions,
+  type Environment,
+  type Resolved,
+} from './resolve.ts'
+import type { Surroundings } from './surroundings.ts'
 import { movesPattern } from './moved-patterns.ts'
-import { unnamedMethods } from './unnamed-methods.ts'
-import { wayOf, type Source } from './sources.ts'
+import { hasShared, isAsyncLocalStorage, isSharedSome, mayHave } from './shared-values.ts'
+import { isClass, SourceNames } from './source-names.ts'
+import type { Source } from './sources.ts'
+import { unnamedOf } from './unnamed-methods.ts'
 import type { BehaviourEvent, Call, Mutation } from './walker.ts'
 
 /** The whole analysis, as one function of it sees it. */
 export interface Judgement {
+  readonly around: Surroundings
   add(reason: Reason): void
+  /** Looks over what can be reached from a value that it uses: what the language may call of it, and what would be lost. */
+  survey(value: unknown, name: string, line: number): void
   /** Looks into a function that is called, with what it is given. */
   look(fn: Function, args: readonly Resolved[], self: Resolved | undefined, within: string): void
-  /** The variable of that name around `fn`; undefined for a global. */
-  captured(fn: Function, name: string): { readonly value: unknown } | undefined
-  /** What other code of its file does to that variable. */
-  changesAround(fn: Function, name: string): readonly Change[]
-  /** How other code of its file, and that alone, sets up what that variable holds. */
-  setUpOf(fn: Function, name: string): SetUp | undefined
   /** Whether `value`, that of the variable, goes by the name that a package has for it. */
   goesByName(fn: Function, name: string, value: unknown): boolean
 }
@@ -30,12 +40,14 @@ export class Scene {
   readonly #fn: Function
   readonly #environment: Environment
   readonly #within: string | undefined
+  readonly #names: SourceNames
 
   constructor(judge: Judgement, fn: Function, environment: Environment, within: string | undefined) {
     this.#judge = judge
     this.#fn = fn
     this.#environment = environment
     this.#within = within
+    this.#names = new SourceNames(fn, environment)
   }
 
   judge(event: BehaviourEvent, line: number): void {
@@ -81,7 +93,7 @@ export class Scene {
   }
 
   #use(name: string, line: number): void {
-    const captured = this.#judge.captured(this.#fn, name)
+    const captured = this.#judge.around.captured(this.#fn, name)
     const value = captured?.value
     if (name === '__name') return
     if (captured === undefined || value === globalThis.process || value === globalThis.console) {
@@ -100,13 +112,13 @@ export class Scene {
         name,
       )
     }
-    this.lookUnnamed(value)
+    this.#judge.survey(value, name, line)
   }
 
   /** What other code of its file does to what it reads. */
   #setUpOrChanged(name: string, value: unknown, line: number): void {
-    const [changed] = this.#judge.changesAround(this.#fn, name)
-    const setUp = this.#judge.setUpOf(this.#fn, name)
+    const [changed] = this.#judge.around.changesAround(this.#fn, name)
+    const setUp = this.#judge.around.setUpOf(this.#fn, name)
     if (changed === undefined && setUp === undefined) return
     const reads = `it reads '${name}' (line ${line}), which line`
     if (this.#judge.goesByName(this.#fn, name, value)) {
@@ -125,12 +137,6 @@ export class Scene {
     }
   }
 
-  /** Into what the language may call of a value, where no text names it. */
-  lookUnnamed(value: unknown): void {
-    const self = { values: new Set([value]), unknown: false }
-    for (const method of unnamedMethods(value)) this.#judge.look(method, [], self, method.name)
-  }
-
   #mutation({ sources, certain, how }: Mutation, line: number): void {
     for (const source of sources) {
       const { values, unknown: more, held } = resolve(source, this.#environment)
@@ -138,64 +144,32 @@ export class Scene {
       if (!shared && !more) continue
       const isOwn = source.root === '@this' || (source.root === '@class' && !isClass(this.#fn))
       const certainly = certain && shared && !more && held === undefined && !isOwn
-      const what = this.#describe(source)
+      const what = this.#names.describe(source)
       const message = `it ${how} of ${what} (line ${line}), which would only change in the worker`
-      this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#variableOf(source))
+      this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#names.variableOf(source))
     }
   }
 
   #escape(sources: readonly Source[], how: string, line: number): void {
-    if (this.#within !== undefined) return
+    // What a helper throws, whoever called it may catch, and change.
+    if (this.#within !== undefined && how !== 'throws') return
     for (const source of sources) {
       const { values, unknown: more } = resolve(source, this.#environment)
       if (!more && ![...values].some((value) => isShared(value) && intrinsicName(value) === undefined)) continue
       this.#add(
         'hand-out',
         'maybe',
-        `it ${how} ${this.#describe(source)} (line ${line}), of which the caller would get a copy`,
+        `it ${how} ${this.#names.describe(source)} (line ${line}), of which the caller would get a copy`,
         line,
-        this.#variableOf(source),
+        this.#names.variableOf(source),
       )
     }
   }
 
-  /** What sources are, with the name that reasons give it inside of what is called with it. */
-  #named(sources: readonly Source[]): Resolved {
-    const [first] = sources
-    return { ...resolveAll(sources, this.#environment), name: first === undefined ? undefined : this.#nameOf(first) }
-  }
-
-  /** As it is reached from a variable, by way of the calls that led here. */
-  #nameOf(source: Source): string | undefined {
-    const { root } = source
-    if (root.startsWith('#') || root === '@class') return undefined
-    if (!root.startsWith('@')) return root + wayOf(source)
-    const given = root === '@this' ? this.#environment.self : this.#environment.argument(Number(root.slice(1)))
-    return given?.name === undefined ? undefined : given.name + wayOf(source)
-  }
-
-  #variableOf(source: Source | undefined): string | undefined {
-    return source === undefined ? undefined : /^[^.[]+/.exec(this.#nameOf(source) ?? '')?.[0]
-  }
-
-  /** As it would be written: `'config.rates'`, `argument 1`, `'this'`. */
-  #describe(source: Source): string {
-    const name = this.#nameOf(source)
-    if (name !== undefined) return `'${name}'`
-    const { root } = source
-    if (root.startsWith('#')) return `what a call returns${wayOf(source)}`
-    if (root === '@class') return `${isClass(this.#fn) ? 'its own class' : 'itself'}${wayOf(source)}`
-    return root === '@this' ? `'this${wayOf(source)}'` : `argument ${Number(root.slice(1)) + 1}`
-  }
-
-  #describeAll([first]: readonly Source[]): string {
-    return first === undefined ? 'something' : this.#describe(first)
-  }
-
   #call(call: Call, line: number): void {
-    const receiver = this.#named(call.receiver)
+    const receiver = this.#names.named(call.receiver)
     const args = call.args.map((sources, index) =>
-      withHeld(this.#named(sources), resolveAll(call.held[index] ?? [], this.#environment)),
+      withHeld(this.#names.named(sources), resolveAll(call.held[index] ?? [], this.#environment)),
     )
     const callee = resolveAll(call.callee, this.#environment)
     if ([...receiver.values].some(isAsyncLocalStorage)) return
@@ -204,25 +178,26 @@ export class Scene {
     for (const value of callee.values)
       if (value !== this.#fn || !call.local) this.#callee(value, call, receiver, args, line)
     if ([...callee.values].some((value) => typeof value === 'function') && !callee.unknown) return
-    if (call.callee.length === 0 && call.local) return
+    if (!callee.unknown) this.#callbacks(call, args, receiver)
+    if (call.local && !callee.unknown) return
     this.#unknownCallee(call, callee.unknown, receiver, args, line)
   }
 
   #movedPattern({ name, receiver, args }: Call, line: number): void {
     const pattern = name === 'exec' || name === 'test' ? receiver : (args[0] ?? [])
-    const message = `it calls ${name}() with ${this.#describeAll(pattern)} (line ${line}), which goes on where the call before has ended`
-    this.#add('change', 'maybe', message, line, this.#variableOf(pattern[0]))
+    const message = `it calls ${name}() with ${this.#names.describeAll(pattern)} (line ${line}), which goes on where the call before has ended`
+    this.#add('change', 'maybe', message, line, this.#names.variableOf(pattern[0]))
   }
 
   #unknownCallee(call: Call, isShown: boolean, receiver: Resolved, args: readonly Resolved[], line: number): void {
     const { name } = call
-    if (call.isMember && changesReceiver(name) && isSharedSome(receiver)) {
+    if (call.isMember && changesReceiver(name) && mayHave(receiver, name)) {
       return this.#add(
         'change',
         'maybe',
-        `it calls .${name}() of ${this.#describeAll(call.receiver)} (line ${line}), which may change it`,
+        `it calls .${name}() of ${this.#names.describeAll(call.receiver)} (line ${line}), which may change it`,
         line,
-        this.#variableOf(call.receiver[0]),
+        this.#names.variableOf(call.receiver[0]),
       )
     }
     if (call.isMember && isHarmless(name)) return
@@ -232,9 +207,9 @@ export class Scene {
       this.#add(
         'unknown',
         'maybe',
-        `it passes ${this.#describeAll(mark)} to ${name} (line ${line}), which is not known`,
+        `it passes ${this.#names.describeAll(mark)} to ${name} (line ${line}), which is not known`,
         line,
-        this.#variableOf(mark[0]),
+        this.#names.variableOf(mark[0]),
       )
     } else if (
       isShown ||
@@ -247,17 +222,17 @@ export class Scene {
   #callee(value: unknown, call: Call, receiver: Resolved, args: readonly Resolved[], line: number): void {
     if (typeof value !== 'function') return
     const { name } = call
-    const variable = this.#variableOf(call.callee[0])
+    const variable = this.#names.variableOf(call.callee[0])
     if (types.isProxy(value))
       return this.#add('unknown', 'maybe', `it calls ${name} (line ${line}), a Proxy`, line, variable)
     const intrinsic = intrinsicName(value)
     if (intrinsic !== undefined) return this.#intrinsic(intrinsic, call, receiver, args, line)
     const builtIn = builtInExport(value)
     if (builtIn !== undefined) {
-      if (computes(builtIn.module)) {
-        const target = changesFirstArgument(builtIn.exportName) ? this.#named(call.target) : own
+      if (computes(builtIn.module) && !asksProcess(builtIn.module, builtIn.exportName)) {
+        const target = changesFirstArgument(builtIn.exportName) ? this.#names.named(call.target) : own
         if (isSharedSome(target)) this.#changedBy(builtIn.exportName, call.target, target, line)
-        return this.#callbacks(args, receiver)
+        return this.#callbacks(call, args, receiver)
       }
       return this.#add(
         'effect',
@@ -277,6 +252,7 @@ export class Scene {
     }
     if (call.callback) this.#callbackTo(call, line)
     this.#judge.look(value, args, call.isNew ? undefined : receiver, value.name || name)
+    if (call.isNew) this.#unnamedOf(value, args)
     const parent: unknown = Object.getPrototypeOf(value)
     if (
       call.isNew &&
@@ -288,6 +264,14 @@ export class Scene {
     }
   }
 
+  /** What the language calls of an instance, where no text names it. Methods that are named are looked into there. */
+  #unnamedOf(made: Function, args: readonly Resolved[]): void {
+    const held = new Set(args.flatMap(({ values, held: inside = [] }) => [...values, ...inside]))
+    const self: Resolved = { ...own, held, instances: new Set([made]) }
+    for (const method of unnamedOf((made as { readonly prototype?: unknown }).prototype))
+      this.#judge.look(method, [], self, method.name || 'an accessor')
+  }
+
   /** A helper may hand its own variables to a function that it is given. */
   #callbackTo({ name, callee }: Call, line: number): void {
     this.#add(
@@ -295,7 +279,7 @@ export class Scene {
       'maybe',
       `it passes a function to ${name} (line ${line}), which may do anything with it`,
       line,
-      this.#variableOf(callee[0]),
+      this.#names.variableOf(callee[0]),
     )
   }
 
@@ -304,16 +288,6 @@ export class Scene {
     const name = rest.at(-1) ?? first
     if (path === 'Function' || path === 'Proxy')
       return this.#add('unknown', 'maybe', `it calls ${path} (line ${line}), whose result cannot be looked into`, line)
-    if (
-      path === 'Function.prototype.call' ||
-      path === 'Function.prototype.apply' ||
-      path === 'Function.prototype.bind'
-    ) {
-      const given = path.endsWith('call') || path.endsWith('bind') ? args.slice(1) : []
-      for (const value of receiver.values)
-        if (typeof value === 'function') this.#judge.look(value, given, args[0], value.name)
-      return
-    }
     const isMethod = rest[0] === 'prototype'
     if (isMethod && changesReceiver(name) && isSharedSome(receiver))
       return this.#changedBy(name, call.receiver, receiver, line)
@@ -322,41 +296,50 @@ export class Scene {
       path === 'Crypto.prototype.getRandomValues' ||
       (!isMethod && ['Object', 'Reflect', 'Atomics', 'crypto'].includes(first) && changesFirstArgument(name))
     // What a new object holds is not changed with it.
-    const target = changesArgument ? this.#named(call.target) : own
+    const target = changesArgument ? this.#names.named(call.target) : own
     if (isSharedSome(target)) this.#changedBy(name, call.target, target, line)
-    this.#callbacks(args, receiver)
+    if (path === 'Reflect.apply' || path === 'Reflect.construct') this.#applied(call, args, line)
+    if (path === 'structuredClone' && args.length > 1)
+      this.#add(
+        'unknown',
+        'maybe',
+        `it calls structuredClone with options (line ${line}), by which memory may go`,
+        line,
+      )
+    this.#callbacks(call, args, receiver)
+  }
+
+  /** One of the engine's, called with what is shared, may change it. */
+  #applied({ name }: Call, [applied, ...given]: readonly Resolved[], line: number): void {
+    const isKnown =
+      applied === undefined ||
+      (!applied.unknown && [...applied.values].every((one) => intrinsicName(one) === undefined))
+    if (isKnown || !given.some(hasShared)) return
+    this.#add('unknown', 'maybe', `it calls ${name} (line ${line}), which may change what it is given`, line)
   }
 
   #changedBy(name: string, sources: readonly Source[], target: Resolved, line: number): void {
     const root = sources[0]?.root ?? ''
     const certainly = sources.length === 1 && !target.unknown && root !== '@this'
-    const message = `it calls ${name}() on ${this.#describeAll(sources)} (line ${line}), which would only change in the worker`
-    this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#variableOf(sources[0]))
+    const message = `it calls ${name}() on ${this.#names.describeAll(sources)} (line ${line}), which would only change in the worker`
+    this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#names.variableOf(sources[0]))
   }
 
   /** Functions given to one of the engine's are called with elements of what it works on. */
-  #callbacks(args: readonly Resolved[], receiver: Resolved): void {
-    for (const { values } of args) {
-      for (const value of values) {
-        if (typeof value !== 'function' || intrinsicName(value) !== undefined) continue
-        const elements = isSharedSome(receiver) ? unknown : own
-        this.#judge.look(value, [elements, elements, elements], undefined, value.name || 'a callback')
-      }
-    }
+  #callbacks(call: Call, args: readonly Resolved[], receiver: Resolved): void {
+    const functions = new Set<Function>()
+    for (const { values, held } of args)
+      for (const value of [...values, ...(held ?? [])])
+        if (typeof value === 'function' && intrinsicName(value) === undefined) functions.add(value)
+    if (functions.size === 0) return
+    const near = [
+      receiver,
+      resolveAll(call.within, this.#environment),
+      this.#environment.put(),
+      ...args.map(withoutFunctions),
+    ]
+    const elements = near.some(hasShared) ? unknown : merge(near)
+    for (const fn of functions)
+      this.#judge.look(fn, [elements, elements, elements, elements], elements, fn.name || 'a callback')
   }
-}
-
-function isClass(fn: Function): boolean {
-  return Function.prototype.toString.call(fn).startsWith('class')
-}
-
-function isSharedSome({ values, unknown: more }: Resolved): boolean {
-  if (more) return true
-  for (const value of values) if (isShared(value) && intrinsicName(value) === undefined) return true
-  return false
-}
-
-function isAsyncLocalStorage(value: unknown): boolean {
-  if (!isShared(value) || types.isProxy(value)) return false
-  return (value as { constructor?: { name?: unknown } }).constructor?.name === 'AsyncLocalStorage'
 }

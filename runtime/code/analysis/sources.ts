@@ -8,9 +8,10 @@ import type { Node } from 'acorn'
  * `config.rates.*` is `{ root: 'config', path: ['rates', '*'] }`.
  *
  * Roots: the name of a variable from outside or of a global; `@0`, `@1` ... a parameter; `@this`; `@class`, the class
- * that is analysed itself; `#12`, what the call that ends at offset 12 returns. Steps: a property, `*` for any element
- * or property, `**` for anything below, `@buffer` for the memory under a view that is made of it, if it is one,
- * `@slice` for itself where a slice shares its memory.
+ * that is analysed itself; `#12`, what the call that ends at offset 12 returns; `~`, whatever was put into something new,
+ * here or by what is called here. Steps: a property, `*` for any element or property, `**` for
+ * anything below, `@buffer` for the memory under a view that is made of it, if it is one, `@slice` for itself where a
+ * slice shares its memory.
  */
 export interface Source {
   readonly root: string
@@ -28,6 +29,9 @@ export interface Value {
   /** It may be something else instead, which comes from nowhere outside. */
   readonly mixed?: boolean
 }
+
+/** The root of what was put into something new. */
+export const putAnywhere = '~'
 
 /** Longer ways end in `**`. */
 const maxSteps = 5
@@ -84,6 +88,13 @@ export function holding(values: readonly Value[]): Value {
   const all = union(values)
   if (all === nothing) return nothing
   return { is: empty, holds: new Set([...all.is, ...all.holds]), functions: all.functions }
+}
+
+/** Whether it is certainly of the program, and nothing that the function, or who called it, has made. */
+export function isOutside({ is, holds, mixed = false }: Value): boolean {
+  if (is.size === 0 || holds.size > 0 || mixed) return false
+  for (const { root } of is) if (/^[@#~]/.test(root)) return false
+  return true
 }
 
 /** Everything that can be reached by way of the value. */

@@ -1,34 +1,56 @@
 /** Methods that the language calls where no text names them: by a loop, a template, `await`, `JSON.stringify`. */
 import { types } from 'node:util'
 import { intrinsicName } from './known-values.ts'
+import { namesOfUnnamed } from './member-name.ts'
 import { isShared } from './resolve.ts'
 
-const unnamed: readonly (string | symbol)[] = [
-  Symbol.iterator,
-  Symbol.asyncIterator,
-  Symbol.toPrimitive,
-  'toString',
-  'valueOf',
-  'toJSON',
-  'then',
-  'next',
-]
+/** Longer arrays have elements alone, as far as is looked. */
+export const mostElements = 1_000
 
-/** Those of a value that somebody has written. */
-export function unnamedMethods(value: unknown): readonly Function[] {
-  if (!isShared(value) || typeof value === 'function') return []
+const symbols: ReadonlySet<symbol> = new Set(
+  [
+    Symbol.iterator,
+    Symbol.asyncIterator,
+    Symbol.toPrimitive,
+    Symbol.hasInstance,
+    Symbol.match,
+    Symbol.matchAll,
+    Symbol.replace,
+    Symbol.search,
+    Symbol.split,
+    Symbol.species,
+    Symbol.toStringTag,
+    // Of newer releases of Node.
+    (Symbol as { readonly dispose?: symbol }).dispose,
+    (Symbol as { readonly asyncDispose?: symbol }).asyncDispose,
+  ].filter((symbol) => symbol !== undefined),
+)
+
+export function isUnnamedKey(key: string | symbol): boolean {
+  return typeof key === 'string' ? namesOfUnnamed.has(key) : symbols.has(key)
+}
+
+/** What of an object the language may call so, its own and what it inherits from the program: accessors, too. */
+export function unnamedOf(value: unknown): Function[] {
   const found: Function[] = []
-  const left = new Set(unnamed)
-  for (let at: unknown = value; isShared(at) && !types.isProxy(at); at = Object.getPrototypeOf(at)) {
-    if (at !== value && intrinsicName(at) !== undefined) break
-    for (const name of left) {
-      const property = Object.getOwnPropertyDescriptor(at, name)
-      if (property === undefined) continue
-      left.delete(name)
-      const method: unknown = property.value
-      if (typeof method === 'function' && !types.isProxy(method) && intrinsicName(method) === undefined)
-        found.push(method)
+  for (
+    let at = value;
+    isShared(at) && !types.isProxy(at) && intrinsicName(at) === undefined;
+    at = Object.getPrototypeOf(at)
+  ) {
+    if (at === Function.prototype || ArrayBuffer.isView(at)) break
+    if (Array.isArray(at) && at.length > mostElements) continue
+    for (const key of Reflect.ownKeys(at)) {
+      const property: Readonly<Record<string, unknown>> = { ...Object.getOwnPropertyDescriptor(at, key) }
+      const methods =
+        'value' in property ? (isUnnamedKey(key) ? [property['value']] : []) : [property['get'], property['set']]
+      for (const method of methods)
+        if (typeof method === 'function' && !types.isProxy(method) && !isNative(method)) found.push(method)
     }
   }
   return found
+}
+
+function isNative(method: Function): boolean {
+  return Function.prototype.toString.call(method).endsWith('{ [native code] }')
 }

@@ -46,6 +46,8 @@ export interface Call {
   readonly callback: boolean
   /** A function written in the text may be what is called. */
   readonly local: boolean
+  /** What may be found in what it is called on, where that is new. */
+  readonly within: readonly Source[]
   /** It is called as a method of something. */
   readonly isMember: boolean
   readonly start: number
@@ -60,8 +62,9 @@ export interface Frame {
   readonly self: Value
   /** Collects what the function returns; undefined in the analysed function itself. */
   readonly returns: Binding | undefined
-  /** The class around it. */
+  /** The class around it, and what that extends. */
   readonly ofClass?: OfClass | undefined
+  readonly parent?: Value | undefined
 }
 
 export interface Walker {
@@ -76,7 +79,7 @@ export interface Walker {
   visit(node: AnyNode, frame: Frame): void
   /** Binds (`declares`) or assigns the names and places of a pattern. */
   assign(pattern: AnyNode, value: Value, frame: Frame, declares: boolean): void
-  /** What is found at `step` of a value. */
+  /** What is found at `step` of a value: also what was put there by way of another name. */
   part(value: Value, step: string): Value
   /** `put` comes into `target`, or something is taken from it. */
   changed(target: Value, how: string, node: AnyNode, put: Value, frame: Frame): void
@@ -84,7 +87,12 @@ export interface Walker {
   yielded(value: Value, frame: Frame, node: AnyNode): void
   /** Goes through a function that is written here; the value is the function. */
   define(node: FunctionNode, frame: Frame, self: Value): Value
+  /** Accessors, and methods that the language calls: no text names them. `takes`: with what is assigned. */
+  calledUnnamed(functions: ReadonlySet<Node>, takes: boolean): void
   defineClass(node: Class, frame: Frame, self: Value): Value
-  /** A call of functions that are written here: `args` for their parameters; the value is what they return. */
-  callLocal(functions: ReadonlySet<Node>, args: readonly Value[], rest: Value): Value
+  /**
+   * A call of functions that are written here: `args` for their parameters, `rest` for any of them, `self` as `this`; the
+   * value is what they return.
+   */
+  callLocal(functions: ReadonlySet<Node>, args: readonly Value[], rest: Value, self: Value): Value
 }

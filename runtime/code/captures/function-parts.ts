@@ -9,6 +9,7 @@ import { injectedHelper, refusals, refusalText } from '../refusal.ts'
 import { commonJsRemedy, isStandardGlobal } from '../standard-globals.ts'
 import { isGiven, isStillMade, madeAgain, type WrittenClass } from './class-made-again.ts'
 import { fileOf } from './file-of-function.ts'
+import { isNamedByPackage } from './module-references.ts'
 import { findVariable, readScopes, type FunctionScopes, type Variable } from './scopes.ts'
 import { scriptOf } from './scripts.ts'
 import { whyUndefined } from './uninitialized.ts'
@@ -93,11 +94,16 @@ function keepValues(variables: FunctionParts['variables'], { location }: Functio
   return variables.every(({ name, value, isOfModule }) => {
     if (isGiven(name)) return true
     if (value === undefined) return false
-    // An import follows the variable of another file.
     return isOfModule && file.isImport(name)
-      ? typeof value === 'object' || typeof value === 'function'
+      ? isSettled(value, name, location?.scriptId)
       : file.bindings.isFixed(file.offset, name)
   })
+}
+
+/** An import follows the variable of another file, which may get another object; functions and packages are left as they are. */
+function isSettled(value: unknown, name: string, scriptId: string | undefined): boolean {
+  if (typeof value === 'function' || types.isModuleNamespaceObject(value)) return true
+  return typeof value === 'object' && value !== null && isNamedByPackage(scriptId, name, value)
 }
 
 /** How a function is sent. */

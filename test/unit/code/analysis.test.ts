@@ -7,6 +7,7 @@ import { expect } from 'chai'
 import lodash from 'lodash'
 import type { FunctionVerdict } from '../../../runtime/code/analysis/reasons.ts'
 import { analyse } from '../../../runtime/code/analysis/verdict.ts'
+import { functions } from './fixtures/computing.mjs'
 
 /** What stands around the functions of the rows; nothing in this text changes any of it. */
 const around = `
@@ -239,6 +240,38 @@ describe('analyse', () => {
     })
     const [reason] = analyse(() => large()).reasons
     expect(reason?.message).to.equal('it calls large, which is too large to be looked into')
+  })
+
+  for (const [name, [fn, args]] of Object.entries(functions))
+    it(`says ship of what only computes, as exactly as shims want it: ${name}`, () => {
+      const found = analyse(fn, { args, isExact: true })
+      expect(found.verdict, JSON.stringify(found.reasons)).to.equal('ship')
+      expect(analyse(fn).verdict).to.equal('ship')
+    })
+
+  it('follows chains of calls once each: of 300 the last is there as soon as of three', () => {
+    const start = { put: (): unknown => start }
+    for (const [link, around] of [
+      ['.put(1)', start],
+      ['.map((v) => v + 1)', [1]],
+      ['.filter(Boolean)', [1]],
+    ] as const) {
+      // oxlint-disable-next-line typescript/no-implied-eval -- a text that is too long to be written
+      const make = new Function('start', `return () => { const last = start${link.repeat(300)}; return 1 }`)
+      const { reasons } = analyse((make as (around: unknown) => Function)(around))
+      expect(JSON.stringify(reasons)).not.to.include('too large')
+    }
+  })
+
+  it('has limits to what it looks over, and says so', () => {
+    const large = Array.from({ length: 30_000 }, (_, id) => ({ id }))
+    const count = (): number => large.length
+    expect(analyse(count).verdict).to.equal('ship')
+    const { verdict, reasons } = analyse(count, { isExact: true })
+    expect(verdict).to.equal('maybe')
+    expect(reasons[0]?.message).to.include('there is more to be reached from it than is looked over')
+    const numbers = new Array<number>(1_000_000).fill(1)
+    expect(analyse(() => numbers.length, { isExact: true }).verdict).to.equal('ship')
   })
 
   it('looks into nothing by running it', () => {
