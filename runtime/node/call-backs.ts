@@ -53,7 +53,7 @@ export class CallBacks<Socket = Duplex> {
     if (!this.#isOver(this.#mute, node))
       throw new ConnectionLostError(`node ${node} did not reach this node a moment ago`)
     const { tickets, tellHead } = this.#options
-    const { ticket, socket } = tickets.issue(node, callTimeoutMs)
+    const { ticket, socket } = tickets.issue(node, { timeoutMs: callTimeoutMs })
     const asked = this.#asked.get(node) ?? new Set()
     this.#asked.set(node, asked.add(ticket))
     if (!tellHead([MessageType.nodeCall, node, ticket]))

@@ -25,7 +25,9 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
       change(() => grants.workerReady(process))
     },
     linked({ link, process }) {
-      if (link.peer.kind === 'driver') parts().logs.linked(process, link)
+      if (link.peer.kind !== 'driver') return
+      parts().ways.dialBacks.back(process)
+      parts().logs.linked(process, link)
     },
     gone(connection) {
       const { change, grants, jobs, tables, pool, connections, ways } = parts()

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
-import { directDialTimeoutMs } from '../base/limits.ts'
+import { directDialTimeoutMs, linkHighWaterBytes } from '../base/limits.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { NodeRow } from '../protocol/messages.ts'
 import { dial } from '../transport/dial.ts'
@@ -27,10 +27,20 @@ export async function resolveTarget(parts: NodeParts, to: ProcessAddress): Promi
   const driver = connections.find(to.process)
   if (driver === undefined)
     return { kind: 'refuse', code: 'gone', reason: `process ${to.process} is not on node ${options.id} (any more)` }
-  const { ticket, socket } = ways.dialBacks.issue(to.process)
+  const { ticket, socket } = ways.dialBacks.issue(to.process, {
+    again: (asked) => {
+      const newest = connections.find(to.process)
+      // Who does not read finds what it was asked before, once it does.
+      if (newest !== undefined && newest.bufferedBytes <= linkHighWaterBytes) askBack(newest, asked)
+    },
+  })
+  askBack(driver, ticket)
+  return { kind: 'socket', socket, cancel: (reason) => ways.dialBacks.cancel(ticket, reason) }
+}
+
+function askBack(driver: Link, ticket: string): void {
   driver.send([MessageType.dialBack, ticket])
   driver.flush()
-  return { kind: 'socket', socket, cancel: (reason) => ways.dialBacks.cancel(ticket, reason) }
 }
 
 /** Its own port; else a connection that it opens; else the head, which every node can reach. */

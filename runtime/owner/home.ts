@@ -34,6 +34,7 @@ import { homeGone } from './failures.ts'
 import { KnownNodes } from './known-nodes.ts'
 import { ProcessDialer } from './dial-process.ts'
 import { type TableAnswer, TableWatches } from './table-watches.ts'
+import { Tickets } from './tickets.ts'
 
 export interface HomeHandlers {
   /** What the home says and this module does not answer: leases, pulls, logs. */
@@ -163,12 +164,12 @@ class HomeConnection implements Home {
   readonly incoming: IncomingOptions
   readonly watches: TableWatches
   readonly #options: ConnectionOptions
-  readonly #hello: LocalHello
   readonly #requests: Requests
   readonly #dialer: ProcessDialer
   readonly #nodes: KnownNodes
   /** Serves connections that this process opened to call back. */
   readonly #called: Incoming
+  readonly #tickets: Tickets
   readonly #reconnect: Reconnect
   #listener: UnixListener | undefined
   #link: Link
@@ -181,7 +182,6 @@ class HomeConnection implements Home {
   constructor(options: ConnectionOptions, hello: LocalHello, connect: () => Promise<Link>, first: Link) {
     const { clock = systemClock, random = systemRandom, node, process, token, onBulk } = options
     this.#options = options
-    this.#hello = hello
     this.self = { node, process }
     this.#requests = new Requests(clock)
     this.#nodes = new KnownNodes(clock, () => this.nodes())
@@ -198,6 +198,8 @@ class HomeConnection implements Home {
     })
     this.incoming = { self: hello, token, onLink: (link) => this.#dialer.adopt(link), ...(onBulk && { onBulk }) }
     this.#called = new Incoming(this.incoming)
+    const called = { address: options.address, token, from: hello, incoming: this.#called }
+    this.#tickets = new Tickets((ticket, abandon) => callBack({ ...called, ticket, abandon }))
     this.#link = first
     let given: Link | undefined = first
     this.#reconnect = new Reconnect({
@@ -372,6 +374,7 @@ class HomeConnection implements Home {
     this.#reconnect.stop()
     this.watches.close()
     this.#dialer.close(reason)
+    this.#tickets.close(reason)
     this.#called.close()
     void this.#listener?.close()
     this.#waiting?.reject(reason)
@@ -399,7 +402,7 @@ class HomeConnection implements Home {
         this.#requests.unanswered(message[1], message[2])
         return
       case MessageType.dialBack:
-        return this.#callBack(message[1])
+        return this.#tickets.asked(message[1])
       case MessageType.tokens:
         return this.#options.token.learn({ shown: message[1], accepted: message[2] })
       case MessageType.nodeEvent:
@@ -415,11 +418,5 @@ class HomeConnection implements Home {
       this.#dialer.nodeDown(node, reason)
     }
     this.#options.onNodeEvent?.(node, state, reason)
-  }
-
-  #callBack(ticket: string): void {
-    const { address, token } = this.#options
-    // When it fails, the home tells whoever waits that nobody came.
-    callBack({ address, token, ticket, from: this.#hello, incoming: this.#called }).catch(() => {})
   }
 }

@@ -52,6 +52,7 @@ const tolerances: ReadonlyMap<number, Tolerance> = new Map<number, Tolerance>([
   [MessageType.tableReply, answer],
   [MessageType.jobsHeld, repeatable],
   [MessageType.nodesHeld, repeatable],
+  [MessageType.dialBack, anything],
   [MessageType.nodeCall, anything],
   [MessageType.nodeCallFailed, anything],
   [MessageType.countRequest, repeatable],

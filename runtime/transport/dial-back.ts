@@ -15,7 +15,22 @@ interface Waiting<Socket> {
   readonly who: string
   readonly socket: Deferred<Socket>
   readonly timer: Timer
+  readonly again: (() => void) | undefined
+  asking: Timer | undefined
 }
+
+export interface Issuing {
+  /** How long it may take, in milliseconds. Default: for as long as who is to call back is there. */
+  readonly timeoutMs?: number
+  /**
+   * Asks once more with the same ticket, for as long as nobody has come with it. The connection by which it was asked may
+   * have been lost, and who computes may have been too late with what it began.
+   */
+  readonly again?: (ticket: string) => void
+}
+
+/** Between two times that somebody is asked, in milliseconds. */
+const againMs = 5_000
 
 export class DialBackTable<Socket = Duplex> {
   readonly #clock: Clock
@@ -38,14 +53,16 @@ export class DialBackTable<Socket = Duplex> {
    */
   issue(
     who: string,
-    timeoutMs: number = longestTimerMs,
+    { timeoutMs = longestTimerMs, again }: Issuing = {},
   ): { readonly ticket: string; readonly socket: Promise<Socket> } {
     const ticket = this.#newTicket()
     const socket = deferred<Socket>()
     const timer = afterFairly(this.#clock, timeoutMs, () => {
       this.cancel(ticket, `it did not call back within ${timeoutMs} ms`)
     })
-    this.#waiting.set(ticket, { who, socket, timer })
+    const waiting = { who, socket, timer, again: again && (() => again(ticket)), asking: undefined }
+    this.#waiting.set(ticket, waiting)
+    this.#askLater(waiting)
     // Whoever issued it may have gone; a late rejection is then nobody's.
     socket.promise.catch(() => {})
     return { ticket, socket: socket.promise }
@@ -65,6 +82,11 @@ export class DialBackTable<Socket = Duplex> {
     )
   }
 
+  /** Who was asked is there over a new connection: what was said over the one before may not have come. */
+  back(who: string): void {
+    for (const waiting of this.#waiting.values()) if (waiting.who === who) waiting.again?.()
+  }
+
   /** Who was asked is gone. */
   gone(who: string, reason: string): void {
     for (const [ticket, waiting] of this.#waiting) if (waiting.who === who) this.cancel(ticket, reason)
@@ -78,6 +100,15 @@ export class DialBackTable<Socket = Duplex> {
     const waiting = this.#waiting.get(ticket)
     this.#waiting.delete(ticket)
     waiting?.timer.cancel()
+    waiting?.asking?.cancel()
     return waiting
+  }
+
+  #askLater(waiting: Waiting<Socket>): void {
+    if (waiting.again === undefined) return
+    waiting.asking = this.#clock.after(againMs, () => {
+      this.#askLater(waiting)
+      waiting.again?.()
+    })
   }
 }

@@ -17,6 +17,7 @@ import {
   helloHeader,
   helloText,
   isOwnDelay,
+  isTurnedAway,
   parseRefusal,
   parseWelcome,
   peerHello,
@@ -58,6 +59,8 @@ export interface DialOptions {
 
 /** So often a connection is begun on which this process, being busy, says nothing until the other side has ended it. */
 const mostAttempts = 5
+/** Between two attempts, where too many others wait already, in milliseconds. */
+export const busyPauseMs = 300
 
 /**
  * Opens a control link. Rejects with AuthenticationError, ProtocolVersionError or ProtocolError as the other side
@@ -96,28 +99,24 @@ export interface CallBackOptions extends Omit<DialOptions, 'to' | 'address'> {
 
 /**
  * A driver calls its home back, or a node another one: the connection it opens is from then on one that came in.
- * Rejects as `dial` does.
+ * Begins anew where it is turned away, as others wait there, too. Rejects as `dial` does.
  */
 export async function callBack(options: CallBackOptions): Promise<void> {
-  const { address, ticket, from, incoming, tls, timeoutMs = dialTimeoutMs } = options
-  const token = shownToken(options.token)
-  let socket: Duplex
-  if ('unix' in address) {
-    const hello: Hello = { from: peerHello(from), to: 'any', channel: 'back', ticket }
-    socket = (await dialStream(address, hello, token, timeoutMs)).socket
-  } else {
-    const path = `${routesPath}/back/${encodeURIComponent(ticket)}`
-    socket = await upgradeRaw({
-      url: address.url,
-      path,
-      protocol: 'outpool-back',
-      token,
-      timeoutMs,
-      ...(tls && { tls }),
-    })
-  }
+  const { incoming } = options
+  const socket = await inTime(() => openBack(options), { ...options, whereBusy: true })
   const server = incoming instanceof Incoming ? incoming : new Incoming(incoming)
   server.accept(socket)
+}
+
+async function openBack(options: CallBackOptions): Promise<Duplex> {
+  const { address, ticket, from, tls, timeoutMs = dialTimeoutMs } = options
+  const token = shownToken(options.token)
+  if ('unix' in address) {
+    const hello: Hello = { from: peerHello(from), to: 'any', channel: 'back', ticket }
+    return (await dialStream(address, hello, token, timeoutMs)).socket
+  }
+  const path = `${routesPath}/back/${encodeURIComponent(ticket)}`
+  return upgradeRaw({ url: address.url, path, protocol: 'outpool-back', token, timeoutMs, ...(tls && { tls }) })
 }
 
 interface Makers<T> {
@@ -125,15 +124,23 @@ interface Makers<T> {
   onWebSocket(webSocket: WebSocket, socket: Duplex, peer: PeerHello): T
 }
 
-async function connect<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {
-  const { abandon } = options
+function connect<T>(options: DialOptions, channel: Channel, makers: Makers<T>): Promise<T> {
+  return inTime(() => connectOnce(options, channel, makers), options)
+}
+
+/** A program that computes in between says its hello too late, and would not do so the next time. */
+async function inTime<T>(
+  attempt: () => Promise<T>,
+  { abandon, address, whereBusy = false }: Pick<DialOptions, 'abandon' | 'address'> & { readonly whereBusy?: boolean },
+): Promise<T> {
   for (let left = mostAttempts - 1; ; left--) {
     try {
-      return await connectOnce(options, channel, makers)
+      return await attempt()
     } catch (error) {
       if (abandon?.reason !== undefined) throw abandon.reason
-      // A program that computes in between says its hello too late, and would not do so the next time.
-      if (left === 0 || !isTooLate(error) || 'socket' in options.address) throw error
+      const isBusy = whereBusy && isTurnedAway(error)
+      if (left === 0 || !(isTooLate(error) || isBusy) || 'socket' in address) throw error
+      if (isBusy) await new Promise<void>((resolve) => void systemClock.after(busyPauseMs, resolve))
     }
   }
 }

@@ -4,7 +4,7 @@
  * connection, and who waits is told of it.
  */
 import { afterFairly, systemClock } from '../base/clock.ts'
-import { dial } from './dial.ts'
+import { busyPauseMs, dial } from './dial.ts'
 import type { Address, DialOptions } from './dial.ts'
 import { isTurnedAway } from './hello.ts'
 import type { Link } from './link.ts'
@@ -13,8 +13,6 @@ import type { Link } from './link.ts'
 const patienceMs = 30_000
 /** Who waits is told after so long, in milliseconds. */
 const toldAfterMs = 3_000
-/** Between two attempts, where too many others wait already, in milliseconds. */
-const pauseMs = 300
 
 /**
  * As `dial`, with more time for the hello. Tries again for as long as the other side says that too many wait for it
@@ -37,7 +35,7 @@ export async function dialPatiently(
         return await dial({ ...options, helloTimeoutMs: Math.max(patienceMs, timeoutMs) })
       } catch (error) {
         if (!isTurnedAway(error) || systemClock.now() > endMs) throw error
-        await new Promise<void>((resolve) => void systemClock.after(pauseMs, resolve, true))
+        await new Promise<void>((resolve) => void systemClock.after(busyPauseMs, resolve, true))
       }
     }
   } finally {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
-import { dialTimeoutMs, directDialTimeoutMs } from '../../runtime/base/limits.ts'
+import { dialTimeoutMs, directDialTimeoutMs, helloTimeoutMs } from '../../runtime/base/limits.ts'
 import { eventually } from '../tools/eventually.ts'
 import { Program, TestCluster } from './support.ts'
 
@@ -33,10 +33,13 @@ describe('a process that computes for longer than a connection takes', () => {
   it('is waited for, not taken for dead, by those who need it for the first time', async () => {
     const forMs = directDialTimeoutMs + dialTimeoutMs + 2_000
     const all = ['program', 'owner', 'reader'].map((who) => start(who, forMs))
+    // This one computes in two goes, and is asked to call back between them.
+    all.push(start('slices', helloTimeoutMs + 600))
     expect(await Promise.all(all.map(told))).to.deep.equal([
       '["of the program"]',
       '["of a worker",true]',
       '["of a worker, kept by another one",true]',
+      '["of slices"]',
     ])
   })
 

@@ -34,6 +34,21 @@ async function program() {
   return [await answer]
 }
 
+/** The same, while the program computes in slices: what it begins in a turn of its loop between two of them has to wait. */
+async function slices() {
+  const outer = remote(async (box, read) => {
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    return read.run(box)
+  }, on(1))
+  const answer = outer.run({ ref: await put('of slices') }, remote(reading, on(1)))
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  for (const ms of [1_500, forMs]) {
+    compute(ms)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return [await answer]
+}
+
 const make = remote(async (text) => {
   const { put } = await import('outpool')
   return { box: { ref: await put(text) }, pid: process.pid }
@@ -111,7 +126,9 @@ await init()
 await get([1, 2].map((node) => computeOn(node).remote(0)))
 console.log(
   JSON.stringify(
-    await { program, owner, reader, behind, later, wants }[who]().catch((error) => [`${error.name}: ${error.message}`]),
+    await { program, slices, owner, reader, behind, later, wants }
+      [who]()
+      .catch((error) => [`${error.name}: ${error.message}`]),
   ),
 )
 await shutdown()

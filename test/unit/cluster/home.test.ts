@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AuthenticationError, ConnectionLostError, NodeDiedError } from '../../../runtime/base/errors.ts'
 import { newProcessId } from '../../../runtime/base/ids.ts'
+import { maxUnauthenticated } from '../../../runtime/base/limits.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../../../runtime/base/ids.ts'
 import { nodeSocketOf, openHome } from '../../../runtime/owner/home.ts'
 import type { Home, HomeOptions } from '../../../runtime/owner/home.ts'
@@ -168,6 +169,19 @@ describe('Home', () => {
     expect(link.peer.process).to.equal(process)
     // What came in serves the other direction too: nobody is dialled.
     expect(await home.dial({ node: at.id, process })).to.equal(link)
+  })
+
+  it('calls back for all who wait, however many they are', async () => {
+    const at = await site()
+    const links = new Inbox<Link>()
+    const home = await join_(at, { onLink: links.put, address: { unix: nodeSocketOf(at.folder) } })
+    await at.links.take()
+    const link = at.linkOf(home.self.process)
+    const waiting = Array.from({ length: 4 * maxUnauthenticated }, () => at.dialBack.issue(home.self.process))
+    for (const { ticket } of waiting) link?.send([MessageType.dialBack, ticket])
+    const sockets = await Promise.all(waiting.map(({ socket }) => socket))
+    expect(at.dialBack.size).to.equal(0)
+    for (const socket of sockets) socket.destroy()
   })
 
   it('serves bulk channels that others open to it, and opens them to others', async () => {

@@ -19,7 +19,7 @@ import type { Link } from '../../../runtime/transport/link.ts'
 import { listenUnix, listenWebSocket } from '../../../runtime/transport/listen.ts'
 import { memoryPair } from '../../../runtime/transport/memory.ts'
 
-const token = 'token-of-the-node-tests'
+export const token = 'token-of-the-node-tests'
 const entry = fileURLToPath(new URL('worker-fixture.ts', import.meta.url))
 
 /** A peer of a node manager: what it was told, and a way to wait for it. */

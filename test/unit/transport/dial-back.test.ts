@@ -41,7 +41,7 @@ describe('DialBackTable', () => {
 
   it('gives up after the time that was given', async () => {
     const { table, clock } = make()
-    const { ticket, socket } = table.issue('node', 5_000)
+    const { ticket, socket } = table.issue('node', { timeoutMs: 5_000 })
     clock.advance(4_999)
     expect(table.size).to.equal(1)
     clock.advance(1)
@@ -49,9 +49,30 @@ describe('DialBackTable', () => {
     expect(table.complete(ticket, new Duplex())).to.equal(false)
   })
 
+  it('asks again with the same ticket until somebody comes with it, and at once when who was asked is back', async () => {
+    const { table, clock } = make()
+    const asked: string[] = []
+    const again = (ticket: string): void => void asked.push(ticket)
+    const [a, b, c] = ['driver', 'driver', 'another'].map((who) => table.issue(who, { again }).ticket)
+    expect(asked).to.deep.equal([])
+    clock.advance(5_000)
+    expect(asked.splice(0)).to.deep.equal([a, b, c])
+    table.complete(a ?? '', new Duplex())
+    clock.advance(5_000)
+    expect(asked.splice(0)).to.deep.equal([b, c])
+    table.back('driver')
+    expect(asked.splice(0)).to.deep.equal([b])
+    table.gone('driver', 'its link is lost')
+    table.cancel(c ?? '', 'nobody waits')
+    expect(clock.pending).to.equal(0)
+    clock.advance(60_000)
+    table.back('driver')
+    expect(asked).to.deep.equal([])
+  })
+
   it('cancels everything when the node stops', async () => {
     const { table, clock } = make()
-    const { socket } = table.issue('driver')
+    const { socket } = table.issue('driver', { again: () => {} })
     table.closeAll('the node is stopping')
     expect((await failure(socket)).message).to.include('stopping')
     expect(clock.pending).to.equal(0)

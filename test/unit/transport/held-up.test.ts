@@ -48,33 +48,43 @@ describe('a process that was busy by itself', () => {
         bulk.close()
       })
 
-  it('begins anew where the other side has gone before it has said its hello', async () => {
-    const { listener } = await bench.unix()
-    const path = `${listener.path}.impatient`
-    // In a thread: it ends the first connection while this one is busy.
-    const thread = new Worker(
-      `const { connect, createServer } = require('node:net')
-      const { parentPort, workerData: { path, behind } } = require('node:worker_threads')
-      let first = true
-      const server = createServer((socket) => {
-        if (first) return (first = false), socket.destroy()
-        const on = connect(behind)
-        socket.on('error', () => {}).pipe(on).on('error', () => {}).pipe(socket)
-      })
-      server.listen(path, () => parentPort.postMessage('listens'))`,
-      { eval: true, workerData: { path, behind: listener.path } },
-    )
-    bench.later(() => thread.terminate())
-    await once(thread, 'message')
-    const dialled = dial({ address: { unix: path }, to: 'any', from: hello('driver'), token })
-    keepBusy()
-    ;(await dialled).close()
-  })
+  for (const what of ['hello', 'ticket'] as const)
+    it(`begins anew where the other side has gone before it has said its ${what}`, async () => {
+      const dialBack = new DialBackTable()
+      const { listener } = await bench.unix({ dialBack })
+      const path = `${listener.path}.impatient`
+      // In a thread: it ends the first connection while this one is busy.
+      const thread = new Worker(
+        `const { connect, createServer } = require('node:net')
+        const { parentPort, workerData: { path, behind } } = require('node:worker_threads')
+        let first = true
+        const server = createServer((socket) => {
+          if (first) return (first = false), socket.destroy()
+          const on = connect(behind)
+          socket.on('error', () => {}).pipe(on).on('error', () => {}).pipe(socket)
+        })
+        server.listen(path, () => parentPort.postMessage('listens'))`,
+        { eval: true, workerData: { path, behind: listener.path } },
+      )
+      bench.later(() => thread.terminate())
+      await once(thread, 'message')
+      const [address, from] = [{ unix: path }, hello('driver')]
+      const { ticket, socket } = dialBack.issue('driver')
+      const { options: incoming } = bench.site()
+      const begun =
+        what === 'hello'
+          ? dial({ address, to: 'any', from, token })
+          : callBack({ address, ticket, from, token, incoming })
+      keepBusy()
+      const link = await begun
+      if (link === undefined) (await socket).destroy()
+      else link.close()
+    })
 
   it('gets the connection of who called it back', async () => {
     const dialBack = new DialBackTable()
     const { listener } = await bench.unix({ dialBack })
-    const { ticket, socket } = dialBack.issue('driver', timeoutMs)
+    const { ticket, socket } = dialBack.issue('driver', { timeoutMs })
     const { options } = bench.site()
     const calling = callBack({
       address: { unix: listener.path },
