@@ -139,7 +139,8 @@ export class NodeManager {
       }),
       logs: new LogRouter({
         find: (job) => parts.connections.find(job),
-        dial: async (job) => parts.connections.attach(await dialDriver(parts, job)),
+        dial: async (job, abandon) => parts.connections.attach(await dialDriver(parts, job, abandon)),
+        ...{ clock, isOver: (job) => parts.jobs.hasEnded(job) },
       }),
       puller: new ObjectPuller({
         ...{ store, clock, self: id },

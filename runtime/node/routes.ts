@@ -1,10 +1,13 @@
 /** The ways from this node to other processes, and through it for others. */
 import { join } from 'node:path'
+import { longestTimerMs } from '../base/clock.ts'
 import { ConnectionLostError } from '../base/errors.ts'
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { directDialTimeoutMs, linkHighWaterBytes } from '../base/limits.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { NodeRow } from '../protocol/messages.ts'
+import type { Abandon } from '../transport/abandon.ts'
+import { isNotConnected } from '../transport/address-error.ts'
 import { dial } from '../transport/dial.ts'
 import type { DialOptions } from '../transport/dial.ts'
 import { isRefusal } from '../transport/hello.ts'
@@ -107,7 +110,8 @@ export async function reach<Reached>(
       return await directly()
     } catch (error) {
       if (isAnswer(error)) throw error
-      callBacks.cannotDial(to.node)
+      // Of a node somebody took the connection where a driver or a worker of it, which may compute, says nothing.
+      if (to.process === to.node || isNotConnected(error)) callBacks.cannotDial(to.node)
       failure = error
     }
   }
@@ -133,10 +137,14 @@ function isAnswer(error: unknown): boolean {
   return !(error instanceof ConnectionLostError) || isRefusal(error)
 }
 
-/** A link to the driver of a job that has none to this node. Its home is in the head's table of jobs. */
-export async function dialDriver(parts: NodeParts, job: ProcessId): Promise<Link> {
+/**
+ * A link to the driver of a job that has none to this node. Its home is in the head's table of jobs. It may compute, and is
+ * waited for, until that is given up.
+ */
+export async function dialDriver(parts: NodeParts, job: ProcessId, abandon: Abandon): Promise<Link> {
   const [row] = await parts.tables.ask('jobs', ['get', job])
   if (row === undefined) throw new ConnectionLostError(`job ${job} is not known to the head`)
   const { node } = JSON.parse(Buffer.from(row[2]).toString('utf8')) as { node: NodeId }
-  return reach(parts, { node, process: job }, dial)
+  const open = (options: DialOptions): Promise<Link> => dial({ ...options, helloTimeoutMs: longestTimerMs, abandon })
+  return reach(parts, { node, process: job }, open)
 }

@@ -7,6 +7,16 @@ export function silent(where: string, timeoutMs: number): ConnectionLostError {
   )
 }
 
+/** There was no connection at all. */
+export function notConnected(where: string, cause: Error, hint: string = connectHint(cause)): ConnectionLostError {
+  return new ConnectionLostError(`cannot connect to ${where}: ${hint}`, { cause, details: { address: where } })
+}
+
+/** Whether that is what a dialler got where there was no connection at all; else somebody took one and said nothing. */
+export function isNotConnected(error: unknown): boolean {
+  return error instanceof ConnectionLostError && typeof error.details['address'] === 'string'
+}
+
 /** What an HTTP answer tells that is none of Outpool's: who gave it, as far as it says so, and what to look at. */
 export function otherHttp(status: number, server: string | readonly string[] | undefined, body: string): string {
   const start = body.replace(/\s+/g, ' ').trim().slice(0, 80)

@@ -11,7 +11,7 @@ import { afterFairly, systemClock } from '../base/clock.ts'
 import { ConnectionLostError, ProtocolError } from '../base/errors.ts'
 import { prefixBytes } from '../protocol/frames.ts'
 import { routesPath } from '../protocol/version.ts'
-import { atAddress, silent } from './address-error.ts'
+import { atAddress, notConnected, silent } from './address-error.ts'
 import { FramedBulk, maxBulkFrameBytes } from './bulk.ts'
 import type { BulkChannel, ChunkSink } from './bulk.ts'
 import { decodeAnswer, encodeHello } from './hello.ts'
@@ -72,10 +72,14 @@ export async function openRawBulk({ url, hello, token, timeoutMs }: RawBulkOptio
       },
     })
     const broke = (cause: NodeJS.ErrnoException): void => {
-      fail(new ConnectionLostError(`cannot connect to ${url}: ${cause.message}`, { cause, details: { address: url } }))
+      fail(isConnected ? cause : notConnected(url, cause, cause.message))
     }
     const closed = (): void => fail(new ConnectionLostError('the other side closed the connection in the handshake'))
-    const timer = afterFairly(systemClock, timeoutMs, () => fail(silent(url, timeoutMs)), true)
+    const late = (): void =>
+      fail(isConnected ? silent(url, timeoutMs) : notConnected(url, new Error(`no connection within ${timeoutMs} ms`)))
+    const timer = afterFairly(systemClock, timeoutMs, late, true)
+    let isConnected = false
+    socket.once('connect', () => (isConnected = true))
     socket.on('error', ignore).on('error', broke).on('close', closed)
     socket.write(upgradeRequest({ url, path: `${routesPath}/process/any`, protocol: 'outpool-raw', token }))
     socket.write(encodeHello(hello, token))

@@ -4,9 +4,8 @@ import { connect as connectNet, isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { afterFairly, systemClock } from '../base/clock.ts'
 import type { Timer } from '../base/clock.ts'
-import { ConnectionLostError } from '../base/errors.ts'
 import { dialTimeoutMs, lastBytesMs } from '../base/limits.ts'
-import { connectHint } from './address-error.ts'
+import { notConnected } from './address-error.ts'
 import type { DialTarget, Refusal } from './hello.ts'
 import { ignore, setKeepAlive } from './sockets.ts'
 import { environmentTls } from './tls-environment.ts'
@@ -103,12 +102,7 @@ export async function connectTo(
     })
     const failed = (cause: Error): void => {
       timer.cancel()
-      reject(
-        new ConnectionLostError(`cannot connect to ${where}: ${connectHint(cause)}`, {
-          cause,
-          details: { address: where },
-        }),
-      )
+      reject(notConnected(where, cause))
     }
     socket.once('error', failed)
     socket.once(readyEvent, () => {

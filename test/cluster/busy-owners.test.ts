@@ -34,8 +34,10 @@ describe('a process that computes for longer than a connection takes', () => {
     const forMs = directDialTimeoutMs + dialTimeoutMs + 2_000
     const all = ['program', 'owner', 'reader'].map((who) => start(who, forMs))
     // This one computes in two goes, and is asked to call back between them.
-    all.push(start('slices', helloTimeoutMs + 600))
-    expect(await Promise.all(all.map(told))).to.deep.equal([
+    all.push(start('slices', helloTimeoutMs + 600), start('printer', forMs))
+    const said = await Promise.all(all.map(told))
+    expect(said.pop()).to.match(/^[^\n]*of a task of a task\n\[\]$/)
+    expect(said).to.deep.equal([
       '["of the program"]',
       '["of a worker",true]',
       '["of a worker, kept by another one",true]',

@@ -49,6 +49,20 @@ async function slices() {
   return [await answer]
 }
 
+/** A task of a task prints, on a node to which the program has no link, while that computes. */
+async function printer() {
+  const outer = remote(async (print) => {
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    await print.run()
+  }, on(1))
+  const printed = outer.run(remote(() => console.log('of a task of a task'), on(2)))
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  compute(forMs)
+  await printed
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  return []
+}
+
 const make = remote(async (text) => {
   const { put } = await import('outpool')
   return { box: { ref: await put(text) }, pid: process.pid }
@@ -123,10 +137,10 @@ async function wants() {
 }
 
 await init()
-await get([1, 2].map((node) => computeOn(node).remote(0)))
+await get((who === 'printer' ? [1] : [1, 2]).map((node) => computeOn(node).remote(0)))
 console.log(
   JSON.stringify(
-    await { program, slices, owner, reader, behind, later, wants }
+    await { program, slices, printer, owner, reader, behind, later, wants }
       [who]()
       .catch((error) => [`${error.name}: ${error.message}`]),
   ),

@@ -4,6 +4,7 @@ import { AuthenticationError, ConnectionLostError } from '../../../runtime/base/
 import type { NodeId } from '../../../runtime/base/ids.ts'
 import { reach, type RouteParts } from '../../../runtime/node/routes.ts'
 import type { NodeRow } from '../../../runtime/protocol/messages.ts'
+import { notConnected, silent } from '../../../runtime/transport/address-error.ts'
 import type { DialOptions } from '../../../runtime/transport/dial.ts'
 
 const id = (n: number): NodeId => n.toString(16).padStart(16, '0') as NodeId
@@ -17,7 +18,7 @@ function nodeTwo(
   rows: NodeRow[],
   refused: Record<string, Error>,
   calls = false,
-): { dialled: string[]; to(n: number): Promise<string> } {
+): { dialled: string[]; to(n: number, process?: number): Promise<string> } {
   const dialled: string[] = []
   const undialable = new Set<NodeId>()
   const parts: RouteParts = {
@@ -41,7 +42,7 @@ function nodeTwo(
     const error = refused[where]
     return error === undefined ? Promise.resolve(where) : Promise.reject(error)
   }
-  return { dialled, to: (n) => reach(parts, { node: id(n), process: id(n) }, open) }
+  return { dialled, to: (n, process = n) => reach(parts, { node: id(n), process: id(process) }, open) }
 }
 
 describe('runtime/node/routes', () => {
@@ -62,6 +63,21 @@ describe('runtime/node/routes', () => {
     const portless = nodeTwo([row(1), row(2), row(3, { url: '' })], {}, true)
     expect(await portless.to(3)).to.equal('called')
     expect(portless.dialled).to.deep.equal(['called'])
+  })
+
+  it('tries the port of a node again where one of its processes has said nothing on a connection that stands', async () => {
+    const silence = silent('ws://host3', 3_000)
+    const none = notConnected('ws://host3', new Error('no connection within 3000 ms'))
+    for (const [process, failure, dialled] of [
+      [30, silence, ['ws://host3', 'called', 'ws://host3', 'called']],
+      [30, none, ['ws://host3', 'called', 'called']],
+      // A node manager computes nothing.
+      [3, silence, ['ws://host3', 'called', 'called']],
+    ] as const) {
+      const node = nodeTwo([row(1), row(2), row(3)], { 'ws://host3': failure }, true)
+      for (let i = 0; i < 2; i++) expect(await node.to(3, process)).to.equal('called')
+      expect(node.dialled).to.deep.equal(dialled)
+    }
   })
 
   it('takes for an answer what the process there says, whoever dialled', async () => {

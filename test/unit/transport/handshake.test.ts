@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { expect } from 'chai'
@@ -12,6 +12,7 @@ import {
 } from '../../../runtime/base/errors.ts'
 import { maxHelloBytes } from '../../../runtime/base/limits.ts'
 import { protocolVersion } from '../../../runtime/protocol/version.ts'
+import { isNotConnected } from '../../../runtime/transport/address-error.ts'
 import { dial, openBulk } from '../../../runtime/transport/dial.ts'
 import { decodeAnswer, encodeHello, packageVersion, peerHello } from '../../../runtime/transport/hello.ts'
 import type { Hello } from '../../../runtime/transport/hello.ts'
@@ -224,20 +225,34 @@ describe('the handshake on a unix socket', () => {
     await listener.close()
     const atPort = await failure(dial({ address: { url }, to: 'any', from, token }))
     expect(atPort.message).to.include(url).and.to.include('outpool start')
+    const bulk = await failure(openBulk({ address: { url }, to: 'any', from, token }))
+    expect([atPath, atPort, bulk].map(isNotConnected)).to.deep.equal([true, true, true])
   })
 
   it('gives up on a listener that never answers', async () => {
     const sockets: Socket[] = []
-    const mute = createServer((socket) => void sockets.push(socket)).listen(join(bench.folder, 'mute.sock'))
-    await once(mute, 'listening')
+    const mutes = [join(bench.folder, 'mute.sock'), 0].map((where) =>
+      createServer((socket) => void sockets.push(socket)).listen(where),
+    )
+    await Promise.all(mutes.map((mute) => once(mute, 'listening')))
     bench.later(() => {
       sockets.forEach((socket) => socket.destroy())
-      mute.close()
+      for (const mute of mutes) mute.close()
     })
-    const address = { unix: join(bench.folder, 'mute.sock') }
-    const error = await failure(dial({ address, to: 'any', from, token, timeoutMs: 40 }))
-    expect(error).to.be.instanceOf(ConnectionLostError)
-    expect(error.message).to.match(/within 40 ms/)
+    const unix = { unix: join(bench.folder, 'mute.sock') }
+    const { port } = (mutes[1] as Server).address() as AddressInfo
+    const url = { url: `ws://127.0.0.1:${port}` }
+    for (const [open, address] of [
+      [dial, unix],
+      [dial, url],
+      [openBulk, url],
+    ] as const) {
+      const error = await failure(open({ address, to: 'any', from, token, timeoutMs: 40 }))
+      expect(error).to.be.instanceOf(ConnectionLostError)
+      expect(error.message).to.match(/within 40 ms/)
+      // Somebody took the connection.
+      expect(isNotConnected(error)).to.equal(false)
+    }
   })
 
   it('says so, when what listens is no Outpool process', async () => {
