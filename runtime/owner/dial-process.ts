@@ -22,6 +22,7 @@ import { AuthenticationError, ConnectionLostError, NodeDiedError, ProtocolVersio
 import type { NodeId, ProcessAddress, ProcessId } from '../base/ids.ts'
 import { dialTimeoutMs, directDialTimeoutMs, unreachableMs } from '../base/limits.ts'
 import { Abandon } from '../transport/abandon.ts'
+import { isNotConnected } from '../transport/address-error.ts'
 import { dial, openBulk } from '../transport/dial.ts'
 import type { Address, DialOptions } from '../transport/dial.ts'
 import type { BulkChannel } from '../transport/bulk.ts'
@@ -232,30 +233,40 @@ export class ProcessDialer {
     const failure = (direct: Error | undefined, error: Error): Error => notThroughHome(to, self.node, error, direct)
     const url = to.node === self.node ? '' : await this.#urlOf(to.node)
     if (url === '') return this.#by(home(), reach).catch((error: Error) => Promise.reject(failure(undefined, error)))
+    // A node manager has to answer in time. Of others the port is not what is in the way, where somebody took the connection.
+    const isToNode = to.process === to.node
     let isSilent = true
+    const tried = [new Abandon(), new Abandon()] as const
     return firstWay({
       first: () =>
-        this.#by({ url }, reach, directDialTimeoutMs)
+        this.#by({ url }, reach, directDialTimeoutMs, tried[0])
           .catch((error: unknown) => {
-            // A refusal came from a node: somebody is there, so the port is not what is in the way.
-            if (!isRefusal(error)) this.#notReachable(to.node)
+            if (isNotConnected(error) || (isToNode && !isRefusal(error))) this.#notReachable(to.node)
             throw error
           })
           .finally(() => (isSilent = false)),
       second: async () => {
-        const reached = await this.#by(home(), reach)
-        if (isSilent) this.#notReachable(to.node)
+        const reached = await this.#by(home(), reach, dialTimeoutMs, tried[1])
+        if (isSilent && isToNode) this.#notReachable(to.node)
         return reached
       },
       ...{ clock, patienceMs: directDialTimeoutMs, failure, late },
       knows: (error, way) => isFinal(error) || (way === 'second' && isGone(error)),
+    }).catch((error: Error) => {
+      // Nobody waits any more for what the other way would have said.
+      for (const abandon of tried) abandon.now(error)
+      throw error
     })
   }
 
-  async #by<Reached>(address: Address, reach: Reach<Reached>, timeoutMs: number = dialTimeoutMs): Promise<Reached> {
+  async #by<Reached>(
+    address: Address,
+    reach: Reach<Reached>,
+    timeoutMs: number = dialTimeoutMs,
+    abandon: Abandon = new Abandon(),
+  ): Promise<Reached> {
     if (this.#closed) throw this.#closed
     const { to, from, open, helloTimeoutMs = timeoutMs } = reach
-    const abandon = new Abandon()
     this.#tried.set(abandon, to.node)
     try {
       return await open({ address, to, from, token: this.#options.token, timeoutMs, helloTimeoutMs, abandon })

@@ -217,13 +217,21 @@ describe('Home', () => {
   })
 
   /** Of a process that computes, the kernel takes connections, and nobody reads them. */
-  const computing = async (at: Site): Promise<{ process: ProcessId; heard: () => number }> => {
+  const computing = async (
+    at: Site,
+  ): Promise<{ process: ProcessId; path: string; heard: () => number; die: () => void; parted: () => boolean }> => {
     const process = newProcessId()
     const heard: Socket[] = []
     const server = createServer({ pauseOnConnect: true }, (socket) => void heard.push(socket))
     computers.push({ server, heard })
-    await new Promise<void>((resolve) => void server.listen(join(at.folder, `${process}.sock`), resolve))
-    return { process, heard: () => heard.length }
+    const path = join(at.folder, `${process}.sock`)
+    await new Promise<void>((resolve) => void server.listen(path, resolve))
+    const die = (): void => {
+      rmSync(path)
+      for (const socket of heard) socket.destroy()
+    }
+    const parted = (): boolean => heard.every((socket) => socket.resume().readableEnded)
+    return { process, path, heard: () => heard.length, die, parted }
   }
 
   it('waits for a worker that computes, until it is closed itself', async () => {
@@ -249,6 +257,32 @@ describe('Home', () => {
       .to.be.instanceOf(NodeDiedError)
       .with.property('message')
       .that.contains('fire')
+  })
+
+  it('goes on to a node by its url where a process of it has died before it had answered', async () => {
+    const [a, b] = [await site(), await site()]
+    a.rows = b.rows = [row(a), row(b)]
+    const home = await join_(a)
+    const { process, heard, die } = await computing(b)
+    const dialled = home.dial({ node: b.id, process }).catch((failure: Error) => failure.message)
+    await eventually(() => heard() === 1 || undefined)
+    die()
+    expect(await dialled).to.contain(process)
+    const { resolved } = a
+    expect((await home.dial({ node: b.id, process: b.id })).peer.process).to.equal(b.id)
+    expect(a.resolved).to.equal(resolved)
+  })
+
+  it('leaves no connection to a process behind of which its home knows that it is gone', async () => {
+    const [a, b] = [await site(), await site()]
+    a.rows = b.rows = [row(a), row(b)]
+    const home = await join_(a)
+    const { process, path, heard, parted } = await computing(b)
+    const dialled = home.dial({ node: b.id, process }).catch((failure: Error) => failure.message)
+    await eventually(() => heard() === 1 || undefined)
+    rmSync(path)
+    expect(await dialled).to.contain(`process ${process} is gone`)
+    await eventually(() => parted() || undefined)
   })
 
   it('gives the home link for the home itself', async () => {
