@@ -37,7 +37,7 @@ import { reclaimAll, reclaimForWaiting, turnBefore } from './lease-reclaim.ts'
 import { classKeyOf, LeaseTables, waitingKey } from './lease-tables.ts'
 import type { Lease, LeaseAsk, LeaseDependencies, OwnerKey, WaitingRequest, WorkerEntry } from './lease-types.ts'
 import { validateLeases } from './lease-validate.ts'
-import { assignWorkers, killLate, markDied, markReady, reapIdle, startWorkers } from './lease-workers.ts'
+import { assignWorkers, isWornOut, killLate, markDied, markReady, reapIdle, startWorkers } from './lease-workers.ts'
 
 export interface LeaseStats {
   readonly available: ResourceUnits
@@ -140,7 +140,12 @@ export class LeaseGrants {
     worker.state = 'idle'
     worker.idleSinceMs = tables.now()
     if (tables.draining) tables.endWorker(worker, 'the node is draining', true)
-    else if (worker.epoch >= tables.deps.options.maxEpoch) tables.endWorker(worker, 'it served its last lease', true)
+    else this.#endIfWornOut(worker)
+  }
+
+  #endIfWornOut(worker: WorkerEntry): void {
+    const isUnused = worker.state === 'idle' && !worker.holds
+    if (isUnused && isWornOut(this.#tables, worker)) this.#tables.endWorker(worker, 'it served its last lease', true)
   }
 
   /** The link of an owner is gone, and with it all that it asked for and held. */
@@ -186,6 +191,7 @@ export class LeaseGrants {
     const entry = this.#tables.workers.get(worker)
     if (entry === undefined) return
     entry.holds = holds
+    this.#endIfWornOut(entry)
     this.#run()
   }
 

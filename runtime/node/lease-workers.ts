@@ -31,12 +31,17 @@ function workerFor(tables: LeaseTables, request: WaitingRequest): WorkerEntry | 
   let own: WorkerEntry | undefined
   let fresh: WorkerEntry | undefined
   for (const worker of tables.workers.values()) {
-    if (worker.state !== 'idle' || worker.environment !== request.environment) continue
+    if (worker.state !== 'idle' || worker.environment !== request.environment || isWornOut(tables, worker)) continue
     if (worker.job === undefined) fresh ??= worker
     else if (worker.job === request.job && (own === undefined || worker.idleSinceMs >= own.idleSinceMs)) own = worker
   }
   if (request.kind === 'pinned') return fresh
   return own ?? fresh ?? (blockedWorkers(tables) >= extraWorkers(tables) ? sharedWorker(tables, request) : undefined)
+}
+
+/** It has served its last lease; it is there as long as it owns something. */
+export function isWornOut(tables: LeaseTables, worker: WorkerEntry): boolean {
+  return worker.epoch >= tables.deps.options.maxEpoch
 }
 
 /** The blocked worker of the same job and environment that serves the fewest leases. */

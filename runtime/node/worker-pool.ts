@@ -147,14 +147,16 @@ export class WorkerPool {
   start(worker: ProcessId, environment: string): void {
     const { runFolder, claimPages, guardian, onStarted } = this.#options
     const pagePath = join(runFolder, 'pages', worker)
+    let page: WorkerPage | undefined
     try {
       claimPages.create(pagePath)
-      const page = claimPages.open(pagePath)
+      page = claimPages.open(pagePath)
       const process = this.#take(worker) ?? this.#spawn(worker, environment)
       this.#running.set(worker, { process, page, pagePath, epochs: [], waiting: [], killTimer: undefined })
       if (process.pid > 0) guardian()?.guard(process.pid)
       onStarted(worker, process.pid)
     } catch (error) {
+      if (!this.#running.has(worker)) page?.close()
       // Told later, as every other exit is: the caller is in the middle of a decision.
       const report: ExitReport = [null, null, 0, withAdvice(error)]
       setImmediate(() => this.#exited(worker, report))

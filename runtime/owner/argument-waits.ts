@@ -12,7 +12,7 @@ import { isLost, type ObjectTable, type Outcome } from './object-table.ts'
 import { compactError } from './compact-error.ts'
 import type { OwnerValues } from './owner-values.ts'
 import type { SubmitState } from './submit-state.ts'
-import { slotOf, type TaskTable } from './task-table.ts'
+import { slotOf, TaskState, type TaskTable } from './task-table.ts'
 
 /** An argument that a worker could not read, as it says in `details.lost` of its error. */
 export type LostArgument = readonly [
@@ -65,7 +65,7 @@ export class ArgumentWaits {
     const take = (i: number, ref: RefTuple, outcome: Outcome): void => {
       if (outcome[0] === 'error') return this.#fail(number, outcome[1])
       found[i] = [ref, outcome]
-      if (--left === 0 && table.has(number)) this.#complete(number, found)
+      if (--left === 0 && this.#isWaiting(number)) this.#complete(number, found)
     }
     awaited.forEach((ref, i) => {
       const value = known[i]
@@ -74,6 +74,12 @@ export class ArgumentWaits {
       if (report === undefined) values.watch(ref, (outcome) => take(i, ref, outcome), false)
       else values.again(ref, report, (outcome) => take(i, ref, outcome))
     })
+  }
+
+  /** It may have been cancelled meanwhile, and its refs be held all the same. */
+  #isWaiting(number: number): boolean {
+    const { table } = this.#parts
+    return table.has(number) && table.at(number).state[slotOf(number)] === TaskState.waiting
   }
 
   /** Its worker could not read some of its arguments: it waits for what their owners say to that. */

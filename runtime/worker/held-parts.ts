@@ -89,11 +89,13 @@ export class HeldParts {
   add(link: Link, number: number, bytes: Uint8Array | null): void {
     const of = this.#of(link)
     const wanted = of.wanted.get(number)
-    of.wanted.delete(number)
+    // Of a task that has been given up nothing is sent any more: the answers to the others come behind that.
+    const told = bytes === null ? wanted?.splice(0, 1) : wanted
+    if (told === wanted || wanted?.length === 0) of.wanted.delete(number)
     // A copy: the bytes are a piece of what was read from the link.
     const part = bytes === null ? undefined : newHeldPart(new Uint8Array(bytes))
     if (part !== undefined) this.#put(of, { link, number, part })
-    for (const { needed, index } of wanted ?? []) needed.fill(index, part, number)
+    for (const { needed, index } of told ?? []) needed.fill(index, part, number)
   }
 
   drop(link: Link, number: number): void {

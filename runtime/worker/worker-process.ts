@@ -89,6 +89,8 @@ class WorkerProcess {
   #endLines = (): void => {}
   /** What the node manager was told last. */
   #holds = false
+  /** A look at whether it still holds something is due. */
+  #isWatching = false
 
   constructor(start: WorkerStart, opened: NodeStore | undefined, openStore: () => NodeStore) {
     this.#start = start
@@ -332,7 +334,10 @@ class WorkerProcess {
   }
 
   #watchHolds(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
     systemClock.after(holdsMs, () => {
+      this.#isWatching = false
       this.#tellHolds()
       if (this.#holds) this.#watchHolds()
     })

@@ -60,6 +60,17 @@ describe('cancel', () => {
     await trace.has('argument aborted')
   })
 
+  it('keeps no values for a task that was cancelled before they were there', async () => {
+    const argument = work.remote(trace.folder, 'argument', 200)
+    const waiting = work.remote(trace.folder, argument as never, 0)
+    expect(cancel(waiting)).to.equal(true)
+    expect(await rejection(waiting.get())).to.have.property('code', code)
+    await argument.get()
+    await briefly()
+    expect(explain().tables).to.have.property('attachments', 0)
+    expect(cancel(waiting)).to.equal(false)
+  })
+
   it('raises the signal of a running task, whose worker goes on to the next', async () => {
     const ref = cooperative.remote(trace.folder, 'task')
     await trace.has('task started')

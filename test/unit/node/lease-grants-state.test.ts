@@ -344,6 +344,26 @@ describe('runtime/node/lease-grants-state', () => {
     expect(Math.max(...node.granted.map((lease) => lease.epoch))).to.equal(2)
   })
 
+  it('keeps one whose epochs are used up for as long as it owns something, and gives it nothing to do', () => {
+    const node = new LeaseFixture({ numCpus: 1 }, { maxEpoch: 2 })
+    for (let i = 0; i < 2; i++) {
+      const request = node.ask('a', 1)
+      node.ready()
+      const worker = node.granted.at(-1)?.worker
+      if (worker !== undefined) node.grants.workerHolds(worker, true)
+      node.giveBack(request)
+    }
+    const [first] = node.granted
+    if (first === undefined) throw new Error('nothing was granted')
+    node.take()
+    node.ask('a', 1)
+    node.ready()
+    expect(node.granted.at(-1)?.worker).not.to.equal(first.worker)
+    expect(node.take().filter((effect) => effect.startsWith('end '))).to.deep.equal([])
+    node.grants.workerHolds(first.worker, false)
+    expect(node.take()).to.include('end it served its last lease')
+  })
+
   describe('other nodes', () => {
     const four = parseResources({ numCpus: 4 })
 

@@ -153,4 +153,22 @@ describe('parts of functions that capture, at a worker', () => {
       { numRuns: 200 },
     )
   })
+
+  it('that one task is told to be nowhere, as it was given up, come to another that waits for them', async () => {
+    const world = new World(new HeldParts(5))
+    const [part, other] = [partOf(10), partOf(11)]
+    world.push(1, [part])
+    world.push(2, [other])
+    const given = world.push(3, [part])
+    // It has come, too, before the owner reads that of the other.
+    world.calls.set(4, { parts: [part], refs: [] })
+    const kept = world.held.take(world.pair.worker, 4, [part.number])
+    expect([given.isSettled, kept.isSettled]).to.deep.equal([false, false])
+    world.calls.delete(3)
+    world.deliver()
+    expect(given.failure?.message).to.include('which its owner does not have either')
+    await kept.whole
+    expect(kept.failure).to.equal(undefined)
+    expect(textOf(kept)).to.deep.equal([10])
+  })
 })
