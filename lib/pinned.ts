@@ -99,8 +99,11 @@ export interface PinnedWorker {
    * it, no more. Returns what names the call below. Throws where its function or an argument cannot travel.
    */
   call(fn: RemoteModuleFunction, args: readonly unknown[], listener: CallListener, options?: PinnedCallOptions): number
-  /** Cancels a call, as `PinnedCall.cancel` does. */
-  cancel(call: number): boolean
+  /**
+   * Raises the AbortSignal of a running call, and no more: it says what it does about that before its answer, for which
+   * it has as long as whoever calls this gives it. False when it is over, or at no worker.
+   */
+  raise(call: number): boolean
   /**
    * Whether one more call would be sent at once, to wait at the worker behind the running one, and could be had back from
    * there at any time. For calls that take long it is false.
@@ -241,7 +244,7 @@ class PinnedLease implements PinnedWorker {
     return {
       promise,
       taken: task >= 0,
-      cancel: (how) => task >= 0 && this.cancel(task, how),
+      cancel: (how) => task >= 0 && this.#cancel(task, how),
     }
   }
 
@@ -254,7 +257,11 @@ class PinnedLease implements PinnedWorker {
     return this.#runtime.owner.calls.tell(this.#templateFor(fn, options), this.#argumentsOf(fn, args), listener)
   }
 
-  cancel(call: number, { force = false }: { readonly force?: boolean } = {}): boolean {
+  raise(call: number): boolean {
+    return this.#runtime.owner.calls.raise(call)
+  }
+
+  #cancel(call: number, { force = false }: { readonly force?: boolean } = {}): boolean {
     return this.#runtime.owner.cancel(call, { reason: 'cancel() was called', force, recursive: true })
   }
 

@@ -2,7 +2,7 @@
  * p-limit, whose functions run on workers where that is provably the same: the limit is that of the p-limit that the
  * program has installed, and a function that does I/O or changes what it captured runs in this process as before.
  */
-import type { LimitFunction, limitFunction as OriginalLimitFunction, Options as OriginalOptions } from 'p-limit'
+import type { LimitFunction, Options as OriginalOptions } from 'p-limit'
 import { originalFile } from '../shared/original-package.ts'
 import { shimOver, type OriginalModule, type PlacedLimit } from './shim.ts'
 
@@ -15,4 +15,7 @@ const shim: OriginalModule = shimOver(originalFile('p-limit', import.meta.url))
 
 const pLimit: (concurrency: number | Options) => LimitFunction = shim.default
 export default pLimit
-export const limitFunction: typeof OriginalLimitFunction = shim.limitFunction
+export const limitFunction: <Arguments extends unknown[], Result>(
+  fn: (...args: Arguments) => PromiseLike<Result>,
+  options: Options,
+) => ((...args: Arguments) => Promise<Result>) & Pick<LimitFunction, 'clearQueue'> = shim.limitFunction

@@ -29,7 +29,8 @@ function shimOf(original: OriginalModule): OriginalModule {
   const shim = {
     ...original,
     default: placed(original.default as AnyMap),
-    pMapIterable: placed(original.pMapIterable as AnyMap),
+    // It knows no signal.
+    pMapIterable: placed(original.pMapIterable as AnyMap, false),
     pMapSettled: placed(original.pMapSettled as AnyMap),
     pMapKeyed: placed(original.pMapKeyed as AnyMap),
     pMapSettledKeyed: placed(original.pMapSettledKeyed as AnyMap),
@@ -47,7 +48,7 @@ function isOne(input: unknown): boolean {
   return Array.isArray(input) && input.length === 1
 }
 
-function placed(original: AnyMap): AnyMap {
+function placed(original: AnyMap, takesSignal = true): AnyMap {
   const placer = new Placer('auto')
   const map: AnyMap = (input, mapper, options) => {
     const again = options === undefined ? placer.again(mapper) : undefined
@@ -59,7 +60,8 @@ function placed(original: AnyMap): AnyMap {
     if (options === undefined || (options.placement === undefined && options.signal === undefined))
       return original(input, (isOne(input) ? placer.atOnce(mapper) : undefined) ?? placer.placed(mapper), options)
     const placement = checkPlacement(options.placement, 'auto', original.name)
-    return original(input, placer.placedBy(mapper, { placement, signal: options.signal }), options)
+    const signal = takesSignal ? options.signal : undefined
+    return original(input, placer.placedBy(mapper, { placement, signal }), options)
   }
   Object.defineProperties(map, {
     name: { value: original.name, configurable: true },

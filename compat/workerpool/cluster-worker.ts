@@ -351,28 +351,15 @@ export class ClusterWorker implements WorkerHandler {
     this.#running.delete(task)
     if (at >= 0) this.#ahead.splice(at, 1)
     if (task.queued !== undefined) this.#options.onReturned([task.queued])
-    const clean = isOver || (at >= 0 && (await this.#endsSoon(task))) || (await this.#isCleanedUp(task))
+    const timeoutMs = this.#options.workerTerminateTimeout
+    // One that began ahead of its turn: as its caller has it, it waits yet, and that is no reason to end a worker.
+    const endsSoon = isOver || (at >= 0 && (await task.isOver(timeoutMs)))
+    const clean = endsSoon || (await this.#host?.cleanUp(task, timeoutMs)) === true
     this.cleaning = false
     if (!clean || this.terminating) await this.#end(!clean)
     if (this.terminated && (task.moved || at >= 0)) this.#options.onGone(this)
     // Before its turn the pool does not watch it.
     else if (at >= 0) this.#options.onFree()
-  }
-
-  async #isCleanedUp({ call = -1 }: WorkerTask): Promise<boolean> {
-    return (await this.#host?.abort(call, this.#options.workerTerminateTimeout)) === true
-  }
-
-  /** One that began ahead of its turn: as its caller has it, it waits yet, and that is no reason to end a worker. */
-  #endsSoon(task: WorkerTask): Promise<boolean> {
-    if (task.outcome !== undefined) return Promise.resolve(true)
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, this.#options.workerTerminateTimeout, false)
-      task.whenOver = () => {
-        clearTimeout(timer)
-        resolve(true)
-      }
-    })
   }
 
   /** `now`: without a word to the script, whose task may never yield. */

@@ -1,5 +1,8 @@
 /** The script host in a worker process, as its pool speaks to it. */
+import { statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { carryModule } from '../../lib/carried-module.ts'
 import {
   moduleFunction,
@@ -17,7 +20,7 @@ import type { WorkerTask } from './worker-task.ts'
 const host = new URL('./script-host.js', import.meta.url)
 const loadScript = moduleFunction(host, 'loadScript')
 const callMethod = moduleFunction(host, 'callMethod')
-const hasCleanedUp = moduleFunction(host, 'hasCleanedUp')
+const cleanUpLate = moduleFunction(host, 'cleanUpLate')
 const runTerminationHandler = moduleFunction(host, 'runTerminationHandler')
 
 interface ForkOptions {
@@ -55,8 +58,7 @@ export class HostedScript {
       flags: 'refused' in flags ? noFlags : flags,
       names: mappedNames(),
     }
-    // Of the working folder of the program, wherever its worker is.
-    const script = named !== undefined && /^\.\.?\//.test(named) ? resolve(named) : named
+    const script = named === undefined ? undefined : scriptFile(named, flattening === 'json' ? (cwd ?? '.') : undefined)
     // What names no file is left to fail where the script would run, as in the original.
     const isFile = script !== undefined && (isAbsolute(script) || script.startsWith('file:'))
     return { initializer: loadScript, initargs: [script ?? null, settings, isFile ? carryModule(script) : null] }
@@ -92,10 +94,22 @@ export class HostedScript {
     return this.#worker.takeBack(call)
   }
 
-  /** Gives a task up; true when its abort listeners have cleaned up after it, within `timeoutMs`. */
-  async abort(call: number, timeoutMs: number): Promise<boolean> {
-    if (!this.#worker.cancel(call)) return false
-    return within(this.#worker.run<boolean>(hasCleanedUp, []).promise, timeoutMs, false)
+  /**
+   * Has the abort listeners of a task that was given up clean up after it; true when they have, within `timeoutMs`. Until
+   * then it is heard.
+   */
+  async cleanUp(task: WorkerTask, timeoutMs: number): Promise<boolean> {
+    const { call = -1 } = task
+    if (task.outcome === undefined) {
+      // One that has not begun has no listeners.
+      if (this.#worker.takeBack(call) || !this.#worker.raise(call)) return false
+      await task.isOver(timeoutMs)
+    }
+    const { kind, value } = task.outcome ?? {}
+    if (kind === 'cleaned') return value === true
+    if (kind !== 'value' && kind !== 'error') return false
+    // It ended in that moment.
+    return within(this.#worker.run<boolean>(cleanUpLate, [], { name: 'abort listeners' }).promise, timeoutMs, false)
   }
 
   /** Runs the script's `onTerminate`; waits for it no longer than `timeoutMs`. */
@@ -105,6 +119,22 @@ export class HostedScript {
       timeoutMs,
       undefined,
     )
+  }
+}
+
+/**
+ * The file that a script's name leads to from here, wherever its worker is. `folder`: that of a child process, to whose
+ * program any path leads; that of a thread is absolute, or begins with a dot. Both need not have their ending.
+ */
+function scriptFile(named: string, folder: string | URL | undefined): string {
+  if (named.startsWith('file:')) return named
+  const from = folder instanceof URL || folder?.startsWith('file:') === true ? fileURLToPath(folder) : folder
+  const file = from !== undefined ? resolve(from, named) : /^\.\.?\//.test(named) ? resolve(named) : named
+  if (!isAbsolute(file) || statSync(file, { throwIfNoEntry: false })?.isFile() === true) return file
+  try {
+    return createRequire(file).resolve(file)
+  } catch {
+    return file
   }
 }
 

@@ -119,7 +119,11 @@ export class ClusterPool extends OriginalPoolClass {
     const onCreateWorker = (given: WorkerArguments): unknown => this.onCreateWorker(given)
     const onTerminateWorker = (given: WorkerArguments): void => this.onTerminateWorker(given)
     const options = { maxWorkers, workerTerminateTimeout, onCreateWorker, onTerminateWorker, workerType: 'thread' }
-    this.beside ??= { pool: new OriginalPoolClass(this.script, options), calls: 0, reason }
+    // By `null` for a script the original takes it that there are no options either.
+    const { script = null } = this
+    const pool = (): OriginalPool =>
+      script === null ? new OriginalPoolClass(options) : new OriginalPoolClass(script, options)
+    this.beside ??= { pool: pool(), calls: 0, reason }
     this.beside.calls++
     this.beside.reason = reason
     return this.beside.pool
@@ -137,6 +141,8 @@ export class ClusterPool extends OriginalPoolClass {
       script: this.script,
     }
     const overridden = this.onCreateWorker(own) ?? {}
+    const bound = poolKind(this, { ...own, ...overridden })
+    if (bound.where === 'local') return this.#createOriginal(overridden, bound)
     const worker = new ClusterWorker(overridden.script ?? own.script ?? undefined, {
       forkArgs: overridden.forkArgs ?? own.forkArgs,
       forkOpts: overridden.forkOpts ?? own.forkOpts,
@@ -145,7 +151,8 @@ export class ClusterPool extends OriginalPoolClass {
       workerTerminateTimeout: this.workerTerminateTimeout,
       flattening: this.workerType === 'process' ? 'json' : 'clone',
       // The cluster's CPUs are the number of workers where that was not given: each has one.
-      numCpus: (cpus) => (this.follows && !isLocal() ? 1 : cpuShare(this.maxWorkers, cpus, isLocal())),
+      numCpus: (cpus) =>
+        this.follows && !isLocal() && this.maxWorkers <= cpus ? 1 : cpuShare(this.maxWorkers, cpus, isLocal()),
       maxRetries: () => this.maxRetries,
       onOrphan: (task) => {
         this.reruns++
@@ -172,6 +179,13 @@ export class ClusterPool extends OriginalPoolClass {
     this.everyWorker.push(worker)
     if (this.everyWorker.length > maxRemembered) this.everyWorker.shift()
     return worker
+  }
+
+  /** One that its own options bind to this process. They have been asked for, and are not asked for again. */
+  #createOriginal(overridden: WorkerArguments, kind: PoolKind): WorkerHandler {
+    this.kind = kind
+    const given = Object.create(this, { onCreateWorker: { value: () => overridden } }) as OriginalPool
+    return super._createWorkerHandler.call(given)
   }
 
   /** A worker may wait for its place in the cluster: one that stands is asked first, also for what that one was given. */
@@ -247,7 +261,13 @@ export class ClusterPool extends OriginalPoolClass {
     const others = super.terminate(force, timeout)
     if (asked.length === 0) return others
     this.workers.push(...asked)
-    const ends = asked.map((worker) => worker.terminateAndNotify(force, timeout).then(() => this.#forget(worker)))
+    // One that takes longer than `timeout` stays in the list, and rejects nothing.
+    const ends = asked.map((worker) =>
+      worker.terminateAndNotify(force, timeout).then(
+        () => this.#forget(worker),
+        () => undefined,
+      ),
+    )
     return allOf([others, ...ends])
   }
 
@@ -294,7 +314,11 @@ export class ClusterPool extends OriginalPoolClass {
       if (cpus === undefined) return
       const before = this.maxWorkers
       // On this machine one CPU is the program's, as the original has it; elsewhere all of them are the workers'.
-      this.maxWorkers = Math.max(1, Math.floor(cpus) - (hasAddress() ? 0 : 1))
+      this.maxWorkers = Math.max(
+        1,
+        Math.floor(cpus) - (hasAddress() ? 0 : 1),
+        this.minIsMax ? 0 : (this.minWorkers ?? 0),
+      )
       if (this.minIsMax) {
         this.minWorkers = this.maxWorkers
         this._ensureMinWorkers()

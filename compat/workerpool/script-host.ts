@@ -52,10 +52,10 @@ export async function loadScript(
   addMethod(registry, 'methods', () => [...registry.methods.keys()])
   if (settings.env !== undefined) Object.assign(process.env, settings.env)
   if (settings.cwd !== undefined) process.chdir(settings.cwd)
-  if (script === null) return
-  const file = script.startsWith('file:') ? fileURLToPath(script) : script
+  const file = script?.startsWith('file:') === true ? fileURLToPath(script) : (script ?? fileURLToPath(import.meta.url))
   if (!isAbsolute(file)) throw new TypeError(`A worker script is named by its absolute path, not '${script}'`)
-  process.argv = [process.argv0, file, ...settings.forkArgs]
+  process.argv = [process.execPath, file, ...settings.forkArgs]
+  if (script === null) return applyFlags(settings.flags)
   const url = carried === null ? pathToFileURL(file).href : await locateModule(carried)
   // Not imported above: the shim asks at its load whether it is in a worker, which the registry tells.
   const { default: shim } = await import('./index.ts')
@@ -78,8 +78,14 @@ async function mapOthers(names: readonly string[]): Promise<void> {
   mapNames(others)
 }
 
-/** The result, or nothing and what was thrown: told apart without a name that would travel with each. */
-export type MethodAnswer = readonly [value: unknown] | readonly [nothing: undefined, error: unknown]
+/**
+ * The result, or nothing and what was thrown, or of a task that was given up whether its abort listeners have cleaned up
+ * after it: told apart without a name that would travel with each.
+ */
+export type MethodAnswer =
+  | readonly [value: unknown]
+  | readonly [nothing: undefined, error: unknown]
+  | readonly [nothing: undefined, no: undefined, cleanedUp: boolean]
 
 /**
  * One call of a registered method. `listening`: somebody waits for what it emits. Synchronous where
@@ -95,7 +101,6 @@ export function callMethod(
   if (registry === undefined || method === undefined) return [undefined, new Error(`Unknown method "${name}"`)]
   registry.tell = listening ? taskTeller() : undefined
   if (registry.abortListeners.length > 0) registry.abortListeners = []
-  cleanedUp = false
   let result: unknown
   try {
     result = method.apply(method, [...(params ?? [])])
@@ -123,40 +128,33 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 
 async function settled(registry: WorkerRegistry, result: PromiseLike<unknown>): Promise<MethodAnswer> {
   const { tell } = registry
+  let cleaning: Promise<boolean> | undefined
+  const givenUp = new Promise<void>((resolve) => {
+    const onAbort = (): void => {
+      cleaning = cleanUp(registry)
+      resolve()
+    }
+    context().signal.addEventListener('abort', onAbort, { once: true })
+  })
   try {
-    return [outgoing(registry, await Promise.race([result, abortOf(registry)]))]
+    // Its listeners may end it, and go on.
+    const value = await Promise.race([result, givenUp])
+    return cleaning === undefined ? [outgoing(registry, value)] : [undefined, undefined, await cleaning]
   } catch (error) {
-    return [undefined, thrown(error)]
+    return cleaning === undefined ? [undefined, thrown(error)] : [undefined, undefined, await cleaning]
   } finally {
     // Not that of a later one, which may have begun.
     if (registry.tell === tell) registry.tell = undefined
   }
 }
 
-let cleanedUp = false
-
-/** Whether the task that was given up has been cleaned up after by its abort listeners, so that the worker can stay. */
-export function hasCleanedUp(): boolean {
-  return cleanedUp
+/** Cleans up after a task that had ended when it was given up. */
+export function cleanUpLate(): Promise<boolean> {
+  const registry = workerRegistry()
+  return registry === undefined ? Promise.resolve(false) : cleanUp(registry)
 }
 
-/** Rejects when the running task was given up and its abort listeners, if it has any, are through. */
-function abortOf(registry: WorkerRegistry): Promise<never> {
-  const { signal } = context()
-  return new Promise<never>((_, reject) => {
-    const onAbort = (): void => {
-      cleanUp(registry).then(
-        (clean) => {
-          cleanedUp = clean
-          reject(new Error('Worker terminating'))
-        },
-        (error: unknown) => reject(error instanceof Error ? error : new Error(String(error))),
-      )
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-}
-
+/** Whether the abort listeners of the task, if it has any, have cleaned up after it in their time. */
 async function cleanUp(registry: WorkerRegistry): Promise<boolean> {
   const listeners = registry.abortListeners.splice(0)
   if (listeners.length === 0) return false

@@ -8,8 +8,11 @@ import { asResult } from './refusals.ts'
 import type { TaskPromise } from './task-steps.ts'
 
 export interface Outcome {
-  /** `lost`: with its worker, while it ran. `unstarted`: with its worker, before it began. */
-  readonly kind: 'value' | 'error' | 'lost' | 'unstarted'
+  /**
+   * `lost`: with its worker, while it ran. `unstarted`: with its worker, before it began. `cleaned`: it was given up, and
+   * its abort listeners are through; the value is whether they have cleaned up after it.
+   */
+  readonly kind: 'value' | 'error' | 'lost' | 'unstarted' | 'cleaned'
   readonly value: unknown
 }
 
@@ -32,7 +35,7 @@ export class WorkerTask implements CallListener {
   /** What the pool's queue has of it, where it was sent ahead. */
   queued: QueuedTask | undefined
   outcome: Outcome | undefined
-  whenOver: (() => void) | undefined
+  #whenOver: (() => void) | undefined
 
   constructor(
     worker: ClusterWorker,
@@ -50,7 +53,8 @@ export class WorkerTask implements CallListener {
   answered(value: unknown): void {
     const answer = value as MethodAnswer
     if (answer.length === 1) this.#ended('value', answer[0])
-    else this.#ended('error', answer[1])
+    else if (answer.length === 2) this.#ended('error', answer[1])
+    else this.#ended('cleaned', answer[2])
   }
 
   failed(error: unknown): void {
@@ -58,9 +62,21 @@ export class WorkerTask implements CallListener {
     else this.#ended(wasUnstarted(error) ? 'unstarted' : 'lost', error)
   }
 
+  /** Waits until it is over, no longer than that; whether it is. */
+  isOver(timeoutMs: number): Promise<boolean> {
+    if (this.outcome !== undefined) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs, false)
+      this.#whenOver = () => {
+        clearTimeout(timer)
+        resolve(true)
+      }
+    })
+  }
+
   #ended(kind: Outcome['kind'], value: unknown): void {
     this.outcome = { kind, value }
-    this.whenOver?.()
+    this.#whenOver?.()
     whenTold(this)
   }
 }

@@ -59,7 +59,7 @@ export class ArgumentWaits {
    * could not be read.
    */
   begin(number: number, awaited: readonly RefTuple[], known: Known = nothing, reports: Reports = noReports): void {
-    const { table, values } = this.#parts
+    const { values } = this.#parts
     const found: Attachment[] = []
     let left = awaited.length
     const take = (i: number, ref: RefTuple, outcome: Outcome): void => {

@@ -92,6 +92,11 @@ export class Calls {
     return true
   }
 
+  /** Raises the signal of a call, which goes on and answers as any other. False when it is over, or at no worker. */
+  raise(number: ObjectNumber): boolean {
+    return this.#parts.state.raise(number)
+  }
+
   #heardAll({ number }: SoleReader, leave: () => void): void {
     this.#hearing.delete(number)
     leave()

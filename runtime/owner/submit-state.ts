@@ -225,6 +225,19 @@ export class SubmitState extends SubmitLeases {
     return true
   }
 
+  /**
+   * Raises the signal of a task that was pushed, and of those that it called: what it does about that is its own, and it
+   * answers as any other. False when it is over, or at no worker.
+   */
+  raise(number: number): boolean {
+    if (!this.isIn(number, TaskState.pushed)) return false
+    const page = this.table.at(number)
+    const lease = this.leases.get(page.lease[slotOf(number)] as number)
+    if (lease === undefined || lease.state === 'ending') return false
+    this.effects.abort(lease.index, page.sequence[slotOf(number)] as number, true)
+    return true
+  }
+
   /** Every task that has not settled fails, every lease is given back: the process leaves. */
   close(failure: Failure): void {
     for (const record of this.classes) {

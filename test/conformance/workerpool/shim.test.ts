@@ -301,6 +301,34 @@ describe('workerpool: the shim, where it differs from the original', () => {
     expect((explain(pool) as WorkerpoolReport).stayed?.calls).to.equal(3)
   })
 
+  it('runs such calls of a pool without a script by its own options', async () => {
+    const { told, options } = countsWorkers()
+    const pool = workerpool.pool({ ...options, maxWorkers: 1 })
+    pools.push(pool)
+    const most = new Int32Array(new SharedArrayBuffer(8))
+    const meet = (shared: Int32Array): void => {
+      const now = Atomics.add(shared, 0, 1) + 1
+      if (now > (shared[1] ?? 0)) shared[1] = now
+      for (const end = Date.now() + 50; Date.now() < end;);
+      Atomics.sub(shared, 0, 1)
+    }
+    await Promise.all([1, 2, 3].map(() => pool.exec(meet, [most])))
+    expect(most[1]).to.equal(1)
+    expect(told.created).to.equal(1)
+  })
+
+  it('keeps a worker here that onCreateWorker binds to this process', async () => {
+    let id = 0
+    const pool = workerpool.pool({
+      maxWorkers: 1,
+      onCreateWorker: () => ({ workerThreadOpts: { env: { NUMBER: String(++id) } } }),
+    })
+    pools.push(pool)
+    expect(await pool.exec(() => process.env['NUMBER'])).to.equal('1')
+    expect(id).to.equal(1)
+    expect(explain(pool)).to.include({ where: 'local', reason: 'workerThreadOpts.env needs threads of this process' })
+  })
+
   it('runs a task whose worker died again with maxRetries, and not without', async () => {
     const retried = create(script, { maxWorkers: 1, maxRetries: 1 } as never)
     await retried.exec('add', [1, 2])

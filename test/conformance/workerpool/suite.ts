@@ -331,6 +331,19 @@ export function conformanceSuite(subject: Subject): void {
         await Promise.all(tasks)
       })
 
+      it('has as many workers as minWorkers where these are more than it would have', async () => {
+        const most = Number(workerpool.cpus) + 3
+        const pool = create(script, { minWorkers: most })
+        expect(await pool.exec('add', [1, 2])).to.equal(3)
+        expect(pool.maxWorkers).to.equal(most)
+      })
+
+      it('finds a script without its ending, and tells it how it was started', async () => {
+        const pool = create(scriptPath('plain'), { maxWorkers: 1 })
+        expect(await pool.exec('add', [1, 2])).to.equal(3)
+        expect(await create(script, { maxWorkers: 1 }).exec('startedBy')).to.equal(process.execPath)
+      })
+
       it('starts minWorkers at its creation', () => {
         expect(create(script, { minWorkers: 2, maxWorkers: 3 }).stats().totalWorkers).to.equal(2)
         expect(create(script, { minWorkers: 'max', maxWorkers: 2 }).stats().totalWorkers).to.equal(2)
@@ -551,6 +564,17 @@ export function conformanceSuite(subject: Subject): void {
         expect(await running).to.equal('it is there')
       })
 
+      it('with a timeout resolves for each that asks, though a worker still runs', async () => {
+        const pool = create(script, { maxWorkers: 1 })
+        const file = join(folder, `${subject.name}-terminating-twice`)
+        const running = pool.exec('waitFor', [file])
+        await pool.terminate(false, 50)
+        await pool.terminate(false, 50)
+        expect(running.pending).to.equal(true)
+        writeFileSync(file, '')
+        expect(await running).to.equal('it is there')
+      })
+
       it('lets the pool be used again afterwards', async () => {
         const pool = create(script, { maxWorkers: 1 })
         expect(await pool.exec('count')).to.equal(1)
@@ -565,6 +589,21 @@ export function conformanceSuite(subject: Subject): void {
           await pool.exec('add', [1, 2])
           await pool.terminate()
           expect(readFileSync(file, 'utf8')).to.equal('terminated 0')
+        })
+
+        it('gives forkArgs and flags to workers without a script, too', async () => {
+          const options = { maxWorkers: 1, forkArgs: ['one'], forkOpts: { execArgv: ['--expose-gc'] } }
+          const told = create(undefined, options).exec(() => [typeof globalThis.gc, ...process.argv.slice(2)])
+          expect(await told).to.deep.equal(['function', 'one'])
+        })
+
+        it('finds a script by any path from the folder of its worker', async () => {
+          const pool = create('methods.mjs', {
+            workerType: 'process',
+            maxWorkers: 1,
+            forkOpts: { cwd: scriptPath('') },
+          })
+          expect(await pool.exec('add', [1, 2])).to.equal(3)
         })
 
         it('gives forkArgs to the script', async () => {
@@ -586,6 +625,21 @@ export function conformanceSuite(subject: Subject): void {
         expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(2)
         expect(readFileSync(file, 'utf8')).to.equal('aborted')
+      })
+
+      it('lets abort listeners that end the task first clean up, and hears what they say', async () => {
+        const file = join(folder, `${subject.name}-cleaned`)
+        const pool = create(script, { maxWorkers: 1 })
+        expect(await pool.exec('count')).to.equal(1)
+        const heard: unknown[] = []
+        const task = pool.exec('abortedFirst', [file], { on: (payload: unknown) => heard.push(payload) })
+        const settled = rejection(task)
+        await eventually(() => existsSync(file) || undefined)
+        task.cancel()
+        expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await pool.exec('count')).to.equal(2)
+        expect(readFileSync(file, 'utf8')).to.equal('cleaned')
+        expect(heard).to.deep.equal(['cleaning'])
       })
 
       it('waits for abort listeners no longer than abortListenerTimeout, then ends the worker', async () => {

@@ -79,6 +79,21 @@ worker(
       return n
     },
     appendPid: (file) => writeFileSync(file, `${process.pid}\n`, { flag: 'a' }),
+    /** Its listener ends it first, and goes on for a while. */
+    abortedFirst(file) {
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, 30_000)
+        this.worker.addAbortListener(async () => {
+          workerpool.workerEmit('cleaning')
+          clearTimeout(timer)
+          resolve()
+          await new Promise((done) => setTimeout(done, 100))
+          writeFileSync(file, 'cleaned')
+        })
+        writeFileSync(file, 'began')
+      })
+    },
+    startedBy: () => process.argv[0],
     abortable(file) {
       return new Promise((resolve) => {
         const timer = setTimeout(resolve, 30_000)
