@@ -113,7 +113,9 @@ export function flightSuite(subject: Subject): void {
       for (const n of numbers) if (n % 2 === 1) tasks[n]?.cancel()
       const found = await outcomes(tasks)
       expect(found).to.deep.equal(numbers.map((n) => (n % 2 === 0 ? n : 'promise cancelled')))
-      expect(await pool.exec('count')).to.equal(before + 1)
+      // The shim's first may have begun by then, as its guide says, where this process was held up in the middle.
+      const mayHaveBegun = subject.name === 'the shim' ? 1 : 0
+      expect(await pool.exec('count')).to.be.within(before + 1, before + 1 + mayHaveBegun)
     })
 
     it('lets a worker without work have what waits for one that is busy for long', async () => {
