@@ -29,7 +29,9 @@ export function evaluateCall(walk: Walker, node: CallNode, frame: Frame): Value 
   if (name === injectedHelper && !isMember) return args[0] ?? nothing
   const isNew = node.type === 'NewExpression'
   const callbacks = new Set(args.flatMap(({ functions }) => [...functions]))
-  const results = [callbackResults(walk, callbacks, receiver, args)]
+  const given = callbackResults(walk, callbacks, receiver, args)
+  // What they give, or something new that holds it.
+  const results = [given, holding([given])]
   if (value.functions.size > 0) {
     const self = isNew ? nothing : receiver
     results.push(walk.callLocal(value.functions, args, isNew ? nothing : indirect(walk, callee, args), self))
@@ -176,8 +178,9 @@ function resultValue(walk: Walker, call: Callee, args: readonly Value[], node: C
       ...(isView(name) ? [memoryOf(walk, passed, '@buffer')] : []),
     ])
   switch (isMember ? resultOf(name) : 'unknown') {
+    // That of the language's own is none of what is shared.
     case 'primitive':
-      return nothing
+      return called
     case 'new': {
       // Of what the function gives that it calls, which is written here.
       if ((name === 'map' || name === 'flatMap') && isWritten(args[0])) return called

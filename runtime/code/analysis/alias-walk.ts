@@ -132,6 +132,7 @@ class AliasWalk implements Walker {
         if (isUnnamed(member)) this.calledUnnamed(new Set([member.value]), member.kind === 'set')
       } else if (member.value) {
         const value = this.evaluate(member.value, { ...inside, self: memberSelf })
+        this.#puts.note(value)
         if (!member.static) this.#instances.give(ofClass, fieldName(member), value)
       }
     }
@@ -183,8 +184,8 @@ class AliasWalk implements Walker {
       }
       case 'CatchClause': {
         const scope = this.table.scope(node, frame.scope, (names) => addPatternNames(node.param ?? null, names))
-        // What is thrown from outside is told of where it is thrown.
-        if (node.param) this.assign(node.param, nothing, { ...frame, scope }, true)
+        // What is thrown from outside is told of where it is thrown, but for what calls are given to throw.
+        if (node.param) this.assign(node.param, this.part(nothing, '*'), { ...frame, scope }, true)
         return this.visit(node.body, { ...frame, scope })
       }
       case 'LabeledStatement':

@@ -2,6 +2,7 @@
  * What calls give and what they put into objects, as far as others share it: results of functions that are called are
  * looked for in their texts, with what they are given.
  */
+import { types } from 'node:util'
 import { analyseFunction } from '../free-variables.ts'
 import { behaviourOf, type TextBehaviour } from './behaviour.ts'
 import { fixpoints } from './fixpoints.ts'
@@ -96,7 +97,14 @@ export class FollowedCalls {
       isKnown = true
       const name = (intrinsicName(value) ?? builtInExport(value)?.exportName)?.split('.').at(-1)
       if (name === undefined) found.push(this.#putByFunction(value, args, resolveAll(call.receiver, environment)))
-      else if (changesReceiver(name) || changesFirstArgument(name) || name === 'apply' || name === 'construct')
+      else if (
+        changesReceiver(name) ||
+        name === 'reject' ||
+        builtInExport(value)?.module.includes('assert') === true ||
+        changesFirstArgument(name) ||
+        name === 'apply' ||
+        name === 'construct'
+      )
         found.push(...args)
     }
     if ((!isKnown || callee.unknown) && !call.local && (!call.isMember || keepsGiven(call.name))) found.push(...args)
@@ -133,18 +141,19 @@ export class FollowedCalls {
     const isKnown = [...callee.values].some((value) => typeof value === 'function') && !callee.unknown
     // A method of well-known name has been counted by its name.
     if (!isKnown && !call.local && resultOf(call.name) === 'unknown')
-      results.push(...[...args, receiver].map(itselfOrWithin))
+      results.push(...[...args, receiver, callee].map(itselfOrWithin))
     return merge(results)
   }
 
   /** A function that is passed may give the result, or what is in it. */
   #returnedByCallbacks(call: Call, args: readonly Resolved[], receiver: Resolved, environment: Environment): Resolved {
-    const functions = args.flatMap(({ values }) =>
-      [...values].filter((value) => typeof value === 'function' && intrinsicName(value) === undefined),
+    const functions = args.flatMap(({ values, held = [] }) =>
+      [...values, ...held].filter((value) => typeof value === 'function' && intrinsicName(value) === undefined),
     ) as Function[]
     if (functions.length === 0) return own
     const near = withBelow(merge([receiver, resolveAll(call.within, environment), ...args.map(withoutFunctions)]))
-    return merge(functions.map((fn) => this.#returned(fn, [near, near, near, near], near)))
+    const found = merge(functions.map((fn) => this.#returned(fn, [near, near, near, near], near)))
+    return withHeld(found, found)
   }
 
   #returned(fn: Function, args: readonly Resolved[], receiver: Resolved, isNew = false): Resolved {
@@ -152,7 +161,9 @@ export class FollowedCalls {
     // What a new one is made of it holds; an object is made of itself.
     if (intrinsic !== undefined && isNew && intrinsic !== 'Object') {
       const isCollection = intrinsic === 'Set' || intrinsic === 'Map'
-      return withHeld(own, isCollection ? elementsOf(merge(args)) : merge(args))
+      const given = isCollection ? elementsOf(merge(args)) : merge(args)
+      // Through a view its memory is changed.
+      return withHeld(isViewClass(intrinsic) ? memoryAmong(given) : own, given)
     }
     if (intrinsic !== undefined)
       return /^(JSON|Math|Number|String|Date|structuredClone$|Object\.(keys|getOwnPropertyNames)$)/.test(intrinsic) ||
@@ -174,9 +185,17 @@ export class FollowedCalls {
       const environment = this.environment(fn, args, analysis.kind === 'class' ? undefined : receiver)
       const result = resolveAll(returned, environment)
       // What it makes may hold what it has put anywhere.
-      return withHeld(isNew ? instanceOf(fn, result) : result, environment.put())
+      return withHeld(isNew ? instanceOf(fn, result) : result, merge([result, environment.put()]))
     })
   }
+}
+
+function isViewClass(name: string): boolean {
+  return name === 'DataView' || (name !== 'Array' && name.endsWith('Array'))
+}
+
+function memoryAmong({ values, held }: Resolved): Resolved {
+  return { ...own, values: new Set([...values, ...(held ?? [])].filter((value) => types.isAnyArrayBuffer(value))) }
 }
 
 /** A new one, or what its constructor returns instead. */

@@ -43,5 +43,6 @@ export function withGiven(part: Value, node: AnyNode, step: string, ofClass: OfC
 }
 
 export function fieldName({ computed, key }: PropertyDefinition | MethodDefinition): string {
+  if (key.type === 'PrivateIdentifier') return `#${key.name}`
   return !computed && key.type === 'Identifier' ? key.name : '*'
 }

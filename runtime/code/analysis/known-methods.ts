@@ -10,12 +10,13 @@ const changing: ReadonlySet<string> = words(`push pop shift unshift splice sort 
   freeze seal preventExtensions deleteProperty setPrototypeOf resize setTime setDate setDay setFullYear
   setHours setMilliseconds setMinutes setMonth setSeconds setYear setUTCDate setUTCFullYear setUTCHours
   setUTCMilliseconds setUTCMinutes setUTCMonth setUTCSeconds setInt8 setUint8 setInt16 setUint16 setInt32 setUint32
-  setFloat16 setFloat32 setFloat64 setBigInt64 setBigUint64 getOrInsert getOrInsertComputed compile next`)
+  setFloat16 setFloat32 setFloat64 setBigInt64 setBigUint64 getOrInsert getOrInsertComputed compile next
+  __defineGetter__ __defineSetter__ transfer transferToFixedLength`)
 
 /** Change the first argument: of Object, Reflect, Atomics and crypto. */
 const changingArgument: ReadonlySet<string> = words(`assign defineProperty defineProperties setPrototypeOf freeze seal
   preventExtensions deleteProperty set add and compareExchange exchange or store sub xor getRandomValues
-  randomFill randomFillSync`)
+  randomFill randomFillSync captureStackTrace _extend inherits`)
 
 /** Answer with a number, a text, a truth: nothing that leads back to what they were called on. */
 const primitive: ReadonlySet<string> = words(`join includes indexOf lastIndexOf some every has toString toLocaleString

@@ -3,7 +3,12 @@ import type { AnyNode, MemberExpression, MethodDefinition, Property } from 'acor
 /** The name of the property, where it is written out. */
 export function memberName(node: MemberExpression): string | undefined {
   const { property } = node
-  if (!node.computed) return property.type === 'Identifier' ? property.name : undefined
+  if (!node.computed)
+    return property.type === 'Identifier'
+      ? property.name
+      : property.type === 'PrivateIdentifier'
+        ? `#${property.name}`
+        : undefined
   if (property.type === 'Literal' && typeof property.value === 'string') return property.value
   return isSymbolIterator(property) ? '[Symbol.iterator]' : undefined
 }

@@ -261,6 +261,7 @@ function takeBelow(value: unknown, out: Set<unknown>): boolean {
     else if (types.isSet(next)) waiting.push(...Set.prototype.values.call(next))
     const found = new Set<unknown>()
     if (!takeProperties(next, found)) return false
+    if (!Array.isArray(next) && !takeHidden(next, found)) return false
     waiting.push(...found)
   }
   return true

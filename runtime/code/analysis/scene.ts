@@ -3,23 +3,14 @@ import { types } from 'node:util'
 import { changesFirstArgument, changesReceiver, isHarmless } from './known-methods.ts'
 import { asksProcess, builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
 import type { Reason, ReasonKind } from './reasons.ts'
-import {
-  isShared,
-  merge,
-  own,
-  resolve,
-  resolveAll,
-  unknown,
-  withHeld,
-  withoutFunctions,
-  type Environment,
-  type Resolved,
-} from './resolve.ts'
+import { isShared, own, resolve, resolveAll, withHeld, type Environment, type Resolved } from './resolve.ts'
 import type { Surroundings } from './surroundings.ts'
 import { movesPattern } from './moved-patterns.ts'
-import { hasShared, isAsyncLocalStorage, isSharedSome, mayHave } from './shared-values.ts'
+import { mostGiven } from './alias-calls.ts'
+import { hasShared, isCollection, isAsyncLocalStorage, isSharedSome, mayHave } from './shared-values.ts'
+import { PassedFunctions } from './passed-functions.ts'
 import { isClass, SourceNames } from './source-names.ts'
-import type { Source } from './sources.ts'
+import { putAnywhere, type Source } from './sources.ts'
 import { unnamedOf } from './unnamed-methods.ts'
 import type { BehaviourEvent, Call, Mutation } from './walker.ts'
 
@@ -41,6 +32,7 @@ export class Scene {
   readonly #environment: Environment
   readonly #within: string | undefined
   readonly #names: SourceNames
+  readonly #passed: PassedFunctions
 
   constructor(judge: Judgement, fn: Function, environment: Environment, within: string | undefined) {
     this.#judge = judge
@@ -48,6 +40,7 @@ export class Scene {
     this.#environment = environment
     this.#within = within
     this.#names = new SourceNames(fn, environment)
+    this.#passed = new PassedFunctions(judge, environment, (message) => this.#add('unknown', 'maybe', message, 1))
   }
 
   judge(event: BehaviourEvent, line: number): void {
@@ -175,12 +168,30 @@ export class Scene {
     if ([...receiver.values].some(isAsyncLocalStorage)) return
     if (movesPattern(call, receiver, args)) this.#movedPattern(call, line)
     // A call of the function itself has been followed in its text.
+    if (call.isMember && call.name === 'a method' && [...receiver.values].some(isCollection))
+      this.#add(
+        'unknown',
+        'maybe',
+        `it calls a method of ${this.#names.describeAll(call.receiver)} by a name that is made (line ${line})`,
+        line,
+      )
+    const takes = Math.max(0, ...[...callee.values].map((value) => (typeof value === 'function' ? value.length : 0)))
+    if (Math.max(call.args.length, call.args.length < mostGiven ? 0 : takes) > mostGiven && args.some(hasShared))
+      this.#add('unknown', 'maybe', `it calls ${call.name} with more arguments than are followed (line ${line})`, line)
     for (const value of callee.values)
       if (value !== this.#fn || !call.local) this.#callee(value, call, receiver, args, line)
     if ([...callee.values].some((value) => typeof value === 'function') && !callee.unknown) return
-    if (!callee.unknown) this.#callbacks(call, args, receiver)
+    if (!callee.unknown) this.#passed.called(call, args, receiver)
+    this.#uncertainCall(call, args, receiver, line)
     if (call.local && !callee.unknown) return
     this.#unknownCallee(call, callee.unknown, receiver, args, line)
+  }
+
+  /** By a name that is not written out, or that only the class knows. */
+  #uncertainCall({ name, local }: Call, args: readonly Resolved[], receiver: Resolved, line: number): void {
+    const isHidden = name.startsWith('#') && !local && [...args, receiver].some(hasShared)
+    if (!isHidden) return
+    this.#add('unknown', 'maybe', `it calls ${name} (line ${line}), which is not known`, line)
   }
 
   #movedPattern({ name, receiver, args }: Call, line: number): void {
@@ -232,7 +243,7 @@ export class Scene {
       if (computes(builtIn.module) && !asksProcess(builtIn.module, builtIn.exportName)) {
         const target = changesFirstArgument(builtIn.exportName) ? this.#names.named(call.target) : own
         if (isSharedSome(target)) this.#changedBy(builtIn.exportName, call.target, target, line)
-        return this.#callbacks(call, args, receiver)
+        return this.#passed.called(call, args, receiver)
       }
       return this.#add(
         'effect',
@@ -260,7 +271,7 @@ export class Scene {
       intrinsicName(parent) === undefined &&
       parent !== Function.prototype
     ) {
-      this.#callee(parent, call, receiver, [], line)
+      this.#callee(parent, call, receiver, args, line)
     }
   }
 
@@ -268,8 +279,8 @@ export class Scene {
   #unnamedOf(made: Function, args: readonly Resolved[]): void {
     const held = new Set(args.flatMap(({ values, held: inside = [] }) => [...values, ...inside]))
     const self: Resolved = { ...own, held, instances: new Set([made]) }
-    for (const method of unnamedOf((made as { readonly prototype?: unknown }).prototype))
-      this.#judge.look(method, [], self, method.name || 'an accessor')
+    for (const method of unnamedOf((made as { readonly prototype?: unknown }).prototype, true))
+      this.#judge.look(method, [this.#environment.put()], self, method.name || 'an accessor')
   }
 
   /** A helper may hand its own variables to a function that it is given. */
@@ -286,7 +297,7 @@ export class Scene {
   #intrinsic(path: string, call: Call, receiver: Resolved, args: readonly Resolved[], line: number): void {
     const [first = '', ...rest] = path.split('.')
     const name = rest.at(-1) ?? first
-    if (path === 'Function' || path === 'Proxy')
+    if (path === 'Function' || path === 'Proxy' || path === 'Proxy.revocable')
       return this.#add('unknown', 'maybe', `it calls ${path} (line ${line}), whose result cannot be looked into`, line)
     const isMethod = rest[0] === 'prototype'
     if (isMethod && changesReceiver(name) && isSharedSome(receiver))
@@ -294,11 +305,13 @@ export class Scene {
     const changesArgument =
       path === 'Buffer.prototype.copy' ||
       path === 'Crypto.prototype.getRandomValues' ||
-      (!isMethod && ['Object', 'Reflect', 'Atomics', 'crypto'].includes(first) && changesFirstArgument(name))
+      (!isMethod && ['Object', 'Reflect', 'Atomics', 'crypto', 'Error'].includes(first) && changesFirstArgument(name))
     // What a new object holds is not changed with it.
     const target = changesArgument ? this.#names.named(call.target) : own
     if (isSharedSome(target)) this.#changedBy(name, call.target, target, line)
     if (path === 'Reflect.apply' || path === 'Reflect.construct') this.#applied(call, args, line)
+    if (path === 'Reflect.set' && args[3] !== undefined && hasShared(args[3]))
+      this.#add('change', 'maybe', `it calls set() on what it is given as the receiver (line ${line})`, line)
     if (path === 'structuredClone' && args.length > 1)
       this.#add(
         'unknown',
@@ -306,14 +319,15 @@ export class Scene {
         `it calls structuredClone with options (line ${line}), by which memory may go`,
         line,
       )
-    this.#callbacks(call, args, receiver)
+    if (path === 'Object.create' || name === 'setPrototypeOf') this.#passed.prototypes(args)
+    this.#passed.called(call, args, receiver)
   }
 
   /** One of the engine's, called with what is shared, may change it. */
-  #applied({ name }: Call, [applied, ...given]: readonly Resolved[], line: number): void {
+  #applied({ name, target }: Call, [applied = own, ...given]: readonly Resolved[], line: number): void {
+    const isWritten = [...applied.values].every((one) => typeof one === 'function' && intrinsicName(one) === undefined)
     const isKnown =
-      applied === undefined ||
-      (!applied.unknown && [...applied.values].every((one) => intrinsicName(one) === undefined))
+      applied.values.size > 0 && isWritten && !applied.unknown && target.every(({ root }) => root !== putAnywhere)
     if (isKnown || !given.some(hasShared)) return
     this.#add('unknown', 'maybe', `it calls ${name} (line ${line}), which may change what it is given`, line)
   }
@@ -323,23 +337,5 @@ export class Scene {
     const certainly = sources.length === 1 && !target.unknown && root !== '@this'
     const message = `it calls ${name}() on ${this.#names.describeAll(sources)} (line ${line}), which would only change in the worker`
     this.#add('change', certainly ? 'keep' : 'maybe', message, line, this.#names.variableOf(sources[0]))
-  }
-
-  /** Functions given to one of the engine's are called with elements of what it works on. */
-  #callbacks(call: Call, args: readonly Resolved[], receiver: Resolved): void {
-    const functions = new Set<Function>()
-    for (const { values, held } of args)
-      for (const value of [...values, ...(held ?? [])])
-        if (typeof value === 'function' && intrinsicName(value) === undefined) functions.add(value)
-    if (functions.size === 0) return
-    const near = [
-      receiver,
-      resolveAll(call.within, this.#environment),
-      this.#environment.put(),
-      ...args.map(withoutFunctions),
-    ]
-    const elements = near.some(hasShared) ? unknown : merge(near)
-    for (const fn of functions)
-      this.#judge.look(fn, [elements, elements, elements, elements], elements, fn.name || 'a callback')
   }
 }

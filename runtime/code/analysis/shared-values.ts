@@ -33,3 +33,8 @@ export function isAsyncLocalStorage(value: unknown): boolean {
   if (!isShared(value) || types.isProxy(value)) return false
   return (value as { constructor?: { name?: unknown } }).constructor?.name === 'AsyncLocalStorage'
 }
+
+/** It has methods of the language beside what it holds. */
+export function isCollection(value: unknown): boolean {
+  return Array.isArray(value) || types.isMap(value) || types.isSet(value) || ArrayBuffer.isView(value)
+}

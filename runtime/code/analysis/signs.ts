@@ -7,6 +7,9 @@ const waiting: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/\.\s*addEventListener\s*\(|\.\s*onabort\b/, 'listens to something that is another one on a worker, as a signal is'],
 ]
 
+/** What is another thing in each process, and by which anything may be reached. */
+const anywhere = /\b__proto__\b|\bRegExp\s*\.\s*(?:\$|input\b|last|left|right)/
+
 /** Names that tell a copy from what it is of: is it frozen, is a property listed. */
 const asksHow =
   /\b(?:isFrozen|isSealed|isExtensible|getOwnPropertyDescriptors?|getOwnPropertyNames|getOwnPropertySymbols|ownKeys|propertyIsEnumerable)\b/
@@ -33,6 +36,11 @@ export function changedIn(text: string, changed: ReadonlyMap<string, string>): R
 export const sloppy: Reason = unknown(
   `it, or a function in it, is not strict and uses 'this' or 'arguments', which are others in strict code, as on a worker`,
 )
+
+export function reachingIn(text: string): Reason[] {
+  const found = anywhere.exec(text)?.[0]
+  return found === undefined ? [] : [unknown(`it uses ${found}, by which anything may be reached`)]
+}
 
 /** What texts ask of things that would be copies. */
 export class Asking {

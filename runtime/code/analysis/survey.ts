@@ -19,6 +19,11 @@ export interface Surveyed {
 const maxObjects = 20_000
 /** Objects of one class whose accessors are looked into with each of them. */
 const mostInstances = 20
+const tooMuch = 'there is more to be reached from it than is looked over'
+/** Of an array, with its holes. */
+const mostLooked = 2_000_000
+/** Of every function. */
+const ofFunctions: ReadonlySet<string | symbol> = new Set(['prototype', 'length', 'name', 'arguments', 'caller'])
 const errorNames: ReadonlySet<string | symbol> = new Set(['stack', 'message', 'cause', 'errors', 'name'])
 
 export class Survey {
@@ -57,15 +62,14 @@ export class Survey {
         lost.add('an argument is, or holds, something that is also reached from there, and on a worker they are two')
       if (this.#seen.has(value)) continue
       this.#seen.add(value)
-      if (isArgument && typeof value === 'object') this.#ofArguments.add(value)
+      if (isArgument) this.#ofArguments.add(value)
       if (--this.#left < 0) {
-        if (this.#isExact) lost.add('there is more to be reached from it than is looked over')
+        if (this.#isExact) lost.add(tooMuch)
         return { methods, lost }
       }
       if (this.#isExact) for (const what of lostOf(value, isArgument)) lost.add(what)
       for (const method of this.#methodsOf(value))
         methods.push({ method, self: { values: new Set([value]), unknown: false } })
-      if (typeof value === 'function') continue
       this.objects++
       if (ArrayBuffer.isView(value)) {
         this.sharesMemory ||= value.byteLength !== value.buffer.byteLength || this.#memory.has(value.buffer)
@@ -78,14 +82,16 @@ export class Survey {
         continue
       }
       if (Array.isArray(value)) {
-        for (const one of value) if (typeof one === 'object' || typeof one === 'function') waiting.push(one)
+        if (value.length > mostLooked) lost.add(tooMuch)
+        else for (const one of value) if (typeof one === 'object' || typeof one === 'function') waiting.push(one)
         continue
       }
       if (types.isMap(value))
         for (const [key, one] of Map.prototype.entries.call(value) as MapIterator<[unknown, unknown]>)
           waiting.push(key, one)
       else if (types.isSet(value)) for (const one of Set.prototype.values.call(value)) waiting.push(one)
-      for (const key of Object.keys(value)) {
+      for (const key of Reflect.ownKeys(value)) {
+        if (typeof value === 'function' && ofFunctions.has(key)) continue
         const property = Object.getOwnPropertyDescriptor(value, key)
         if (property !== undefined && 'value' in property && isShared(property.value)) waiting.push(property.value)
       }
@@ -96,10 +102,10 @@ export class Survey {
   /** Accessors and methods that no text names; of a class they are looked into with some of its instances. */
   #methodsOf(value: object): Function[] {
     const parent: unknown = Object.getPrototypeOf(value)
-    if (!isShared(parent) || intrinsicName(parent) !== undefined) return unnamedOf(value)
+    if (!isShared(parent) || intrinsicName(parent) !== undefined) return unnamedOf(value, false)
     const instances = (this.#instances.get(parent) ?? 0) + 1
     this.#instances.set(parent, instances)
-    return instances > mostInstances ? [] : unnamedOf(value)
+    return instances > mostInstances ? [] : unnamedOf(value, false)
   }
 }
 
@@ -115,7 +121,11 @@ function isLeft(value: object): boolean {
 
 /** What of a value does not go along. */
 function lostOf(value: object, isArgument: boolean): string[] {
-  if (typeof value === 'function' || ArrayBuffer.isView(value)) return []
+  if (typeof value === 'function') return []
+  if (ArrayBuffer.isView(value)) {
+    const { length = 0 } = value as { readonly length?: number }
+    return length <= mostElements && Reflect.ownKeys(value).length > length ? [ofBuiltIn] : []
+  }
   if (Array.isArray(value)) {
     if (value.length > mostElements) return []
     const isMore = Reflect.ownKeys(value).some((key) => key !== 'length' && !/^\d+$/.test(String(key)))
@@ -131,9 +141,7 @@ function lostOf(value: object, isArgument: boolean): string[] {
   const isPlain = !types.isMap(value) && !types.isSet(value) && !types.isDate(value) && !types.isAnyArrayBuffer(value)
   if (!isPlain) {
     const isBuiltIn = intrinsicName(Object.getPrototypeOf(value)) !== undefined
-    return keys.length > 0 && isBuiltIn
-      ? ['a Map, Set, Date or buffer has properties of its own, which do not go along']
-      : []
+    return keys.length > 0 && isBuiltIn ? [ofBuiltIn] : []
   }
   if (keys.length === Object.keys(value).length)
     return isArgument && keys.some((key) => isAccessor(value, key)) ? [asked] : []
@@ -144,6 +152,7 @@ function lostOf(value: object, isArgument: boolean): string[] {
   return []
 }
 
+const ofBuiltIn = 'a Map, Set, Date or buffer has properties of its own, which do not go along'
 const hidden = 'an object has properties that are not enumerable, which do not go along'
 const symbols = 'an object has properties by symbols, which do not go along with arguments'
 const asked = 'an object has accessors, which are asked when it is sent'

@@ -20,6 +20,7 @@ const symbols: ReadonlySet<symbol> = new Set(
     Symbol.split,
     Symbol.species,
     Symbol.toStringTag,
+    Symbol.for('nodejs.util.inspect.custom'),
     // Of newer releases of Node.
     (Symbol as { readonly dispose?: symbol }).dispose,
     (Symbol as { readonly asyncDispose?: symbol }).asyncDispose,
@@ -30,8 +31,11 @@ export function isUnnamedKey(key: string | symbol): boolean {
   return typeof key === 'string' ? namesOfUnnamed.has(key) : symbols.has(key)
 }
 
-/** What of an object the language may call so, its own and what it inherits from the program: accessors, too. */
-export function unnamedOf(value: unknown): Function[] {
+/**
+ * What of an object the language may call so, its own and what it inherits from the program: accessors, too. Whoever
+ * assigns to something that others share has changed it: only of something new the setters matter.
+ */
+export function unnamedOf(value: unknown, isNew: boolean): Function[] {
   const found: Function[] = []
   for (
     let at = value;
@@ -43,7 +47,11 @@ export function unnamedOf(value: unknown): Function[] {
     for (const key of Reflect.ownKeys(at)) {
       const property: Readonly<Record<string, unknown>> = { ...Object.getOwnPropertyDescriptor(at, key) }
       const methods =
-        'value' in property ? (isUnnamedKey(key) ? [property['value']] : []) : [property['get'], property['set']]
+        'value' in property
+          ? isUnnamedKey(key)
+            ? [property['value']]
+            : []
+          : [property['get'], isNew ? property['set'] : undefined]
       for (const method of methods)
         if (typeof method === 'function' && !types.isProxy(method) && !isNative(method)) found.push(method)
     }

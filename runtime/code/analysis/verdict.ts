@@ -13,7 +13,7 @@ import { covers, isPlain, joined, type Given } from './given.ts'
 import type { FunctionVerdict, Reason } from './reasons.ts'
 import { merge, own, withBelow, type Resolved } from './resolve.ts'
 import { Scene, type Judgement } from './scene.ts'
-import { Asking, changedIn, sloppy, waitingIn } from './signs.ts'
+import { Asking, changedIn, reachingIn, sloppy, waitingIn } from './signs.ts'
 import { Surroundings, textOf } from './surroundings.ts'
 import { Survey, type Surveyed } from './survey.ts'
 
@@ -156,6 +156,7 @@ class Judge implements Judgement {
     const found = [...waitingIn(text), ...(this.#changed === undefined ? [] : changedIn(text, this.#changed))]
     if (this.#isExact) {
       this.#asking.read(text)
+      found.push(...reachingIn(text))
       if (this.around.isSloppy(fn, text)) found.push(sloppy)
     }
     for (const reason of found) this.add(reason)

@@ -20,7 +20,11 @@ const texts = Object.values(rows).flat()
 const written = ([around, items, mapper, after = '0']: Row): string =>
   `async (pMap) => {\n${around}\nreturn [await outcome(pMap(${items}, ${mapper})), inspect(${after})]\n}`
 
-const program = `import { inspect } from 'node:util'
+const program = `import assert from 'node:assert'
+import * as crypto from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import querystring from 'node:querystring'
+import util, { inspect } from 'node:util'
 const outcome = (promise) => promise.then(inspect, (error) => 'rejects with ' + error.message)
 const { default: pMap } = await import(process.argv[2])
 const rows = [\n${texts.map(written).join(',\n')}\n]
