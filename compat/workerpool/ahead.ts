@@ -51,7 +51,7 @@ export class Ahead {
       // One that was cancelled is passed over when its turn comes.
       if (task?.resolver.promise.pending !== true) return
       const worker = workers[this.#turn++ % workers.length] as ClusterWorker
-      if (worker.takesAhead(task.method)) {
+      if (worker.takesAhead(task)) {
         this.#queue.sendFirst()
         worker.sendAhead(task)
         refused = 0

@@ -1,6 +1,6 @@
 import type { ClusterWorker } from './cluster-worker.ts'
 import type { Flattening } from './flatten.ts'
-import type { QueuedTask, WorkerArguments } from './original.ts'
+import type { OriginalHandler, QueuedTask, WorkerArguments } from './original.ts'
 import type { WorkerTask } from './worker-task.ts'
 
 /** What a worker of a pool is made with, and whom it tells what its tasks do not. */
@@ -12,6 +12,10 @@ export interface ClusterWorkerOptions extends WorkerArguments {
   readonly numCpus: (clusterCpus: number) => number
   /** How often a started task is run again when its worker or node died. The original's answer is 0. */
   readonly maxRetries: () => number
+  /** Makes a thread of this process that is as this worker, for tasks that a value binds to it. */
+  readonly makeThread: (worker: ClusterWorker) => OriginalHandler
+  /** There is such a task, and why. */
+  readonly onBound: (reason: string) => void
   /** The process ended, and the pool will not learn it from a task of this worker. */
   readonly onGone: (worker: ClusterWorker) => void
   /** The program left the cluster, or ended its node, and this worker with it. */

@@ -4,12 +4,12 @@
  *   1 starting --ready--> 2 idle <--> 3 busy          1 | 2 | 3 --the process ends--> 5 terminated
  *   1 | 2 | 3 --terminate--> 4 ending --gone--> 5      3 --task given up, not cleaned up--> 4
  */
-import { isSystemFailure } from '../../lib/call-failures.ts'
-import { clusterCpus } from '../../lib/cluster-size.ts'
-import { acquireWorker, type PinnedWorker, type WorkerExit, type WorkerFacts } from '../../lib/pinned.ts'
-import { exitErrorOf, ownError, startErrorOf, TerminateError } from './errors.ts'
+import type { WorkerFacts } from '../../lib/pinned.ts'
+import { queueMicrotask } from '../../lib/timers.ts'
+import { boundAndCapturing, boundBy, boundTo } from './bound-values.ts'
+import { TerminateError } from './errors.ts'
 import type { ClusterWorkerOptions } from './cluster-worker-options.ts'
-import { HostedScript } from './hosted-script.ts'
+import type { HostedScript } from './hosted-script.ts'
 import {
   defer,
   isGivenUp,
@@ -19,11 +19,11 @@ import {
   type WorkerHandler,
   type WorkerpoolPromise,
 } from './original.ts'
+import { innerParams } from './refusals.ts'
 import { type TaskPromise, TaskSteps } from './task-steps.ts'
+import { ThreadTwin } from './thread-twin.ts'
+import { WorkerProcess } from './worker-process.ts'
 import { whenTold, WorkerTask } from './worker-task.ts'
-
-/** A start that failed because the worker or its node died has run nothing: it may be repeated, so often. */
-const maxStarts = 3
 
 export class ClusterWorker implements WorkerHandler {
   readonly script: string | undefined
@@ -31,7 +31,6 @@ export class ClusterWorker implements WorkerHandler {
   readonly forkOpts: unknown
   readonly workerOpts: unknown
   readonly workerThreadOpts: unknown
-  readonly debugPort: undefined
   terminated = false
   /** Its process ended, or never came to be, while it had no task that could tell. */
   endedAlone = false
@@ -42,15 +41,15 @@ export class ClusterWorker implements WorkerHandler {
   isToldOf = false
   /** Tasks that this worker has answered. */
   tasks = 0
-  facts: WorkerFacts | undefined
   /** Since when its task runs, as the pool has it. */
   sinceMs = 0
   readonly #options: ClusterWorkerOptions
   readonly #running = new Set<WorkerTask>()
-  #pinned: PinnedWorker | undefined
-  #host: HostedScript | undefined
-  #asked = false
-  #exit: WorkerExit | undefined
+  readonly #process: WorkerProcess
+  /** Made when a value binds a task to this process. */
+  #twin: ThreadTwin | undefined
+  /** Its process ended while the thread had a task: this worker ends after that. */
+  #isLost = false
   #waiting: WorkerTask[] = []
   /** Sent ahead of their turn, in their order; for the pool they wait in its queue. */
   #ahead: WorkerTask[] = []
@@ -64,7 +63,37 @@ export class ClusterWorker implements WorkerHandler {
     this.workerOpts = options.workerOpts
     this.workerThreadOpts = options.workerThreadOpts
     this.#options = options
-    void this.#start()
+    this.#process = new WorkerProcess(script, options, {
+      stands: (host) => {
+        // Some may have been given up in the meantime.
+        for (const task of this.#waiting.splice(0)) if (this.#running.has(task)) this.#send(task, host)
+      },
+      failed: (reason) => {
+        if (!this.#goesOnHere()) this.#died(reason, false)
+      },
+      ended: () => {
+        // What runs there tells by itself.
+        if (this.#goesOnHere() || this.#running.size + this.#ahead.length > 0) return
+        this.#endedByItself()
+        options.onGone(this)
+      },
+    })
+    // One that is made for a task of a thread needs none yet.
+    queueMicrotask(() => {
+      if (this.#twin === undefined && !this.terminated) this.#process.start()
+    })
+  }
+
+  get debugPort(): number | undefined {
+    return this.#twin?.debugPort
+  }
+
+  get facts(): WorkerFacts | undefined {
+    return this.#process.facts
+  }
+
+  #goesOnHere(): boolean {
+    return (this.#isLost = this.#twin?.isBusy === true)
   }
 
   exec(
@@ -90,14 +119,35 @@ export class ClusterWorker implements WorkerHandler {
   /** Sends a task that waits in the pool's queue, to run behind what it has. */
   sendAhead(queued: QueuedTask): void {
     const task = new WorkerTask(this, queued, queued)
+    try {
+      this.#process.host?.send(task)
+    } catch (error) {
+      if (this.#boundBy(error, task) === undefined) task.failed(error)
+      else {
+        queued.isBound = true
+        this.#options.onReturned([queued])
+        return
+      }
+    }
     task.promise = this.#watched(task)
     this.#ahead.push(task)
-    this.#send(task)
   }
 
-  /** Whether it would take one more task: one that is to be over soon, behind such. */
-  takesAhead(method: string): boolean {
-    return this.#running.size > 0 && !this.cleaning && !this.terminating && this.#host?.takesAhead(method) === true
+  /** Whether it would take one more task: one that is to be over soon, behind such. None that is for a thread, or behind one. */
+  takesAhead(queued: QueuedTask): boolean {
+    if (this.#running.size === 0 || this.cleaning || this.terminating || this.#twin?.isBusy === true) return false
+    if (queued.isBound === true || this.#process.host?.takesAhead(queued.method) !== true) return false
+    queued.isBound = this.#boundTo({ ...queued, transfer: queued.options?.transfer }) !== undefined
+    return !queued.isBound
+  }
+
+  /** Why a task is for a thread of this process. The original's processes have all as JSON, and transfer nothing. */
+  #boundTo({ method, params, transfer }: Pick<WorkerTask, 'method' | 'params' | 'transfer'>): string | undefined {
+    return this.#options.flattening === 'json' ? undefined : boundTo(innerParams(method, params) ?? params, transfer)
+  }
+
+  #boundBy(refusal: unknown, { method, params }: WorkerTask): string | undefined {
+    return this.#options.flattening === 'json' ? undefined : boundBy(refusal, innerParams(method, params) ?? params)
   }
 
   /** How many tasks were sent ahead. */
@@ -133,13 +183,27 @@ export class ClusterWorker implements WorkerHandler {
   }
 
   #takeBack({ call }: WorkerTask): boolean {
-    return call === undefined || this.#host?.takeBack(call) === true
+    return call === undefined || this.#process.host?.takeBack(call) === true
   }
 
   #take(task: WorkerTask): void {
     this.#begin(task)
-    if (this.#host === undefined) this.#waiting.push(task)
-    else this.#send(task)
+    const reason = this.#boundTo(task)
+    if (reason !== undefined) return this.#runHere(task, reason)
+    const { host } = this.#process
+    if (host !== undefined) return this.#send(task, host)
+    this.#waiting.push(task)
+    this.#process.start()
+  }
+
+  /** In a thread of this process, while its own waits. */
+  #runHere(task: WorkerTask, reason: string): void {
+    const fn = innerParams(task.method, task.params) === undefined ? undefined : task.params?.[0]
+    if (typeof fn === 'function') return task.ended('error', boundAndCapturing(fn.name, reason))
+    task.isHere = true
+    this.#options.onBound(reason)
+    this.#twin ??= new ThreadTwin(() => this.#options.makeThread(this))
+    this.#twin.run(task)
   }
 
   #begin(task: WorkerTask): void {
@@ -163,7 +227,7 @@ export class ClusterWorker implements WorkerHandler {
 
   /** Whether it runs what it is given at once. */
   get ready(): boolean {
-    return this.#host !== undefined && !this.terminated
+    return this.#process.host !== undefined && !this.terminated
   }
 
   get hasUnsent(): boolean {
@@ -221,56 +285,13 @@ export class ClusterWorker implements WorkerHandler {
     return resolver.promise
   }
 
-  async #start(): Promise<void> {
-    for (let start = 1; ; start++) {
-      try {
-        const cpus = await clusterCpus()
-        if (this.#asked) return
-        const pinned = this.#acquire(cpus)
-        this.facts = await pinned.ready
-        this.#host = new HostedScript(pinned, this.#options.flattening)
-        // Some may have been given up in the meantime.
-        for (const task of this.#waiting.splice(0)) if (this.#running.has(task)) this.#send(task)
-        return
-      } catch (error) {
-        if (this.#asked) return
-        if (start < maxStarts && isSystemFailure(error) && this.#hasRunNothing()) continue
-        this.#died(this.#exit === undefined ? startErrorOf(error) : exitErrorOf(error, this.#place()), false)
-        return
-      }
-    }
-  }
-
-  /** Nothing of the user's: it has no script, or never said who it is, which it does before it loads that. */
-  #hasRunNothing(): boolean {
-    return this.#exit?.nodeDied === true || this.script === undefined || this.#pinned?.facts === undefined
-  }
-
-  #acquire(cpus: number): PinnedWorker {
-    const { forkArgs, forkOpts, numCpus } = this.#options
-    this.#exit = undefined
-    const pinned = acquireWorker({
-      ...HostedScript.setUp(this.script, forkArgs, forkOpts, this.#options.flattening),
-      numCpus: numCpus(cpus),
-      name: 'workerpool',
-      startOf: this.script === undefined ? 'the pool' : `the pool of ${this.script}`,
-    })
-    this.#pinned = pinned
-    pinned.onExit = (exit) => {
-      this.#exit = exit
-      if (exit.left) this.#options.onLeft()
-      if (this.#asked || this.#host === undefined || this.#running.size + this.#ahead.length > 0) return
-      this.#endedByItself()
-      this.#options.onGone(this)
-    }
-    return pinned
-  }
-
-  #send(task: WorkerTask): void {
+  #send(task: WorkerTask, host: HostedScript): void {
     try {
-      this.#host?.send(task)
+      host.send(task)
     } catch (error) {
-      task.failed(error)
+      const reason = this.#boundBy(error, task)
+      if (reason === undefined) task.failed(error)
+      else this.#runHere(task, reason)
     }
   }
 
@@ -279,25 +300,25 @@ export class ClusterWorker implements WorkerHandler {
     const { kind, value } = task.outcome ?? {}
     const isRunning = this.#running.has(task)
     if (kind === 'lost' || kind === 'unstarted') {
-      if (!this.#asked && (isRunning || this.#ahead.includes(task))) this.#died(exitErrorOf(value, this.#place()), true)
+      if (this.#process.asked || !(isRunning || this.#ahead.includes(task))) return
+      if (task.isHere) this.#died(value as Error, false)
+      else this.#died(this.#process.lossOf(value), true)
     } else if (isRunning) {
       this.#running.delete(task)
-      this.tasks++
+      if (!task.isHere) this.tasks++
       this.#options.onRoom()
+      if (this.#isLost) this.#endedByItself()
       if (this.terminating) this.terminate()
-      if (kind === 'value') task.resolver.resolve(value)
-      else task.resolver.reject(ownError(value))
+      task.tell()
+      if (this.#isLost) this.#options.onGone(this)
     }
-  }
-
-  #place(): { script: string | undefined; exit: WorkerExit | undefined; facts: WorkerFacts | undefined } {
-    return { script: this.script, exit: this.#exit, facts: this.facts ?? this.#pinned?.facts }
   }
 
   /** The original tells `onTerminateWorker` of ends that were asked for: by `terminate`, or by who gave a task up. */
   #endedByItself(): void {
     this.terminated = true
     if (!this.terminating && !this.cleaning) this.isToldOf = true
+    void this.#twin?.end()
   }
 
   /** The process is gone, or never came to be: what runs here fails with it, as in the original, unless it may run again. */
@@ -308,7 +329,7 @@ export class ClusterWorker implements WorkerHandler {
     this.endedAlone = tasks.length === 0
     this.#running.clear()
     this.#waiting = []
-    this.#pinned?.terminate().catch(() => undefined)
+    this.#process.drop()
     const orphans = ran && !this.terminating ? tasks.filter((task) => task.retries < this.#options.maxRetries()) : []
     for (const task of orphans) {
       task.retries++
@@ -327,10 +348,7 @@ export class ClusterWorker implements WorkerHandler {
     this.#options.onReturned(unstarted.flatMap(({ queued }) => queued ?? []))
     const begun = ahead.filter((task) => !unstarted.includes(task))
     for (const { queued } of begun) if (queued !== undefined) this.#options.onDropped(queued)
-    for (const { outcome, resolver } of begun) {
-      if (outcome?.kind === 'value') resolver.resolve(outcome.value)
-      else if (outcome?.kind === 'error') resolver.reject(ownError(outcome.value))
-    }
+    for (const task of begun) task.tell()
     return begun.filter(({ resolver }) => resolver.promise.pending)
   }
 
@@ -346,37 +364,36 @@ export class ClusterWorker implements WorkerHandler {
     // It has not started, and waits for its turn to be passed over.
     if (at >= this.#ahead.length) return
     // One that was never sent has done nothing here, and one behind which another has begun is over.
-    const isOver = task.call === undefined || this.#ahead.length > at + 1
+    const isOver = (task.call === undefined && !task.isHere) || this.#ahead.length > at + 1
     this.cleaning = true
     this.#running.delete(task)
     if (at >= 0) this.#ahead.splice(at, 1)
     if (task.queued !== undefined) this.#options.onReturned([task.queued])
-    const timeoutMs = this.#options.workerTerminateTimeout
-    // One that began ahead of its turn: as its caller has it, it waits yet, and that is no reason to end a worker.
-    const endsSoon = isOver || (at >= 0 && (await task.isOver(timeoutMs)))
-    const clean = endsSoon || (await this.#host?.cleanUp(task, timeoutMs)) === true
+    const clean = isOver || (await this.#isCleanedUp(task, at))
     this.cleaning = false
-    if (!clean || this.terminating) await this.#end(!clean)
+    if (!clean || this.terminating) await this.#end(!clean && !task.isHere)
     if (this.terminated && (task.moved || at >= 0)) this.#options.onGone(this)
     // Before its turn the pool does not watch it.
     else if (at >= 0) this.#options.onFree()
   }
 
+  async #isCleanedUp(task: WorkerTask, at: number): Promise<boolean> {
+    if (task.isHere) return (await this.#twin?.giveUp(task)) === true && !this.#isLost
+    const timeoutMs = this.#options.workerTerminateTimeout
+    // One that began ahead of its turn: as its caller has it, it waits yet, and that is no reason to end a worker.
+    if (at >= 0 && (await task.isOver(timeoutMs))) return true
+    return (await this.#process.host?.cleanUp(task, timeoutMs)) === true
+  }
+
   /** `now`: without a word to the script, whose task may never yield. */
   async #end(now: boolean): Promise<void> {
     this.cleaning = true
-    try {
-      if (!now && this.script !== undefined) await this.#host?.sayGoodbye(this.#options.workerTerminateTimeout)
-      this.#asked = true
-      await (now || this.#host === undefined ? this.#pinned?.terminate() : this.#pinned?.release())
-    } catch {
-      // It is gone, one way or the other.
-    }
+    await Promise.all([this.#process.end(now), this.#twin?.end()])
     this.#ended()
   }
 
   #ended(): void {
-    this.#asked = true
+    this.#process.asked = true
     this.terminated = true
     this.cleaning = false
     this.terminating = false

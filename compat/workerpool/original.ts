@@ -3,6 +3,7 @@
  * words are its own code; only where a task runs is replaced.
  */
 import { createRequire } from 'node:module'
+import type { Worker } from 'node:worker_threads'
 import type * as workerpool from 'workerpool'
 import { isCycle, leadsBack } from '../shared/leads-back.ts'
 import type { TaskPromise } from './task-steps.ts'
@@ -45,6 +46,8 @@ export interface QueuedTask {
   readonly options: ExecOptions | undefined
   /** Ours: its place in the order in which the tasks came. */
   place: number
+  /** Ours: its parameters were refused for another process, and it is not to be sent ahead of its turn again. */
+  isBound?: boolean
 }
 
 export interface TaskQueue {
@@ -72,6 +75,12 @@ export interface WorkerHandler {
   busy(): boolean
   terminate(force?: boolean, callback?: (error: unknown, handler: WorkerHandler) => void): void
   terminateAndNotify(force?: boolean, timeout?: number): WorkerpoolPromise
+}
+
+/** A worker of the original's own, that is a thread. */
+export interface OriginalHandler extends WorkerHandler {
+  readonly worker: Worker & { readonly ready?: boolean }
+  exec(...args: Parameters<WorkerHandler['exec']>): WorkerpoolPromise
 }
 
 /** What `onCreateWorker` may give to override. */

@@ -1,17 +1,17 @@
+import { fileURLToPath } from 'node:url'
 import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { isLocal } from '../../lib/cluster-size.ts'
 import { capturesVariables } from '../../lib/pinned.ts'
 import { followClusterCpus, hasAddress } from '../shared/cluster-cpus.ts'
 import { cpuShare } from '../shared/cpu-share.ts'
 import { Ahead } from './ahead.ts'
-import { boundTo } from './bound-values.ts'
 import { ClusterWorker } from './cluster-worker.ts'
 import { FifoQueue } from './fifo-queue.ts'
 import {
   allOf,
   defer,
   OriginalPoolClass,
-  type ExecOptions,
+  type OriginalHandler,
   type OriginalPool,
   type TaskQueue,
   type WorkerArguments,
@@ -56,8 +56,8 @@ export class ClusterPool extends OriginalPoolClass {
   declare private ahead: Ahead | undefined
   /** It is ended, or the program has left: then only a call brings workers back, and not the end of one before. */
   declare private asleep: boolean
-  /** Threads of this process, for calls that a value binds to it. */
-  declare private beside: { readonly pool: OriginalPool; calls: number; reason: string } | undefined
+  /** Calls that a value bound to this process. */
+  declare private stayed: { calls: number; reason: string } | undefined
 
   constructor(script?: unknown, options?: unknown) {
     super(script, options)
@@ -82,7 +82,7 @@ export class ClusterPool extends OriginalPoolClass {
       'reruns',
       'asleep',
       'ahead',
-      'beside',
+      'stayed',
     ])
     if (this.minIsMax) this.#follow()
   }
@@ -96,9 +96,6 @@ export class ClusterPool extends OriginalPoolClass {
     this.asleep = false
     if (this.follows && this.stopFollowing === undefined) this.#follow()
     if (poolKind(this, this).where === 'local') return super.exec(method, params, options)
-    const bound =
-      this.workerType === 'process' ? undefined : boundTo(params, (options as ExecOptions | undefined)?.transfer)
-    if (bound !== undefined) return this.#execBeside(bound).exec(method, params, options)
     if (typeof method === 'function') {
       // The original sends its text alone, which would not find what it captures.
       let captures = false
@@ -114,21 +111,6 @@ export class ClusterPool extends OriginalPoolClass {
     return super.exec(method, params, options)
   }
 
-  #execBeside(reason: string): OriginalPool {
-    const { maxWorkers, workerTerminateTimeout } = this
-    const onCreateWorker = (given: WorkerArguments): unknown => this.onCreateWorker(given)
-    const onTerminateWorker = (given: WorkerArguments): void => this.onTerminateWorker(given)
-    const options = { maxWorkers, workerTerminateTimeout, onCreateWorker, onTerminateWorker, workerType: 'thread' }
-    // By `null` for a script the original takes it that there are no options either.
-    const { script = null } = this
-    const pool = (): OriginalPool =>
-      script === null ? new OriginalPoolClass(options) : new OriginalPoolClass(script, options)
-    this.beside ??= { pool: pool(), calls: 0, reason }
-    this.beside.calls++
-    this.beside.reason = reason
-    return this.beside.pool
-  }
-
   override _createWorkerHandler(): WorkerHandler {
     const kind = poolKind(this, this)
     this.kind = kind
@@ -142,7 +124,10 @@ export class ClusterPool extends OriginalPoolClass {
     }
     const overridden = this.onCreateWorker(own) ?? {}
     const bound = poolKind(this, { ...own, ...overridden })
-    if (bound.where === 'local') return this.#createOriginal(overridden, bound)
+    if (bound.where === 'local') {
+      this.kind = bound
+      return withoutCaptures(this.#createOriginal(overridden))
+    }
     const worker = new ClusterWorker(overridden.script ?? own.script ?? undefined, {
       forkArgs: overridden.forkArgs ?? own.forkArgs,
       forkOpts: overridden.forkOpts ?? own.forkOpts,
@@ -154,6 +139,10 @@ export class ClusterPool extends OriginalPoolClass {
       numCpus: (cpus) =>
         this.follows && !isLocal() && this.maxWorkers <= cpus ? 1 : cpuShare(this.maxWorkers, cpus, isLocal()),
       maxRetries: () => this.maxRetries,
+      makeThread: (worker) => this.#createThread(worker),
+      onBound: (reason) => {
+        this.stayed = { calls: (this.stayed?.calls ?? 0) + 1, reason }
+      },
       onOrphan: (task) => {
         this.reruns++
         this.orphans.push(task)
@@ -181,11 +170,24 @@ export class ClusterPool extends OriginalPoolClass {
     return worker
   }
 
-  /** One that its own options bind to this process. They have been asked for, and are not asked for again. */
-  #createOriginal(overridden: WorkerArguments, kind: PoolKind): WorkerHandler {
-    this.kind = kind
-    const given = Object.create(this, { onCreateWorker: { value: () => overridden } }) as OriginalPool
-    return super._createWorkerHandler.call(given)
+  /** A worker of the original's own. What is its own of its options has been asked for, and is not asked for again. */
+  #createOriginal(overridden: WorkerArguments, workerType: string = this.workerType): WorkerHandler {
+    const given: PropertyDescriptorMap = {
+      onCreateWorker: { value: () => overridden },
+      workerType: { value: workerType },
+    }
+    return super._createWorkerHandler.call(Object.create(this, given) as OriginalPool)
+  }
+
+  /** As the processes of this pool are, as far as a thread can be. */
+  #createThread({ script, forkArgs = [], forkOpts }: ClusterWorker): OriginalHandler {
+    const { env } = (forkOpts ?? {}) as { readonly env?: NodeJS.ProcessEnv }
+    const workerThreadOpts = {
+      ...(forkArgs.length > 0 && { argv: forkArgs }),
+      ...(env !== undefined && { env: { ...process.env, ...env } }),
+    }
+    const file = script?.startsWith('file:') === true ? fileURLToPath(script) : script
+    return this.#createOriginal({ script: file, workerThreadOpts }, 'thread') as OriginalHandler
   }
 
   /** A worker may wait for its place in the cluster: one that stands is asked first, also for what that one was given. */
@@ -250,8 +252,7 @@ export class ClusterPool extends OriginalPoolClass {
     this.stopFollowing = undefined
     this.ahead?.recallAll()
     for (const task of this.orphans.splice(0)) task.resolver.reject(new Error('Pool terminated'))
-    const ended = this.#endWorkers(force, timeout)
-    return this.beside === undefined ? ended : this.beside.pool.terminate(force, timeout).then(() => ended)
+    return this.#endWorkers(force, timeout)
   }
 
   /** The original tells of each worker in its list: of one whose end was asked for before, or that is gone, it is told already or never. */
@@ -303,7 +304,7 @@ export class ClusterPool extends OriginalPoolClass {
     const workers = (this.everyWorker ?? []).flatMap(({ facts, tasks }) =>
       facts === undefined ? [] : [{ node: facts.node, pid: facts.pid, items: tasks }],
     )
-    const stayed = this.beside && { stayed: { calls: this.beside.calls, reason: this.beside.reason } }
+    const stayed = this.stayed && { stayed: { ...this.stayed } }
     return { kind: 'workerpool', ...kind, maxWorkers: this.maxWorkers, ...stayed, reruns: this.reruns, workers }
   }
 
@@ -326,6 +327,17 @@ export class ClusterPool extends OriginalPoolClass {
       for (let more = before; more < this.maxWorkers; more++) this._next()
     })
   }
+}
+
+/** It has the text of functions alone; a pool whose workers are of the cluster queues them as they are. */
+function withoutCaptures(worker: WorkerHandler): WorkerHandler {
+  const exec = worker.exec.bind(worker)
+  worker.exec = (method, params, resolver, options) => {
+    const [fn, ...given] = params ?? []
+    const asText = method === 'run' && typeof fn === 'function'
+    return exec(method, asText ? [String(fn), ...given] : params, resolver, options)
+  }
+  return worker
 }
 
 function isToldOf(worker: WorkerHandler): boolean {

@@ -2,6 +2,7 @@ import { isSystemFailure, wasUnstarted } from '../../lib/call-failures.ts'
 import type { CallListener } from '../../lib/pinned.ts'
 import { queueMicrotask } from '../../lib/timers.ts'
 import type { ClusterWorker } from './cluster-worker.ts'
+import { ownError } from './errors.ts'
 import type { ExecOptions, QueuedTask, Resolver } from './original.ts'
 import type { MethodAnswer } from './script-host.ts'
 import { asResult } from './refusals.ts'
@@ -22,12 +23,15 @@ export class WorkerTask implements CallListener {
   readonly method: string
   readonly params: readonly unknown[] | null | undefined
   readonly heard: ((payload: unknown) => void) | undefined
+  readonly transfer: ExecOptions['transfer']
   /** Who has it now. */
   worker: ClusterWorker
   /** It was given to another worker first: the pool watches that one for it, and not this. */
   moved = false
   /** How often it was run again. */
   retries = 0
+  /** A value binds it to this process: a thread of that has it. */
+  isHere = false
   /** What names its call at the worker; undefined while it was not sent. */
   call: number | undefined
   /** What its caller waits for, behind what is done when he gives it up. */
@@ -47,19 +51,27 @@ export class WorkerTask implements CallListener {
     this.method = task.method
     this.params = task.params
     this.heard = listenerOf(task.options)
+    this.transfer = task.options?.transfer
     this.queued = queued
   }
 
   answered(value: unknown): void {
     const answer = value as MethodAnswer
-    if (answer.length === 1) this.#ended('value', answer[0])
-    else if (answer.length === 2) this.#ended('error', answer[1])
-    else this.#ended('cleaned', answer[2])
+    if (answer.length === 1) this.ended('value', answer[0])
+    else if (answer.length === 2) this.ended('error', answer[1])
+    else this.ended('cleaned', answer[2])
   }
 
   failed(error: unknown): void {
-    if (!isSystemFailure(error)) this.#ended('error', asResult(error))
-    else this.#ended(wasUnstarted(error) ? 'unstarted' : 'lost', error)
+    if (!isSystemFailure(error)) this.ended('error', asResult(error))
+    else this.ended(wasUnstarted(error) ? 'unstarted' : 'lost', error)
+  }
+
+  /** Tells its caller what it has come to. What it was lost with tells the other end. */
+  tell(): void {
+    const { kind, value } = this.outcome ?? {}
+    if (kind === 'value') this.resolver.resolve(value)
+    else if (kind === 'error') this.resolver.reject(ownError(value))
   }
 
   /** Waits until it is over, no longer than that; whether it is. */
@@ -74,7 +86,8 @@ export class WorkerTask implements CallListener {
     })
   }
 
-  #ended(kind: Outcome['kind'], value: unknown): void {
+  /** What has become of it. */
+  ended(kind: Outcome['kind'], value: unknown): void {
     this.outcome = { kind, value }
     this.#whenOver?.()
     whenTold(this)

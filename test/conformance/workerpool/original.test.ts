@@ -1,5 +1,6 @@
 /** The suite against the package itself: it proves that the suite tells what the original does. */
 import { usePlainWorkers } from '../../cluster/support.ts'
+import { boundSuite } from './bound.ts'
 import { flightSuite } from './flight.ts'
 import { conformanceSuite, type Subject, type Workerpool } from './suite.ts'
 
@@ -17,10 +18,12 @@ describe('workerpool: the original', () => {
   conformanceSuite(processes)
   flightSuite(processes)
 
-  conformanceSuite({
+  const threads: Subject = {
     name: 'the original, threads',
     load,
     options: { workerType: 'thread', workerThreadOpts: { execArgv: [] } },
     can: { events: true, abortListeners: true, structuredClone: true, forkOptions: false, processes: false },
-  })
+  }
+  conformanceSuite(threads)
+  boundSuite(threads)
 })

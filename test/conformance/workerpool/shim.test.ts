@@ -5,6 +5,8 @@ import type { WorkerpoolReport } from '../../../compat/workerpool/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
 import { describeProcess, descendantsOf } from '../../tools/processes.mjs'
 import { expectElsewhere, joinPlace } from '../built-cluster.ts'
+import { runProgram } from '../shim-programs.ts'
+import { boundSuite } from './bound.ts'
 import { flightSuite } from './flight.ts'
 import { conformanceSuite, countsWorkers, scriptPath, type Workerpool } from './suite.ts'
 
@@ -41,6 +43,7 @@ describe('workerpool: on this machine', () => {
   // Every workerType is processes here.
   conformanceSuite({ name: 'the shim', load, options: {}, can })
   flightSuite({ name: 'the shim', load, options: {}, can })
+  boundSuite({ name: 'the shim', load, options: {}, can })
   after(async () => (await import('outpool')).shutdown())
 })
 
@@ -326,6 +329,10 @@ describe('workerpool: the shim, where it differs from the original', () => {
     pools.push(pool)
     expect(await pool.exec(() => process.env['NUMBER'])).to.equal('1')
     expect(id).to.equal(1)
+    // As to any thread, a function goes to it as its text.
+    const captured = 2
+    expect(await reason(pool.exec(() => captured) as never)).to.have.property('message', 'captured is not defined')
+    expect(await pool.exec(() => process.env['NUMBER'])).to.equal('1')
     expect(explain(pool)).to.include({ where: 'local', reason: 'workerThreadOpts.env needs threads of this process' })
   })
 
@@ -386,13 +393,65 @@ describe('workerpool: the shim, where it differs from the original', () => {
     expect(pool.stats().totalWorkers).to.equal(0)
   })
 
-  it('tells of the end of threads that it made for values of this process', async () => {
-    const { told, options } = countsWorkers()
-    const pool = create(script, { ...options, maxWorkers: 1 })
+  it('gives a function that captures no shared memory beside that, and says why', async () => {
+    const pool = create(undefined, { maxWorkers: 1 })
+    const by = 3
+    const addTo = (memory: Int32Array): number => Atomics.add(memory, 0, by)
+    const sizeOf = (blob: Blob): number => blob.size + by
+    const told = async (fn: unknown, value: unknown): Promise<string> =>
+      ((await reason(pool.exec(fn as never, [value] as never) as never)) as Error).message
+    expect(await told(addTo, new Int32Array(new SharedArrayBuffer(4)))).to.match(
+      /^exec\(addTo\): a parameter is a view of a SharedArrayBuffer; .* Give them to it as parameters/,
+    )
+    expect(await told(sizeOf, new Blob(['x']))).to.match(
+      /^exec\(sizeOf\): params\[0\]: Blob .* Give them to it as parameters/,
+    )
+    expect(await pool.exec((a: number) => a + by, [1])).to.equal(4)
+  })
+
+  it('ends a worker whose process died while a thread had its task when that is over, and runs what waits', async () => {
+    const pool = create(script, { maxWorkers: 1 })
     await pool.exec('add', [1, 2])
-    await pool.exec('addShared', [new Int32Array(new SharedArrayBuffer(4)), 3])
-    await pool.terminate()
-    expect(told).to.deep.equal({ created: 2, terminated: 2 })
+    const [worker] = (explain(pool) as WorkerpoolReport).workers
+    const memory = new Int32Array(new SharedArrayBuffer(4))
+    const held = pool.exec('sleep', [300, memory])
+    const behind = pool.exec('count')
+    process.kill(worker!.pid, 'SIGKILL')
+    expect(await held).to.equal(300)
+    expect(await behind).to.equal(1)
+  })
+
+  it('starts no process for a worker that has only tasks of a thread', async () => {
+    const pool = create(script, { maxWorkers: 1 })
+    expect(await pool.exec('addShared', [new Int32Array(new SharedArrayBuffer(4)), 3])).to.equal(0)
+    await sleep(50)
+    expect((explain(pool) as WorkerpoolReport).workers).to.deep.equal([])
+  })
+
+  it('gives a thread the arguments and variables that the processes of its pool have', async () => {
+    const pool = create(script, { maxWorkers: 1, forkArgs: ['one'], forkOpts: { env: { FOR_WORKERS: 'yes' } } })
+    const memory = new Int32Array(new SharedArrayBuffer(4))
+    for (const params of [[], [memory]]) expect(await pool.exec('argv', params)).to.deep.equal(['one'])
+    for (const params of [['FOR_WORKERS'], ['FOR_WORKERS', memory]])
+      expect(await pool.exec('variable', params)).to.equal('yes')
+  })
+
+  it('lets a program that ends nothing end, when its tasks have, also those of threads', async () => {
+    const { code, stdout, stderr } = await runProgram({
+      main: 'main.mjs',
+      files: {
+        'main.mjs': `
+          import workerpool from 'outpool/workerpool'
+          const pool = workerpool.pool({ maxWorkers: 2 })
+          const memory = new Int32Array(new SharedArrayBuffer(4))
+          const add = async (memory) => {
+            await new Promise((resolve) => setTimeout(resolve, 50))
+            return Atomics.add(memory, 0, 1)
+          }
+          for (let i = 0; i < 4; i++) pool.exec(add, [memory]).then(() => console.log(memory[0] > 0))`,
+      },
+    })
+    expect({ code, stdout, stderr }).to.deep.equal({ code: 0, stdout: 'true\n'.repeat(4), stderr: '' })
   })
 
   it('leaves a task that was cancelled before it was sent without effect on its worker', async () => {
