@@ -269,7 +269,7 @@ export class ClusterPool extends OriginalPoolClass {
         () => undefined,
       ),
     )
-    return allOf([others, ...ends])
+    return allOf([others, ...ends]).then((told: unknown) => (told as unknown[]).flat())
   }
 
   /**

@@ -183,6 +183,21 @@ describe('submit-state', () => {
     expect([record?.queued, record?.located.size]).to.deep.equal([1, 1])
   })
 
+  it('raises the signal of a task without ending it, however long that takes, and of nothing that is at no worker', () => {
+    const fixture = new Fixture({ runMicros: -1 })
+    const [running, queued] = fixture.submit(2)
+    expect(fixture.state.raise(running as number)).to.equal(false)
+    const index = fixture.grant(1)
+    fixture.started.add(0)
+    fixture.taken()
+    expect([fixture.state.raise(running as number), fixture.state.raise(queued as number)]).to.deep.equal([true, false])
+    fixture.pass(60_000)
+    expect(fixture.taken()).to.include('abort 0').and.not.include('end worker')
+    expect(fixture.failed.has(running as number)).to.equal(false)
+    expect(fixture.state.done(index, 0, 10)).to.equal(running)
+    expect(fixture.state.raise(running as number)).to.equal(false)
+  })
+
   it('uses a lease again whose aborted task was given back unstarted', () => {
     const fixture = new Fixture()
     const [, second] = fixture.submit(2)
