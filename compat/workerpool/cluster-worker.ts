@@ -137,12 +137,12 @@ export class ClusterWorker implements WorkerHandler {
   takesAhead(queued: QueuedTask): boolean {
     if (this.#running.size === 0 || this.cleaning || this.terminating || this.#twin?.isBusy === true) return false
     if (queued.isBound === true || this.#process.host?.takesAhead(queued.method) !== true) return false
-    queued.isBound = this.#boundTo({ ...queued, transfer: queued.options?.transfer }) !== undefined
+    queued.isBound = this.#boundTo(queued.method, queued.params, queued.options?.transfer) !== undefined
     return !queued.isBound
   }
 
   /** Why a task is for a thread of this process. The original's processes have all as JSON, and transfer nothing. */
-  #boundTo({ method, params, transfer }: Pick<WorkerTask, 'method' | 'params' | 'transfer'>): string | undefined {
+  #boundTo(method: string, params: QueuedTask['params'], transfer: ExecOptions['transfer']): string | undefined {
     return this.#options.flattening === 'json' ? undefined : boundTo(innerParams(method, params) ?? params, transfer)
   }
 
@@ -188,7 +188,7 @@ export class ClusterWorker implements WorkerHandler {
 
   #take(task: WorkerTask): void {
     this.#begin(task)
-    const reason = this.#boundTo(task)
+    const reason = this.#boundTo(task.method, task.params, task.transfer)
     if (reason !== undefined) return this.#runHere(task, reason)
     const { host } = this.#process
     if (host !== undefined) return this.#send(task, host)
