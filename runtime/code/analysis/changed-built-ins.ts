@@ -6,7 +6,7 @@
 import { types } from 'node:util'
 import vm from 'node:vm'
 import { firstZone } from '../../base/timers.ts'
-import { isHarmlessGlobal } from './known-values.ts'
+import { isHarmlessGlobal, isNative } from './known-values.ts'
 
 type Key = string | symbol
 
@@ -142,5 +142,5 @@ function mayBeNodes(property: PropertyDescriptor | undefined): boolean {
 
 function isNodes(value: unknown): boolean {
   if (typeof value !== 'function') return true
-  return !types.isProxy(value) && Function.prototype.toString.call(value).endsWith('{ [native code] }')
+  return !types.isProxy(value) && isNative(value)
 }

@@ -118,6 +118,11 @@ function readModule(name: string, exported: unknown): void {
   }
 }
 
+/** Whether the engine or a binary made it, and not a text. */
+export function isNative(fn: Function): boolean {
+  return Function.prototype.toString.call(fn).endsWith('{ [native code] }')
+}
+
 let intrinsics: ReadonlyMap<unknown, string> | undefined
 
 /** The way to a function or prototype of the language itself: `Math.max`, `Array.prototype.map`. */

@@ -1,6 +1,6 @@
 /** From the sources of a text to the values that stand there now. Nothing of the user's is run to find out. */
 import { types } from 'node:util'
-import { intrinsicName } from './known-values.ts'
+import { intrinsicName, isNative } from './known-values.ts'
 import { putAnywhere, type Source } from './sources.ts'
 
 /** What a source may be. */
@@ -198,7 +198,7 @@ function takeProperty(value: unknown, name: string, out: Set<unknown>): boolean 
 
 function isNativeGetter(property: Readonly<Record<string, unknown>>): boolean {
   const { get } = property
-  return typeof get === 'function' && Function.prototype.toString.call(get).endsWith('{ [native code] }')
+  return typeof get === 'function' && isNative(get)
 }
 
 function takeElements(value: unknown, out: Set<unknown>): boolean {

@@ -1,7 +1,7 @@
 /** Judges one function: each thing that its text does, by the values that it does it to. */
 import { types } from 'node:util'
 import { changesFirstArgument, changesReceiver, isHarmless } from './known-methods.ts'
-import { asksProcess, builtInExport, computes, globalEffect, intrinsicName } from './known-values.ts'
+import { asksProcess, builtInExport, computes, globalEffect, intrinsicName, isNative } from './known-values.ts'
 import type { Reason, ReasonKind } from './reasons.ts'
 import { isShared, own, resolve, resolveAll, withHeld, type Environment, type Resolved } from './resolve.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -252,7 +252,7 @@ export class Scene {
         line,
       )
     }
-    if (Function.prototype.toString.call(value).endsWith('{ [native code] }')) {
+    if (isNative(value)) {
       return this.#add(
         'unknown',
         'maybe',

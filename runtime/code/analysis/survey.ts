@@ -32,15 +32,17 @@ export class Survey {
   readonly #seen = new Set<object>()
   readonly #instances = new Map<object, number>()
   readonly #memory = new Set<ArrayBufferLike>()
-  /** How many were looked over. */
-  objects = 0
   /** Of a piece of memory there is more than one sees, or more than one that sees it. */
   sharesMemory = false
-  #left = maxObjects
 
   /** `isExact`: what would be lost on the way counts, and what is one thing here and two there. */
   constructor(isExact: boolean) {
     this.#isExact = isExact
+  }
+
+  /** How many were looked over. */
+  get objects(): number {
+    return this.#seen.size
   }
 
   overArgument(value: unknown): Surveyed {
@@ -63,14 +65,13 @@ export class Survey {
       if (this.#seen.has(value)) continue
       this.#seen.add(value)
       if (isArgument) this.#ofArguments.add(value)
-      if (--this.#left < 0) {
+      if (this.#seen.size > maxObjects) {
         if (this.#isExact) lost.add(tooMuch)
         return { methods, lost }
       }
       if (this.#isExact) for (const what of lostOf(value, isArgument)) lost.add(what)
       for (const method of this.#methodsOf(value))
         methods.push({ method, self: { values: new Set([value]), unknown: false } })
-      this.objects++
       if (ArrayBuffer.isView(value)) {
         this.sharesMemory ||= value.byteLength !== value.buffer.byteLength || this.#memory.has(value.buffer)
         this.#memory.add(value.buffer)
@@ -82,8 +83,9 @@ export class Survey {
         continue
       }
       if (Array.isArray(value)) {
-        if (value.length > mostLooked) lost.add(tooMuch)
-        else for (const one of value) if (typeof one === 'object' || typeof one === 'function') waiting.push(one)
+        if (value.length > mostLooked) {
+          if (this.#isExact) lost.add(tooMuch)
+        } else for (const one of value) if (typeof one === 'object' || typeof one === 'function') waiting.push(one)
         continue
       }
       if (types.isMap(value))

@@ -1,6 +1,6 @@
 /** Methods that the language calls where no text names them: by a loop, a template, `await`, `JSON.stringify`. */
 import { types } from 'node:util'
-import { intrinsicName } from './known-values.ts'
+import { intrinsicName, isNative } from './known-values.ts'
 import { namesOfUnnamed } from './member-name.ts'
 import { isShared } from './resolve.ts'
 
@@ -57,8 +57,4 @@ export function unnamedOf(value: unknown, isNew: boolean): Function[] {
     }
   }
   return found
-}
-
-function isNative(method: Function): boolean {
-  return Function.prototype.toString.call(method).endsWith('{ [native code] }')
 }
