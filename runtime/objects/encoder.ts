@@ -5,6 +5,7 @@ import type { CodeCodec, PartWriter } from '../protocol/code-values.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { writeBigInt, writeNumber } from './encode-numbers.ts'
 import { IdentityTable, ShapeTable } from './encode-tables.ts'
+import { lossOf } from './lossless.ts'
 import { isDense, packNumbers } from './packed-numbers.ts'
 import { isDetached, isForeign, writeBuiltIn, writeError, type Walk } from './encode-kinds.ts'
 import { BufferCollector } from './value-buffers.ts'
@@ -25,19 +26,20 @@ import { formatPath, functionReason, objectReason, symbolName, symbolReason } fr
 type Plain = Readonly<Record<string, unknown>>
 
 /**
- * The value, walked. Lenient: what cannot travel is replaced by a text that says so.
+ * `data`: as it is, so far as data goes. `exact`: what a copy lacks cannot travel either (`lossless.ts`). `lenient`: what
+ * cannot travel is replaced by a text that says so.
+ */
+export type Care = 'data' | 'exact' | 'lenient'
+
+/**
+ * The value, walked.
  * @throws SerializationError where something in the value cannot travel.
  */
-export function encodeWalking(
-  value: unknown,
-  path: string,
-  refs: RefCodec | undefined,
-  isLenient: boolean,
-): EncodedValue {
+export function encodeWalking(value: unknown, path: string, refs: RefCodec | undefined, care: Care): EncodedValue {
   const encoder = idle ?? new Encoder()
   idle = undefined
   try {
-    return encoder.encode(value, path, refs, isLenient)
+    return encoder.encode(value, path, refs, care)
   } finally {
     encoder.reset()
     idle = encoder
@@ -54,15 +56,15 @@ class Encoder implements Walk {
   #buffers: BufferCollector | undefined
   #found: RefDescriptor[] | undefined
   #refs: RefCodec | undefined
-  #isLenient = false
+  #care: Care = 'data'
   #root = ''
   /** The keys from the root to where the walk is. */
   readonly #path: (string | number)[] = []
 
-  encode(value: unknown, path: string, refs: RefCodec | undefined, isLenient: boolean): EncodedValue {
+  encode(value: unknown, path: string, refs: RefCodec | undefined, care: Care): EncodedValue {
     this.#root = path
     this.#refs = refs
-    this.#isLenient = isLenient
+    this.#care = care
     this.writer.begin()
     try {
       if (!this.#wholeBytes(value)) this.write(value)
@@ -81,6 +83,10 @@ class Encoder implements Walk {
     this.#found = undefined
     this.#refs = undefined
     this.#path.length = 0
+  }
+
+  get #isLenient(): boolean {
+    return this.#care === 'lenient'
   }
 
   get buffers(): BufferCollector {
@@ -136,6 +142,8 @@ class Encoder implements Walk {
   #object(value: object): void {
     if (this.#identities.writeBack(this.writer, value)) return
     if (types.isProxy(value)) return this.refuse(value)
+    const loss = this.#care === 'exact' ? lossOf(value) : undefined
+    if (loss !== undefined) throw this.#refusal(loss)
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Object.prototype) return this.#plain(value as Plain)
     if (Array.isArray(value) && prototype === Array.prototype) return this.#array(value)
@@ -159,7 +167,7 @@ class Encoder implements Walk {
   /** With its class, where that can travel; else as what is known of it. */
   #error(value: object): void {
     const refs = this.#isLenient || this.#refs?.code === undefined ? undefined : this.#refs
-    const travels = refs !== undefined && classTravels(value, (bare) => void encodeWalking(bare, 'error', refs, false))
+    const travels = refs !== undefined && classTravels(value, (bare) => void encodeWalking(bare, 'error', refs, 'data'))
     if (!travels || !this.#code((codec, writer) => codec.writeObject(value, writer))) writeError(this, value)
   }
 
@@ -293,6 +301,7 @@ class Encoder implements Walk {
     const isBuffer = prototype === Buffer.prototype
     if (!isBuffer && prototype !== Uint8Array.prototype) return false
     if (types.isSharedArrayBuffer(value.buffer) || (value.length === 0 && isDetached(value.buffer))) return false
+    if (this.#care === 'exact' && lossOf(value) !== undefined) return false
     this.writer.byte(isBuffer ? tag.buffer : tag.bytes)
     this.writer.raw(value)
     return true

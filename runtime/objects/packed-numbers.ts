@@ -15,19 +15,25 @@ const listedLength = 64
 const maxPreallocated = 32 * 1024 * 1024 - 16
 const inspectOptions = { maxArrayLength: 0, depth: 0, customInspect: false, breakLength: Infinity } as const
 
-/**
- * Whether the array has neither holes nor properties of its own beside its items. For a long array listing its keys
- * would make a string for each item; `inspect` asks the engine for the other keys alone. Should its text ever change,
- * the answer is found the slow way.
- */
+/** Whether the array has neither holes nor properties of its own beside its items. */
 export function isDense(array: readonly unknown[]): boolean {
   const length = array.length
   if (length > listedLength) {
-    if (inspect(array, inspectOptions) !== `[ ... ${length} more items ]`) return keysAreItems(array)
+    if (!hasItemsAlone(array)) return keysAreItems(array)
     for (let i = 0; i < length; i++) if (array[i] === undefined && !Object.hasOwn(array, i)) return false
     return true
   }
   return keysAreItems(array)
+}
+
+/**
+ * Whether an array, or a view of numbers, has no enumerable properties of its own beside its items. Listing its keys would
+ * make a string for each item; `inspect` asks the engine for the other keys alone. Should its text ever change, it is no.
+ */
+export function hasItemsAlone(items: ArrayLike<unknown>): boolean {
+  const { length } = items
+  const rest = length === 0 ? '[]' : `[ ... ${length} more item${length === 1 ? '' : 's'} ]`
+  return inspect(items, inspectOptions).endsWith(rest)
 }
 
 function keysAreItems(array: readonly unknown[]): boolean {

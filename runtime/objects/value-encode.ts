@@ -1,6 +1,6 @@
 /** Writes a value: a number or a constant at once, any other by a walk, which is loaded with the first that needs one. */
 import { numberBytes } from './encode-numbers.ts'
-import { encodeWalking } from './encoder.ts'
+import { encodeWalking, type Care } from './encoder.ts'
 import { emptyBuffers, emptyRefs, tag, type EncodedValue, type RefCodec } from './value-format.ts'
 
 /** Values that need no walk are written once, a small integer when it is first met. */
@@ -21,7 +21,12 @@ function constant(byte: number): EncodedValue {
  * Serialises a value. `path` begins the path in a refusal: `args[0]`, `result`.
  * @throws SerializationError where something in the value cannot travel.
  */
-export function encodeValue(value: unknown, path: string, refs?: RefCodec): EncodedValue {
+export function encodeValue(
+  value: unknown,
+  path: string,
+  refs?: RefCodec,
+  care: Exclude<Care, 'lenient'> = 'data',
+): EncodedValue {
   if (value === undefined) return constants.undefined
   if (value === null) return constants.null
   if (value === true) return constants.true
@@ -30,7 +35,7 @@ export function encodeValue(value: unknown, path: string, refs?: RefCodec): Enco
   if (typeof value === 'number' && value >>> 0 === value && value < smallIntegersBelow && !Object.is(value, -0))
     return (smallIntegers[value] ??= constant(value))
   if (typeof value === 'number') return { inband: numberBytes(value), buffers: emptyBuffers, refs: emptyRefs }
-  return encodeWalking(value, path, refs, false)
+  return encodeWalking(value, path, refs, care)
 }
 
 /**
@@ -42,7 +47,7 @@ export function encodeThrown(value: unknown, path: string, refs?: RefCodec): Enc
     return encodeValue(value, path, refs)
   } catch (refusal) {
     try {
-      return encodeWalking(value, path, refs, true)
+      return encodeWalking(value, path, refs, 'lenient')
     } catch {
       return encodeValue(refusal, path, refs)
     }

@@ -298,7 +298,7 @@ export class TaskRunner {
     const count = task.template.body.numReturns
     try {
       if (count === 1) {
-        const encoded = encodeValue(value, 'result', this.#host.refCodec)
+        const encoded = encodeValue(value, 'result', this.#host.refCodec, task.template.care)
         // The end of a generator is told in full, so that its owner can keep what it takes to make its items again.
         if (encoded.refs.length > 0 || compactBytes(encoded) > inlineBytes || task.template.body.mode === 'generate')
           return this.#storeResults(task, startedAt, [encoded])

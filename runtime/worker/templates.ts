@@ -4,7 +4,7 @@ import { RuntimeEnvSetupError } from '../base/errors.ts'
 import { movingAverage } from '../base/moving-average.ts'
 import { decodeDefinition, isClosure } from '../code/definition.ts'
 import { type LoadedFunction, loadFunction } from '../code/load.ts'
-import { decodeTemplate, type TemplateBody } from '../owner/template.ts'
+import { decodeTemplate, isExact, type TemplateBody } from '../owner/template.ts'
 import type { Link } from '../transport/link.ts'
 import type { WorkerCode } from './worker-code.ts'
 
@@ -12,6 +12,8 @@ export interface WorkerTemplate {
   readonly body: TemplateBody
   /** Its function comes with each call. */
   readonly captures: boolean
+  /** How its result is written. */
+  readonly care: 'data' | 'exact'
   fn: LoadedFunction | undefined
   /** Why the function could not be loaded; told to every task of it. */
   failure: Error | undefined
@@ -42,6 +44,7 @@ export class Templates {
     known.set(number, {
       body,
       captures: isClosure(body.definition),
+      care: isExact(body.mode) ? 'exact' : 'data',
       fn: undefined,
       failure: undefined,
       loading: undefined,

@@ -34,7 +34,7 @@ export function encodeFailure(error: unknown, origin: Failed[5] = 'user', mode: 
 /** As it was; where it cannot be that, it fails as such a result does. */
 function encodeExact(error: unknown): EncodedValue {
   try {
-    const encoded = encodeValue(error, 'error', isOfACopy(error) ? codec : undefined)
+    const encoded = encodeValue(error, 'error', isOfACopy(error) ? codec : undefined, 'exact')
     const sizeBytes = compactBytes(encoded)
     if (sizeBytes <= maxErrorBytes) return encoded
     throw new SerializationError(`error: takes ${sizeBytes} bytes, of which at most ${maxErrorBytes} travel`)

@@ -26,6 +26,18 @@ import { EventEmitter } from 'node:events'
 import querystring from 'node:querystring'
 import util, { inspect } from 'node:util'
 const outcome = (promise) => promise.then(inspect, (error) => 'rejects with ' + error.message)
+const reachable = (value, found = new Set()) => {
+  if (typeof value !== 'object' || value === null || found.has(value)) return found
+  found.add(value)
+  for (const part of value instanceof Map || value instanceof Set ? [...value].flat() : []) reachable(part, found)
+  if (!ArrayBuffer.isView(value)) for (const key of Reflect.ownKeys(value)) reachable(Object.getOwnPropertyDescriptor(value, key).value, found)
+  return found
+}
+// A Buffer is a part of memory that many share: where in it, is nobody's business.
+const memory = (v) => ArrayBuffer.isView(v) && !Buffer.isBuffer(v) && [v.byteOffset, v.buffer.byteLength]
+const traits = (v) => [Object.isExtensible(v), Object.isFrozen(v), memory(v)]
+const all = (value) => inspect([...reachable(value)].map((v) => [v, traits(v)]), { showHidden: true, depth: 9 })
+const wholeOutcome = (promise) => promise.then(all, (error) => 'rejects with ' + all({ ...error }))
 const { default: pMap } = await import(process.argv[2])
 const rows = [\n${texts.map(written).join(',\n')}\n]
 const found = []

@@ -1,5 +1,8 @@
 /** Mappers that would give another result, or lose what they change, where they run on something that is a copy. */
 
+/** Looks at a result with all its properties, what may be done with it, and the memory behind it. */
+const whole = 'const outcome = wholeOutcome;'
+
 /** What stands around the mapper, the items, the mapper, and what is looked at afterwards. */
 export type Row = readonly [around: string, items: string, mapper: string, after?: string]
 
@@ -1575,5 +1578,46 @@ export const rows: Readonly<Record<string, readonly Row[]>> = {
     ['class T {}', '[T]', '(x) => x === T'],
     ['class T {} const reg = new Map([[T, 1]]);', '[T]', '(x) => reg.get(x)'],
     ['const s = { n: 0 }; const load = async () => s;', '[1]', 'async (x) => { (await load()).n++; return 1 }', 's'],
+  ],
+  'what a result is, whole': [
+    [whole, '[1]', '(x) => (function () { return arguments })(1, 2)'],
+    [whole, '[1]', '(x) => { const r = /a/g; r.lastIndex = 3; return r }'],
+    [whole, '[1]', `(x) => Object.assign(/a/g, { note: 'kept' })`],
+    [whole, '[1]', '(x) => new Uint8Array(new ArrayBuffer(16), 4, 4)'],
+    [whole, '[1]', '(x) => new Float64Array(8).subarray(0, 2)'],
+    [whole, '[1]', '(x) => Object.assign(new Uint8Array(100), { x })'],
+    [whole, '[1]', '(x) => new DataView(new ArrayBuffer(4), 1)'],
+    [whole, '[1]', '(x) => Object.freeze({ a: x })'],
+    [whole, '[1]', '(x) => ({ list: [{ deep: Object.seal({ a: x }) }] })'],
+    [whole, '[1]', '(x) => Object.freeze([x])'],
+    [whole, '[1]', '(x) => Object.preventExtensions(new Map([[x, x]]))'],
+    [whole, '[1]', '(x) => new Map([[Object.freeze({ x }), 1]])'],
+    [whole, '[1]', '(x) => ({ get a() { return 1 } })'],
+    [whole, '[1]', '(x) => ({ set a(v) {} })'],
+    [whole, '[1]', `(x) => Object.defineProperty({ b: 1 }, 'a', { value: 1 })`],
+    [whole, '[1]', `(x) => Object.defineProperty({ b: 1 }, 'a', { value: 1, enumerable: true, configurable: true })`],
+    [whole, '[1]', `(x) => Object.defineProperty(Object.create(null), 'a', { value: 1, writable: true })`],
+    [whole, '[1]', `(x) => ({ [Symbol.for('k')]: x })`],
+    [whole, '[1]', `(x) => Object.assign([x], { [Symbol.for('k')]: x })`],
+    [whole, '[1]', `(x) => Object.assign(Object.create(null), { [Symbol.for('k')]: x })`],
+    [whole, '[1]', '(x) => Object.assign(new Map(), { x })'],
+    [whole, '[1]', '(x) => Object.assign(new Set(), { x })'],
+    [whole, '[1]', '(x) => Object.assign(new Date(0), { x })'],
+    [whole, '[1]', '(x) => Object.assign(new ArrayBuffer(2), { x })'],
+    [whole, '[1]', `(x) => Object.assign(new String('ab'), { x })`],
+    [whole, '[1]', '(x) => Object.assign(new Number(4), { x })'],
+    [whole, '[1]', `(x) => Object.assign(new URL('http://a/b'), { x })`],
+    [whole, '[1]', '(x) => ((strings) => strings)`a\\n${x}`'],
+    [whole, '[1]', `(x) => { throw Object.assign(new RangeError('z'), { info: Object.freeze({ x }) }) }`],
+    [`${whole} class P { a = 1; constructor(b) { this.b = b } }`, '[1]', '(x) => [new P(x), P]'],
+    [
+      `${whole} class P { constructor(b) { Object.defineProperty(this, 'b', { value: b }) } }`,
+      '[1]',
+      '(x) => new P(x)',
+    ],
+    [`${whole} class P extends Map { note = 'kept' }`, '[1]', '(x) => new P([[x, x]])'],
+    [`${whole} class P { constructor(b) { this.b = b; Object.freeze(this) } }`, '[1]', '(x) => new P(x)'],
+    [whole, '[1]', '(x) => Buffer.alloc(300, x)'],
+    [whole, '[1]', `(x) => [new String('ab'), new Uint8Array(3), /a/g, new Map([[1, { x }]]), new URL('http://a/b')]`],
   ],
 }
