@@ -3,7 +3,7 @@
  * interval. It lives in the control store, so it outlives each of them; see `cluster-limit-state.ts`.
  */
 import { deferred } from '../runtime/base/deferred.ts'
-import { OutpoolError, RequestTimeoutError } from '../runtime/base/errors.ts'
+import { ConnectionLostError, OutpoolError, RequestTimeoutError } from '../runtime/base/errors.ts'
 import { onAbort } from '../runtime/base/on-abort.ts'
 import { clearInterval, clearTimeout, setInterval, setTimeout } from '../runtime/base/timers.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
@@ -108,8 +108,13 @@ export class ClusterLimit {
 
   #work(): void {
     if (this.#isWorking) return
+    let leave: () => void
+    try {
+      leave = ensureRuntime().host.enterWait()
+    } catch (error) {
+      return this.#failAll(error)
+    }
     this.#isWorking = true
-    const leave = ensureRuntime().host.enterWait()
     this.#loop()
       .catch((error: unknown) => this.#failAll(error))
       .finally(() => {
@@ -255,9 +260,11 @@ export class ClusterLimit {
     })
   }
 
+  /** What is given back is not held any more, whether the row can be told of it or not. */
   #failAll(error: unknown): void {
     for (const waiter of this.#waiting) waiter.fail(error)
     this.#waiting.clear()
+    this.#held -= this.#returned
     this.#returned = 0
     this.#started = 0
     for (const tell of this.#returning.splice(0)) tell()
@@ -271,8 +278,9 @@ async function table(operation: TableOperation): Promise<TableAnswer> {
     try {
       return await ensureRuntime().home.table('kv', operation)
     } catch (error) {
-      // The head may be on its way back. A write that it made all the same is corrected by the next one.
-      if (!(error instanceof RequestTimeoutError)) throw error
+      // The head, or the link to the home, may be on its way back. A write that was made all the same is corrected by the
+      // next one.
+      if (!(error instanceof RequestTimeoutError || error instanceof ConnectionLostError)) throw error
     }
   }
 }

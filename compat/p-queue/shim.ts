@@ -53,14 +53,19 @@ function sharedLimit(options: AnyOptions | undefined): ClusterLimit | undefined 
   if (name === undefined) return undefined
   if (typeof name !== 'string' || name === '') throw new TypeError('PQueue: name must be a text that is not empty')
   const finite = (value: unknown): number | null => (typeof value === 'number' && value !== Infinity ? value : null)
+  /** With a concurrency of 1.5 the original runs two: it starts another one while fewer run. */
+  const count = (value: unknown): number | null => {
+    const limit = finite(value)
+    return limit === null ? null : Math.ceil(limit)
+  }
   return clusterLimit(name, {
-    concurrency: finite(options?.['concurrency']),
-    intervalCap: finite(options?.['intervalCap']),
+    concurrency: count(options?.['concurrency']),
+    intervalCap: count(options?.['intervalCap']),
     intervalMs: finite(options?.['interval']) ?? 0,
   })
 }
 
-async function within(limit: ClusterLimit, signal: AbortSignal | undefined, start: () => unknown): Promise<unknown> {
+async function within(limit: ClusterLimit, signal: AbortSignal, start: () => unknown): Promise<unknown> {
   const giveBack = await limit.acquire(signal)
   try {
     return await start()
@@ -120,10 +125,19 @@ function extended(original: OriginalModule['default']): OriginalModule['default'
         return super.add(this.#placedTask(task), options)
       const run: Task = (given) => {
         const placement = checkPlacement(options?.['placement'], this.#placement, 'queue.add')
-        if (this.#limit === undefined) return this.#placer.task(task, given, placement)
-        return within(this.#limit, given.signal, () => this.#placer.task(task, given, placement))
+        return this.#placer.task(task, given, placement)
       }
-      return super.add(run, options)
+      return this.#limit === undefined ? super.add(run, options) : this.#addShared(this.#limit, run, options)
+    }
+
+    /** A task whose `add` has failed while it waited for the others, because its time was up or its signal raised, never starts. */
+    #addShared(limit: ClusterLimit, task: Task, options: AnyOptions | undefined): Promise<unknown> {
+      const failed = new AbortController()
+      const added = super.add((given) => within(limit, failed.signal, () => task(given)), options)
+      return added.catch((error: unknown) => {
+        failed.abort(error)
+        throw error
+      })
     }
 
     #placedTask(task: Task): Task {

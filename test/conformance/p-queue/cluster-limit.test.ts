@@ -198,6 +198,87 @@ describe('p-queue: queues of one name', () => {
     }
   })
 
+  it('never start a task whose time was up while it waited for the others', async () => {
+    const { default: PQueue } = await import('outpool/p-queue')
+    const outpool = await import('outpool')
+    await outpool.init()
+    try {
+      const first = new PQueue({ name: 'late', concurrency: 1 })
+      const second = new PQueue({ name: 'late', concurrency: 1 })
+      let end: (() => void) | undefined
+      const running = first.add(() => new Promise<void>((resolve) => (end = resolve)))
+      await eventually(() => end)
+      const begun: number[] = []
+      const late = [1, 2, 3].map((n) => rejection(second.add(() => void begun.push(n), { timeout: 50 })))
+      expect((await Promise.all(late)).map((error) => error.name)).to.deep.equal(Array(3).fill('TimeoutError'))
+      await second.onIdle()
+      end?.()
+      await running
+      expect(await second.add(() => 4)).to.equal(4)
+      expect(begun).to.deep.equal([])
+    } finally {
+      await outpool.shutdown()
+    }
+  })
+
+  it('take a fraction of a task for a whole one, as the original does', async () => {
+    const { default: PQueue } = await import('outpool/p-queue')
+    const outpool = await import('outpool')
+    await outpool.init()
+    try {
+      const queue = new PQueue({ name: 'fraction', concurrency: 1.5, placement: 'caller' })
+      let [running, most] = [0, 0]
+      const task = async (): Promise<void> => {
+        most = Math.max(most, ++running)
+        await sleep(30)
+        running--
+      }
+      await queue.addAll([task, task, task, task, task])
+      expect(most).to.equal(2)
+    } finally {
+      await outpool.shutdown()
+    }
+  })
+
+  it('keep what a task gave when Outpool was shut down meanwhile, and run others when it is started again', async () => {
+    const { default: PQueue } = await import('outpool/p-queue')
+    const outpool = await import('outpool')
+    await outpool.init()
+    try {
+      const queue = new PQueue({ name: 'closed', concurrency: 1, placement: 'caller' })
+      let end: ((value: number) => void) | undefined
+      const running = queue.add(() => new Promise<number>((resolve) => (end = resolve)))
+      await eventually(() => end)
+      await outpool.shutdown()
+      end?.(7)
+      expect(await running).to.equal(7)
+      expect((await rejection(queue.add(() => 1))).name).to.equal('NotInitializedError')
+      await outpool.init()
+      expect(await queue.add(() => 2)).to.equal(2)
+    } finally {
+      await outpool.shutdown()
+    }
+  })
+
+  it('go on when the link to their node is cut, and made again', async () => {
+    const { default: PQueue } = await import('outpool/p-queue')
+    const outpool = await import('outpool')
+    await outpool.init({ address: other.url, token: cluster.token })
+    try {
+      const { home } = Reflect.get(globalThis, Symbol.for('outpool.process.1')) as { home: Home }
+      const queue = new PQueue({ name: 'cut', concurrency: 2, placement: 'caller' })
+      let done = 0
+      const all = queue.addAll(Array.from({ length: 40 }, (_, n) => () => sleep(2).then(() => (done++, n))))
+      for (let cuts = 0; cuts < 8; cuts++) {
+        await eventually(() => done > 4 * cuts || undefined)
+        home.link.close(new Error('cut'))
+      }
+      expect(await all).to.deep.equal(Array.from({ length: 40 }, (_, n) => n))
+    } finally {
+      await outpool.shutdown()
+    }
+  })
+
   it('go on when the head dies and comes back', async () => {
     const programs = [1, 2].map(() => start('head', 'head', { concurrency: 2 }, 10, 50, other))
     await eventually(() => lines('head').length > 4 || undefined)
