@@ -98,8 +98,8 @@ export interface Home {
   readonly runFolder: string | undefined
   /** For the process's own listener (a worker's socket): the same welcome, links and bulk channels as a call back. */
   readonly incoming: IncomingOptions
-  /** All nodes that the home knows, dead ones included. Rejects with RequestTimeoutError after 10 s. */
-  nodes(): Promise<readonly NodeRow[]>
+  /** All nodes that the home knows, dead ones included. Rejects with RequestTimeoutError after `timeoutMs`; default 10 s. */
+  nodes(timeoutMs?: number): Promise<readonly NodeRow[]>
   /** Where a node's one port is; undefined for a node that is dead, unknown, or without a port. */
   url(node: NodeId): Promise<string | undefined>
   /** The one shared link to a process, by the best way; the home's own link for the home. See `ProcessDialer.link`. */
@@ -253,8 +253,8 @@ class HomeConnection implements Home {
     return this.#waiting.promise
   }
 
-  async nodes(): Promise<readonly NodeRow[]> {
-    const [rows] = await this.#ask('the list of nodes', (id) => [MessageType.nodesRequest, id])
+  async nodes(timeoutMs?: number): Promise<readonly NodeRow[]> {
+    const [rows] = await this.#ask('the list of nodes', (id) => [MessageType.nodesRequest, id], timeoutMs)
     return rows as readonly NodeRow[]
   }
 

@@ -121,12 +121,19 @@ class LinkedArena implements NodeStore, ArenaPort {
     this.#home().link.send([MessageType.storeNotes, [note]])
   }
 
+  /** Over the next link, where this one is lost: what was noted is told again there. Rejects when there will be none. */
   async flushed(): Promise<void> {
-    const { link } = this.#home()
-    link.flush()
-    for (let looks = 0; link.bufferedBytes > 0 && !link.closed; looks++) {
-      await link.drained()
-      if (link.bufferedBytes > 0) await pause(looks)
+    for (;;) {
+      const { link } = this.#home()
+      link.flush()
+      for (let looks = 0; link.bufferedBytes > 0 && !link.closed; looks++) {
+        await link.drained()
+        if (link.bufferedBytes > 0) await pause(looks)
+      }
+      if (!link.closed || this.#journal === undefined) return
+      // Some are told of the end of a link before the home is.
+      await pause(0)
+      await this.#home().connected()
     }
   }
 

@@ -26,9 +26,12 @@ export type Borrow = (value: LentWords | { readonly numbers: LentWords }, releas
 /** How often a copy is brought here for one read. */
 const mostPulls = 3
 
+/** Once asked, an owner answers, whoever still wants to know: who asks meanwhile waits for the same answer. */
 interface Question {
   readonly owner: ProcessId
-  readonly answer: (outcome: ObjectTuple) => void
+  /** Of what was asked without a report. */
+  readonly key: string | undefined
+  readonly answers: Set<(outcome: ObjectTuple) => void>
 }
 
 export class ObjectAccess {
@@ -37,6 +40,7 @@ export class ObjectAccess {
   /** Told where else an object of this process is, or is about to be. */
   ownCopied: (number: ObjectNumber, holder: Holder) => void = () => {}
   readonly #questions = new Map<number, Question>()
+  readonly #asked = new Map<string, Question>()
   #nextQuestion = 1
 
   constructor(host: OwnerHost, peers: Peers) {
@@ -54,8 +58,17 @@ export class ObjectAccess {
    */
   ask(ref: RefTuple, answer: (outcome: ObjectTuple) => void, report?: PullReport): () => void {
     const [owner, number, node] = ref
+    const key = report === undefined ? objectKey({ owner, number }) : undefined
+    const own = (outcome: ObjectTuple): void => answer(outcome)
+    const open = key === undefined ? undefined : this.#asked.get(key)
+    if (open !== undefined) {
+      open.answers.add(own)
+      return () => void open.answers.delete(own)
+    }
     const id = this.#nextQuestion++
-    this.#questions.set(id, { owner, answer })
+    const question = { owner, key, answers: new Set([own]) }
+    this.#questions.set(id, question)
+    if (key !== undefined) this.#asked.set(key, question)
     this.#peers.reach({ node, process: owner }).then(
       (link) =>
         link.send(
@@ -65,7 +78,7 @@ export class ObjectAccess {
         ),
       (reason: Error) => this.#settle(id, ownerDied(ref, reason.message)),
     )
-    return () => void this.#questions.delete(id)
+    return () => void question.answers.delete(own)
   }
 
   received(message: Message): boolean {
@@ -193,8 +206,10 @@ export class ObjectAccess {
 
   #settle(id: number, outcome: ObjectTuple): void {
     const question = this.#questions.get(id)
+    if (question === undefined) return
     this.#questions.delete(id)
-    question?.answer(outcome)
+    if (question.key !== undefined) this.#asked.delete(question.key)
+    for (const answer of question.answers) answer(outcome)
   }
 }
 

@@ -100,12 +100,11 @@ export class OwnerValues {
         this.release(ref[0], ref[1])
         throw this.#access.decodeInline(stored[1], () => {})
       }
-      if (replicas > 1) {
+      if (replicas > 1)
         await this.#replication.replicate(ref[1], replicas).catch((error: unknown) => {
           this.release(ref[0], ref[1])
           throw error
         })
-      }
       return ref
     }
     const number = this.#objects.allocate(1)
@@ -184,13 +183,13 @@ export class OwnerValues {
       return () => {}
     }
     const leave = waits ? this.#host.enterWait() : undefined
+    const letGo = own ? this.hold(ref) : undefined
     let over = false
-    const end = (): boolean => {
-      if (over) return false
+    const end = (): void => {
+      if (over) return
       over = true
       leave?.()
-      if (own) this.release(owner, number)
-      return true
+      letGo?.()
     }
     const waiter = (outcome: Outcome): void => {
       if (over) return
@@ -198,10 +197,7 @@ export class OwnerValues {
       then(outcome)
       end()
     }
-    if (own) {
-      this.#borrowing.state.retainOwned(number)
-      this.#objects.await(number, waiter)
-    }
+    if (own) this.#objects.await(number, waiter)
     const forget = own ? undefined : this.#access.ask(ref, waiter)
     return () => {
       if (own && !over) this.#objects.unawait(number, waiter)
@@ -222,6 +218,19 @@ export class OwnerValues {
 
   retain(ref: RefTuple): void {
     this.#borrowing.state.retain(ref)
+  }
+
+  /** Keeps an object that is here, until what this returns is called; again, that has no effect. */
+  hold(ref: RefTuple): () => void {
+    const [owner, number] = ref
+    const isOwn = owner === this.#host.self.process
+    let isKept = isOwn ? this.#table.has(number) : this.#borrowing.state.isHeld(owner, number)
+    if (isKept && isOwn) this.#borrowing.state.retainOwned(number)
+    else if (isKept) this.retain(ref)
+    return () => {
+      if (isKept) this.release(owner, number)
+      isKept = false
+    }
   }
 
   release(owner: ProcessId, number: ObjectNumber): void {
@@ -286,17 +295,13 @@ export class OwnerValues {
       }
       return
     }
-    const pinned = this.#borrowing.state.isHeld(ref[0], ref[1]) || ref[0] === this.#host.self.process
-    if (pinned) {
-      if (ref[0] === this.#host.self.process) this.#borrowing.state.retainOwned(ref[1])
-      else this.retain(ref)
-    }
+    const letGo = this.hold(ref)
     const leave = this.#host.enterWait()
     this.#read(ref, outcome, register, borrow)
       .then(resolve, reject)
       .finally(() => {
         leave()
-        if (pinned) this.release(ref[0], ref[1])
+        letGo()
       })
   }
 

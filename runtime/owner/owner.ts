@@ -160,7 +160,11 @@ export class Owner {
 
   #makeLost(parts: Omit<ValueParts, 'replication'>, maxLineageBytes: number | undefined): LostObjects {
     const own = { values: this.values, submission: this.#submission, state: this.state, events: this.#events }
-    const others = { generators: this.#generators, isDead: (node: NodeId): boolean => this.peers.isDead(node) }
+    const others = {
+      generators: this.#generators,
+      isDead: (node: NodeId): boolean => this.peers.isDead(node),
+      inherit: (number: ObjectNumber, node: NodeId): void => this.#replication.inherit(number, node),
+    }
     return new LostObjects({ ...parts, ...own, ...others, maxLineageBytes })
   }
 

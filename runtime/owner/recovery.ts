@@ -30,6 +30,8 @@ export interface RecoveryParts {
   readonly submit: Pick<SubmitState, 'templateOf' | 'classAt'>
   isDead(node: NodeId): boolean
   isHeld(number: ObjectNumber): boolean
+  /** Of the copies that are left of an object, that node's is to stay. */
+  inherit(number: ObjectNumber, node: NodeId): void
   /** Submits the task once more, from its spec. */
   rerun(task: TaskNumber, spec: KeptSpec): void
 }
@@ -87,8 +89,18 @@ export class Recovery {
   nodeDead(node: NodeId, reason: string): void {
     const { table, objects, host } = this.#parts
     const how = `node ${node} is dead: ${reason}`
-    for (const number of table.numbers())
+    for (const number of table.numbers()) {
+      const before = objects.outcome(number)
       objects.keepHolders(number, ([at, process]) => at !== node || process === host.self.process, how)
+      if (before?.[0] === 'stored' && before[2][0]?.[0] === node) this.#inherit(number)
+    }
+  }
+
+  /** The first of its holders has it for good, and those that only read it for as long as they have room: the first is gone. */
+  #inherit(number: ObjectNumber): void {
+    const outcome = this.#parts.objects.outcome(number)
+    const heir = outcome?.[0] === 'stored' ? outcome[2].find(([at, process]) => at === process) : undefined
+    if (heir !== undefined) this.#parts.inherit(number, heir[0])
   }
 
   /** Whether what a task answers is to be taken for this result: not for one that was not lost, when it ran again. */

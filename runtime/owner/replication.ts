@@ -1,5 +1,5 @@
 /** The outside of `ReplicaState`: node managers are asked to keep copies, and the directory of the owner follows. */
-import { ObjectStoreFullError } from '../base/errors.ts'
+import { ConnectionLostError, ObjectStoreFullError } from '../base/errors.ts'
 import { type NodeId, objectKey, type ObjectNumber } from '../base/ids.ts'
 import { type Holder, MessageType, type Message, type NodeRow } from '../protocol/messages.ts'
 import type { OwnerHost } from './host.ts'
@@ -115,7 +115,7 @@ export class Replication {
     this.#nodesNow().then(
       (rows) => this.state.nodes(rows),
       () => {
-        // The home is gone, or busy; the next news of the nodes leads here again.
+        // The home is gone for good.
       },
     )
   }
@@ -138,13 +138,30 @@ export class Replication {
     const now = this.#host.clock.now()
     if (this.#rows === undefined || now > this.#rowsUntilMs) {
       this.#rowsUntilMs = now + rowsMs
-      const rows = this.#host.home.nodes()
+      const rows = this.#askNodes()
       this.#rows = rows
       rows.catch(() => {
         if (this.#rows === rows) this.#rows = undefined
       })
     }
     return this.#rows
+  }
+
+  /** For as long as there is a home, which may compute, in the process of a program, or be on its way back. */
+  async #askNodes(): Promise<readonly NodeRow[]> {
+    for (;;) {
+      try {
+        return await this.#host.home.nodes(Number.POSITIVE_INFINITY)
+      } catch (error) {
+        if (!(error instanceof ConnectionLostError)) throw error
+        await this.#host.home.connected()
+      }
+    }
+  }
+
+  /** The node that made it is gone: of the copies that are left, that one is to stay, however short memory gets there. */
+  inherit(number: ObjectNumber, node: NodeId): void {
+    this.#ask(number, node)
   }
 
   #ask(number: ObjectNumber, node: NodeId): void {

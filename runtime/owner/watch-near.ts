@@ -14,11 +14,14 @@ export function watchNear(
   then: () => void,
 ): () => void {
   let stop: (() => void) | undefined
+  // Until it is here, whoever waits for it or not, and whether or not the last handle goes meanwhile.
+  const release = values.hold(ref)
   const unwatch = values.watch(ref, (outcome) => {
-    if (isNear(host, outcome)) return then()
+    if (isNear(host, outcome)) {
+      release()
+      return then()
+    }
     const leave = host.enterWait()
-    // Until it is here, whoever waits for it or not.
-    values.retain(ref)
     let over = false
     stop = () => {
       if (!over) leave()
@@ -27,7 +30,7 @@ export function watchNear(
     const end = (): void => {
       const wanted = !over
       stop?.()
-      values.release(ref[0], ref[1])
+      release()
       if (wanted) then()
     }
     bring({ host, values }, ref, outcome).then(() => {
@@ -37,7 +40,8 @@ export function watchNear(
   })
   return () => {
     unwatch()
-    stop?.()
+    if (stop === undefined) release()
+    else stop()
   }
 }
 

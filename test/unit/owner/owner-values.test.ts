@@ -33,7 +33,7 @@ function world() {
     tellCopy: ([owner, number]: RefTuple) => done.push(`tells ${owner} of a copy of ${number}`),
   }
   const values = new OwnerValues({ host, table, objects, access, nodes: {}, replication: {} } as unknown as ValueParts)
-  const borrowing = { state: { retain: () => {}, release: () => {} }, released: () => {} }
+  const borrowing = { state: { isHeld: () => true, retain: () => {}, release: () => {} }, released: () => {} }
   values.serve(borrowing as never, {} as never)
   return { values, objects, host, done }
 }
