@@ -1,5 +1,5 @@
 /** Tables for people: as wide as the terminal at most, with colours only on one. */
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { styleText } from 'node:util'
 import Table from 'cli-table3'
 
 export interface Column {
@@ -21,29 +21,64 @@ function wantsColour(): boolean {
   return process.stdout.isTTY && !no && term !== 'dumb'
 }
 
+/** A table is laid out in so many rows at a time: cli-table3 takes time by the square of their number. */
+const blockRows = 50
+
 /** Where a table does not fit, each row becomes a paragraph with a line for each column. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width?: number): string {
   const terminal = width ?? (process.stdout.isTTY ? process.stdout.columns : undefined)
+  const lines = drawn(columns, rows)
+  // Its border is as wide as all of it.
+  if (terminal === undefined || (lines[0]?.length ?? 0) <= terminal) return withoutRules(lines, rows).join('\n')
+  return rows.map((row) => paragraph(columns, row)).join('\n\n')
+}
+
+/** The lines of the table, with a rule below each row. Several blocks are drawn twice: for how wide each is, then alike. */
+function drawn(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
+  const blocks = [rows.slice(0, blockRows)]
+  for (let at = blockRows; at < rows.length; at += blockRows) blocks.push(rows.slice(at, at + blockRows))
+  const parts = blocks.map((block) => drawnBlock(columns, block))
+  if (parts.length === 1) return parts[0] ?? []
+  const widths = columns.map(() => 0)
+  for (const [border = ''] of parts)
+    for (const [i, part] of border.slice(1, -1).split('┬').entries()) widths[i] = Math.max(widths[i] ?? 0, part.length)
+  const all: string[] = []
+  for (const block of blocks) {
+    const part = drawnBlock(columns, block, widths)
+    // Each has a head and a lower border of its own: those of all are the first and the last ones.
+    if (all.length > 0) {
+      all.pop()
+      part.splice(0, part.findIndex(isRule))
+    }
+    for (const line of part) all.push(line)
+  }
+  return all
+}
+
+function drawnBlock(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  widths: readonly number[] = [],
+): string[] {
   const table = new Table({
     head: columns.map(({ name }) => name),
     style: { head: [], border: [] },
     colAligns: columns.map(({ align = 'left' }) => align),
+    colWidths: [...widths],
   })
   for (const row of rows) table.push([...row])
-  const text = withoutRules(table.toString(), rows)
-  const widest = Math.max(...text.split('\n').map((line) => stripVTControlCharacters(line).length))
-  if (terminal === undefined || widest <= terminal) return text
-  return rows.map((row) => paragraph(columns, row)).join('\n\n')
+  return table.toString().split('\n')
+}
+
+function isRule(line: string): boolean {
+  return line.startsWith('├')
 }
 
 /** Lines between rows only where rows have several lines themselves: a list of a thousand tasks is long enough. */
-function withoutRules(text: string, rows: readonly (readonly string[])[]): string {
-  if (rows.some((row) => row.some((cell) => cell.includes('\n')))) return text
-  let rules = 0
-  return text
-    .split('\n')
-    .filter((line) => !line.startsWith('├') || rules++ === 0)
-    .join('\n')
+function withoutRules(lines: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  if (rows.some((row) => row.some((cell) => cell.includes('\n')))) return lines
+  const first = lines.findIndex(isRule)
+  return lines.filter((line, i) => i === first || !isRule(line))
 }
 
 function paragraph(columns: readonly Column[], row: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import Table from 'cli-table3'
 import { coloured, counted, renderTable } from '../../../lib/cli/tables.ts'
 
 describe('a table of the command line', () => {
@@ -21,6 +22,26 @@ describe('a table of the command line', () => {
   it('becomes a paragraph for each row, where the terminal is too narrow for it', () => {
     const text = renderTable(columns, [['a-rather-long-name', '1']], 12)
     expect(text).to.equal('task    a-rather-long-name\nrun ms  1')
+  })
+
+  it('is one table, however many rows it is laid out in at a time', () => {
+    const rows = Array.from({ length: 333 }, (_, i) => [
+      `${'長'.repeat(i % 19)}\n\u001b[32m${i}\u001b[39m`,
+      String(i ** 3),
+    ])
+    const whole = new Table({
+      head: columns.map(({ name }) => name),
+      style: { head: [], border: [] },
+      colAligns: ['left', 'right'],
+    })
+    for (const row of rows) whole.push([...row])
+    expect(renderTable(columns, rows)).to.equal(whole.toString())
+  })
+
+  it('may have more rows than a call has room for arguments', () => {
+    const rows = Array.from({ length: 130_000 }, (_, i) => [String(i)])
+    const lines = renderTable([{ name: 'task' }], rows).split('\n')
+    expect([lines.length, lines[0], lines.at(-2)]).to.deep.equal([130_004, '┌────────┐', '│ 129999 │'])
   })
 })
 
