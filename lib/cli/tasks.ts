@@ -19,6 +19,8 @@ interface TaskRow {
   node: string
   pid: number
   runMs: number | null
+  /** When it was submitted, in milliseconds since 1970. */
+  readonly queuedAtMs: number
 }
 
 const columns: readonly Column[] = [
@@ -42,15 +44,18 @@ export async function tasks(flags: TasksFlags): Promise<void> {
       let row = byNumber.get(event.n)
       if (row === undefined) {
         const name = String(event['name'] ?? '')
-        const fresh = { attempts: 0, moved: 0, node: '', pid: 0, runMs: null }
+        const queuedAtMs = file.header.wallMs + event.t / 1000
+        const fresh = { attempts: 0, moved: 0, node: '', pid: 0, runMs: null, queuedAtMs }
         byNumber.set(event.n, (row = { id: taskId(file.header, event.n), name, state: 'queued', ...fresh }))
       }
       follow(row, event.e, event)
       const place = event.e === 'pushed' ? leases.get(event.l ?? 0) : undefined
       if (place !== undefined) Object.assign(row, place)
     })
-    rows.push(...byNumber.values())
+    for (const row of byNumber.values()) rows.push(row)
   }
+  // Each process wrote down its own, and several at the same time.
+  rows.sort((a, b) => a.queuedAtMs - b.queuedAtMs)
   const wanted = flags.state === undefined ? rows : rows.filter(({ state }) => state === flags.state)
   const shown = wanted.slice(Math.max(0, wanted.length - flags.limit))
   if (flags.json) return console.log(JSON.stringify({ count: wanted.length, tasks: shown }, undefined, 2))
