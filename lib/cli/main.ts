@@ -159,7 +159,7 @@ function addStop(outpool: Command): void {
     .description('stop all nodes that you started on this machine')
     .option('--node <id>', 'only this one; the beginning of its id is enough', values.something)
     .option('--force', 'kill instead of asking: what runs there is lost')
-    .option('--json', 'print one JSON object: the nodes that were stopped')
+    .option('--json', 'print one JSON object: the nodes that were stopped, and those that are left')
     .addHelpText(
       'after',
       `

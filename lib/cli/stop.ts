@@ -1,6 +1,6 @@
 /** `outpool stop`: ends the nodes that this user started on this machine. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { endedRecords, listRecords, removeRecord } from '../../runtime/cluster/node-records.ts'
+import { endedRecords, listRecords, recordPath, removeRecord } from '../../runtime/cluster/node-records.ts'
 import type { NodeRecord } from '../../runtime/cluster/node-records.ts'
 import { stateOfProcess } from '../../runtime/base/process-identity.ts'
 import { removeStaleRunFolders } from '../../runtime/cluster/run-folder.ts'
@@ -30,17 +30,26 @@ export async function stop(flags: StopFlags): Promise<void> {
     )
   if (flags.node === undefined) tellEnded()
   if (chosen.length === 0 && !flags.json) return console.log('No node of yours runs on this machine.')
+  const elsewhere = chosen.filter((record) => stateOfProcess(record) === 'elsewhere')
+  const here = chosen.filter((record) => !elsewhere.includes(record))
   // The head last: the others then leave it in order.
-  const others = chosen.filter(({ head }) => !head)
-  const heads = chosen.filter(({ head }) => head)
-  const left = [...(await end(others, flags)), ...(await end(heads, flags))]
+  const others = here.filter(({ head }) => !head)
+  const heads = here.filter(({ head }) => head)
+  const ends = [await end(others, flags), await end(heads, flags)]
   removeStaleRunFolders()
-  const stopped = chosen.filter((record) => !left.includes(record))
+  const stopped = ends.flatMap((one) => one.stopped)
+  const slow = ends.flatMap((one) => one.left)
+  const left = [...slow, ...elsewhere]
   if (flags.json) console.log(JSON.stringify({ stopped: stopped.map(facts), left: left.map(facts) }, undefined, 2))
-  if (left.length > 0)
-    throw new CommandError(
-      `still there after ${patienceMs(left) / 1000} s: ${names(left)}; end ${left.length === 1 ? 'it' : 'them'} with outpool stop --force`,
+  const problems = elsewhere.map(
+    ({ id, pid }) =>
+      `node ${id} runs in another container (pid ${pid} there): stop it from there; where that container is gone, remove ${recordPath(id)}`,
+  )
+  if (slow.length > 0)
+    problems.push(
+      `still there after ${patienceMs(slow) / 1000} s: ${names(slow)}; end ${slow.length === 1 ? 'it' : 'them'} with outpool stop --force`,
     )
+  if (problems.length > 0) throw new CommandError(problems.join('\n'))
 }
 
 /** Nodes that ended by themselves are told of here for the last time. */
@@ -51,8 +60,11 @@ function tellEnded(): void {
   }
 }
 
-/** Returns those that are still there. */
-async function end(records: readonly NodeRecord[], { force = false, json }: StopFlags): Promise<NodeRecord[]> {
+/** What became of them; one that ended by itself meanwhile is in neither. */
+async function end(
+  records: readonly NodeRecord[],
+  { force = false, json }: StopFlags,
+): Promise<{ stopped: NodeRecord[]; left: NodeRecord[] }> {
   const signalled = records.filter((record) => signal(record, force ? 'SIGKILL' : 'SIGTERM'))
   const endsAtMs = performance.now() + (force ? killedMs : patienceMs(signalled))
   let left = signalled.filter(runs)
@@ -60,15 +72,15 @@ async function end(records: readonly NodeRecord[], { force = false, json }: Stop
     await sleep(pollMs)
     left = left.filter(runs)
   }
-  for (const record of signalled) {
-    if (left.includes(record)) continue
+  const stopped = signalled.filter((record) => !left.includes(record))
+  for (const record of stopped) {
     removeRecord(record.id)
     if (json) continue
     console.log(
       `${force ? 'Killed' : 'Stopped'} ${record.head ? 'the head, ' : ''}node ${record.id} at ${record.url} (pid ${record.pid})`,
     )
   }
-  return left
+  return { stopped, left }
 }
 
 function facts({ id, url, head, pid }: NodeRecord): Readonly<Record<string, unknown>> {
@@ -80,12 +92,8 @@ function patienceMs(records: readonly NodeRecord[]): number {
   return orderlyMs + Math.max(0, ...records.map(({ drainMs }) => drainMs ?? 10_000))
 }
 
-/** False when it ended by itself meanwhile, or runs where it cannot be signalled. */
+/** False when it ended by itself meanwhile. */
 function signal(record: NodeRecord, name: 'SIGTERM' | 'SIGKILL'): boolean {
-  if (stateOfProcess(record) === 'elsewhere') {
-    console.error(`Node ${record.id} runs in another container (pid ${record.pid} there): stop it from there`)
-    return false
-  }
   try {
     process.kill(record.pid, name)
     return true

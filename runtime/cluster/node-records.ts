@@ -108,7 +108,7 @@ export function removeRecord(id: NodeId, home: string = outpoolHome()): void {
   rmSync(recordPath(id, home), { force: true })
 }
 
-function recordPath(id: NodeId, home: string): string {
+export function recordPath(id: NodeId, home: string = outpoolHome()): string {
   return join(recordsFolder(home), `${id}.json`)
 }
 

@@ -195,6 +195,30 @@ describe('outpool', () => {
     expect(recordedIds()).to.deep.equal([])
   })
 
+  it('says of nodes in another container of this machine that they are left', async () => {
+    await run('start --head --port 0')
+    const [record] = listRecords()
+    const { pidSpace = '', ...facts } = record ?? {}
+    const pid = 2 ** 30
+    const apart = { ...facts, id: 'aaaaaaaaaaaaaaaa', pid, pidSpace: `${pidSpace.split(' ')[0]} pid:[1]` }
+    const path = join(recordsFolder(), `${apart.id}.json`)
+    writeFileSync(path, JSON.stringify(apart))
+    const idsOf = (found: readonly { readonly id: string }[]): string[] => found.map(({ id }) => id)
+    try {
+      const { code, out, err } = await run('stop --json')
+      const { stopped, left } = JSON.parse(out) as Record<'stopped' | 'left', { readonly id: string }[]>
+      expect([idsOf(stopped), idsOf(left)]).to.deep.equal([[record?.id], [apart.id]])
+      const text = `node ${apart.id} runs in another container (pid ${pid} there): stop it from there`
+      expect(err).to.contain(text)
+      const again = await run('stop')
+      expect([code, again.code, again.out]).to.deep.equal([1, 1, ''])
+      expect(again.err).to.contain(text)
+      expect(recordedIds()).to.deep.equal([apart.id])
+    } finally {
+      rmSync(path)
+    }
+  })
+
   it('tells of nodes that were killed, as the system does where memory runs out, until it was asked to stop', async () => {
     const head = JSON.parse((await run('start --head --port 0 --json')).out) as { url: string }
     await run(`start --address ${head.url}`)
