@@ -17,7 +17,8 @@ export interface LogsFlags extends ClusterFlags {
   readonly node?: string
   readonly worker?: string
   readonly task?: string
-  /** Where the events of the task are. */
+  /** Of which job the task is, and where its events are. */
+  readonly job?: string
   readonly events?: string
   readonly follow?: boolean
   readonly lines: number
@@ -41,6 +42,8 @@ export async function logs(flags: LogsFlags): Promise<void> {
       'what is to be followed? --node, --worker or --task says it; outpool logs lists what there is',
       exitCodes.usage,
     )
+  if (flags.task === undefined && (flags.job !== undefined || flags.events !== undefined))
+    throw new CommandError('--job and --events say where a task is found: --task says which', exitCodes.usage)
   const { status, token } = await findCluster(flags)
   if (flags.task !== undefined) return logsOfTask(flags.task, flags, { status, token })
   const nodes = flags.node === undefined ? status.nodes : [chosenNode(status.nodes, flags.node)]

@@ -77,13 +77,18 @@ function addLogs(outpool: Command, after: string): void {
     .description('show what workers and node managers print')
     .option('--node <id>', 'the log of this node manager; with --worker, look on this node alone', values.something)
     .option('--worker <id>', 'what this worker prints; the beginning of its id is enough', values.something)
+    .addOption(
+      new Option('--task <id>', 'what the worker prints to which this task was sent last (see outpool tasks)')
+        .argParser(values.something)
+        .conflicts(['node', 'worker']),
+    )
     .option(
-      '--task <id>',
-      'what the worker prints to which this task was sent last (see outpool tasks)',
+      '--job <id>',
+      'with --task: its job, by the beginning of its id (default: the one that was written to last)',
       values.something,
     )
-    .option('--events <folder>', 'where the events of tasks are (default: as outpool tasks)', values.something)
-    .option('-f, --follow', 'go on until the worker or its node ends')
+    .option('--events <folder>', 'with --task: where its events are (default: as outpool tasks)', values.something)
+    .addOption(new Option('-f, --follow', 'go on until the worker or its node ends').conflicts('json'))
     .option('-n, --lines <number>', 'of each file, so many of the last lines', values.count, 100)
     .addOption(values.clusterOption())
     .option('--json', 'list the files as one JSON object')
@@ -100,6 +105,7 @@ Examples:
   outpool logs --node 3f9a --lines 20
   outpool logs --worker 81c0 --follow
   outpool logs --task 3f9a:1a --follow
+  outpool logs --task 3f9a:1a --job 3f9a
 ${after}`,
     )
     .action(async (flags: LogsFlags) => (await import('./logs.ts')).logs(flags))

@@ -351,6 +351,10 @@ describe('outpool', () => {
     ['no fault is named', 'chaos --dry-run --faults ', {}, 2, /kill-worker/],
     ['a deadline is none', 'drain a --deadline soon', {}, 2, /90s/],
     ['a count is none', 'logs --lines few', {}, 2, /whole number/],
+    ['a list is to be followed', 'logs --worker a --follow --json', {}, 2, /cannot be used with option '--json'/],
+    ['a task is to be of two workers', 'logs --task a:1 --worker b', {}, 2, /cannot be used with option '--worker/],
+    ['the events of no task are named', 'logs --events x', {}, 2, /--task says which/],
+    ['the job of no task is', 'logs --job a', {}, 2, /--task says which/],
     ['there is nothing to drain', 'drain a', {}, 3, /outpool start --head/],
     ['stdin may end a node in the background', 'start --head --stop-on-eof', {}, 2, /--block/],
     [

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { init, remote, shutdown } from 'outpool'
@@ -73,6 +73,25 @@ describe('what an owner writes down about other nodes', function () {
     expect(task?.pid).to.not.equal(pid)
     expect(ts, 'after the task that made it').to.be.at.least((task?.ts ?? 0) + (task?.dur ?? 0))
     expect(dur).to.be.above(0)
+  })
+
+  it('leads to what a task printed, of an earlier job too', async () => {
+    const head = await cluster.start({ head: true, resources: { far: 1 } })
+    writeFileSync(join(folder, 'go'), '')
+    const { process: job } = await init({ address: head.url, token: cluster.token })
+    await far.run(folder, 1)
+    await shutdown()
+    const [later, now] = ['ffffffffffffffff', Date.now() / 1000]
+    mkdirSync(join(events, later))
+    const header = { e: 'owner', job: later, process: later, node: head.id, pid: 1, wallMs: 0 }
+    writeFileSync(join(events, later, `${later}.jsonl`), `${JSON.stringify(header)}\n`)
+    utimesSync(join(events, later, `${later}.jsonl`), now + 60, now + 60)
+    const logs = (more: string): ReturnType<typeof run> =>
+      run(`logs --task ${job}:1 --events ${events} --address ${head.url}${more}`)
+    expect(await logs('')).to.include({ code: 1, out: '' })
+    const { code, out, err } = await logs(` --job ${job.slice(0, 8)}`)
+    expect(code, err).to.equal(0)
+    expect(out.split('\n').filter((line) => line.endsWith(' 1 bytes are wanted'))).to.have.length(1)
   })
 
   it('tells the story of a task whose node was held for dead and came back', async () => {
