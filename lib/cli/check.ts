@@ -30,7 +30,7 @@ export interface Checked {
   readonly reasons: readonly string[]
 }
 
-const scripts = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'])
+const scripts = new Set(['.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx'])
 
 export async function check(paths: readonly string[], flags: CheckFlags): Promise<void> {
   const files = (paths.length === 0 ? ['.'] : paths).flatMap((path) => filesIn(path))
@@ -79,19 +79,24 @@ async function checkFile(file: string): Promise<Checked[]> {
 
 async function javaScriptOf(file: string): Promise<{ readonly text: string; readonly lineOf?: LineOf }> {
   const text = readFileSync(file, 'utf8')
-  if (!/ts$/.test(extname(file))) return { text }
+  const kind = extname(file)
+  const loader = kind === '.jsx' ? 'jsx' : kind === '.tsx' ? 'tsx' : /ts$/.test(kind) ? 'ts' : undefined
+  if (loader === undefined) return { text }
   const { stripTypeScriptTypes } = nodeModule as { stripTypeScriptTypes?: (text: string) => string }
   try {
-    if (stripTypeScriptTypes !== undefined) return { text: stripTypeScriptTypes(text) }
+    if (loader === 'ts' && stripTypeScriptTypes !== undefined) return { text: stripTypeScriptTypes(text) }
   } catch {
     // Enums and the like: esbuild knows them.
   }
   return withEsbuild(file, async (tool) => {
-    if (tool === undefined)
-      throw new Error('for TypeScript on this Node esbuild is needed: npm install --save-dev esbuild')
-    const stdin = { contents: text, loader: 'ts' } as const
-    const as = { write: false, format: 'esm', sourcemap: 'external', outfile: 'checked.js' } as const
-    const { outputFiles } = await tool.build({ stdin, ...as })
+    if (tool === undefined) {
+      const what = loader === 'ts' ? 'TypeScript on this Node' : 'JSX'
+      throw new Error(`for ${what} esbuild is needed: npm install --save-dev esbuild`)
+    }
+    const stdin = { contents: text, loader, sourcefile: file } as const
+    const as = { write: false, format: 'esm', jsx: 'automatic', sourcemap: 'external', outfile: 'checked.js' } as const
+    // What it says of errors is in what it throws.
+    const { outputFiles } = await tool.build({ stdin, ...as, logLevel: 'silent' })
     const [map, code] = outputFiles.map((output) => output.text)
     const places = new SourceMap(JSON.parse(map ?? '{}') as SourceMapPayload)
     const lineOf: LineOf = (line, column) => {

@@ -44,8 +44,9 @@ function addCheck(outpool: Command): void {
     .addHelpText(
       'after',
       `
-Files and folders (default: the current one, without node_modules). Nothing is run: what a
-function captures is known when the program runs; explain(fn) says it then.
+Files and folders (default: the current one, without node_modules): JavaScript and TypeScript,
+JSX too where esbuild is installed. Nothing is run: what a function captures is known when the
+program runs; explain(fn) says it then.
 
   ships     it runs on a worker
   may stay  it depends on what it captures, or on code that is not looked into

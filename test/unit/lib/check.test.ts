@@ -178,6 +178,25 @@ export const all: Promise<number[]> = pMap([1, 2], double)`
     expect((await verdicts('c.ts', text)).map(([, verdict]) => verdict)).to.deep.equal(['ships'])
   })
 
+  it('reads JSX, with and without types', async () => {
+    const script = `import pMap from 'p-map'
+import pLimit from 'p-limit'
+const limit = pLimit(2)
+
+export const List = ({ items }) => <ul>{items.map((item) => <li key={item}>{item}</li>)}</ul>
+export const all = pMap([1, 2], (n) => n * 2)
+export const shown = limit(() => String(<List items={['a']} />))`
+    const typed = script.replace('({ items })', '({ items }: { items: string[] })').replace('(n)', '(n: number)')
+    for (const [name, text] of [
+      ['g.jsx', script],
+      ['g.tsx', typed],
+    ] as const) {
+      const found = await verdicts(name, text)
+      expect(found.map(([call, verdict]) => `${call} ${verdict}`)).to.deep.equal(['pMap:6 ships', 'limit:7 may stay'])
+      rmSync(join(folder, name))
+    }
+  })
+
   it('tells of what functions and worker scripts read of the environment, and workers are not given', async () => {
     const text = `import workerpool from 'workerpool'
 import { Pool } from 'outpool/multiprocessing'
