@@ -20,9 +20,9 @@ export interface Selection {
   readonly problems: readonly string[]
 }
 
-/** `OUTPOOL_SHIMS`: names with commas between them; unset or `all` is all of them, `none` is none. */
+/** `OUTPOOL_SHIMS`: names with commas between them; unset, empty or `all` is all of them, `none` is none. */
 export function selectShims(wanted: string | undefined): Selection {
-  const words = (wanted ?? 'all')
+  const words = (wanted?.trim() || 'all')
     .split(',')
     .map((word) => word.trim())
     .filter(Boolean)
