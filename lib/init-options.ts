@@ -88,7 +88,7 @@ const nodeWords = [
 ] as const
 
 /** Of the cluster; undefined in local mode. A variable that is empty, or nothing but spaces, is one that is not set. */
-export function addressOf(
+function addressOf(
   { address }: Pick<InitOptions, 'address'>,
   environment: NodeJS.ProcessEnv = process.env,
 ): string | undefined {

@@ -2,7 +2,7 @@
 import { NotInitializedError } from '../runtime/base/errors.ts'
 import { currentRuntime } from '../runtime/owner/current.ts'
 import { currentDriver, released } from './current-driver.ts'
-import { addressOf, type InitOptions } from './init-options.ts'
+import type { InitOptions } from './init-options.ts'
 import { noteInit, noteShutdown, startRuntime } from './runtime.ts'
 
 /** What `init` joined. */
@@ -38,7 +38,7 @@ export async function init(options: InitOptions = {}): Promise<ClusterFacts> {
   return {
     node: self.node,
     process: self.process,
-    local: addressOf(options) === undefined,
+    local: driver.runtime.local,
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { existsSync } from 'node:fs'
+import { init, shutdown } from 'outpool'
 import { newProcessId } from '../../runtime/base/ids.ts'
 import { joinCluster } from '../../runtime/cluster/join.ts'
 import { runFolderOf } from '../../runtime/cluster/run-folder.ts'
@@ -149,6 +150,17 @@ describe('a driver that joins', () => {
     expect([far.link.kind, far.runFolder]).to.deep.equal(['websocket', undefined])
     near.close()
     far.close()
+  })
+
+  it('is told the same where it asks again what it has joined', async () => {
+    const head = await cluster.start({ head: true })
+    try {
+      const joined = await init({ address: head.url })
+      expect(joined).to.include({ node: head.id, local: false })
+      expect(await init()).to.deep.equal(joined)
+    } finally {
+      await shutdown()
+    }
   })
 
   it('is told how to start a head, where nothing listens', async () => {
