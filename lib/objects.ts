@@ -1,7 +1,16 @@
 /** Values and refs: put, get, wait, cancel, drained. */
 import { afterReading, longestTimerMs } from '../runtime/base/clock.ts'
 import { wasThisProcess } from '../runtime/owner/current.ts'
-import { endsEarly, getAll, isObjectRef, ObjectRef, tupleOf, type GetOptions } from '../runtime/owner/object-ref.ts'
+import {
+  endsEarly,
+  getAll,
+  isObjectRef,
+  isTimeout,
+  noTimeout,
+  ObjectRef,
+  tupleOf,
+  type GetOptions,
+} from '../runtime/owner/object-ref.ts'
 import { type ObjectRefGenerator, ownedGenerator } from '../runtime/owner/object-ref-generator.ts'
 import { watchNear } from '../runtime/owner/watch-near.ts'
 import { given } from './given.ts'
@@ -102,7 +111,7 @@ export async function wait<T>(
     )
   }
   if (typeof fetchLocal !== 'boolean') throw new TypeError('wait: fetchLocal must be true or false')
-  if (!(timeout >= 0)) throw new RangeError(`wait: timeout must be a number of milliseconds, not ${String(timeout)}`)
+  if (!isTimeout(timeout)) throw noTimeout(timeout, 'wait')
   const tuples = refs.map((ref, i) => tupleOf(checked(ref, i, 'wait')))
   const { owner } = ensureRuntime()
   const ready = new Set<number>()

@@ -67,6 +67,15 @@ export interface GetOptions {
   readonly signal?: AbortSignal
 }
 
+export function isTimeout(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0
+}
+
+/** `caller` begins the message. */
+export function noTimeout(value: unknown, caller: string): RangeError {
+  return new RangeError(`${caller}: timeout must be a number of milliseconds, not ${inspect(value)}`)
+}
+
 /**
  * Names a value that exists, or will, somewhere in the cluster. It is passed on like any value: as an argument of a
  * task it becomes the value in the callee; inside another value it stays a ref. The value lives while any ref to it
@@ -132,8 +141,7 @@ export class ObjectRef<T = unknown> {
     const held = this.#held
     if (held.released) return Promise.reject(this.#disposed())
     const { timeout, signal } = options
-    if (timeout !== undefined && !(timeout >= 0))
-      return Promise.reject(new RangeError(`get: timeout must be a number of milliseconds, not ${String(timeout)}`))
+    if (timeout !== undefined && !isTimeout(timeout)) return Promise.reject(noTimeout(timeout, 'get'))
     const tell = (options as SharedWait)[endsEarly]
     if (timeout === undefined && signal === undefined && tell === undefined)
       return held.runtime.owner.values.get(this.#tuple) as Promise<T>

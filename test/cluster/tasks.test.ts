@@ -334,10 +334,20 @@ describe('tasks', () => {
       expect(await Promise.all([ref.get(long), get([ref], long), wait([ref], long)])).to.deep.equal([
         ...['late', ['late'], [[ref], []]],
       ])
-      for (const timeout of [NaN, -1, 'soon' as never]) {
-        expect(await rejection(ref.get({ timeout }))).to.be.instanceOf(RangeError)
-        expect(await rejection(wait([ref], { timeout }))).to.be.instanceOf(RangeError)
+      const slow = sleepy.remote(60_000, 'slow')
+      for (const timeout of [NaN, -1, 'soon', '50', null, true, []] as number[]) {
+        const calls: [string, () => Promise<unknown>][] = [
+          ['get', () => slow.get({ timeout })],
+          ['get', () => get([slow], { timeout })],
+          ['wait', () => wait([slow], { timeout })],
+        ]
+        for (const [caller, call] of calls) {
+          const error = await rejection(call())
+          expect(error, `${caller} ${String(timeout)}`).to.be.instanceOf(RangeError)
+          expect(error.message).to.match(new RegExp(`^${caller}: timeout must be a number of milliseconds, not `))
+        }
       }
+      cancel(slow, { force: true })
     })
 
     it('leave no timer behind by a get of what is ready', async () => {
