@@ -1,10 +1,10 @@
 import { expect } from 'chai'
-import type { ObjectNumber, ProcessId } from '../../../runtime/base/ids.ts'
+import type { ProcessId } from '../../../runtime/base/ids.ts'
 import { ObjectAccess } from '../../../runtime/owner/object-access.ts'
 import { type Message, MessageType, type ObjectTuple, type RefTuple } from '../../../runtime/protocol/messages.ts'
 
 const owner = '00000000000000aa' as ProcessId
-const refOf = (number: number): RefTuple => [owner, number as ObjectNumber, 'node' as RefTuple[2]]
+const refOf = (number: number): RefTuple => [owner, number, 'node' as RefTuple[2]]
 const value: ObjectTuple = ['inline', Uint8Array.of(0, 0xc1)]
 
 describe('questions to the owner of an object', () => {
