@@ -74,6 +74,8 @@ export interface PoolRunnerReport {
   readonly workers: readonly PoolWorkerReport[]
 }
 
+type FailInstruction = Extract<PoolInstruction, { type: 'fail' }>
+
 interface PoolWorker {
   readonly pinned: PinnedWorker
   facts: WorkerFacts | undefined
@@ -170,23 +172,31 @@ export class PoolRunner {
     return { processes: this.processes, reruns: this.#state.reruns, rerunItems: this.#rerunItems, workers }
   }
 
-  /** One event after the other: what an instruction causes at once is handled behind it. */
+  /**
+   * One event after the other: what an instruction causes at once is handled behind it. Who waits for a chunk that failed
+   * is told behind all of them, because what it does then, such as to cancel another one, must be done when it goes on.
+   */
   #dispatch(event: PoolEvent): void {
     this.#events.push(event)
     if (this.#handling) return
     this.#handling = true
+    const failures: FailInstruction[] = []
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
         const instructions = this.#state.handle(next)
-        for (const instruction of instructions) this.#do(instruction)
+        for (const instruction of instructions) {
+          if (instruction.type === 'fail') failures.push(instruction)
+          else this.#do(instruction)
+        }
         if (next.type === 'resize' || next.type === 'terminate') for (const wake of this.#sizedWaiters.splice(0)) wake()
       }
     } finally {
       this.#handling = false
     }
+    for (const failure of failures) this.#fail(failure)
   }
 
-  #do(instruction: PoolInstruction): void {
+  #do(instruction: Exclude<PoolInstruction, FailInstruction>): void {
     switch (instruction.type) {
       case 'start':
         return this.#start(instruction.worker)
@@ -196,15 +206,13 @@ export class PoolRunner {
         return this.#end(instruction.worker, (pinned) => pinned.release())
       case 'kill':
         return this.#end(instruction.worker, (pinned) => pinned.terminate())
-      case 'fail':
-        return this.#fail(instruction)
       case 'finished':
         this.#stopFollowing?.()
         this.#finish()
     }
   }
 
-  #fail({ chunk, why, error }: Extract<PoolInstruction, { type: 'fail' }>): void {
+  #fail({ chunk, why, error }: FailInstruction): void {
     const failed = this.#take(chunk)
     if (why === 'terminated')
       failed?.failed(error ?? this.#options.terminated('The pool was terminated before this result was there'), why)

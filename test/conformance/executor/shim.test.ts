@@ -1,6 +1,6 @@
 /** The scenarios on the shim, as a program has it: from the built package; on this machine, and on three nodes. */
 import { expect } from 'chai'
-import type { ExecutorReport } from '../../../compat/executor/index.ts'
+import type { ExecutorReport, Future } from '../../../compat/executor/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
 import { Gate, held } from '../gate.ts'
 import { expectElsewhere, joinPlace, places } from '../built-cluster.ts'
@@ -67,6 +67,60 @@ for (const place of places) {
       expect((error.cause as Error).name).to.equal('WorkerCrashedError')
       expect(await behind.result()).to.equal(2)
       expect(report(executor).reruns).to.equal(0)
+    })
+
+    describe('in a callback of a future whose worker ended', () => {
+      const crash = (): unknown => process.kill(process.pid, 'SIGKILL')
+
+      it('cancels what waits', async () => {
+        await using executor = new futures.Executor(1)
+        const crashed = executor.submit(crash)
+        const waiting = executor.submit(() => 1)
+        const taken: boolean[] = []
+        crashed.addDoneCallback(() => taken.push(waiting.cancel()))
+        await crashed.exception()
+        expect([...taken, waiting.cancelled()]).to.deep.equal([true, true])
+        expect(await waiting.result().catch((error: unknown) => error)).to.be.instanceOf(futures.CancelledError)
+        expect(await executor.submit(() => 2).result()).to.equal(2)
+      })
+
+      it('cancels all that waits with shutdown', async () => {
+        const executor = new futures.Executor(1)
+        const crashed = executor.submit(crash)
+        const waiting = [1, 2, 3].map((n) => executor.submit((x: number) => x, n))
+        let ended: Promise<void> | undefined
+        crashed.addDoneCallback(() => (ended = executor.shutdown({ cancelFutures: true })))
+        await crashed.exception()
+        expect(waiting.map((future) => future.cancelled())).to.deep.equal([true, true, true])
+        await ended
+      })
+
+      it('submits to a worker that is free, and does not cancel what that has begun', async () => {
+        await using executor = new futures.Executor(2)
+        const alive = (): number => report(executor).workers.filter((worker) => worker.alive).length
+        while (alive() < 2) for await (const _ of executor.map((n: number) => n, [1, 2, 3, 4])) void _
+        const crashed = executor.submit(crash)
+        let next: Future = crashed
+        let taken: boolean | undefined
+        crashed.addDoneCallback(() => {
+          next = executor.submit(() => 3)
+          taken = next.cancel()
+        })
+        await crashed.exception()
+        expect([taken, await next.result()]).to.deep.equal([false, 3])
+      })
+    })
+
+    it('cancels what waits in a callback of a future that found no worker', async () => {
+      const initializer = (): never => {
+        throw new Error('no state today')
+      }
+      await using executor = new futures.Executor({ maxWorkers: 1, initializer })
+      const [first, second] = [executor.submit(() => 1), executor.submit(() => 2)]
+      let taken: boolean | undefined
+      first.addDoneCallback(() => (taken = second.cancel()))
+      await first.exception()
+      expect([taken, second.cancelled()]).to.deep.equal([true, true])
     })
 
     it('cancels what has not started when a loop over map is left', async () => {
