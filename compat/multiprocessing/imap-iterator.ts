@@ -1,6 +1,7 @@
 import { TimeoutError } from '../shared/python-errors.ts'
 import { withTimeout } from '../shared/with-timeout.ts'
 import { ImapBuffer, type Entry } from './imap-buffer.ts'
+import { closeSource, type OpenInput } from './inputs.ts'
 import { isAsyncIterable } from '../shared/chunks.ts'
 
 /** What the iterator needs of its pool. */
@@ -9,8 +10,8 @@ export interface ImapHost<T, R> {
   submit(items: readonly T[], settle: (entries: readonly Entry<R>[]) => void): () => void
   /** So many chunks may be ahead of the reader at once. */
   window(): number
-  /** The input is being read; `pull` reads on where `window` has grown. Returns what is called when the input is at its end. */
-  opened(pull: () => void): () => void
+  /** The input is being read. Returns what is called when it is at its end, or left. */
+  opened(input: OpenInput): () => void
 }
 
 export interface ImapOptions {
@@ -37,7 +38,9 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
   readonly #abandon = new Map<number, () => void>()
   #submitted = 0
   #pulling = false
+  /** Nothing more is read: it is at its end, or was left. */
   #inputEnded = false
+  #inputLeft = false
   #stopped = false
   readonly #closeInput: () => void
 
@@ -47,7 +50,7 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
     this.#buffer = new ImapBuffer(options.ordered)
     this.#async = isAsyncIterable(input)
     this.#source = isAsyncIterable(input) ? input[Symbol.asyncIterator]() : input[Symbol.iterator]()
-    const closed = host.opened(() => this.#pull())
+    const closed = host.opened({ pull: () => this.#pull(), terminated: (error) => this.#terminated(error) })
     let open = true
     this.#closeInput = () => {
       if (open) closed()
@@ -73,7 +76,7 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
       for (const abandon of this.#abandon.values()) abandon()
       this.#abandon.clear()
       for (const reader of this.#readers.splice(0)) reader.resolve({ done: true, value: undefined })
-      if (!this.#inputEnded) await this.#source.return?.()
+      await this.#leaveInput()
     }
     return { done: true, value: undefined }
   }
@@ -112,14 +115,14 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
 
   /** Reads the input until the window is full. Synchronous input is read at once, so that work starts with the call. */
   #pull(): void {
-    if (this.#pulling) return
+    if (this.#pulling || this.#inputEnded) return
     this.#pulling = true
     if (this.#async) void this.#pullAsync()
     else this.#pullSync()
   }
 
   #hasRoom(): boolean {
-    return !this.#inputEnded && !this.#stopped && this.#submitted - this.#buffer.chunksTaken < this.#host.window()
+    return !this.#inputEnded && this.#submitted - this.#buffer.chunksTaken < this.#host.window()
   }
 
   #pullSync(): void {
@@ -138,6 +141,7 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
       }
     }
     this.#pulling = false
+    if (this.#inputLeft) void closeSource(source)
     this.#settleInput()
   }
 
@@ -160,6 +164,24 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
     this.#settleInput()
   }
 
+  /** A source that is at an item may stay there for long: it closes behind it, and nobody waits for that. */
+  async #leaveInput(): Promise<void> {
+    if (this.#inputEnded) return
+    this.#inputEnded = true
+    this.#inputLeft = true
+    if (!this.#pulling) await this.#source.return?.()
+    // A synchronous one called this itself, and cannot be closed before it has given its item.
+    else if (this.#async) void closeSource(this.#source)
+  }
+
+  /** The results of what was read come first, as the pool has left them. */
+  #terminated(error: Error): void {
+    if (this.#inputEnded) return
+    this.#leaveInput().catch(() => undefined)
+    this.#put(this.#submitted++, [{ ok: false, error }])
+    this.#settleInput()
+  }
+
   #settleInput(): void {
     if (!this.#inputEnded) return
     this.#closeInput()
@@ -168,7 +190,7 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
   }
 
   #submit(items: readonly T[]): void {
-    if (items.length === 0 || this.#stopped) return
+    if (items.length === 0 || this.#inputLeft) return
     const chunk = this.#submitted
     const abandon = this.#host.submit(items, (entries) => this.#put(chunk, entries))
     this.#submitted++
@@ -177,6 +199,7 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
 
   /** An input that throws ends there, as in Python: what came before it is computed, and its error comes last. */
   #inputFailed(items: readonly T[], error: unknown): void {
+    if (this.#inputLeft) return
     this.#inputEnded = true
     try {
       this.#submit(items)

@@ -2,20 +2,13 @@ import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { queueMicrotask, setImmediate } from '../../lib/timers.ts'
 import { checkCallable, checkCallback, type FunctionOf } from '../shared/callable.ts'
-import {
-  checkInput,
-  checkTuples,
-  chunksOf,
-  collect,
-  defaultChunkSize,
-  isAsyncIterable,
-  isIterable,
-} from '../shared/chunks.ts'
+import { checkInput, checkTuples, chunksOf, defaultChunkSize, isAsyncIterable, isIterable } from '../shared/chunks.ts'
 import { AsyncResult, type Callback, type ErrorCallback, type ResultSettler } from './async-result.ts'
 import { ValueError } from '../shared/python-errors.ts'
 import { PoolTerminatedError } from './errors.ts'
 import type { Entry } from './imap-buffer.ts'
 import { IMapIterator, type ImapHost } from './imap-iterator.ts'
+import { collect, type OpenInput } from './inputs.ts'
 import { MapResults, type ResultKind } from './map-results.ts'
 import { checkChunkSize, compilePoolOptions, type PoolOptions } from './pool-options.ts'
 import type { ChunkAnswer } from '../shared/chunk-answer.ts'
@@ -54,8 +47,8 @@ export interface PoolReport extends PoolRunnerReport {
  */
 export class Pool implements AsyncDisposable {
   readonly #runner: PoolRunner
-  /** Inputs that are still being read; the pool closes behind them. Each entry reads on. */
-  readonly #inputs = new Set<() => void>()
+  /** Inputs that are still being read; the pool closes behind them. */
+  readonly #inputs = new Set<OpenInput>()
   #state: 'RUN' | 'CLOSE' | 'TERMINATE' = 'RUN'
   /** Of the last map that went well. */
   #lastKind: ResultKind | undefined
@@ -176,17 +169,22 @@ export class Pool implements AsyncDisposable {
     if (this.#state !== 'RUN') return
     this.#state = 'CLOSE'
     // What was given before is done: a lazily read input is now read to its end, as Python has it from the start.
-    for (const pull of Array.from(this.#inputs)) pull()
+    for (const input of Array.from(this.#inputs)) input.pull()
     if (this.#inputs.size === 0) this.#runner.close()
   }
 
   /**
-   * Ends the workers now. Results that were still to come reject with `PoolTerminatedError`. Resolves when every
-   * process is gone.
+   * Ends the workers now, and closes inputs that are still being read. Results that were still to come reject with
+   * `PoolTerminatedError`. Resolves when every process is gone.
    */
   terminate(): Promise<void> {
     this.#state = 'TERMINATE'
-    return this.#runner.terminate()
+    const ended = this.#runner.terminate()
+    const inputs = Array.from(this.#inputs)
+    this.#inputs.clear()
+    for (const input of inputs)
+      input.terminated(new PoolTerminatedError('The pool was terminated before this input was read to its end'))
+    return ended
   }
 
   /** Waits until the workers are gone. Only after `close` or `terminate`. */
@@ -226,16 +224,20 @@ export class Pool implements AsyncDisposable {
     checkCallbacks(options, `${mode}Async`)
     // Synchronous input is read now: what the caller does with it afterwards does not matter.
     const items = isIterable(iterable) ? ((mode === 'map' ? wordsOf(iterable) : undefined) ?? [...iterable]) : iterable
-    const inputRead = this.#openInput(() => undefined)
     const start = (settle: ResultSettler<R[]>): void => {
       const failed = (error: unknown): void => settle.reject(error)
-      const isTaken = withCaptures(fn, failed, (taken) => {
-        this.#cut(mode, items, chunksize)
+      withCaptures(fn, failed, (taken) => {
+        const leaving = new AbortController()
+        const terminated = (error: Error): void => {
+          failed(error)
+          leaving.abort(error)
+        }
+        const inputRead = this.#openInput({ pull: () => undefined, terminated })
+        this.#cut(mode, items, chunksize, leaving.signal)
           .then((chunks) => this.#submitMap({ mode, fn: taken, chunks }, settle), failed)
           .catch(failed)
           .finally(inputRead)
       })
-      if (!isTaken) inputRead()
     }
     return new AsyncResult(start, options.callback, options.errorCallback)
   }
@@ -244,8 +246,9 @@ export class Pool implements AsyncDisposable {
     mode: 'map' | 'starmap',
     input: Items | AsyncIterable<unknown>,
     chunksize: number | undefined,
+    leaving: AbortSignal,
   ): Promise<readonly Items[]> {
-    const items = isAsyncIterable(input) ? await collect(input) : input
+    const items = isAsyncIterable(input) ? await collect(input, leaving) : input
     if (mode === 'starmap') checkTuples(items)
     if (items.length === 0) return []
     return [...chunksOf(items, chunksize ?? defaultChunkSize(items.length, await this.#runner.whenSized()))]
@@ -317,16 +320,21 @@ export class Pool implements AsyncDisposable {
         queueMicrotask(() => failed(error))
         return () => undefined
       },
-      window: () => (this.#state === 'RUN' ? 4 * Math.max(1, this.#runner.processes) : Infinity),
-      opened: (pull) => this.#openInput(pull),
+      window: () => this.#window(),
+      opened: (input) => this.#openInput(input),
     }
     return new IMapIterator(iterable, host, { ordered, chunkSize })
   }
 
-  #openInput(pull: () => void): () => void {
-    this.#inputs.add(pull)
+  #window(): number {
+    if (this.#state === 'TERMINATE') return 0
+    return this.#state === 'CLOSE' ? Infinity : 4 * Math.max(1, this.#runner.processes)
+  }
+
+  #openInput(input: OpenInput): () => void {
+    this.#inputs.add(input)
     return () => {
-      if (this.#inputs.delete(pull) && this.#inputs.size === 0 && this.#state === 'CLOSE') this.#runner.close()
+      if (this.#inputs.delete(input) && this.#inputs.size === 0 && this.#state === 'CLOSE') this.#runner.close()
     }
   }
 }
@@ -357,15 +365,14 @@ function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {
   return entries
 }
 
-/** Goes on with the function and what it captures now: all chunks of a call are of that moment. False when refused. */
-function withCaptures(fn: Callable, failed: (error: unknown) => void, then: (taken: Callable) => void): boolean {
+/** Goes on with the function and what it captures now: all chunks of a call are of that moment. */
+function withCaptures(fn: Callable, failed: (error: unknown) => void, then: (taken: Callable) => void): void {
   let taken: Callable
   try {
     taken = takeCaptures(fn, 'Pool')
   } catch (error) {
     failed(error)
-    return false
+    return
   }
   then(taken)
-  return true
 }

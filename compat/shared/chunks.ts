@@ -22,14 +22,6 @@ export function* chunksOf(items: Items, size: number): Generator<Items> {
   }
 }
 
-/** The items of any iterable as an array; an array (or a typed array) is copied as it is at the call. */
-export async function collect<T>(iterable: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
-  if (isIterable(iterable)) return [...iterable]
-  const items: T[] = []
-  for await (const item of iterable) items.push(item)
-  return items
-}
-
 /** Throws TypeError for an item that is no list of arguments. */
 export function checkTuples(items: Items): void {
   for (const [i, item] of items.entries())

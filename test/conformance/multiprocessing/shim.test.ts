@@ -168,6 +168,111 @@ describe('multiprocessing: the shim', () => {
     })
   })
 
+  describe('an input that is still being read', () => {
+    const same = (n: number): number => n
+    /** Gives 1 and 2, then nothing before `speak()`; then 3 for ever. Tells what was read of it, and whether it was closed. */
+    const quiet = (): { source: AsyncGenerator<number>; read: number[]; closed: Promise<void>; speak: () => void } => {
+      let [speak, close] = [(): void => undefined, (): void => undefined]
+      const spoken = new Promise<void>((resolve) => (speak = resolve))
+      const closed = new Promise<void>((resolve) => (close = resolve))
+      const read: number[] = []
+      const source = (async function* () {
+        try {
+          for (let n = 1; ; n = Math.min(3, n + 1)) {
+            if (n === 3) await spoken
+            read.push(n)
+            yield n
+          }
+        } finally {
+          close()
+        }
+      })()
+      return { source, read, closed, speak }
+    }
+
+    it('is closed at terminate, and who waits for more of it learns of that', async () => {
+      const pool = new mp.Pool(1)
+      const { source, read, closed, speak } = quiet()
+      const results = pool.imap(same, source)
+      expect([await results.next(), await results.next()].map(({ value }) => value)).to.deep.equal([1, 2])
+      const next = reason(results.next())
+      await pool.terminate()
+      expect(await next).to.be.instanceOf(mp.PoolTerminatedError)
+      expect(await results.next()).to.deep.equal({ done: true, value: undefined })
+      speak()
+      await closed
+      expect(read).to.deep.equal([1, 2, 3])
+    })
+
+    it('is closed at terminate behind close, too', async () => {
+      const pool = new mp.Pool(1)
+      const { source, closed, speak } = quiet()
+      const results = pool.imapUnordered(same, source)
+      pool.close()
+      await pool.terminate()
+      const values: unknown[] = []
+      const error = await reason((async () => { for await (const value of results) values.push(value) })()) // prettier-ignore
+      expect(error).to.be.instanceOf(mp.PoolTerminatedError)
+      speak()
+      await closed
+    })
+
+    it('is closed at terminate where a map collects it', async () => {
+      const pool = new mp.Pool(1)
+      const { source, read, closed, speak } = quiet()
+      const told: unknown[] = []
+      const result = pool.mapAsync(same, source, { errorCallback: (error) => told.push(error) })
+      await pool.terminate()
+      const error = await reason(result)
+      expect(error).to.be.instanceOf(mp.PoolTerminatedError)
+      expect([result.ready(), result.successful(), told]).to.deep.equal([true, false, [error]])
+      speak()
+      await closed
+      expect(read.filter((n) => n === 3).length).to.be.at.most(1)
+    })
+
+    it('is closed at terminate where it is synchronous, and read no further', async () => {
+      const pool = new mp.Pool(1)
+      const read: number[] = []
+      let closed = false
+      const source = (function* () {
+        try {
+          for (let n = 0; ; n++) {
+            read.push(n)
+            yield n
+          }
+        } finally {
+          closed = true
+        }
+      })()
+      const results = pool.imap(same, source)
+      await results.next()
+      const { length } = read
+      await pool.terminate()
+      expect([closed, read.length]).to.deep.equal([true, length])
+      // What the window held, then what was not read any more.
+      let errors = 0
+      while (
+        await results.next().then(
+          ({ done }) => done !== true,
+          () => (errors += 1),
+        )
+      );
+      expect(errors).to.be.at.least(1)
+    })
+
+    it('holds nobody up who leaves the loop while it is quiet', async () => {
+      await using pool = new mp.Pool(1)
+      const { source, closed, speak } = quiet()
+      for await (const value of pool.imap(same, source)) {
+        expect(value).to.equal(1)
+        break
+      }
+      speak()
+      await closed
+    })
+  })
+
   it('keeps numbers as they are', async () => {
     await using pool = new mp.Pool(1)
     const numbers = [0, -0, NaN, Infinity, -Infinity, 1.5, 2 ** 53, -1, 5e-324]

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { ChunkQueue } from '../../../compat/shared/chunk-queue.ts'
 import { cpuShare } from '../../../compat/shared/cpu-share.ts'
-import { chunksOf, collect, defaultChunkSize } from '../../../compat/shared/chunks.ts'
+import { chunksOf, defaultChunkSize } from '../../../compat/shared/chunks.ts'
 
 describe('chunks', () => {
   it('has about four chunks for each worker, as Python', () => {
@@ -20,19 +20,6 @@ describe('chunks', () => {
         for (const chunk of chunks.slice(0, -1)) expect(chunk.length).to.equal(size)
       }),
     )
-  })
-
-  it('collects any iterable, as it is at the call', async () => {
-    const array = [1, 2]
-    const collected = collect(array)
-    array.push(3)
-    expect(await collected).to.deep.equal([1, 2])
-    expect(await collect(new Set([1, 2]))).to.deep.equal([1, 2])
-    const later = (async function* () {
-      yield 1
-      yield 2
-    })()
-    expect(await collect(later)).to.deep.equal([1, 2])
   })
 })
 

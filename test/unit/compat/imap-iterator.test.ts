@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { TimeoutError } from '../../../compat/shared/python-errors.ts'
 import type { Entry } from '../../../compat/multiprocessing/imap-buffer.ts'
 import { IMapIterator, type ImapHost } from '../../../compat/multiprocessing/imap-iterator.ts'
+import type { OpenInput } from '../../../compat/multiprocessing/inputs.ts'
 
 interface Submitted {
   readonly items: readonly number[]
@@ -15,6 +16,7 @@ class Host implements ImapHost<number, number> {
   readonly chunks: Submitted[] = []
   readonly size: number
   open = 0
+  input: OpenInput | undefined
   constructor(size: number) {
     this.size = size
   }
@@ -28,7 +30,8 @@ class Host implements ImapHost<number, number> {
   window(): number {
     return this.size
   }
-  opened(): () => void {
+  opened(input: OpenInput): () => void {
+    this.input = input
     this.open++
     return () => {
       this.open--
@@ -170,6 +173,100 @@ describe('IMapIterator', () => {
     expect(host.chunks.map((chunk) => chunk.abandoned)).to.deep.equal([true, true])
     expect(host.open).to.equal(0)
     expect(await iterator.next()).to.deep.equal({ done: true, value: undefined })
+  })
+
+  describe('when its pool is terminated', () => {
+    const ended = new Error('the pool has ended')
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+    for (const inOrder of [true, false])
+      it(`gives what is there, then the error once, then ends; ${inOrder ? 'in order' : 'unordered'}`, async () => {
+        const host = new Host(2)
+        const endless = (function* () {
+          for (let n = 1; ; n++) yield n
+        })()
+        const iterator = new IMapIterator(endless, host, { ordered: inOrder, chunkSize: 2 })
+        host.answer(0)
+        host.answer(1)
+        host.input?.terminated(ended)
+        expect(await readAll(iterator)).to.deep.equal([2, 4, 6, 8, [ended]])
+        expect([host.open, host.chunks.length]).to.deep.equal([0, 2])
+      })
+
+    it('reads an asynchronous input no further, and submits nothing that still comes of it', async () => {
+      const host = new Host(2)
+      let give: (step: IteratorResult<number>) => void = () => undefined
+      const calls: string[] = []
+      const source: AsyncIterator<number> = {
+        next: () => new Promise((resolve) => (calls.push('next'), (give = resolve))),
+        return: () => (calls.push('return'), Promise.reject(new Error('it does not close'))),
+      }
+      const input = { [Symbol.asyncIterator]: () => source }
+      const iterator = new IMapIterator(input, host, { ordered: true, chunkSize: 2 })
+      const all = readAll(iterator)
+      give({ done: false, value: 1 })
+      await turn()
+      host.input?.terminated(ended)
+      expect(await all).to.deep.equal([[ended]])
+      give({ done: false, value: 2 })
+      await turn()
+      expect([calls, host.chunks, host.open]).to.deep.equal([['next', 'next', 'return'], [], 0])
+      expect(await iterator.next()).to.deep.equal({ done: true, value: undefined })
+    })
+
+    it('closes a synchronous input that ends the pool itself', async () => {
+      const host = new Host(3)
+      let closed = false
+      const input = (function* () {
+        try {
+          yield 1
+          host.input?.terminated(ended)
+          yield 2
+        } finally {
+          closed = true
+        }
+      })()
+      const iterator = new IMapIterator(input, host, ordered)
+      expect([closed, host.chunks.length, host.open]).to.deep.equal([true, 1, 0])
+      host.answer(0)
+      expect(await readAll(iterator)).to.deep.equal([2, [ended]])
+    })
+  })
+
+  it('does not wait for an input that gives nothing when its reader leaves, and closes it', async () => {
+    const host = new Host(2)
+    let closed = false
+    const input: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise(() => undefined),
+        return: () => ((closed = true), new Promise(() => undefined)),
+      }),
+    }
+    expect(await new IMapIterator(input, host, ordered).return()).to.deep.equal({ done: true, value: undefined })
+    expect([closed, host.open]).to.deep.equal([true, 0])
+  })
+
+  it('closes a synchronous input that has its reader leave', async () => {
+    const host = new Host(2)
+    let closed = false
+    let leave = (): unknown => undefined
+    const input = (function* () {
+      try {
+        yield 1
+        yield 2
+        leave()
+        yield 3
+      } finally {
+        closed = true
+      }
+    })()
+    const iterator = new IMapIterator(input, host, ordered)
+    let left: Promise<unknown> | undefined
+    leave = () => (left = iterator.return())
+    host.answer(0)
+    await iterator.next()
+    await left
+    expect([closed, host.chunks.length, host.open]).to.deep.equal([true, 2, 0])
   })
 
   it('gives every item once, for any sizes and any order of answers', async () => {
