@@ -1,3 +1,4 @@
+import { checkNames } from '../../lib/options.ts'
 import { explainSymbol } from '../../lib/explain-symbol.ts'
 import { takeCaptures, type Callable } from '../../lib/pinned.ts'
 import { queueMicrotask, setImmediate } from '../../lib/timers.ts'
@@ -111,7 +112,7 @@ export class Pool implements AsyncDisposable {
       )
     }
     const options = typeof callback === 'object' && callback !== null ? callback : { callback, errorCallback }
-    checkCallbacks(options, 'applyAsync')
+    checkOptions(options, applyNames, 'applyAsync')
     return new AsyncResult(start, options.callback, options.errorCallback)
   }
 
@@ -219,9 +220,9 @@ export class Pool implements AsyncDisposable {
     options: MapAsyncOptions<R>,
   ): AsyncResult<R[]> {
     this.#check(fn)
+    checkOptions(options, mapNames, `${mode}Async`)
     const chunksize = checkChunkSize(options.chunksize, mode)
     checkInput(iterable, mode)
-    checkCallbacks(options, `${mode}Async`)
     // Synchronous input is read now: what the caller does with it afterwards does not matter.
     const items = isIterable(iterable) ? ((mode === 'map' ? wordsOf(iterable) : undefined) ?? [...iterable]) : iterable
     const start = (settle: ResultSettler<R[]>): void => {
@@ -350,13 +351,18 @@ function mapOptions<R>(
   return typeof chunksize === 'object' && chunksize !== null ? chunksize : { chunksize, callback, errorCallback }
 }
 
-/** Throws TypeError for one that is none, before anything is started. */
-function checkCallbacks(
-  { callback, errorCallback }: { readonly callback?: unknown; readonly errorCallback?: unknown },
+const applyNames = ['callback', 'errorCallback']
+const mapNames = ['chunksize', ...applyNames]
+
+/** Throws TypeError for an option that does not exist, and for a callback that is none, before anything is started. */
+function checkOptions(
+  options: { readonly callback?: unknown; readonly errorCallback?: unknown },
+  names: readonly string[],
   call: string,
 ): void {
-  checkCallback(callback, `${call}: callback`)
-  checkCallback(errorCallback, `${call}: errorCallback`)
+  checkNames(options, names, call)
+  checkCallback(options.callback, `${call}: callback`)
+  checkCallback(options.errorCallback, `${call}: errorCallback`)
 }
 
 function entriesOf<R>({ values, failures }: ChunkAnswer): Entry<R>[] {

@@ -148,6 +148,26 @@ describe('multiprocessing: the shim', () => {
       expect(() => new mp.Pool({ proceses: 3 } as never)).to.throw(TypeError, /proceses.*processes/)
     })
 
+    it('refuses options of a call that do not exist, before anything is started', async () => {
+      await using pool = new mp.Pool(1)
+      const same = (n: number): number => n
+      const wrong = { chunkSize: 10, error_callback: () => undefined } as never
+      const told = "there is no option 'chunkSize' (did you mean 'chunksize'?)"
+      expect(() => pool.mapAsync(same, [1], wrong)).to.throw(TypeError, `mapAsync: ${told}`)
+      expect(() => pool.starmapAsync(same, [[1]], wrong)).to.throw(TypeError, `starmapAsync: ${told}`)
+      expect(() => pool.mapAsync(same, [1], [10] as never)).to.throw(TypeError, 'the options are an object')
+      expect(() => pool.applyAsync(same, [1], null, { error_callback: () => undefined } as never)).to.throw(
+        TypeError,
+        "applyAsync: there is no option 'error_callback' (did you mean 'errorCallback'?)",
+      )
+      expect(report(pool).workers.reduce((sum, { chunks }) => sum + chunks, 0)).to.equal(0)
+      const seen: unknown[] = []
+      const callback = (value: unknown): number => seen.push(value)
+      await pool.mapAsync(same, [1, 2], { chunksize: 2, callback, errorCallback: null })
+      await pool.applyAsync(same, [3], null, { callback })
+      expect(seen).to.deep.equal([[1, 2], 3])
+    })
+
     it('refuses callbacks, items and options of the wrong kind, by their names', async () => {
       await using pool = new mp.Pool(1)
       const same = (n: number): number => n
