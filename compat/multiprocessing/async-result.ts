@@ -19,6 +19,7 @@ export class AsyncResult<R> implements PromiseLike<R> {
   #state: 'pending' | 'fulfilled' | 'rejected' = 'pending'
   readonly #promise: Promise<R>
 
+  /** What `start` throws is the result, too. */
   constructor(
     start: (settle: ResultSettler<R>) => void,
     callback?: Callback<R> | null,
@@ -26,7 +27,7 @@ export class AsyncResult<R> implements PromiseLike<R> {
   ) {
     this.#promise = new Promise<R>((resolve, reject: (error: unknown) => void) => {
       const fail = reject
-      start({
+      const settle: ResultSettler<R> = {
         resolve: (value) => {
           if (this.#state !== 'pending') return
           this.#state = 'fulfilled'
@@ -39,7 +40,12 @@ export class AsyncResult<R> implements PromiseLike<R> {
           fail(error)
           callBack(errorCallback, error)
         },
-      })
+      }
+      try {
+        start(settle)
+      } catch (error) {
+        settle.reject(error)
+      }
     })
     // As in Python, a result that nobody asks for fails in silence; `get`, `await` and the error callback tell.
     this.#promise.catch(() => undefined)

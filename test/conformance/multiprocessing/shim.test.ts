@@ -335,3 +335,30 @@ describe('multiprocessing: the shim', () => {
     }
   })
 })
+
+describe('multiprocessing: the shim, behind shutdown()', () => {
+  it('has calls that are ready and failed, and tells their callbacks', async () => {
+    const mp: Multiprocessing = await import('outpool/multiprocessing')
+    const outpool = await import('outpool')
+    await outpool.init()
+    const pool = new mp.Pool(1)
+    expect(await pool.apply((n: number) => n, [1])).to.equal(1)
+    await outpool.shutdown()
+    const same = (n: number): number => n
+    const told: unknown[] = []
+    const errorCallback = (error: unknown): number => told.push(error)
+    for (const result of [
+      pool.applyAsync(same, [1], null, { errorCallback }),
+      pool.mapAsync(same, [1], { errorCallback }),
+    ]) {
+      const error = await result.then(
+        () => 'it resolved',
+        (reason: unknown) => reason,
+      )
+      expect((error as Error).name).to.equal('NotInitializedError')
+      expect([result.ready(), result.successful()]).to.deep.equal([true, false])
+      expect(told.splice(0)).to.deep.equal([error])
+    }
+    await pool.terminate()
+  })
+})

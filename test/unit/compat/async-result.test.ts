@@ -66,6 +66,21 @@ describe('AsyncResult', () => {
     expect(seen).to.deep.equal([1, 'no'])
   })
 
+  it('fails, and is ready, where its call could not be started', async () => {
+    const error = new Error('nothing to start it with')
+    const seen: unknown[] = []
+    const result = new AsyncResult(
+      () => {
+        throw error
+      },
+      null,
+      (reason) => seen.push(reason),
+    )
+    expect([result.ready(), result.successful()]).to.deep.equal([true, false])
+    expect(await reasonOf(result)).to.equal(error)
+    expect(seen).to.deep.equal([error])
+  })
+
   it('settles once', async () => {
     const seen: number[] = []
     const { result, settle } = pending<number>((value) => seen.push(value))
