@@ -1,5 +1,5 @@
 import { TimeoutError } from '../shared/python-errors.ts'
-import { withTimeout } from '../shared/with-timeout.ts'
+import { refusedTimeout, withTimeout } from '../shared/with-timeout.ts'
 import { ImapBuffer, type Entry } from './imap-buffer.ts'
 import { closeSource, type OpenInput } from './inputs.ts'
 import { isAsyncIterable } from '../shared/chunks.ts'
@@ -61,6 +61,9 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
 
   /** The next result; `timeout` in seconds rejects with `TimeoutError`, and the result is there for a later call. */
   next(timeout?: number): Promise<IteratorResult<R, undefined>> {
+    // Before it takes its place among the readers: it would take a result.
+    const refused = refusedTimeout(timeout)
+    if (refused !== undefined) return Promise.reject(refused)
     const waiting = this.#read()
     return withTimeout(waiting.promise, timeout, (seconds) => {
       waiting.leave()

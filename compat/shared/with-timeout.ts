@@ -1,6 +1,13 @@
 /** Timeouts in seconds, as Python counts them. */
 import { afterReading, type Timer } from '../../lib/timers.ts'
 
+/** What is wrong with a timeout, where none is allowed. */
+export function refusedTimeout(seconds: unknown): TypeError | undefined {
+  if (seconds === undefined || seconds === null || (typeof seconds === 'number' && !Number.isNaN(seconds)))
+    return undefined
+  return new TypeError('timeout must be a number of seconds')
+}
+
 /** `promise`, or what `onTimeout` gives after `seconds`. The timer is gone as soon as either is there. */
 export function withTimeout<R>(
   promise: Promise<R>,
@@ -8,8 +15,8 @@ export function withTimeout<R>(
   onTimeout: (seconds: number) => R,
 ): Promise<R> {
   if (seconds === undefined || seconds === null || seconds === Infinity) return promise
-  if (typeof seconds !== 'number' || Number.isNaN(seconds))
-    return Promise.reject(new TypeError('timeout must be a number of seconds'))
+  const refused = refusedTimeout(seconds)
+  if (refused !== undefined) return Promise.reject(refused)
   let timer: Timer | undefined
   const late = new Promise<void>((resolve) => {
     timer = afterReading(Math.max(0, seconds) * 1000, resolve)

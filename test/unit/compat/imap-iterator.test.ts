@@ -144,6 +144,19 @@ describe('IMapIterator', () => {
     expect(await iterator.next(60)).to.deep.equal({ done: false, value: 2 })
   })
 
+  it('takes no result for a timeout that is none', async () => {
+    const host = new Host(2)
+    const iterator = new IMapIterator([1, -2], host, ordered)
+    const wrong = ['1', NaN, {}].map((timeout) => iterator.next(timeout as never))
+    host.answer(0)
+    host.answer(1)
+    for (const read of await Promise.allSettled(wrong)) {
+      expect(read.status).to.equal('rejected')
+      expect((read as PromiseRejectedResult).reason).to.be.instanceOf(TypeError)
+    }
+    expect(await readAll(iterator)).to.deep.equal([2, [-2]])
+  })
+
   it('serves readers in the order in which they asked', async () => {
     const host = new Host(3)
     const iterator = new IMapIterator([1, 2], host, ordered)
