@@ -6,9 +6,9 @@ export type Entry<R> = { readonly ok: true; readonly value: R } | { readonly ok:
 
 export class ImapBuffer<R> {
   readonly #ordered: boolean
+  /** By the number of the turn in which they are read. There may be a million of them: none is moved for another. */
   readonly #waiting = new Map<number, readonly Entry<R>[]>()
-  #arrived: (readonly Entry<R>[])[] = []
-  #nextChunk = 0
+  #arrived = 0
   #position = 0
   #chunksTaken = 0
   #totalChunks: number | undefined
@@ -28,9 +28,7 @@ export class ImapBuffer<R> {
   }
 
   put(chunk: number, entries: readonly Entry<R>[]): void {
-    if (!this.#ordered) this.#arrived.push(entries)
-    else this.#waiting.set(chunk, entries)
-    this.#advance()
+    this.#waiting.set(this.#ordered ? chunk : this.#arrived++, entries)
   }
 
   /** The input is at its end after so many chunks. */
@@ -40,7 +38,7 @@ export class ImapBuffer<R> {
 
   /** The next entry that may be read now. */
   take(): Entry<R> | undefined {
-    const entries = this.#arrived[0]
+    const entries = this.#waiting.get(this.#chunksTaken)
     if (entries === undefined) return undefined
     const entry = entries[this.#position++]
     if (this.#position >= entries.length) this.#drop()
@@ -48,18 +46,7 @@ export class ImapBuffer<R> {
   }
 
   #drop(): void {
-    this.#arrived.shift()
+    this.#waiting.delete(this.#chunksTaken++)
     this.#position = 0
-    this.#chunksTaken++
-  }
-
-  #advance(): void {
-    if (!this.#ordered) return
-    for (;;) {
-      const entries = this.#waiting.get(this.#nextChunk)
-      if (entries === undefined) return
-      this.#waiting.delete(this.#nextChunk++)
-      this.#arrived.push(entries)
-    }
   }
 }

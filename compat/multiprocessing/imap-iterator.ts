@@ -34,7 +34,10 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
   readonly #source: Iterator<T> | AsyncIterator<T>
   readonly #async: boolean
   readonly #buffer: ImapBuffer<R>
-  readonly #readers: Reader<R>[] = []
+  /** By the number of their turn; those that left are missing. */
+  readonly #readers = new Map<number, Reader<R>>()
+  #nextTurn = 0
+  #turns = 0
   readonly #abandon = new Map<number, () => void>()
   #submitted = 0
   #pulling = false
@@ -78,7 +81,8 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
       this.#closeInput()
       for (const abandon of this.#abandon.values()) abandon()
       this.#abandon.clear()
-      for (const reader of this.#readers.splice(0)) reader.resolve({ done: true, value: undefined })
+      for (const reader of this.#readers.values()) reader.resolve({ done: true, value: undefined })
+      this.#readers.clear()
       await this.#leaveInput()
     }
     return { done: true, value: undefined }
@@ -94,21 +98,25 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
 
   #read(): { promise: Promise<IteratorResult<R, undefined>>; leave: () => void } {
     const { promise, resolve, reject } = withResolvers<IteratorResult<R, undefined>>()
-    const reader: Reader<R> = { resolve, reject }
-    this.#readers.push(reader)
+    const turn = this.#turns++
+    this.#readers.set(turn, { resolve, reject })
     this.#deliver()
-    const leave = (): void => {
-      const at = this.#readers.indexOf(reader)
-      if (at >= 0) this.#readers.splice(at, 1)
+    return { promise, leave: () => this.#readers.delete(turn) }
+  }
+
+  #takeReader(): Reader<R> {
+    for (;;) {
+      const reader = this.#readers.get(this.#nextTurn)
+      this.#readers.delete(this.#nextTurn++)
+      if (reader !== undefined) return reader
     }
-    return { promise, leave }
   }
 
   #deliver(): void {
-    while (this.#readers.length > 0) {
+    while (this.#readers.size > 0) {
       const entry = this.#stopped ? undefined : this.#buffer.take()
       if (entry === undefined && !this.#stopped && !this.#buffer.finished) break
-      const reader = this.#readers.shift() as Reader<R>
+      const reader = this.#takeReader()
       if (entry === undefined) reader.resolve({ done: true, value: undefined })
       else if (entry.ok) reader.resolve({ done: false, value: entry.value })
       else reader.reject(entry.error)
@@ -189,7 +197,7 @@ export class IMapIterator<T, R> implements AsyncIterableIterator<R> {
     if (!this.#inputEnded) return
     this.#closeInput()
     this.#buffer.end(this.#submitted)
-    if (this.#buffer.finished && this.#readers.length > 0) this.#deliver()
+    if (this.#buffer.finished && this.#readers.size > 0) this.#deliver()
   }
 
   #submit(items: readonly T[]): void {

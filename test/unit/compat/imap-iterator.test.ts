@@ -144,6 +144,19 @@ describe('IMapIterator', () => {
     expect(await iterator.next(60)).to.deep.equal({ done: false, value: 2 })
   })
 
+  it('passes over readers that did not wait, and ends those that still do when it is left', async () => {
+    const host = new Host(4)
+    const iterator = new IMapIterator([1, 2, 3], host, ordered)
+    const late = [iterator.next(0.001), iterator.next(0.001)]
+    const reads = [iterator.next(), iterator.next(), iterator.next()]
+    expect((await Promise.allSettled(late)).map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
+    host.answer(0)
+    expect(await reads[0]).to.deep.equal({ done: false, value: 2 })
+    await iterator.return()
+    const done = { done: true, value: undefined }
+    expect(await Promise.all([...reads.slice(1), iterator.next()])).to.deep.equal([done, done, done])
+  })
+
   it('takes no result for a timeout that is none', async () => {
     const host = new Host(2)
     const iterator = new IMapIterator([1, -2], host, ordered)
