@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import type { PoolReport } from '../../../compat/multiprocessing/index.ts'
 import { usePlainWorkers } from '../../cluster/support.ts'
+import { Gate, held } from '../gate.ts'
 import { scenarios, type Multiprocessing } from './suite.ts'
 
 describe('multiprocessing: the shim', () => {
@@ -291,6 +292,28 @@ describe('multiprocessing: the shim', () => {
       speak()
       await closed
     })
+  })
+
+  it('calls the callback of an empty input with its results, which are none', async () => {
+    await using pool = new mp.Pool(1)
+    const seen: unknown[] = []
+    await pool.mapAsync((n: number) => n, [], { callback: (values) => seen.push(values) })
+    await pool.starmapAsync((n: number) => n, [], { callback: (values) => seen.push(values) })
+    expect(seen).to.deep.equal([[], []])
+  })
+
+  it('runs nothing of an imap that has not started when its loop is left', async () => {
+    using gate = new Gate()
+    using never = new Gate()
+    const pool = new mp.Pool(1)
+    const files = [process.execPath, gate.file, never.file, never.file]
+    for await (const first of pool.imap(held, files)) {
+      expect(first).to.equal('slept')
+      break
+    }
+    gate.open()
+    pool.close()
+    await pool.join()
   })
 
   it('keeps numbers as they are', async () => {
