@@ -7,7 +7,7 @@
  */
 import { monotonicMs } from '../base/clock.ts'
 import { TaskCancelledError } from '../base/errors.ts'
-import { isThenable } from '../base/is-thenable.ts'
+import { isThenable, promiseOf } from '../base/is-thenable.ts'
 import { inlineBytes } from '../base/limits.ts'
 import { queueMicrotask, setImmediate } from '../base/timers.ts'
 import type { ClaimPage } from '../objects/claim-page.ts'
@@ -217,7 +217,7 @@ export class TaskRunner {
       if (template.failure !== undefined) return this.#failed(task, startedAt, template.failure, 'setup')
       const value = task.args === undefined ? this.#read(task) : this.#call(task, task.args)
       if (isThenable(value)) {
-        value.then(
+        promiseOf(value).then(
           (settled) => this.#succeeded(task, startedAt, settled),
           (error: unknown) => this.#threw(task, startedAt, error),
         )
