@@ -41,9 +41,9 @@ export function isLockFree(folder: string, process: ProcessId): boolean {
   let descriptor: number
   try {
     descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
-  } catch {
-    // It was given up in order, or never taken.
-    return true
+  } catch (error) {
+    // Without it: it was given up in order, or never taken. What cannot be looked at (too many open files) is held.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
   }
   try {
     if (nativeMemory()?.tryLock(descriptor) !== true) return false

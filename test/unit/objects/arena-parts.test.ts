@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -49,6 +49,25 @@ describe('the size of the store', () => {
     expect(() => holdLock(folder, id)).to.throw('is there already')
     release()
     expect(isLockFree(folder, id)).to.equal(true)
+  })
+
+  it('is not taken for free where it cannot be looked at: with too many open files', () => {
+    const lock = fileURLToPath(new URL('../../../runtime/objects/process-lock.ts', import.meta.url))
+    const program = `
+      import { closeSync, openSync } from 'node:fs'
+      import { holdLock, isLockFree } from ${JSON.stringify(lock)}
+      const [folder, id, other] = process.argv.slice(1)
+      holdLock(folder, id)
+      isLockFree(folder, id)
+      const opened = []
+      try { for (;;) opened.push(openSync('/dev/null', 'r')) } catch {}
+      const full = isLockFree(folder, id)
+      for (const descriptor of opened) closeSync(descriptor)
+      process._rawDebug(JSON.stringify([full, isLockFree(folder, id), isLockFree(folder, other)]))`
+    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', program]
+    const ids = [folder, newProcessId(), newProcessId()]
+    const run = spawnSync('sh', ['-c', 'ulimit -n 128 && exec "$0" "$@"', ...node, ...ids], { encoding: 'utf8' })
+    expect(run.stderr).to.equal('[false,false,true]\n')
   })
 })
 
