@@ -7,6 +7,7 @@ import { lostError, type PullReport, reportOf } from '../objects/pull-failures.t
 import { decodeLent, decodeValue, type EncodedValue, type LentWords, type RefCodec } from '../objects/value.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import { type Holder, MessageType, type Message, type ObjectTuple, type RefTuple } from '../protocol/messages.ts'
+import type { Link } from '../transport/link.ts'
 import { nameOriginalPlaces } from '../code/original-places.ts'
 import { compactError } from './compact-error.ts'
 import type { OwnerHost } from './host.ts'
@@ -25,6 +26,10 @@ export type Borrow = (value: LentWords | { readonly numbers: LentWords }, releas
 
 /** How often a copy is brought here for one read. */
 const mostPulls = 3
+
+/** A link to a node that has ended is lost within this, looked at so often, in milliseconds. */
+const linkEndMs = 1_000
+const lookMs = 10
 
 /** Once asked, an owner answers, whoever still wants to know: who asks meanwhile waits for the same answer. */
 interface Question {
@@ -181,6 +186,7 @@ export class ObjectAccess {
   ): ReturnType<ObjectStore['get']> {
     const { store, home } = this.#host
     for (;;) {
+      const { link } = home
       try {
         return await store.get(key, expected)
       } catch (error) {
@@ -190,12 +196,20 @@ export class ObjectAccess {
           await store.delete(key)
           return undefined
         }
-        if (!(error instanceof ConnectionLostError)) throw error
+        if (!(error instanceof ConnectionLostError) || !(await this.#ends(link))) throw error
         // Rejects when the home is gone for good. The end of a link may be told to us before it is told to the home.
         await new Promise((resolve) => setImmediate(resolve))
         await home.connected()
       }
     }
+  }
+
+  /** Whether the link is lost. The memory of a node that ends may be gone before its link is. */
+  async #ends(link: Link): Promise<boolean> {
+    const { clock } = this.#host
+    for (let waitedMs = 0; !link.closed && waitedMs < linkEndMs; waitedMs += lookMs)
+      await new Promise<void>((resolve) => void clock.after(lookMs, resolve, true))
+    return link.closed
   }
 
   #decode(encoded: EncodedValue, register: RegisterRefs): unknown {
