@@ -97,7 +97,7 @@ export class ArenaMemory {
    * told what the system says, if it does.
    */
   static open(folder: string, failed?: (error: unknown) => void): ArenaMemory | undefined {
-    const file = readArenaFile(folder)
+    const file = readArenaFile(folder, failed)
     const native = file === undefined ? undefined : nativeMemory()
     if (file === undefined || native === undefined) return undefined
     const open: number[] = []
@@ -201,11 +201,12 @@ export function isWithinReach(folder: string): boolean {
   return memory !== undefined
 }
 
-function readArenaFile(folder: string): ArenaFile | undefined {
+function readArenaFile(folder: string, failed?: (error: unknown) => void): ArenaFile | undefined {
   try {
     return JSON.parse(readFileSync(arenaFileOf(folder), 'utf8')) as ArenaFile
-  } catch {
-    // The node has a store on files.
+  } catch (error) {
+    // Without it, the node has a store on files.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') failed?.(error)
     return undefined
   }
 }

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { newProcessId } from '../../../runtime/base/ids.ts'
 import { ArenaMemory } from '../../../runtime/objects/arena-memory.ts'
@@ -58,6 +60,43 @@ describe('the store of the home, of a process that has not used it yet', () => {
       expect(error).to.include({ name: 'ConnectionLostError' })
       expect(error.message).to.contain(join(runFolder, 'objects')).and.contain('the node has ended; init({ address })')
     })
+
+  it('tells what the system says where it cannot be told how its memory is opened', async () => {
+    const seen: unknown[] = []
+    const open = (folder: string): unknown => ArenaMemory.open(folder, (error) => seen.push(error))
+    expect(open(runFolder)).to.equal(undefined)
+    expect(seen).to.deep.equal([])
+    rmSync(file)
+    mkdirSync(file)
+    expect(open(join(runFolder, 'objects'))).to.equal(undefined)
+    expect(seen).to.have.nested.property('[0].code', 'EISDIR')
+  })
+
+  it('says that too many files are open, where that is why', () => {
+    const from = (path: string): string =>
+      JSON.stringify(fileURLToPath(new URL(`../../../runtime/${path}`, import.meta.url)))
+    const program = `
+      import { closeSync, openSync } from 'node:fs'
+      import { newProcessId } from ${from('base/ids.ts')}
+      import { openNodeStore } from ${from('owner/node-store.ts')}
+      import { nativeMemory } from ${from('objects/native-memory.ts')}
+      import { MessageType } from ${from('protocol/messages.ts')}
+      nativeMemory()
+      const opened = []
+      const send = ([, id]) => {
+        try { for (;;) opened.push(openSync('/dev/null', 'r')) } catch {}
+        store.received([MessageType.storeReply, id, null, ['arena', 1, 1_000, 0, 0]])
+      }
+      const link = { closed: false, bufferedBytes: 0, send, flush() {} }
+      const home = { connected: () => Promise.resolve(link), link, mode: 'connected' }
+      const store = await openNodeStore(process.argv[1], newProcessId(), () => home)
+      const error = await store.store.get('0000000000000001:1').catch((reason) => reason)
+      for (const descriptor of opened) closeSync(descriptor)
+      process._rawDebug(error.name + ' ' + error.message)`
+    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', program, runFolder]
+    const run = spawnSync('sh', ['-c', 'ulimit -n 128 && exec "$0" "$@"', ...node], { encoding: 'utf8' })
+    expect(run.stderr).to.match(/^OutpoolError the shared memory of the node in .* EMFILE.*ulimit -n/)
+  })
 
   it('waits for a node that takes nothing without keeping this process busy', async () => {
     let looks = 0
