@@ -18,6 +18,8 @@ import type { EncodedValue } from './value-format.ts'
 
 /** Read at once when an object is opened: the head of most objects. */
 const firstReadBytes = 64 * 1024
+/** Read or written by one call: more than 2 GiB Node refuses, or ends the process. */
+const mostBytes = 1024 ** 3
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW
 
 export class FileObjectStore implements ObjectStore {
@@ -149,7 +151,7 @@ export class FileObjectStore implements ObjectStore {
   }
 
   async outOfDisk(sizeBytes: number, cause?: unknown): Promise<OutOfDiskError> {
-    const { bavail, bsize } = await statfs(this.folder)
+    const { bavail, bsize } = await statfs(this.folder).catch(() => ({ bavail: 0, bsize: 0 }))
     const freeBytes = bavail * bsize
     const why = adviceBesidesRoom(cause) || `${freeBytes} bytes are free; free some, or give the node another folder`
     const message = `no room for an object of ${sizeBytes} bytes in ${this.folder}: ${why}`
@@ -199,7 +201,8 @@ class FileWriter implements ObjectWriter {
     this.#mustBeOpen()
     try {
       for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await this.#parts.file.write(chunk, done, chunk.length - done, offset + done)
+        const length = Math.min(chunk.length - done, mostBytes)
+        const { bytesWritten } = await this.#parts.file.write(chunk, done, length, offset + done)
         done += bytesWritten
       }
     } catch (error) {
@@ -259,7 +262,7 @@ async function readEncoded(file: FileHandle, sizeBytes: number): Promise<Encoded
 async function readExactly(file: FileHandle, offset: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(length)
   for (let done = 0; done < length;) {
-    const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
+    const { bytesRead } = await file.read(bytes, done, Math.min(length - done, mostBytes), offset + done)
     if (bytesRead === 0) throw new ObjectLostError('the file of an object is shorter than it was')
     done += bytesRead
   }

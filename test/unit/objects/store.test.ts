@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,28 @@ let folder: string
 async function makeFolder(): Promise<string> {
   folder = await mkdtemp(join(tmpdir(), 'outpool-store-'))
   return join(folder, 'objects')
+}
+
+/** Files neither read nor write anything meanwhile; returns what they were asked for: where, and how much. */
+async function withoutBytes(use: () => Promise<void>): Promise<number[][]> {
+  const any = await open(fileURLToPath(import.meta.url))
+  await any.close()
+  const files = Object.getPrototypeOf(any) as Record<'read' | 'write', unknown>
+  const { read, write } = files
+  const calls: number[][] = []
+  const done = (_: Uint8Array, __: number, length: number, position: number): Promise<object> => {
+    // As Node does.
+    if (length > 2 ** 31 - 1) throw new RangeError('length is out of range')
+    calls.push([position, length])
+    return Promise.resolve({ bytesRead: length, bytesWritten: length })
+  }
+  Object.assign(files, { read: done, write: done })
+  try {
+    await use()
+  } finally {
+    Object.assign(files, { read, write })
+  }
+  return calls
 }
 
 describe('FileObjectStore', () => {
@@ -93,6 +115,35 @@ describe('FileObjectStore', () => {
     if (spawnSync('unshare', ['-rm', 'sh', '-c', mount, 'sh', at, 'true']).status !== 0) this.skip()
     const run = spawnSync('unshare', ['-rm', 'sh', '-c', mount, 'sh', at, ...command], { encoding: 'utf8' })
     expect(run.stdout.trim(), run.stderr).to.equal('OutOfDiskError ENOSPC []')
+  })
+
+  it('keeps why there is no room, also where its folder is gone', async () => {
+    const store = await FileObjectStore.open(await makeFolder())
+    await store.destroy()
+    const cause = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    expect(await store.clear(cause, 10))
+      .to.be.instanceOf(OutOfDiskError)
+      .with.property('cause', cause)
+  })
+
+  it('reads and writes what is too large for one call of the system', async () => {
+    const store = await FileObjectStore.open(await makeFolder())
+    const sizeBytes = 2.5 * 1024 ** 3
+    const calls = await withoutBytes(async () => {
+      const writer = await store.create(key, sizeBytes)
+      // Fresh memory that nobody touches takes none.
+      await writer.write(new Uint8Array(sizeBytes), 0)
+      await writer.seal()
+      await truncate(join(store.folder, owner, 'abc'), sizeBytes)
+      expect(await store.read(key, 0, sizeBytes)).to.have.length(sizeBytes)
+    })
+    const gibibyte = 1024 ** 3
+    const each = [
+      [0, gibibyte],
+      [gibibyte, gibibyte],
+      [2 * gibibyte, gibibyte / 2],
+    ]
+    expect(calls).to.deep.equal([...each, ...each])
   })
 
   it('reads a damaged file as an error, never as a value', async () => {
