@@ -8,6 +8,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { ObjectLostError, OutpoolError, ProtocolError } from '../base/errors.ts'
 import type { ProcessId } from '../base/ids.ts'
+import { chunkBytes } from '../base/limits.ts'
 import { setImmediate } from '../base/timers.ts'
 import type { StoreAnswer } from '../protocol/messages.ts'
 import type { ArenaMemory } from './arena-memory.ts'
@@ -17,7 +18,7 @@ import type { DiskPlace, Place } from './arena-types.ts'
 import { ArenaWriter } from './arena-writer.ts'
 import { mapValue } from './mapped-values.ts'
 import { Slabs } from './slabs.ts'
-import { readSpilled } from './spill-files.ts'
+import { readSpilled, SpilledReading } from './spill-files.ts'
 import { objectIdOf, type ObjectReading, type ObjectStore, type ObjectWriter, type StoredObject } from './store.ts'
 import { encodedBytes, flattenInto, parse } from './value-flatten.ts'
 import type { EncodedValue } from './value-format.ts'
@@ -129,7 +130,10 @@ export class ArenaStore implements ObjectStore {
   async read(key: string, offset: number, length: number): Promise<Uint8Array> {
     const reading = await this.open(key)
     try {
-      return (await reading.read(offset, length)).slice()
+      await reading.skipTo?.(offset, () => true)
+      const bytes = (await reading.read(offset, length)).slice()
+      await reading.skipTo?.(reading.sizeBytes, () => true)
+      return bytes
     } finally {
       reading.close()
     }
@@ -144,6 +148,8 @@ export class ArenaStore implements ObjectStore {
     const release = once(() => this.#release(place.entry))
     const { sizeBytes } = place
     try {
+      // What is damaged is told at once, where it is small.
+      if (place.kind === 'file' && sizeBytes > chunkBytes) return await openSpilled(place.disk, release)
       const bytes = place.kind === 'arena' ? this.#parts.memory.bytes(place.room) : await readSpilled(place.disk)
       return {
         sizeBytes,
@@ -295,6 +301,23 @@ export class ArenaStore implements ObjectStore {
 
   #mustBeOpen(): void {
     if (this.#closed) throw new OutpoolError('the object store of this process is closed')
+  }
+}
+
+async function openSpilled(disk: DiskPlace, release: () => void): Promise<ObjectReading> {
+  const file = await SpilledReading.open(disk)
+  const { sizeBytes } = disk
+  return {
+    sizeBytes,
+    async skipTo(offset, isWanted) {
+      while (file.offset < Math.min(offset, sizeBytes) && isWanted())
+        await file.next(Math.min(chunkBytes, offset - file.offset))
+    },
+    read: (_, length) => file.next(length),
+    close() {
+      file.close()
+      release()
+    },
   }
 }
 

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { ObjectLostError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import { openNewHandle, privateFolder } from '../base/new-file.ts'
 import { hasNoPlace } from '../base/no-room.ts'
-import { adviceBesidesRoom } from '../base/system-advice.ts'
+import { adviceBesidesRoom, advised } from '../base/system-advice.ts'
 import type { DiskPlace } from './arena-types.ts'
 
 export interface SpillFilesOptions {
@@ -189,12 +189,7 @@ export class SpillFiles {
 /** Reads an object out of a spill file, by its path: for a process that reads one where there is no room in memory. */
 export async function readSpilled(place: DiskPlace): Promise<Uint8Array> {
   const target = Buffer.allocUnsafeSlow(place.sizeBytes)
-  let handle: FileHandle
-  try {
-    handle = await open(place.path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  } catch (cause) {
-    throw lost(place, 'its file cannot be opened', cause)
-  }
+  const handle = await openSpillFile(place)
   try {
     await readChecked(handle, place, target)
   } finally {
@@ -203,21 +198,86 @@ export async function readSpilled(place: DiskPlace): Promise<Uint8Array> {
   return target
 }
 
-async function readChecked(handle: FileHandle, place: DiskPlace, target: Uint8Array): Promise<void> {
-  let checksum = 0
+/** The same piece by piece, from its beginning: who gets it need not wait until a slow disk has read all of it. */
+export class SpilledReading {
+  readonly sizeBytes: number
+  readonly #place: DiskPlace
+  readonly #handle: FileHandle
+  /** Of what was read so far. */
+  readonly #sum = { bytes: 0, checksum: 0 }
+
+  private constructor(place: DiskPlace, handle: FileHandle) {
+    this.sizeBytes = place.sizeBytes
+    this.#place = place
+    this.#handle = handle
+  }
+
+  static async open(place: DiskPlace): Promise<SpilledReading> {
+    return new SpilledReading(place, await openSpillFile(place))
+  }
+
+  /** Up to where it was read. */
+  get offset(): number {
+    return this.#sum.bytes
+  }
+
+  /**
+   * The next bytes; fewer where it ends before.
+   * @throws ObjectLostError in place of the last ones where they are not those that were written, and where the file
+   * cannot be read.
+   */
+  async next(length: number): Promise<Uint8Array> {
+    const target = Buffer.allocUnsafeSlow(Math.min(length, this.sizeBytes - this.offset))
+    await readOn(this.#handle, this.#place, this.#sum, target)
+    if (this.offset === this.sizeBytes) checkWhole(this.#place, this.#sum.checksum)
+    return target
+  }
+
+  close(): void {
+    this.#handle.close().catch(() => {})
+  }
+}
+
+async function openSpillFile(place: DiskPlace): Promise<FileHandle> {
   try {
-    for (let at = 0; at < place.sizeBytes; at += stepBytes) {
-      const step = target.subarray(at, Math.min(at + stepBytes, place.sizeBytes))
+    return await open(place.path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (cause) {
+    // Where this process may open no more files, the object is there all the same.
+    const limited = advised('a spilled object cannot be read', cause)
+    throw limited === cause ? lost(place, 'its file cannot be opened', cause) : limited
+  }
+}
+
+async function readChecked(handle: FileHandle, place: DiskPlace, target: Uint8Array): Promise<void> {
+  const sum = { bytes: 0, checksum: 0 }
+  await readOn(handle, place, sum, target)
+  checkWhole(place, sum.checksum)
+}
+
+/** Fills `target` with what comes next, and adds it to the sum. */
+async function readOn(
+  handle: FileHandle,
+  place: DiskPlace,
+  sum: { bytes: number; checksum: number },
+  target: Uint8Array,
+): Promise<void> {
+  try {
+    for (let at = 0; at < target.length; at += stepBytes) {
+      const step = target.subarray(at, Math.min(at + stepBytes, target.length))
       for (let done = 0; done < step.length;) {
-        const { bytesRead } = await handle.read(step, done, step.length - done, place.offset + at + done)
+        const { bytesRead } = await handle.read(step, done, step.length - done, place.offset + sum.bytes + done)
         if (bytesRead === 0) throw new Error('the file is shorter than it was')
         done += bytesRead
       }
-      checksum = process.getBuiltinModule('node:zlib').crc32(step, checksum)
+      sum.checksum = process.getBuiltinModule('node:zlib').crc32(step, sum.checksum)
+      sum.bytes += step.length
     }
   } catch (cause) {
     throw lost(place, (cause as Error).message, cause)
   }
+}
+
+function checkWhole(place: DiskPlace, checksum: number): void {
   if (checksum !== place.checksum) throw lost(place, 'its bytes are not those that were written')
 }
 

@@ -52,7 +52,15 @@ export interface ObjectStore {
 /** A stored object that is being sent somewhere. */
 export interface ObjectReading {
   readonly sizeBytes: number
-  /** Views of its bytes, valid until `close`. */
+  /**
+   * Where it can be read in order alone: reads what comes before `offset`, so that `read` may begin there; ends early
+   * where it is not wanted any more.
+   */
+  skipTo?(offset: number, isWanted: () => boolean): Promise<void>
+  /**
+   * Views of its bytes, valid until `close`.
+   * @throws ObjectLostError where the bytes are not those that were written: at the last ones, at the latest.
+   */
   read(offset: number, length: number): Promise<Uint8Array>
   /** May be called again. */
   close(): void

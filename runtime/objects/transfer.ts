@@ -70,6 +70,8 @@ async function serveOne(
     if (reading === undefined) return
     try {
       await channel.send(jsonChunk({ sizeBytes }))
+      await reading.skipTo?.(from, () => !channel.closed)
+      if (channel.closed) throw new ConnectionLostError('the puller does not wait for it any more')
       await sendObject(channel, reading, { key, from, sizeBytes })
     } catch (error) {
       // There is less of it than there was: the next one who asks is told that it is not here.
@@ -126,7 +128,7 @@ async function openObject(
   }
 }
 
-type Reading = Pick<ObjectReading, 'read' | 'close'>
+type Reading = Pick<ObjectReading, 'skipTo' | 'read' | 'close'>
 
 interface Range {
   readonly key: string
