@@ -67,8 +67,13 @@ export interface Verdict {
 
 /** A holder that the cluster takes for alive and nobody reaches is one no longer after this, in milliseconds. */
 const suspectMs = 30_000
-/** Without a report for so long, the next one is about something new, in milliseconds. */
-const forgetMs = 10_000
+/** And after so many reports, at least: who cannot reach it now and then may just be unlucky. */
+const suspectReports = 3
+/**
+ * Without a report for so long, the next one is about something new, in milliseconds: well above what a pull may take that
+ * hears nothing, which is up to a minute for each holder.
+ */
+const forgetMs = 180_000
 
 export class RecoveryState {
   readonly #effects: RecoveryEffects
@@ -78,7 +83,7 @@ export class RecoveryState {
   /** Objects that are waited for and have not been judged. */
   readonly #needed: NumberQueue = new NumberQueue()
   /** Holders that do not answer, by object. */
-  readonly #suspected: Map<ObjectNumber, { readonly sinceMs: number; lastMs: number }> = new Map()
+  readonly #suspected: Map<ObjectNumber, { readonly sinceMs: number; lastMs: number; reports: number }> = new Map()
   #isJudging = false
 
   constructor(effects: RecoveryEffects, clock: Pick<Clock, 'now'>) {
@@ -130,11 +135,13 @@ export class RecoveryState {
     const now = this.#clock.now()
     const before = this.#suspected.get(number)
     if (before === undefined || now - before.lastMs > forgetMs) {
-      this.#suspected.set(number, { sinceMs: now, lastMs: now })
+      this.#suspected.set(number, { sinceMs: now, lastMs: now, reports: 1 })
       return { holders: left, answer: 'later' }
     }
     before.lastMs = now
-    return now - before.sinceMs > suspectMs ? this.#gone(number) : { holders: left, answer: 'later' }
+    before.reports++
+    const isOver = now - before.sinceMs > suspectMs && before.reports >= suspectReports
+    return isOver ? this.#gone(number) : { holders: left, answer: 'later' }
   }
 
   /** The object is freed, or has a value again. */

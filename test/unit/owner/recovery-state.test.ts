@@ -179,13 +179,24 @@ describe('runtime/owner/recovery-state', () => {
       expect(state.size).to.equal(0)
     })
 
+    it('is believed as well where each pull hears nothing for a minute, not before the third', () => {
+      let nowMs = 0
+      const state = new RecoveryState(nothingToDo, { now: () => nowMs })
+      const report = { absent: [], unreached: [a] }
+      for (const answer of ['later', 'later', 'now']) {
+        expect(state.reported(1, [a], report, () => false).answer).to.equal(answer)
+        nowMs += 60_200
+      }
+      expect(state.size).to.equal(0)
+    })
+
     it('counts from the beginning where somebody could read it in between', () => {
       let nowMs = 0
       const state = new RecoveryState(nothingToDo, { now: () => nowMs })
       const report = { absent: [], unreached: [a] }
       for (let i = 0; i < 10; i++) {
         expect(state.reported(1, [a], report, () => false).answer).to.equal('later')
-        nowMs += 20_000
+        nowMs += 200_000
       }
       state.drop(1)
       expect(state.size).to.equal(0)
