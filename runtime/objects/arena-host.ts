@@ -3,7 +3,7 @@
  * of those who use it). Lives in the node manager.
  */
 import { join } from 'node:path'
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { ObjectStoreFullError, OutOfDiskError, OutpoolError } from '../base/errors.ts'
 import type { ProcessId } from '../base/ids.ts'
 import { setImmediate } from '../base/timers.ts'
@@ -17,6 +17,7 @@ import type { Room } from './arena-space.ts'
 import { resync } from './arena-resync.ts'
 import { ArenaStore } from './arena-store.ts'
 import type { DiskPlace, HolderReport, NoRoom, ObjectReport, Place, SpillItem } from './arena-types.ts'
+import { FairTicks } from './fair-ticks.ts'
 import { isLockFree } from './process-lock.ts'
 import { SpillFiles } from './spill-files.ts'
 
@@ -50,8 +51,6 @@ export interface StoreReport {
   readonly holders: readonly HolderReport[]
 }
 
-/** While somebody waits, in milliseconds. */
-const tickMs = 50
 const mostHoldersNamed = 5
 /** Who has waited for room for so long waits in a way that people should know of, and are told once in so long. */
 const toldAfterMs = 1_000
@@ -64,6 +63,8 @@ export class ArenaHost {
   readonly #options: ArenaHostOptions
   readonly #spills: SpillFiles
   readonly #prefault: Prefault
+  /** While somebody waits. */
+  readonly #ticks: FairTicks
   /** Those that use it from this process, and how to ask the others. */
   readonly #local = new Map<ProcessId, ArenaStore>()
   /** Asks a process over its link to collect garbage; set by who has the links. */
@@ -71,18 +72,18 @@ export class ArenaHost {
   /** Tells people that processes wait for room. */
   warn: (text: string) => void = () => {}
   #toldAtMs = -Infinity
-  #timer: Timer | undefined
   #closed = false
 
   constructor(options: ArenaHostOptions) {
     this.#options = options
     const { clock, segments, folder, spillLimitBytes, fullWaitMs } = options
+    this.#ticks = new FairTicks(clock, (hasRead) => this.#tick(hasRead))
     this.#spills = new SpillFiles({
       folder: join(folder, 'spilled'),
       ...(spillLimitBytes !== undefined && { limitBytes: spillLimitBytes }),
     })
     this.ledger = new ArenaLedger({
-      now: () => clock.now(),
+      now: () => this.#ticks.now(),
       segments,
       ...(fullWaitMs !== undefined && { fullWaitMs }),
       effects: {
@@ -236,7 +237,7 @@ export class ArenaHost {
       usedBytes: space.usedBytes,
       spilledBytes: objects.spilledBytes,
       diskBytes: this.#spills.usedBytes,
-      ...objects.report(this.#options.clock.now()),
+      ...objects.report(this.#ticks.now()),
     }
   }
 
@@ -245,7 +246,7 @@ export class ArenaHost {
     if (this.#closed) return
     for (const store of this.#local.values()) await store.close()
     this.#closed = true
-    this.#timer?.cancel()
+    this.#ticks.cancel()
     await Promise.all([this.#spills.close(), this.#prefault.close()])
     this.#options.memory.close()
   }
@@ -290,15 +291,14 @@ export class ArenaHost {
 
   #changed(): void {
     this.#prefault.grown()
-    if (this.#timer !== undefined || !this.ledger.waits || this.#closed) return
-    // Who waits for room waits in a process that this timer need not keep alive.
-    this.#timer = this.#options.clock.after(tickMs, () => {
-      this.#timer = undefined
-      if (this.#closed) return
-      this.ledger.tick()
-      this.#sayWaits()
-      this.#changed()
-    })
+    if (this.ledger.waits && !this.#closed) this.#ticks.next()
+  }
+
+  #tick(hasRead: boolean): void {
+    if (this.#closed) return
+    if (hasRead) this.ledger.tick()
+    this.#sayWaits()
+    this.#changed()
   }
 
   /** A task whose result waits looks as if it hung. */

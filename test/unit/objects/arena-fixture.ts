@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { collectGarbage } from '../../../runtime/base/garbage.ts'
 import { newProcessId, type ProcessId } from '../../../runtime/base/ids.ts'
-import { systemClock } from '../../../runtime/base/clock.ts'
+import { type Clock, systemClock } from '../../../runtime/base/clock.ts'
 import { ArenaHost } from '../../../runtime/objects/arena-host.ts'
 import { ArenaMemory } from '../../../runtime/objects/arena-memory.ts'
 import { ArenaStore } from '../../../runtime/objects/arena-store.ts'
@@ -18,12 +18,13 @@ export interface TestArena {
   close(): Promise<void>
 }
 
-export async function openArena(options: StoreOptions = {}): Promise<TestArena> {
+/** `clock` is that of the host. */
+export async function openArena(options: StoreOptions = {}, clock: Clock = systemClock): Promise<TestArena> {
   const folder = mkdtempSync(join(tmpdir(), 'outpool-arena-'))
   const host = await chooseStore({
     folder,
     node: newProcessId(),
-    clock: systemClock,
+    clock,
     options: { memoryBytes: 64 * 1024 * 1024, ...options },
     warn: (text) => {
       throw new Error(text)
