@@ -48,8 +48,9 @@ export class Slabs {
   async wait(sizeBytes: number): Promise<Room> {
     const needed = roundUp(Math.max(1, sizeBytes))
     const { slabBytes, ask } = this.#parts
-    if (needed > slabBytes / 4) return ask(needed, needed)
-    const room = await ask(needed, slabBytes)
+    // One slab at a time: what many ask for at once would be most of the arena, for a moment, and nearly none of it used.
+    if (needed > slabBytes / 4 || this.#asking) return ask(needed, needed)
+    const room = await this.#asked(ask(needed, slabBytes))
     const { segment, offset } = room
     if (room.sizeBytes > needed) this.#keep({ segment, offset: offset + needed, sizeBytes: room.sizeBytes - needed })
     return { segment, offset, sizeBytes: needed }
@@ -90,13 +91,17 @@ export class Slabs {
 
   #prefetch(): void {
     if (this.#asking || this.#next !== undefined || this.#closed) return
-    this.#asking = true
     const { ask, slabBytes } = this.#parts
-    ask(slabBytes, slabBytes)
+    this.#asked(ask(slabBytes, slabBytes))
       .then((room) => this.#keep(room))
       // Whoever needs room asks again, and is told.
       .catch(() => {})
-      .finally(() => (this.#asking = false))
+  }
+
+  /** A slab that is on its way. */
+  #asked(room: Promise<Room>): Promise<Room> {
+    this.#asking = true
+    return room.finally(() => (this.#asking = false))
   }
 
   #keep(room: Room): void {

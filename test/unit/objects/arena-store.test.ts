@@ -270,6 +270,15 @@ describeHere('ArenaStore', () => {
     expect(asked).to.be.within(1, 20)
   })
 
+  it('asks for little more than it takes, where many objects are stored at once', async () => {
+    await open()
+    const values = Array.from({ length: 205 }, (_, i) => bytes(100_000, i))
+    await Promise.all(values.map((value, i) => put(far, keyOf(i), value)))
+    // A third of the arena: nothing had to go to the disk for it.
+    expect(arena.host.report()).to.include({ diskBytes: 0, spilledBytes: 0 })
+    expect(arena.host.ledger.space.frontier(0)).to.be.below(205 * 110_000 + 2 * mebibyte)
+  })
+
   it('keeps the memory from everybody else, and out of every folder', async () => {
     await open()
     const { mode } = statSync(join(arena.folder, 'arena.json'))
