@@ -154,7 +154,7 @@ export class ArenaLedger {
   /** This node keeps its copy of an object as long as that is referenced; false where it has none. */
   keep(key: string): boolean {
     const entry = this.objects.find(key)
-    if (entry !== undefined) entry.primary = true
+    if (entry !== undefined) this.objects.keep(entry)
     return entry !== undefined
   }
 
@@ -329,7 +329,7 @@ export class ArenaLedger {
   /** Evicts, for as long as that costs no writing, until there is room. */
   #takeLeast(sizeBytes: number): Room | undefined {
     let room = this.space.take(sizeBytes)
-    for (const entry of this.objects.evictable) {
+    for (const entry of this.objects.evictableNow) {
       if (room !== undefined) break
       if (this.objects.evictNow(entry)) room = this.space.take(sizeBytes)
     }
@@ -344,17 +344,16 @@ export class ArenaLedger {
     const isDiskBad = this.#diskError !== undefined && this.#now() - this.#diskError.atMs < spillAgainMs
     const items: SpillItem[] = []
     let bytes = 0
-    for (const entry of this.objects.evictable) {
+    for (const entry of isDiskBad ? this.objects.evictableNow : this.objects.evictable) {
       if (bytes >= tooMuch) break
       const entryBytes = roundUp(entry.sizeBytes)
       if (this.objects.evictNow(entry)) bytes += entryBytes
-      else if (!isDiskBad && bytes < this.#spillBatchBytes) {
+      else if (bytes < this.#spillBatchBytes) {
         bytes += entryBytes
         items.push({ entry: entry.id, room: entry.room as Room, sizeBytes: entry.sizeBytes })
         this.#spillingBytes += entryBytes
         this.objects.beginSpill(entry)
-      } else if (isDiskBad) continue
-      else break
+      } else break
     }
     if (items.length > 0) this.#effects.spill(items)
   }

@@ -51,6 +51,8 @@ export class ArenaObjects {
   readonly #byKey = new Map<string, Entry>()
   /** Unpinned entries in memory that have their key, the least recently used first. */
   readonly #lru = new Map<number, Entry>()
+  /** Those of them that cost no writing, in the same order. */
+  readonly #free = new Map<number, Entry>()
   /** Rooms of entries that are being restored. */
   readonly #restoring = new Map<number, Room>()
   #nextEntry = 1
@@ -75,6 +77,11 @@ export class ArenaObjects {
     return this.#lru.values()
   }
 
+  /** The same, of what can be evicted at once: `evictNow` does it. */
+  get evictableNow(): IterableIterator<Entry> {
+    return this.#free.values()
+  }
+
   find(key: string): Entry | undefined {
     return this.#byKey.get(key)
   }
@@ -95,8 +102,14 @@ export class ArenaObjects {
     }
     this.#entries.set(entry.id, entry)
     this.#byKey.set(key, entry)
-    this.#lru.set(entry.id, entry)
+    this.#setEvictable(entry)
     return entry
+  }
+
+  /** From now on this node keeps the object as long as it is referenced. */
+  keep(entry: Entry): void {
+    entry.primary = true
+    this.settle(entry)
   }
 
   /** Pins an entry for a process and tells it where the bytes are: in memory, else on disk. */
@@ -104,7 +117,7 @@ export class ArenaObjects {
     const { id, sizeBytes, room } = entry
     this.holders.pin(process, id)
     entry.pins++
-    this.#lru.delete(id)
+    this.#setBusy(id)
     if (room !== undefined) answer({ kind: 'arena', entry: id, sizeBytes, room })
     else answer({ kind: 'file', entry: id, sizeBytes, disk: entry.disk as DiskPlace })
   }
@@ -167,20 +180,20 @@ export class ArenaObjects {
 
   /** Gives up the memory of an entry that is on disk. */
   sendAway(entry: Entry): void {
-    this.#lru.delete(entry.id)
+    this.#setBusy(entry.id)
     this.give(entry.room as Room)
     entry.room = undefined
     entry.state = 'away'
     this.#spilledBytes += entry.sizeBytes
   }
 
-  /** Evicts an entry at once where that costs no writing: it is on disk already, or others keep it. */
+  /** Evicts an entry at once where that costs no writing. */
   evictNow(entry: Entry): boolean {
+    if (!isFree(entry)) return false
     if (entry.disk !== undefined) {
       this.sendAway(entry)
       return true
     }
-    if (entry.primary) return false
     this.#parts.onDropped(entry.key)
     this.unname(entry)
     return true
@@ -191,8 +204,8 @@ export class ArenaObjects {
     const { id, state, pins, deleted } = entry
     const isBusy = pins > 0 || state === 'spilling' || state === 'restoring'
     if (deleted && !isBusy) this.#forget(entry)
-    else if (!deleted && !isBusy && state === 'here') this.#lru.set(id, entry)
-    else this.#lru.delete(id)
+    else if (!deleted && !isBusy && state === 'here') this.#setEvictable(entry)
+    else this.#setBusy(id)
   }
 
   give(room: Room): void {
@@ -244,9 +257,22 @@ export class ArenaObjects {
     if (!isHere && disk === undefined) throw new Error(`object ${id} is ${state} and not on disk`)
     if (this.#lru.has(id) !== (state === 'here' && pins === 0 && !deleted))
       throw new Error(`object ${id} is ${state} with ${pins} pins, and wrongly (not) evictable`)
+    if (this.#free.has(id) !== (this.#lru.has(id) && isFree(entry)))
+      throw new Error(`object ${id} is wrongly (not) evictable at once`)
     if (deleted && pins === 0 && (state === 'here' || state === 'away'))
       throw new Error(`object ${id} is deleted, unpinned and still there`)
     if (deleted === (this.#byKey.get(entry.key) === entry)) throw new Error(`object ${id} has the wrong name`)
+  }
+
+  #setEvictable(entry: Entry): void {
+    this.#lru.set(entry.id, entry)
+    if (isFree(entry)) this.#free.set(entry.id, entry)
+    else this.#free.delete(entry.id)
+  }
+
+  #setBusy(id: number): void {
+    this.#lru.delete(id)
+    this.#free.delete(id)
   }
 
   #unpinned(id: number, count: number): void {
@@ -258,9 +284,14 @@ export class ArenaObjects {
 
   #forget(entry: Entry): void {
     this.#entries.delete(entry.id)
-    this.#lru.delete(entry.id)
+    this.#setBusy(entry.id)
     if (entry.room === undefined) this.#spilledBytes -= entry.sizeBytes
     else this.give(entry.room)
     if (entry.disk !== undefined) this.#parts.dropDisk(entry.disk)
   }
+}
+
+/** Whether evicting it costs no writing: it is on disk already, or others keep it. */
+function isFree({ disk, primary }: Entry): boolean {
+  return disk !== undefined || !primary
 }

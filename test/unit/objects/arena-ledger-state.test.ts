@@ -254,6 +254,36 @@ describe('ArenaLedger', () => {
     bench.ledger.validate()
   })
 
+  it('looks at none of what would have to be written, message by message, while somebody waits', () => {
+    const bench = new Bench(1_000)
+    for (let number = 1; number <= 1_000; number++) bench.put(number, 1)
+    let looks = 0
+    const { objects } = bench.ledger
+    const evictNow = objects.evictNow.bind(objects)
+    objects.evictNow = (entry) => (looks++, evictNow(entry))
+    expect(bench.room(10)).to.equal(undefined)
+    const begun = looks
+    for (let i = 0; i < 100; i++) bench.ledger.released(reader, [])
+    expect([begun, looks]).to.deep.equal([10, 10])
+    bench.finishSpill()
+    bench.ledger.validate()
+  })
+
+  it('drops no copy that it was told to keep, and those that it was not, while somebody waits', () => {
+    const bench = new Bench(4)
+    for (let number = 1; number <= 4; number++) bench.put(number, 1, false)
+    expect(bench.ledger.keep(keyOf(1))).to.equal(true)
+    bench.ledger.validate()
+    expect(bench.room(3)).to.have.property('sizeBytes', pages(3))
+    expect([1, 2, 3, 4].map((number) => bench.stateOf(number))).to.deep.equal([
+      'memory',
+      undefined,
+      undefined,
+      undefined,
+    ])
+    expect(bench.spilling).to.have.length(0)
+  })
+
   it('answers from the disk when there is no room to restore', () => {
     const bench = new Bench(4)
     bench.put(1, 3)
