@@ -132,6 +132,7 @@ export class ArenaStore implements ObjectStore {
     try {
       await reading.skipTo?.(offset, () => true)
       const bytes = (await reading.read(offset, length)).slice()
+      // What follows is read as well, for the checksum.
       await reading.skipTo?.(reading.sizeBytes, () => true)
       return bytes
     } finally {
