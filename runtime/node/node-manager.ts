@@ -110,6 +110,7 @@ export class NodeManager {
       sayExit: (worker, reason) => this.#sayExit(worker, reason),
       onStarted: (worker) => this.#tail.follow(worker, pool.logPath(worker, 'out'), pool.logPath(worker, 'err')),
       onExit: (worker, report) => this.#onWorkerExit(worker, report),
+      warn: (text) => this.#ports.events.warn(text),
     })
     const parts: NodeParts = {
       ...{ options, ports: this.#ports, pool, tables, ways, sites: this.sites },

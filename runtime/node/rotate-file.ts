@@ -33,10 +33,10 @@ export function rotatedBytes(path: string): number | undefined {
   return rotated.get(path)
 }
 
-/** Removes a log and what was before it. */
-export function removeLog(path: string): void {
+/** Nobody writes to that log any more. Returns its files, which are the caller's to remove. */
+export function forgetLog(path: string): string[] {
   rotated.delete(path)
-  for (const part of [path, earlierLog(path)]) rmSync(part, { force: true })
+  return [path, earlierLog(path)]
 }
 
 /** Rounds in which what came meanwhile is copied: a writer may be as fast as this. */

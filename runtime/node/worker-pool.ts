@@ -2,7 +2,7 @@
  * The processes behind the lease machine: starts them, guards them, ends them, and remembers how they ended, since an
  * owner asks for that after it has lost its link.
  */
-import { rmSync } from 'node:fs'
+import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock, Timer } from '../base/clock.ts'
@@ -14,7 +14,7 @@ import type { ExitReport } from '../protocol/messages.ts'
 import { withVariables } from './child-settings.ts'
 import type { EarlyWorker } from './early-worker.ts'
 import type { Guardian } from './guardian.ts'
-import { removeLog } from './rotate-file.ts'
+import { forgetLog } from './rotate-file.ts'
 import { outputPath, WorkerProcess } from './worker-process.ts'
 
 /** The claim page of a worker, as much of it as a node manager uses. */
@@ -52,6 +52,8 @@ export interface WorkerPoolOptions {
   readonly onStarted: (worker: ProcessId, pid: number) => void
   /** Called once per worker, in a turn of its own, when its process and its group are gone. */
   readonly onExit: (worker: ProcessId, report: ExitReport) => void
+  /** Something that a person should see. */
+  readonly warn: (text: string) => void
 }
 
 export interface EndedWorker {
@@ -83,6 +85,7 @@ export class WorkerPool {
   readonly #logged: ProcessId[] = []
   #emptyWaiters: (() => void)[] = []
   #early: EarlyWorker | undefined
+  #toldOfLeft = false
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -227,8 +230,7 @@ export class WorkerPool {
     if (exit[2] > 0) guardian()?.release(exit[2])
     const ended: EndedWorker = { exit, startedUpTo: progressOf(running) }
     running?.page?.close()
-    rmSync(join(runFolder, 'pages', worker), { force: true })
-    rmSync(this.socketPath(worker), { force: true })
+    this.#remove([join(runFolder, 'pages', worker), this.socketPath(worker)])
     this.#ended.set(worker, ended)
     onExit(worker, exit)
     this.#removeOldLogs(worker)
@@ -240,8 +242,20 @@ export class WorkerPool {
     this.#logged.push(newest)
     while (this.#logged.length > (this.#options.keptLogs ?? 100)) {
       const oldest = this.#logged.shift() as ProcessId
-      for (const stream of ['out', 'err'] as const) removeLog(this.logPath(oldest, stream))
+      for (const stream of ['out', 'err'] as const) this.#remove(forgetLog(this.logPath(oldest, stream)))
     }
+  }
+
+  /** A disk that has become read-only keeps what is on it, and ends nobody: that is told once. */
+  #remove(paths: readonly string[]): void {
+    for (const path of paths)
+      try {
+        unlinkSync(path)
+      } catch (error) {
+        if (this.#toldOfLeft || (error as NodeJS.ErrnoException).code === 'ENOENT') continue
+        this.#toldOfLeft = true
+        this.#options.warn(`what workers leave behind when they end cannot be removed: ${withAdvice(error)}`)
+      }
   }
 }
 

@@ -118,11 +118,44 @@ const temporaryScript = `
   echo "== stop"; outpool stop; echo "exit $?"
   echo "== logs"; cat "$OUTPOOL_HOME"/nodes/*.log`
 
+/**
+ * A worker dies while its node may not remove its files any more: what is mounted over them is read-only, as a disk that
+ * has a fault, with the files that are open. In the program itself where there is no address.
+ */
+const endScript = `
+  mount -t tmpfs -o size=50m none "$TMPDIR" || exit 9
+  outpool() { "$NODE" "$MAIN" "$@" 2>&1; }
+  start() {
+    outpool start --head --port 0 --storage memory --num-cpus 1 --json > "$OUT" || exit 8
+    export OUTPOOL_ADDRESS=$(sed 's/.*"url":"\\([^"]*\\)".*/\\1/' "$OUT")
+  }
+  [ "$KIND" = local ] || start
+  echo "== program"
+  "$NODE" --input-type=module -e "
+    import { init, remote, shutdown } from '$LIBRARY'
+    import { execFileSync } from 'node:child_process'
+    await init()
+    const { TMPDIR } = process.env
+    await remote(() => 1).run()
+    execFileSync('mount', ['--bind', TMPDIR, TMPDIR])
+    execFileSync('mount', ['-o', 'remount,bind,ro', TMPDIR])
+    const kill = remote(() => process.kill(process.pid, 'SIGKILL'), { maxRetries: 0 })
+    await kill.run().catch((error) => console.log('task:', error.name))
+    console.log('the program goes on')
+    await shutdown()" 2>&1; echo "exit $?"
+  [ "$KIND" = local ] && exit
+  unset OUTPOOL_ADDRESS
+  echo "== status"; outpool status
+  echo "== stop"; outpool stop
+  echo "== logs"; cat "$OUTPOOL_HOME"/nodes/*.log`
+
 describe('a node whose temporary folder cannot be written to', () => {
-  async function parts(more: Readonly<Record<string, string>>): Promise<Map<string | undefined, string> | undefined> {
+  type Parts = Map<string | undefined, string>
+
+  async function parts(more: Readonly<Record<string, string>>, text = temporaryScript): Promise<Parts | undefined> {
     const temporary = join(folder, 't')
     mkdirSync(temporary)
-    const out = await printed(temporaryScript, { TMPDIR: temporary, ...more })
+    const out = await printed(text, { TMPDIR: temporary, ...more })
     return out === undefined ? undefined : new Map(out.split(/^== /m).map((part) => [part.split('\n', 1)[0], part]))
   }
 
@@ -149,6 +182,27 @@ describe('a node whose temporary folder cannot be written to', () => {
     expect(told.get('stop')).to.contain('Stopped the head').and.contain('exit 0')
     for (const part of ['stop', 'logs']) expect(told.get(part)).to.contain('is left over and cannot be removed: EROFS')
     expect(told.get('logs')).to.not.contain('    at ')
+  })
+
+  const leaves =
+    /what workers leave behind when they end cannot be removed: EROFS: .*; that disk is read-only .*TMPDIR/g
+
+  const goesOn = /^task: WorkerCrashedError\n(.+\n)*the program goes on\n(.+\n)*exit 0$/m
+
+  it('goes on, and says so once, where a worker ends on a disk that has become read-only', async function () {
+    const told = await parts({ KIND: 'cluster' }, endScript)
+    if (told === undefined) return this.skip()
+    expect(told.get('program')).to.match(goesOn)
+    expect(told.get('status')).to.contain('alive, head')
+    expect(told.get('stop')).to.contain('Stopped the head')
+    expect(told.get('logs')?.match(leaves)).to.have.lengthOf(1)
+  })
+
+  it('does not end a program that runs its workers itself by that', async function () {
+    const told = (await parts({ KIND: 'local' }, endScript))?.get('program')
+    if (told === undefined) return this.skip()
+    expect(told).to.match(goesOn)
+    expect(told.match(leaves)).to.have.lengthOf(1)
   })
 })
 
