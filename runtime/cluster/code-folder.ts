@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { OutpoolError } from '../base/errors.ts'
-import { makeFolders } from '../base/new-file.ts'
+import { privateFolder } from '../base/new-file.ts'
 import { tryLockFile } from '../objects/folder-lock.ts'
 
 /** Node managers of one machine that share such a folder. */
@@ -25,7 +25,7 @@ export function claimCodeFolder(folder: string): CodeFolder {
   for (let part = 0; part < maxParts; part++) {
     const path = join(folder, String(part))
     try {
-      makeFolders(path)
+      privateFolder('its folder of this node', path)
       const release = tryLockFile(join(path, lockName))
       if (release === undefined) continue
       rmSync(join(path, formerLockName), { force: true })

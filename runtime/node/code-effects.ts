@@ -1,6 +1,7 @@
 /** The code cache of a node manager: opened at its first use, answering the workers that ask. */
 import { join } from 'node:path'
 import type { ProcessId } from '../base/ids.ts'
+import { withAdvice } from '../base/system-advice.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { CodePlace } from '../protocol/messages.ts'
 import { defaultCodeCacheLimits } from './code-cache-state.ts'
@@ -8,8 +9,10 @@ import { CodeCache, type CodeStats } from './code-cache.ts'
 import type { NodeParts } from './node-parts.ts'
 
 export interface NodeCode {
-  readonly cache: CodeCache
   readonly stats: CodeStats
+  need(worker: ProcessId, requestId: number, key: string): void
+  made(worker: ProcessId, key: string, bytes: number): void
+  notMade(worker: ProcessId, key: string, text: string, again: boolean): void
   workerGone(worker: ProcessId): void
 }
 
@@ -17,9 +20,20 @@ export interface NodeCode {
 export function openCodeCache(parts: () => NodeParts): NodeCode {
   let opened: CodeCache | undefined
   return {
-    get cache() {
-      opened ??= open(parts())
-      return opened
+    need(worker, requestId, key) {
+      try {
+        opened ??= open(parts())
+      } catch (error) {
+        const text = `the code cache of node ${parts().options.id} cannot be used: ${withAdvice(error)}`
+        return tell(parts(), worker, requestId, 'failed', text)
+      }
+      opened.need(worker, requestId, key)
+    },
+    made(worker, key, bytes) {
+      opened?.made(worker, key, bytes)
+    },
+    notMade(worker, key, text, again) {
+      opened?.notMade(worker, key, text, again)
     },
     get stats() {
       return opened?.stats ?? { entries: 0, bytes: 0, made: 0 }
@@ -30,17 +44,20 @@ export function openCodeCache(parts: () => NodeParts): NodeCode {
   }
 }
 
-function open({ options, connections, ports }: NodeParts): CodeCache {
+function tell({ connections }: NodeParts, who: string, requestId: number, state: CodePlace[2], text: string): void {
+  connections.find(who as ProcessId)?.send([MessageType.codePlace, requestId, state, text])
+}
+
+function open(parts: NodeParts): CodeCache {
+  const { options, ports } = parts
   const { folder = join(options.runFolder, 'code'), ...limits } = options.codeCache ?? {}
-  const tell = (who: string, requestId: number, state: CodePlace[2], text: string): void =>
-    connections.find(who as ProcessId)?.send([MessageType.codePlace, requestId, state, text])
   return new CodeCache(
     folder,
     { ...defaultCodeCacheLimits, ...limits },
     {
-      ready: (who, requestId, path) => tell(who, requestId, 'ready', path),
-      make: (who, requestId, path) => tell(who, requestId, 'make', path),
-      failed: (who, requestId, text) => tell(who, requestId, 'failed', text),
+      ready: (who, requestId, path) => tell(parts, who, requestId, 'ready', path),
+      make: (who, requestId, path) => tell(parts, who, requestId, 'make', path),
+      failed: (who, requestId, text) => tell(parts, who, requestId, 'failed', text),
       warn: (text) => ports.events.warn(text),
     },
   )

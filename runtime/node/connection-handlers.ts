@@ -29,7 +29,7 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
       parts().ways.dialBacks.back(process)
       parts().logs.linked(process, link)
     },
-    gone(connection) {
+    gone(connection, { message }) {
       const { change, grants, jobs, tables, pool, connections, ways } = parts()
       change(() => grants.ownerGone(connection.key))
       if (!connection.ownWorker) userGone(parts(), connection)
@@ -41,7 +41,7 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
       // A worker that nobody can speak to any more is of no use, alive or not.
       if (connection.ownWorker && pool.has(process) && !pool.isLeaving(process)) {
         change(() => grants.workerEnding(process))
-        pool.end(process, 'its link to the node manager is lost', false)
+        pool.end(process, `its link to the node manager is lost: ${message}`, false)
       }
     },
     nodesRequest({ link }, requestId) {
@@ -180,11 +180,11 @@ function objectHandlers(
 function codeHandlers(parts: () => NodeParts): Pick<ConnectionHandlers, 'codeNeed' | 'codeMade'> {
   return {
     codeNeed(worker, requestId, key) {
-      parts().code.cache.need(worker, requestId, key)
+      parts().code.need(worker, requestId, key)
     },
     codeMade(worker, [, key, sizeBytes, error, again]) {
-      if (error === '') parts().code.cache.made(worker, key, sizeBytes)
-      else parts().code.cache.notMade(worker, key, error, again)
+      if (error === '') parts().code.made(worker, key, sizeBytes)
+      else parts().code.notMade(worker, key, error, again)
     },
   }
 }

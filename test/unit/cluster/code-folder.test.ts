@@ -69,7 +69,7 @@ describe('a code cache that outlives node managers', () => {
   it('gives what a dead one has left to one of those that ask at the same moment', async function () {
     this.timeout(60_000)
     for (let round = 0; round < rounds; round++) {
-      mkdirSync(join(folder, String(round), '0'), { recursive: true })
+      mkdirSync(join(folder, String(round), '0'), { recursive: true, mode: 0o700 })
       writeFileSync(join(folder, String(round), '0', 'node.lock'), abandoned)
     }
     const parts = new SharedArrayBuffer(rounds * sides * Int32Array.BYTES_PER_ELEMENT)
@@ -95,5 +95,9 @@ describe('a code cache that outlives node managers', () => {
   it('says where it cannot be', () => {
     writeFileSync(join(folder, 'file'), '')
     expect(() => claimCodeFolder(join(folder, 'file'))).to.throw(/cannot be kept in .*file/)
+    mkdirSync(join(folder, 'open', '0'), { recursive: true, mode: 0o755 })
+    expect(() => claimCodeFolder(join(folder, 'open'))).to.throw(
+      /cannot be kept in .*open\/0, is not private to this user; chmod 700/,
+    )
   })
 })

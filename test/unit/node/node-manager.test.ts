@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { ProcessId } from '../../../runtime/base/ids.ts'
@@ -104,6 +105,36 @@ describe('runtime/node/node-manager', () => {
     driver.say([MessageType.workerEnd, 7, worker, epoch, 'the link broke'])
     const [, , exit] = await driver.take(MessageType.workerEnded)
     expect(exit).to.deep.equal([null, 'SIGKILL', pid, ''])
+  })
+
+  it('says for what it has ended the link of a worker, and with that the worker', async () => {
+    node = await startNode({ environment: { FIXTURE: 'fault' } })
+    const driver = await node.driver()
+    driver.askLease(newProcessId())
+    const [, , , epoch, worker] = await driver.take(MessageType.leaseGranted)
+    await until(() => node.manager.stats().processes === 0)
+    driver.say([MessageType.workerEnd, 7, worker, epoch, 'the link broke'])
+    const [, , exit] = await driver.take(MessageType.workerEnded)
+    expect(exit[4]).to.equal(
+      `its link to the node manager is lost: job ${node.id} cannot be started (again) by process ${worker}`,
+    )
+  })
+
+  it('tells a worker that needs code why the code cache cannot be used, and leaves the worker alone', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'code-'))
+    chmodSync(folder, 0o755)
+    node = await startNode({ environment: { FIXTURE: 'code' }, codeCache: { folder } })
+    const driver = await node.driver()
+    driver.askLease(driver.process)
+    const lines: string[] = []
+    while (!lines.some((line) => line.startsWith('code ')))
+      lines.push(...(await driver.take(MessageType.log))[1].map((line) => line[4]))
+    expect(lines.find((line) => line.startsWith('code '))).to.equal(
+      `code failed: the code cache of node ${node.id} cannot be used: the folder of the code cache, ${folder}, ` +
+        'is not private to this user; chmod 700 or remove it',
+    )
+    expect(node.manager.stats()).to.include({ leases: 1, processes: 1 })
+    rmSync(folder, { recursive: true })
   })
 
   it('warns of a worker that was ended by a signal from outside, and of what its owner lost there; of no other', async () => {

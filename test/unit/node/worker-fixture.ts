@@ -29,6 +29,7 @@ const link = await dial({
 link.onClose = () => process.exit(0)
 link.onMessage = (message) => {
   if (message[0] === MessageType.workerExit) process.exit(0)
+  if (message[0] === MessageType.codePlace) process.stdout.write(`code ${String(message[2])}: ${String(message[3])}\n`)
   if (message[0] !== MessageType.leaseStart) return
   const epoch = message[1] as number
   for (let sequence = 0; sequence < 3; sequence++) page?.start(epoch, sequence)
@@ -37,5 +38,8 @@ link.onMessage = (message) => {
     const child = spawn('sleep', ['600'], { stdio: 'ignore' })
     writeFileSync(join(runFolder, 'grandchild'), String(child.pid))
   }
+  if (mode === 'code') link.send([MessageType.codeNeed, 1, 'a'.repeat(32)])
+  // A worker may not begin the job of another process.
+  if (mode === 'fault') link.send([MessageType.jobStart, 1, node.id, {}])
   process.stdout.write(`epoch ${epoch} is ready\n`)
 }
