@@ -25,8 +25,8 @@ export interface CodeCacheEffects {
   make(who: string, requestId: number, key: string): void
   ready(who: string, requestId: number, key: string): void
   failed(who: string, requestId: number, key: string, text: string): void
-  /** The folder in which `who` made the entry becomes the entry. False when that cannot be done. */
-  publish(who: string, key: string): boolean
+  /** The folder in which `who` made the entry becomes the entry. Returns why that cannot be done, '' when it is. */
+  publish(who: string, key: string): string
   /** What `who` was making is of no use. */
   discard(who: string, key: string): void
   remove(key: string): void
@@ -99,15 +99,14 @@ export class CodeCacheState {
     entry.bytes = bytes
     this.#bytes += bytes
     const waiting = [maker, ...entry.waiting.splice(0)]
-    const why = this.#trim(key) ? '' : this.#full(bytes)
-    if (why === '' && this.#effects.publish(who, key)) {
+    const why = this.#trim(key) ? this.#effects.publish(who, key) : this.#full(bytes)
+    if (why === '') {
       for (const asker of waiting) this.#use(entry, asker, key)
       return
     }
     this.#effects.discard(who, key)
     this.#drop(key, entry)
-    const text = why === '' ? 'its folder could not be moved to its place' : why
-    for (const asker of waiting) this.#effects.failed(asker.who, asker.requestId, key, text)
+    for (const asker of waiting) this.#effects.failed(asker.who, asker.requestId, key, why)
   }
 
   /** It could not be made. `again`: for a reason that is the maker's alone, so that the next may try. */

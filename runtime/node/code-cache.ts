@@ -14,6 +14,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { privateFolder, writeNew } from '../base/new-file.ts'
+import { withAdvice } from '../base/system-advice.ts'
 import { CodeCacheState, type CodeCacheLimits } from './code-cache-state.ts'
 
 export interface CodeStats {
@@ -121,9 +122,10 @@ export class CodeCache {
     }
   }
 
-  #publish(who: string, key: string): boolean {
+  /** Returns why it could not be done, '' when it was. */
+  #publish(who: string, key: string): string {
     const path = this.#making.get(`${key} ${who}`)
-    if (path === undefined) return false
+    if (path === undefined) return `worker ${who} was not to make it`
     const place = join(this.#folder, key)
     try {
       rmSync(place, { recursive: true, force: true })
@@ -134,10 +136,13 @@ export class CodeCache {
       writeNew(`${place}.json.new`, JSON.stringify({ bytes, boot: bootId() }))
       renameSync(`${place}.json.new`, `${place}.json`)
       this.#made++
-      return true
+      return ''
     } catch (error) {
-      this.#events.warn(`the code cache could not take ${key}: ${(error as Error).message}`)
-      return false
+      // Without its note nobody would know of it.
+      if (!this.#making.has(`${key} ${who}`)) this.#remove(key)
+      const text = `the code cache of this node could not take ${key}: ${withAdvice(error)}`
+      this.#events.warn(text)
+      return text
     }
   }
 

@@ -5,6 +5,7 @@ import { recallUnstarted } from '../objects/claim-page.ts'
 import { type PullReport, reportOf } from '../objects/pull-failures.ts'
 import { MessageType } from '../protocol/messages.ts'
 import type { LeaseRequest, Pull, Recall, Replicate, WorkerEnd } from '../protocol/messages.ts'
+import { lostText } from '../transport/link.ts'
 import type { Connection, ConnectionHandlers } from './connections.ts'
 import type { NodeParts } from './node-parts.ts'
 import { statusOf } from './process-questions.ts'
@@ -41,7 +42,7 @@ export function connectionHandlers(parts: () => NodeParts): ConnectionHandlers {
       // A worker that nobody can speak to any more is of no use, alive or not.
       if (connection.ownWorker && pool.has(process) && !pool.isLeaving(process)) {
         change(() => grants.workerEnding(process))
-        pool.end(process, `its link to the node manager is lost: ${message}`, false)
+        pool.end(process, lostText(connection.link.peer, message), false)
       }
     },
     nodesRequest({ link }, requestId) {

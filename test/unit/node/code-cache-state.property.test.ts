@@ -51,7 +51,7 @@ class World {
         expect(this.making.get(entry)).to.equal(maker)
         this.making.delete(entry)
         this.disk.add(entry)
-        return true
+        return ''
       },
       discard: (maker, entry) => {
         expect(this.making.get(entry)).to.equal(maker)
@@ -128,7 +128,7 @@ describe('the code cache of a node', () => {
         failed: (_who, _id, _key, text) => {
           told = text
         },
-        publish: () => true,
+        publish: () => '',
         discard: () => undefined,
         remove: () => undefined,
       },

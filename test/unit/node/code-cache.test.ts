@@ -105,6 +105,26 @@ describe('the folder of a code cache', () => {
     }
   })
 
+  it('keeps nothing of an entry whose note cannot be written, and says why to who asked for it', async () => {
+    const cache = open()
+    // In the way of the note, as a full disk would be.
+    mkdirSync(join(folder, 'code', `${key('a')}.json.new`))
+    cache.need('w', 1, key('a'))
+    const path = told.pop()?.[3] as string
+    mkdirSync(path)
+    cache.made('w', key('a'), 10)
+    expect(told).to.have.lengthOf(1)
+    expect(told[0]?.slice(0, 3)).to.deep.equal(['failed', 'w', 1])
+    expect(told[0]?.[3]).to.match(/the code cache of this node could not take a{32}: .*\.json\.new/)
+    expect(warnings.splice(0)).to.deep.equal([told[0]?.[3]])
+    const names = (): string[] => readdirSync(join(folder, 'code')).sort()
+    while (names().some((name) => name.startsWith('making-'))) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(names()).to.deep.equal([`${key('a')}.json.new`, 'node_modules'])
+    expect(cache.stats).to.deep.equal({ entries: 0, bytes: 0, made: 0 })
+    rmSync(join(folder, 'code', `${key('a')}.json.new`), { recursive: true })
+    expect(existsSync(fill(cache, key('a')))).to.equal(true)
+  })
+
   it('removes what a worker was making when the worker is gone', async () => {
     const cache = open()
     cache.need('w', 1, key('a'))

@@ -116,7 +116,7 @@ describe('runtime/node/node-manager', () => {
     driver.say([MessageType.workerEnd, 7, worker, epoch, 'the link broke'])
     const [, , exit] = await driver.take(MessageType.workerEnded)
     expect(exit[4]).to.equal(
-      `its link to the node manager is lost: job ${node.id} cannot be started (again) by process ${worker}`,
+      `the link to worker ${worker} of node ${node.id} is lost: job ${node.id} cannot be started (again) by process ${worker}`,
     )
   })
 
