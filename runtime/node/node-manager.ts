@@ -99,6 +99,7 @@ export class NodeManager {
     const { clock, random, store, claimPages } = this.#ports
     const options = this.#options
     const { id, headName, headTimeoutMs: timeoutMs, driverGraceMs, heartbeat, loadIntervalMs } = options
+    const warn = (text: string): void => this.#ports.events.warn(text)
     const tables = new TableForwarding({ clock, timeoutMs, headName })
     const ways = openWays({ clock, options, parts: () => this.#parts, node: this })
     const pool = new WorkerPool({
@@ -110,7 +111,7 @@ export class NodeManager {
       sayExit: (worker, reason) => this.#sayExit(worker, reason),
       onStarted: (worker) => this.#tail.follow(worker, pool.logPath(worker, 'out'), pool.logPath(worker, 'err')),
       onExit: (worker, report) => this.#onWorkerExit(worker, report),
-      warn: (text) => this.#ports.events.warn(text),
+      warn,
     })
     const parts: NodeParts = {
       ...{ options, ports: this.#ports, pool, tables, ways, sites: this.sites },
@@ -144,7 +145,7 @@ export class NodeManager {
         ...{ clock, isOver: (job) => parts.jobs.hasEnded(job) },
       }),
       puller: new ObjectPuller({
-        ...{ store, clock, self: id },
+        ...{ store, clock, self: id, warn },
         open: ([node, process]) => reach(parts, { node, process }, openBulk),
       }),
       chaos: new NodeChaos(clock, {

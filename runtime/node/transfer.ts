@@ -16,6 +16,8 @@ export interface ObjectPullerOptions {
   readonly clock: Clock
   /** Opens a channel to the process that holds the object. */
   readonly open: (holder: Holder) => Promise<ChunkChannel>
+  /** Something that a person should see. */
+  readonly warn?: (text: string) => void
   /** This node, which is no holder for itself. */
   readonly self?: NodeId
   /** Objects in transfer at the same time, and their bytes; the others wait. Default 16, and 1 GiB. */
@@ -86,8 +88,12 @@ export class ObjectPuller {
 
   /** An object that may be on its way here has been freed: it is not kept when it arrives. */
   unwanted(key: string): void {
+    const { store, warn } = this.#options
     this.#pulls.get(key)?.then(
-      () => this.#options.store.delete(key),
+      () =>
+        store.delete(key).catch((error: unknown) => {
+          warn?.(`freeing object ${key} failed: ${(error as Error).message}`)
+        }),
       () => {},
     )
   }

@@ -66,11 +66,13 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
   let target: MemoryObjectStore
   let opened: Pipe[]
   let puller: ObjectPuller
+  let warnings: string[]
 
   beforeEach(async () => {
     source = new MemoryObjectStore()
     target = new MemoryObjectStore()
     opened = []
+    warnings = []
     await source.put(big, encodeValue(bytes, 'value'))
     await source.put(small, encodeValue('small', 'value'))
     puller = new ObjectPuller({
@@ -83,6 +85,7 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
         serveObjects(far, source)
         return Promise.resolve(near)
       },
+      warn: (text) => void warnings.push(text),
     })
   })
   afterEach(async () => {
@@ -111,6 +114,15 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
     await puller.pull(big, 0, [holderOf()])
     expect(await same(big)).to.equal(true)
     puller.unwanted(small)
+  })
+
+  it('warns where such an object cannot be removed', async () => {
+    target.delete = () => Promise.reject(new Error('EROFS: read-only file system'))
+    const pull = puller.pull(big, 0, [holderOf()])
+    puller.unwanted(big)
+    await pull
+    await until(() => warnings.length > 0)
+    expect(warnings).to.deep.equal([`freeing object ${big} failed: EROFS: read-only file system`])
   })
 
   it('keeps nothing of an owner that is gone that was on its way, and all of others', async () => {
