@@ -124,6 +124,7 @@ export class NodeHost {
     let port: WebSocketListener | undefined
     let manager: NodeManager | undefined
     let arena: ArenaHost | undefined
+    let unix: UnixListener | undefined
     try {
       const { clock, random, events, store: storeOptions = {} } = options
       const warn = (text: string): void => events.warn(text)
@@ -146,13 +147,13 @@ export class NodeHost {
         ...{ store: chosen instanceof ArenaHost ? chosen.store : chosen, clock, random, events },
         ...(arena && { arena }),
       })
-      const unix = await listenUnix({ ...serving(() => manager, welcome, options), path: nodeSocketOf(runFolder) })
+      unix = await listenUnix({ ...serving(() => manager, welcome, options), path: nodeSocketOf(runFolder) })
       const { shown, accepted } = ringOf(options.token)
       writeNodeFile(runFolder, { id, token: shown, accepted, url, headUrl, koffi: koffiBinary() ?? '' })
       manager.start()
       return new NodeHost(manager, { runFolder, url, headUrl, unix, port, arena })
     } catch (error) {
-      await port?.close()
+      await Promise.all([unix?.close(), port?.close()])
       await manager?.stop('it could not start')
       await arena?.close()
       removeRunFolder(runFolder)

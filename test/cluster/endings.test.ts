@@ -34,6 +34,7 @@ describe('a program that never calls shutdown', () => {
     { how: 'gives_up', what: 'waits for several of which one fails', code: 0, out: 'RangeError\n' },
     { how: 'thread', what: 'awaits its results in a worker thread', code: 0, out: '20 1000000\n' },
     { how: 'blocks', what: 'is busy by itself while its workers start', code: 0, out: '8\n' },
+    { how: 'fails_to_start', what: 'has a node that cannot be set up', code: 0, out: 'OutpoolError\n' },
     { how: 'pools', what: 'does not end its pools', code: 0, out: '2 3 4\n' },
     { how: 'throws', what: 'fails', code: 1, out: '' },
     { how: 'exits', what: 'calls process.exit', code: 7, out: '' },

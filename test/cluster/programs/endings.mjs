@@ -1,4 +1,7 @@
 /** Programs that end in every way, by the first argument; the second is a folder where tasks tell what they did. */
+import { readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { context, get, init, put, remote } from 'outpool'
 
 const [how, folder] = process.argv.slice(2)
@@ -72,6 +75,14 @@ const programs = {
     const endMs = performance.now() + 8_000
     while (performance.now() < endMs);
     console.log((await get(refs)).length)
+  },
+  /** Is told that its node cannot be set up, by when that listens already. */
+  async fails_to_start() {
+    const starts = init()
+    const root = join(tmpdir(), readdirSync(tmpdir()).find((name) => name.startsWith('outpool-')))
+    // Where the node writes what it is, as its last step.
+    writeFileSync(join(root, readdirSync(root)[0], 'node.json.new'), '')
+    console.log(await starts.catch((error) => error.name))
   },
   /** Forgets to end its pools, which Python and the exit of Node would end. */
   async pools() {
