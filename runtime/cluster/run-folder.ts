@@ -2,6 +2,7 @@
  * The folder of one node manager while it runs:
  *
  *     <tmpdir>/outpool-<uid>/<nodeId>/     0700
+ *         starting.json                    the process that makes it, which lives where node.json is still to come
  *         node.json                        0600: what its workers and drivers on this machine must know
  *         node.sock, <workerId>.sock       unix sockets
  *         <workerId>.out|.err              what workers print
@@ -34,6 +35,7 @@ import type { NodeId } from '../base/ids.ts'
 import { namesIn } from '../base/names-in.ts'
 import { makeFolders, mustBeNew, writeNew } from '../base/new-file.ts'
 import { randomBytes } from '../base/random-bytes.ts'
+import { readStarting, startingFile, writeStarting } from '../base/starting-file.ts'
 import { awakeFile, awakeFileBytes } from '../owner/awake-file.ts'
 import type { TokenRing } from '../transport/tokens.ts'
 import { noteProcess, stateOfProcess } from '../base/process-identity.ts'
@@ -103,6 +105,7 @@ export function beginRunFolder(node: NodeId): string {
         `${maxSocketPathBytes}; set TMPDIR to a shorter path`,
     )
   makeInRoot(root, folder)
+  makeWithin(folder, startingFile, writeStarting)
   return folder
 }
 
@@ -218,7 +221,7 @@ export function readNodeFile(folder: string): NodeFile | undefined {
   }
 }
 
-/** A folder without node.json may belong to a node that is just starting: it is left alone for this long. */
+/** A folder that says nothing may belong to a node that begins at this moment: it is left alone for this long. */
 const startingGraceMs = 60_000
 
 /** Removes the run folders of this user whose node manager is no longer alive. Returns their ids. */
@@ -234,8 +237,8 @@ export function removeStaleRunFolders(): NodeId[] {
 }
 
 function isStale(folder: string): boolean {
-  const file = readNodeFile(folder)
-  if (file) return stateOfProcess(file) === 'dead'
+  const note = readNodeFile(folder) ?? readStarting(folder)
+  if (note) return stateOfProcess(note) === 'dead'
   try {
     return Date.now() - lstatSync(folder).mtimeMs > startingGraceMs
   } catch {

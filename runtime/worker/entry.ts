@@ -6,6 +6,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monotonicMs } from '../base/clock.ts'
 import { isProcessId } from '../base/ids.ts'
+import { stateOfProcess } from '../base/process-identity.ts'
+import { readStarting } from '../base/starting-file.ts'
 import { setTimeout } from '../base/timers.ts'
 import { workerOptions } from '../base/worker-options.ts'
 import { workingFolder } from '../base/working-folder.ts'
@@ -24,8 +26,10 @@ process.argv.splice(2)
 // Threads and processes that it starts with its own options are to be as in any program.
 process.execArgv.splice(0, process.execArgv.length, ...process.execArgv.filter((one) => !workerOptions.includes(one)))
 
-const pollMs = 1
-const mostWaitMs = 30_000
+/** How often it is looked whether the node is there, in milliseconds: more and more seldom. */
+const pollMs = { first: 1, most: 250 }
+/** The part of what it has waited that it waits until it looks again. */
+const pollShare = 0.01
 
 interface Facts {
   readonly id: unknown
@@ -67,14 +71,21 @@ function goTo(wanted: string | undefined): void {
   }
 }
 
-/** A worker may be started before its node manager stands: what it must know is written when that does. */
+/**
+ * A worker may be started before its node manager stands: what it must know is written when that does. That may take as
+ * long as it likes, a program that computes or a debugger that holds it; where nobody will write it, its parent is gone.
+ */
 async function whenWritten(): Promise<void> {
+  if (existsSync(nodeFile)) return
   const parent = process.ppid
-  const deadlineMs = monotonicMs() + mostWaitMs
+  const starting = readStarting(runFolder)
+  // Its parent may have been gone before it could be asked for.
+  if (starting !== undefined && stateOfProcess(starting) === 'dead') process.exit(0)
+  const beganMs = monotonicMs()
   while (!existsSync(nodeFile)) {
     if (process.ppid !== parent || !existsSync(runFolder)) process.exit(0)
-    if (monotonicMs() > deadlineMs) throw new Error(`there is no ${nodeFile} after ${mostWaitMs / 1000} s`)
-    await new Promise((resolve) => setTimeout(resolve, pollMs))
+    const nextMs = pollShare * (monotonicMs() - beganMs)
+    await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(nextMs, pollMs.first), pollMs.most)))
   }
 }
 

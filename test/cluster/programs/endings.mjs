@@ -79,7 +79,10 @@ const programs = {
   /** Is told that its node cannot be set up, by when that listens already. */
   async fails_to_start() {
     const starts = init()
-    const root = join(tmpdir(), readdirSync(tmpdir()).find((name) => name.startsWith('outpool-')))
+    const root = join(
+      tmpdir(),
+      readdirSync(tmpdir()).find((name) => name.startsWith('outpool-')),
+    )
     // Where the node writes what it is, as its last step.
     writeFileSync(join(root, readdirSync(root)[0], 'node.json.new'), '')
     console.log(await starts.catch((error) => error.name))

@@ -54,7 +54,7 @@ describe('run folders', () => {
 
   it('are closed to others, hold what a node needs, and go with their root when the last one goes', () => {
     const [a, b] = [createRunFolder(newProcessId()), createRunFolder(newProcessId())]
-    expect(readdirSync(a).sort()).to.deep.equal(['awake', 'objects', 'pages'])
+    expect(readdirSync(a).sort()).to.deep.equal(['awake', 'objects', 'pages', 'starting.json'])
     for (const path of [runFoldersRoot(), a, join(a, 'objects')]) expect(statSync(path).mode & 0o777).to.equal(0o700)
     removeRunFolder(a)
     expect(existsSync(b)).to.equal(true)
@@ -92,23 +92,26 @@ describe('run folders', () => {
     expect(readNodeFile(path))
       .to.include({ id: file.id, token: 'new' })
       .and.deep.include({ accepted: ['new', 'secret'] })
-    expect(readdirSync(path).sort()).to.deep.equal(['awake', 'node.json', 'objects', 'pages'])
+    expect(readdirSync(path).sort()).to.deep.equal(['awake', 'node.json', 'objects', 'pages', 'starting.json'])
   })
 
   it('are removed when their node is dead, and left alone while it lives or starts', async () => {
-    const [dead, alive, starting, old, reused] = Array.from({ length: 5 }, newProcessId)
+    const [dead, alive, starting, held, abandoned, begun, old, reused] = Array.from({ length: 8 }, newProcessId)
     const child = spawn(process.execPath, ['-e', ''])
     const note = noteProcess(child.pid as number)
     await once(child, 'exit')
-    for (const id of [alive, dead, starting, old, reused]) createRunFolder(id!)
+    for (const id of [alive, dead, starting, held, abandoned, begun, old, reused]) createRunFolder(id!)
     writeNodeFile(runFolderOf(alive!), facts(alive))
     writeFileSync(join(runFolderOf(dead!), 'node.json'), JSON.stringify({ ...facts(dead), ...note }))
     const successor = { ...noteProcess(process.pid), pidStart: '1' }
     writeFileSync(join(runFolderOf(reused!), 'node.json'), JSON.stringify({ ...facts(reused), ...successor }))
-    utimesSync(runFolderOf(old!), 1, 1)
+    // One whose program computes since, one whose program is gone, and two that nobody has said anything of.
+    writeFileSync(join(runFolderOf(abandoned!), 'starting.json'), JSON.stringify(note))
+    for (const id of [begun, old]) rmSync(join(runFolderOf(id!), 'starting.json'))
+    for (const id of [held, old]) utimesSync(runFolderOf(id!), 1, 1)
     mkdirSync(join(runFoldersRoot(), 'something-else'))
-    expect(removeStaleRunFolders()).to.have.members([dead, old, reused])
-    expect(readdirSync(runFoldersRoot())).to.have.members([alive, starting, 'something-else'])
+    expect(removeStaleRunFolders()).to.have.members([dead, abandoned, old, reused])
+    expect(readdirSync(runFoldersRoot())).to.have.members([alive, starting, held, begun, 'something-else'])
   })
 
   it('are refused where somebody put a link, or where no folder can be made', () => {
