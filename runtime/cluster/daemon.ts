@@ -11,17 +11,13 @@
  * refuses this node (a head that was started with another token or version); what runs goes on meanwhile. A head's node
  * manager has its control store in the same process.
  */
-import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import type { Timer } from '../base/clock.ts'
 import { OutpoolError } from '../base/errors.ts'
-import { outpoolHome } from '../base/home-folder.ts'
 import { unlessAborted } from '../base/on-abort.ts'
 import { systemRandom } from '../base/random.ts'
 import { withAdvice } from '../base/system-advice.ts'
-import { ControlStore } from '../control/control-store.ts'
-import { LmdbPersistence } from '../control/lmdb-persistence.ts'
-import { MemoryPersistence, type Persistence } from '../control/persistence.ts'
+import type { ControlStore } from '../control/control-store.ts'
 import type { NodeManagerOptions } from '../node/node-manager.ts'
 import { dial } from '../transport/dial.ts'
 import { defaultHeartbeat } from '../transport/heartbeat-state.ts'
@@ -32,6 +28,7 @@ import type { TokenRing, TokenSource } from '../transport/tokens.ts'
 import { ClusterTokens, sameRing } from './cluster-tokens.ts'
 import { claimCodeFolder, type CodeFolder } from './code-folder.ts'
 import type { DaemonFacts, DaemonOptions } from './daemon-options.ts'
+import { openHeadStore } from './head-store.ts'
 import { findNode } from './join.ts'
 import { linkHead } from './local-node.ts'
 import { defaultHeadPort } from './node-address.ts'
@@ -72,8 +69,8 @@ export async function startDaemon(
     intervalMs: options.heartbeatIntervalMs ?? defaultHeartbeat.intervalMs,
     misses: options.heartbeatMisses ?? defaultHeartbeat.misses,
   }
-  const headUrl = options.head ? '' : await findHead(options, tokens)
-  const store = options.head ? await openStore(options, heartbeat, events) : undefined
+  const headUrl = options.head ? '' : await unlessAborted(findHead(options, tokens), unwanted)
+  const store = options.head ? await openHeadStore(options, heartbeat, (error) => events.onEnd(error)) : undefined
   const daemon = new Daemon({ options, events, tokens, heartbeat, headUrl, store, total, unwanted })
   try {
     await daemon.begin()
@@ -91,29 +88,6 @@ async function findHead({ address }: DaemonOptions, token: TokenSource): Promise
   const found = await findNode(address, token, { onSlow: log })
   // Where we reached it is better than what it calls itself: it may have several addresses.
   return found.head ? found.url : found.headUrl
-}
-
-async function openStore(
-  options: DaemonOptions,
-  heartbeat: HeartbeatOptions,
-  events: DaemonEvents,
-): Promise<ControlStore> {
-  return ControlStore.open({
-    clock: systemClock,
-    persistence: await openPersistence(options),
-    heartbeatIntervalMs: heartbeat.intervalMs,
-    heartbeatMisses: heartbeat.misses,
-    onFailure: (error) => events.onEnd(error),
-  })
-}
-
-/**
- * A head that is started again on the same folder goes on with the tables that it had. One on any free port is nobody's
- * to come back to.
- */
-async function openPersistence({ storage, port = defaultHeadPort }: DaemonOptions): Promise<Persistence> {
-  if (storage === 'memory' || (storage === undefined && port === 0)) return new MemoryPersistence()
-  return LmdbPersistence.open(storage ?? join(outpoolHome(), `head-${port}`))
 }
 
 interface DaemonParts {
@@ -188,15 +162,17 @@ export class Daemon {
     this.#told = tokens.ring
     this.#watchTokens()
     this.#port = Number(new URL(host.url).port)
+    const unwanted = isFirst ? this.#parts.unwanted : undefined
     if (store) linkHead(host, store)
-    else await unlessAborted(this.#joinHead(host), isFirst ? this.#parts.unwanted : undefined)
-    await registered({
+    else await unlessAborted(this.#joinHead(host), unwanted)
+    const isRegistered = registered({
       headUrl,
       isMember: () => host.manager.stats().head === 'member',
       isOver: () => this.#isStopped() || host.manager.stats().head === 'dead',
       ...(!isFirst && { tell: sayOnce() }),
       clock: systemClock,
     })
+    await unlessAborted(isRegistered, unwanted)
     if (this.#isStopped()) return
     if (host.manager.stats().head === 'dead') return this.#beginInstead(host)
     this.#mode = 'up'

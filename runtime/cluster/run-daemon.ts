@@ -23,14 +23,16 @@ const rotationMs = 10_000
 const givesBackMs = 60_000
 
 /**
- * Resolves when the node is ready. From then on this process belongs to it: SIGTERM drains it for a while and then stops
- * it, SIGINT stops it, a second signal ends it at once; the process exits when the node has stopped. SIGHUP makes it look
- * at the file of the token at once, unless it comes from a terminal that is closed. `unwanted`: nobody waits for the node
- * any more; it then rejects, unless the node is up.
+ * Resolves when the node is ready. This process belongs to it: SIGTERM drains it for a while and then stops it, SIGINT
+ * stops it, as either does while it starts, a second signal ends it at once; the process exits when the node has stopped.
+ * SIGHUP makes it look at the file of the token at once, unless it comes from a terminal that is closed. `unwanted`:
+ * nobody waits for the node any more; it then rejects, unless the node is up.
  */
 export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal): Promise<Daemon> {
-  const home = outpoolHome()
   outliveLog()
+  const { drainMs = defaultDrainMs } = options
+  const signals = obeySignals(drainMs)
+  const home = outpoolHome()
   // For every connection of this process and of its workers.
   if (options.tls) process.env['OUTPOOL_TLS_CA'] = options.tls.ca ?? process.env['OUTPOOL_TLS_CA'] ?? 'system'
   if (options.allowChaos ?? process.env[chaosVariable] === '1') {
@@ -40,7 +42,7 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
   }
   const warning = clearTextWarning(options)
   if (warning !== '') console.error(`outpool: ${warning}`)
-  const { drainMs = defaultDrainMs } = options
+  let daemon: Daemon | undefined
   let recorded: NodeId | undefined
   const record = ({ id, url, headUrl }: DaemonFacts): void => {
     if (recorded) removeRecord(recorded, home)
@@ -57,7 +59,6 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
       // What is printed has to do.
     }
   }
-  let stopping = false
   const onEnd = (error?: Error): void => {
     if (error) {
       endBy(error)
@@ -66,30 +67,64 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
     process.exitCode = error ? 1 : 0
     process.exit()
   }
-  const daemon = await startDaemon(options, { onIncarnation: record, onEnd }, unwanted)
+  process.on('exit', () => {
+    daemon?.stopNow()
+    if (recorded) removeRecord(recorded, home)
+  })
+  const given = unwanted === undefined ? signals.early : AbortSignal.any([signals.early, unwanted])
+  try {
+    daemon = await startDaemon(options, { onIncarnation: record, onEnd }, given)
+  } catch (error) {
+    if (signals.early.aborted) process.exit(0)
+    throw error
+  }
+  signals.isUp(daemon)
   const memory = spareMemory(givesBackMs, trimMalloc)
   memory.rest()
   setInterval(() => memory.rest(), givesBackMs).unref()
   if (process.pid === 1) reapOrphans()
   if (options.logFile !== '') setInterval(() => rotateIfLarge(options.logFile), rotationMs).unref()
   process.on('uncaughtExceptionMonitor', (error) => endBy(error instanceof Error ? error : new Error(String(error))))
-  process.on('exit', () => {
-    daemon.stopNow()
-    if (recorded) removeRecord(recorded, home)
-  })
-  const stopBy = (signal: string, drainMs: number): void => {
+  return daemon
+}
+
+interface Signals {
+  /** Raised by the first one that comes before the node is up. */
+  readonly early: AbortSignal
+  /** They are for this one from now on, also the one that has come already. */
+  isUp(daemon: Daemon): void
+}
+
+/** From the first moment on: the first process of a container ignores what it does not listen for. */
+function obeySignals(drainMs: number): Signals {
+  const early = new AbortController()
+  let daemon: Daemon | undefined
+  let stopping = false
+  const stop = (signal: string, deadlineMs: number): void =>
+    void daemon?.drain(deadlineMs, `it got ${signal}`).finally(() => process.exit(0))
+  const stopBy = (signal: string, deadlineMs: number): void => {
     if (stopping) {
       log(`got ${signal} while it stops: ends at once, with what runs here`)
       process.exit(1)
     }
     stopping = true
-    log(drainMs > 0 ? `got ${signal}: what runs here has ${drainMs / 1000} s to end` : `got ${signal}: stops`)
-    void daemon.drain(drainMs, `it got ${signal}`).finally(() => process.exit(0))
+    if (daemon === undefined) {
+      log(`got ${signal} while it starts: stops`)
+      return early.abort(signal)
+    }
+    log(deadlineMs > 0 ? `got ${signal}: what runs here has ${deadlineMs / 1000} s to end` : `got ${signal}: stops`)
+    stop(signal, deadlineMs)
   }
   process.on('SIGTERM', () => stopBy('SIGTERM', drainMs))
   process.on('SIGINT', () => stopBy('SIGINT', 0))
   // Asked now: a terminal that hangs up is none any more.
   const ofTerminal = isatty(0)
-  process.on('SIGHUP', () => (ofTerminal ? stopBy('SIGHUP', 0) : daemon.readTokens()))
-  return daemon
+  process.on('SIGHUP', () => (ofTerminal ? stopBy('SIGHUP', 0) : daemon?.readTokens()))
+  return {
+    early: early.signal,
+    isUp(started) {
+      daemon = started
+      if (early.signal.aborted) stop(String(early.signal.reason), 0)
+    },
+  }
 }

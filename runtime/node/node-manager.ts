@@ -96,14 +96,13 @@ export class NodeManager {
   }
 
   #assemble(): NodeParts {
-    const { clock, random, store, claimPages } = this.#ports
+    const { clock, random, store, claimPages, events } = this.#ports
     const options = this.#options
     const { id, headName, headTimeoutMs: timeoutMs, driverGraceMs, heartbeat, loadIntervalMs } = options
-    const warn = (text: string): void => this.#ports.events.warn(text)
     const tables = new TableForwarding({ clock, timeoutMs, headName })
     const ways = openWays({ clock, options, parts: () => this.#parts, node: this })
     const pool = new WorkerPool({
-      ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, guardian: () => this.#guardian },
+      ...{ runFolder: options.runFolder, entry: options.workerEntry, clock, events, guardian: () => this.#guardian },
       execArgv: childExecArgv(),
       childEnvironment: workerEnvironment(process.env, options.environment),
       ...(options.earlyWorker && { early: options.earlyWorker }),
@@ -111,7 +110,6 @@ export class NodeManager {
       sayExit: (worker, reason) => this.#sayExit(worker, reason),
       onStarted: (worker) => this.#tail.follow(worker, pool.logPath(worker, 'out'), pool.logPath(worker, 'err')),
       onExit: (worker, report) => this.#onWorkerExit(worker, report),
-      warn,
     })
     const parts: NodeParts = {
       ...{ options, ports: this.#ports, pool, tables, ways, sites: this.sites },
@@ -145,14 +143,14 @@ export class NodeManager {
         ...{ clock, isOver: (job) => parts.jobs.hasEnded(job) },
       }),
       puller: new ObjectPuller({
-        ...{ store, clock, self: id, warn },
+        ...{ store, clock, self: id, events },
         open: ([node, process]) => reach(parts, { node, process }, openBulk),
       }),
       chaos: new NodeChaos(clock, {
         pids: () => pool.pids(),
         links: () => parts.connections.all().flatMap(({ link, ownWorker }) => (ownWorker ? [link] : [])),
       }),
-      ...{ counting: new Counting(clock), deaths: new WorkerDeaths(options.url, this.#ports.events) },
+      ...{ counting: new Counting(clock), deaths: new WorkerDeaths(options.url, events) },
       code: openCodeCache(() => this.#parts),
       change: (event) => this.#change(event),
       hello: this.hello,

@@ -10,14 +10,14 @@ import { fetchObject, HolderBusyError } from '../objects/transfer.ts'
 import type { ChunkChannel } from '../objects/transfer.ts'
 import type { ObjectStore } from '../objects/store.ts'
 import type { Holder } from '../protocol/messages.ts'
+import type { NodeManagerEvents } from './node-options.ts'
 
 export interface ObjectPullerOptions {
   readonly store: ObjectStore
   readonly clock: Clock
   /** Opens a channel to the process that holds the object. */
   readonly open: (holder: Holder) => Promise<ChunkChannel>
-  /** Something that a person should see. */
-  readonly warn?: (text: string) => void
+  readonly events?: Pick<NodeManagerEvents, 'warn'>
   /** This node, which is no holder for itself. */
   readonly self?: NodeId
   /** Objects in transfer at the same time, and their bytes; the others wait. Default 16, and 1 GiB. */
@@ -88,11 +88,11 @@ export class ObjectPuller {
 
   /** An object that may be on its way here has been freed: it is not kept when it arrives. */
   unwanted(key: string): void {
-    const { store, warn } = this.#options
+    const { store, events } = this.#options
     this.#pulls.get(key)?.then(
       () =>
         store.delete(key).catch((error: unknown) => {
-          warn?.(`freeing object ${key} failed: ${(error as Error).message}`)
+          events?.warn(`freeing object ${key} failed: ${(error as Error).message}`)
         }),
       () => {},
     )

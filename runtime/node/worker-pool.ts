@@ -14,6 +14,7 @@ import type { ExitReport } from '../protocol/messages.ts'
 import { withVariables } from './child-settings.ts'
 import type { EarlyWorker } from './early-worker.ts'
 import type { Guardian } from './guardian.ts'
+import type { NodeManagerEvents } from './node-options.ts'
 import { forgetLog } from './rotate-file.ts'
 import { outputPath, WorkerProcess } from './worker-process.ts'
 
@@ -52,8 +53,7 @@ export interface WorkerPoolOptions {
   readonly onStarted: (worker: ProcessId, pid: number) => void
   /** Called once per worker, in a turn of its own, when its process and its group are gone. */
   readonly onExit: (worker: ProcessId, report: ExitReport) => void
-  /** Something that a person should see. */
-  readonly warn: (text: string) => void
+  readonly events: Pick<NodeManagerEvents, 'warn'>
 }
 
 export interface EndedWorker {
@@ -254,7 +254,7 @@ export class WorkerPool {
       } catch (error) {
         if (this.#toldOfLeft || (error as NodeJS.ErrnoException).code === 'ENOENT') continue
         this.#toldOfLeft = true
-        this.#options.warn(`what workers leave behind when they end cannot be removed: ${withAdvice(error)}`)
+        this.#options.events.warn(`what workers leave behind when they end cannot be removed: ${withAdvice(error)}`)
       }
   }
 }

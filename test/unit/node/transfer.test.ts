@@ -85,7 +85,7 @@ describe('runtime/node/transfer and runtime/objects/transfer', () => {
         serveObjects(far, source)
         return Promise.resolve(near)
       },
-      warn: (text) => void warnings.push(text),
+      events: { warn: (text) => void warnings.push(text) },
     })
   })
   afterEach(async () => {
