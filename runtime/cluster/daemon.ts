@@ -38,7 +38,7 @@ import type { NodeHostOptions, NodePort } from './node-host.ts'
 import type { ReplaceTokens } from './node-http.ts'
 import { nodeResources, storeOptionsOf } from './node-resources.ts'
 import { registered } from './registration.ts'
-import { readTlsFiles } from './tls-files.ts'
+import { readTlsFiles, type ServerTls } from './tls-files.ts'
 import { fingerprint } from './token-requests.ts'
 
 export interface DaemonEvents {
@@ -113,6 +113,7 @@ export class Daemon {
   #host: NodeHost | undefined
   #reconnect: Reconnect | undefined
   #codeFolder: CodeFolder | undefined
+  #tls: ServerTls | undefined
   /** The tokens that the processes of this node know of. */
   #told: TokenRing | undefined
   #tokenTimer: Timer | undefined
@@ -147,7 +148,7 @@ export class Daemon {
         ...(driverGraceMs !== undefined && { driverGraceMs }),
       },
       store: storeOptionsOf(options),
-      listen: await portOf(options, this.#port),
+      listen: portOf(options, this.#port, await this.#readTls()),
       ...(store && { onRegistration: (link: Link) => store.attach(link) }),
       clock: systemClock,
       random: systemRandom,
@@ -185,6 +186,19 @@ export class Daemon {
     this.#reconnect?.stop()
     await host.stop('it was declared dead')
     if (!this.#isStopped()) await this.begin()
+  }
+
+  /** As it is on disk now; what is being replaced there at this moment keeps no later incarnation from beginning. */
+  async #readTls(): Promise<ServerTls | undefined> {
+    const { tls } = this.#parts.options
+    if (tls === undefined) return undefined
+    try {
+      this.#tls = await readTlsFiles(tls)
+    } catch (error) {
+      if (this.#tls === undefined) throw error
+      log(`${(error as Error).message}; the node goes on with the certificate that it had`)
+    }
+    return this.#tls
   }
 
   /** One folder for all incarnations. */
@@ -352,13 +366,14 @@ function howDrained(clean: boolean): string {
   return clean ? 'drained: nothing runs here any more' : 'the deadline of the drain is over; what is left ends now'
 }
 
-async function portOf(
-  { host = '127.0.0.1', tls, advertise, allowedHosts }: DaemonOptions,
+function portOf(
+  { host = '127.0.0.1', advertise, allowedHosts }: DaemonOptions,
   port: number,
-): Promise<NodePort> {
+  tls: ServerTls | undefined,
+): NodePort {
   return {
     ...{ host, port },
-    ...(tls && { tls: await readTlsFiles(tls) }),
+    ...(tls && { tls }),
     ...(advertise !== undefined && { advertise }),
     ...(allowedHosts && { allowedHosts }),
   }

@@ -45,10 +45,17 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
   let daemon: Daemon | undefined
   let recorded: NodeId | undefined
   const record = ({ id, url, headUrl }: DaemonFacts): void => {
-    if (recorded) removeRecord(recorded, home)
-    recorded = id
+    const before = recorded
     const { head, logFile } = options
-    writeRecord({ id, url, headUrl, head, logFile, drainMs, options }, home)
+    try {
+      writeRecord({ id, url, headUrl, head, logFile, drainMs, options }, home)
+      recorded = id
+      if (before) removeRecord(before, home)
+    } catch (error) {
+      // One that begins anew goes on under the record that it has.
+      if (before === undefined) throw error
+      log(`${(error as Error).message}; the node goes on`)
+    }
   }
   const endBy = (error: Error): void => {
     if (recorded === undefined) return

@@ -1,3 +1,5 @@
+import { readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import type { DaemonFacts } from '../../runtime/cluster/daemon-options.ts'
 import { settledByTheDead, stopNode, unsettled } from './scenarios/node-stopped.ts'
@@ -35,6 +37,25 @@ describe('a node manager that is stopped for longer than the detection takes', f
     expect(Object.keys(result.tally.failed)).to.deep.equal(['NodeDiedError'])
     expect([...cluster.executions()].filter(([, times]) => times > 1)).to.deep.equal([])
     expect(result.left).to.deep.equal({})
+  })
+
+  it('joins again where it cannot write down what it is, and keeps what it has written before', async () => {
+    const head = await cluster.startHead(missedSoon)
+    const victim = await cluster.startNode(head.url, missedSoon)
+    await cluster.knowEachOther([head, victim])
+    signal(victim.pid, 'SIGSTOP')
+    await cluster.seen(head, ({ id, state }) => id === victim.id && state === 'dead')
+    // As a disk does that is full, or not there.
+    const records = join(cluster.folder, 'home', 'nodes')
+    renameSync(records, `${records}-away`)
+    writeFileSync(records, '')
+    signal(victim.pid, 'SIGCONT')
+    const again = await cluster.seen(head, ({ pid, state }) => pid === victim.pid && state === 'alive')
+    const log = await eventually(
+      () => (cluster.logOf(victim).includes(`joined again as node ${again.id}`) && cluster.logOf(victim)) || undefined,
+    )
+    expect(log).to.match(/home\/nodes, cannot be made: .*; the node goes on$/m)
+    expect(readdirSync(`${records}-away`)).to.include(`${victim.id}.json`)
   })
 
   it('waits for a head that is stopped just then, and is a member once that goes on', async () => {

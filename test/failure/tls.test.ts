@@ -12,8 +12,9 @@ import { routesPath } from '../../runtime/protocol/version.ts'
 import { needTool } from '../tools/need.ts'
 import { failures, Load } from './scenarios/under-load.ts'
 import { residentBytes, sampleMemory, saySilently } from './scenarios/uninvited.ts'
-import { FailureCluster } from './support.ts'
+import { FailureCluster, signal } from './support.ts'
 import { eventually } from '../tools/eventually.ts'
+import { missedSoon } from '../tools/heartbeats.ts'
 
 /** An authority in a folder, and what it has signed for this machine. */
 class Authority {
@@ -157,6 +158,21 @@ describe('a cluster with TLS', function () {
     expect(await refusal(inTheClear)).to.be.instanceOf(ConnectionLostError)
     process.env['OUTPOOL_TLS_CA'] = ours.ca
     expect((await cluster.status(head)).nodes).to.have.length(1)
+  })
+
+  it('has a node joined again, as one that was declared dead, while its certificate is being replaced', async () => {
+    const files = ours.sign('replaced')
+    const head = await cluster.startHead({ tls, ...missedSoon })
+    const victim = await cluster.startNode(head.url, { tls: files, ...missedSoon })
+    await cluster.knowEachOther([head, victim])
+    signal(victim.pid, 'SIGSTOP')
+    await cluster.seen(head, ({ id, state }) => id === victim.id && state === 'dead')
+    writeFileSync(files.cert, '')
+    signal(victim.pid, 'SIGCONT')
+    const again = await cluster.seen(head, ({ pid, state }) => pid === victim.pid && state === 'alive')
+    await eventually(() => cluster.logOf(victim).includes(`joined again as node ${again.id}`) || undefined)
+    expect(cluster.logOf(victim)).to.contain('the node goes on with the certificate that it had')
+    expect((await cluster.status({ ...victim, ...again })).nodes).to.have.length.at.least(2)
   })
 
   it('does not begin with a certificate that is none, and says which', async () => {
