@@ -139,6 +139,8 @@ const endScript = `
     await remote(() => 1).run()
     execFileSync('mount', ['--bind', TMPDIR, TMPDIR])
     execFileSync('mount', ['-o', 'remount,bind,ro', TMPDIR])
+    const module = remote(new URL('file://' + process.env.MODULE), 'f')
+    await module.run().then(console.log, (error) => console.log('module:', error.name, error.message))
     const kill = remote(() => process.kill(process.pid, 'SIGKILL'), { maxRetries: 0 })
     await kill.run().catch((error) => console.log('task:', error.name))
     console.log('the program goes on')
@@ -159,13 +161,18 @@ describe('a node whose temporary folder cannot be written to', () => {
     return out === undefined ? undefined : new Map(out.split(/^== /m).map((part) => [part.split('\n', 1)[0], part]))
   }
 
-  it('says what to do where the disk has no place for more files', async function () {
+  /** A module that goes along as its folder, with so many files. */
+  function moduleOf(files: number): string {
     const modules = join(folder, 'modules')
     mkdirSync(modules)
-    for (let i = 0; i < 60; i++) writeFileSync(join(modules, `f${i}.js`), '')
+    for (let i = 0; i < files; i++) writeFileSync(join(modules, `f${i}.js`), '')
     writeFileSync(join(modules, 'package.json'), '{"type":"module"}')
     writeFileSync(join(modules, 'm.js'), "export const f = () => import('./f' + 1 + '.js').then(() => 1)")
-    const told = await parts({ FULL: 'files', MODULE: join(modules, 'm.js') })
+    return join(modules, 'm.js')
+  }
+
+  it('says what to do where the disk has no place for more files', async function () {
+    const told = await parts({ FULL: 'files', MODULE: moduleOf(60) })
     if (told === undefined) return this.skip()
     expect(told.get('program'), [...told.values()].join('')).to.match(
       /^module: RuntimeEnvSetupError the archive .* could not be unpacked into .*: ENOSPC.*; that disk .* no place for more files .*df -i.*TMPDIR/m,
@@ -190,8 +197,11 @@ describe('a node whose temporary folder cannot be written to', () => {
   const goesOn = /^task: WorkerCrashedError\n(.+\n)*the program goes on\n(.+\n)*exit 0$/m
 
   it('goes on, and says so once, where a worker ends on a disk that has become read-only', async function () {
-    const told = await parts({ KIND: 'cluster' }, endScript)
+    const told = await parts({ KIND: 'cluster', MODULE: moduleOf(2) }, endScript)
     if (told === undefined) return this.skip()
+    expect(told.get('program')).to.match(
+      /^module: RuntimeEnvSetupError .*the code cache of node \S+ cannot be used: EROFS: .*; that disk is read-only/m,
+    )
     expect(told.get('program')).to.match(goesOn)
     expect(told.get('status')).to.contain('alive, head')
     expect(told.get('stop')).to.contain('Stopped the head')
@@ -199,7 +209,7 @@ describe('a node whose temporary folder cannot be written to', () => {
   })
 
   it('does not end a program that runs its workers itself by that', async function () {
-    const told = (await parts({ KIND: 'local' }, endScript))?.get('program')
+    const told = (await parts({ KIND: 'local', MODULE: moduleOf(2) }, endScript))?.get('program')
     if (told === undefined) return this.skip()
     expect(told).to.match(goesOn)
     expect(told.match(leaves)).to.have.lengthOf(1)
