@@ -55,7 +55,7 @@ export async function start(flags: StartFlags): Promise<void> {
   else if (tls) process.env['OUTPOOL_TLS_CA'] ??= 'system'
   const token = findToken({ make: flags.head === true })
   if (token.made && !flags.json) console.log(`Made the cluster token: ${token.source} (only you can read it)`)
-  // Asked here first: the answer of a process in the background would come late and with less detail. The node itself does.
+  // Asked here first for a node in the background: its own answer would come late and with less detail.
   if (flags.address !== undefined && !flags.block) await findNode(flags.address, token.token, { onSlow: say })
   const options = { ...daemonOptions(flags), ...(tls && { tls }) }
   if (flags.stopOnEof && !flags.block)

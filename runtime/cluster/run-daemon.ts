@@ -76,7 +76,11 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
   }
   process.on('exit', () => {
     daemon?.stopNow()
-    if (recorded) removeRecord(recorded, home)
+    try {
+      if (recorded) removeRecord(recorded, home)
+    } catch (error) {
+      console.error(`outpool: the record of this node stays: ${(error as Error).message}`)
+    }
   })
   const given = unwanted === undefined ? signals.early : AbortSignal.any([signals.early, unwanted])
   try {

@@ -56,6 +56,8 @@ describe('a node manager that is stopped for longer than the detection takes', f
     )
     expect(log).to.match(/home\/nodes, cannot be made: .*; the node goes on$/m)
     expect(readdirSync(`${records}-away`)).to.include(`${victim.id}.json`)
+    signal(victim.pid, 'SIGTERM')
+    await eventually(() => cluster.logOf(victim).includes('the record of this node stays: ') || undefined)
   })
 
   it('waits for a head that is stopped just then, and is a member once that goes on', async () => {
