@@ -43,7 +43,7 @@ export async function stop(flags: StopFlags): Promise<void> {
   if (flags.json) console.log(JSON.stringify({ stopped: stopped.map(facts), left: left.map(facts) }, undefined, 2))
   const problems = elsewhere.map(
     ({ id, pid }) =>
-      `node ${id} runs in another container (pid ${pid} there): stop it from there; where that container is gone, remove ${recordPath(id)}`,
+      `node ${id} runs in another container, or on another machine (pid ${pid} there): stop it from there; where that is gone, remove ${recordPath(id)}`,
   )
   if (slow.length > 0)
     problems.push(

@@ -1,12 +1,13 @@
 /** Whether a process that was noted down once is still that process: pids are used again, and differ between containers. */
 import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
 
 /** A process as it is noted down. Fields are '' where the platform does not tell (no /proc). */
 export interface ProcessNote {
   readonly pid: number
   /** When it started, in the kernel's ticks since boot. */
   readonly pidStart: string
-  /** The boot of the machine and the pid namespace in which `pid` means something. */
+  /** The boot of the machine and the pid namespace in which `pid` means something, and the machine. */
   readonly pidSpace: string
 }
 
@@ -14,12 +15,18 @@ export function noteProcess(pid: number): ProcessNote {
   return { pid, pidStart: processStart(pid), pidSpace: ownSpace() }
 }
 
-/** `elsewhere`: in another container of this machine, where it cannot be asked for. A zombie is dead. */
+/**
+ * `elsewhere`: in another container, or on another machine that shares the folder of the note, where it cannot be asked
+ * for. What this machine noted before it was booted is dead, and so is a zombie.
+ */
 export function stateOfProcess({ pid, pidStart, pidSpace }: ProcessNote): 'alive' | 'dead' | 'elsewhere' {
   if (!Number.isSafeInteger(pid) || pid <= 0) return 'dead'
-  const own = ownSpace()
-  if (pidSpace !== '' && own !== '' && pidSpace !== own)
-    return pidSpace.split(' ')[0] === own.split(' ')[0] ? 'elsewhere' : 'dead'
+  const [boot, namespace, machine] = pidSpace.split(' ')
+  const [ownBoot, ownNamespace, ownMachine] = ownSpace().split(' ')
+  if (boot !== '' && ownBoot !== '') {
+    if (boot !== ownBoot) return machine === undefined || machine === ownMachine ? 'dead' : 'elsewhere'
+    if (namespace !== ownNamespace) return 'elsewhere'
+  }
   try {
     process.kill(pid, 0)
   } catch (error) {
@@ -54,9 +61,24 @@ let space: string | undefined
 
 function ownSpace(): string {
   try {
-    space ??= `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
+    space ??= `${textOf('/proc/sys/kernel/random/boot_id')} ${readlinkSync('/proc/self/ns/pid')} ${ownMachine()}`
   } catch {
     space = ''
   }
   return space
+}
+
+/** A copied disk has the number of its original, and names are given twice. */
+function ownMachine(): string {
+  let id = ''
+  try {
+    id = textOf('/etc/machine-id')
+  } catch {
+    // A container often has none.
+  }
+  return `${encodeURIComponent(hostname())}/${id}`
+}
+
+function textOf(path: string): string {
+  return readFileSync(path, 'latin1').trim()
 }

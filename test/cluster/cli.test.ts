@@ -208,7 +208,7 @@ describe('outpool', () => {
       const { code, out, err } = await run('stop --json')
       const { stopped, left } = JSON.parse(out) as Record<'stopped' | 'left', { readonly id: string }[]>
       expect([idsOf(stopped), idsOf(left)]).to.deep.equal([[record?.id], [apart.id]])
-      const text = `node ${apart.id} runs in another container (pid ${pid} there): stop it from there`
+      const text = `node ${apart.id} runs in another container, or on another machine (pid ${pid} there): stop it from there`
       expect(err).to.contain(text)
       const again = await run('stop')
       expect([code, again.code, again.out]).to.deep.equal([1, 1, ''])

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { endedRecords, recordsFolder } from '../../../runtime/cluster/node-records.ts'
+import { endedRecords, listRecords, recordsFolder } from '../../../runtime/cluster/node-records.ts'
 
 describe('runtime/cluster/node-records', () => {
   let home: string
@@ -10,12 +10,12 @@ describe('runtime/cluster/node-records', () => {
   afterEach(() => rmSync(home, { recursive: true, force: true }))
 
   /** The record of a node that is gone, as it was written so many seconds after the first of the test. */
-  function gone(id: string, seconds: number, why?: string): void {
+  function gone(id: string, seconds: number, why?: string, pidSpace = ''): void {
     const path = join(recordsFolder(home), `${id}.json`)
     const ended = why === undefined ? {} : { ended: { atMs: seconds * 1000, why } }
     const place = { url: 'ws://127.0.0.1:1', headUrl: '', head: true, logFile: '' }
     // No process has that number.
-    const note = { pid: 2 ** 30, pidStart: '1', pidSpace: '' }
+    const note = { pid: 2 ** 30, pidStart: '1', pidSpace }
     writeFileSync(path, JSON.stringify({ id, ...place, ...note, ...ended }))
     utimesSync(path, seconds, seconds)
   }
@@ -25,5 +25,13 @@ describe('runtime/cluster/node-records', () => {
     gone('aaaaaaaaaaaaaaaa', 10, 'the first')
     gone('bbbbbbbbbbbbbbbb', 20, 'the second')
     expect(endedRecords(home).map(({ id }) => id[0])).to.deep.equal(['a', 'b', 'c'])
+  })
+
+  it('takes no node for gone that another machine runs, which shares the home folder', function () {
+    if (process.platform !== 'linux') this.skip()
+    gone('aaaaaaaaaaaaaaaa', 10, undefined, 'boot pid:[1] another/1')
+    gone('bbbbbbbbbbbbbbbb', 20, undefined, 'boot pid:[1]')
+    expect(endedRecords(home).map(({ id }) => id[0])).to.deep.equal(['b'])
+    expect(listRecords(home).map(({ id }) => id[0])).to.deep.equal(['a'])
   })
 })

@@ -155,14 +155,17 @@ describe('run folders', () => {
 })
 
 describe('stateOfProcess', () => {
-  it('knows this process, a later one with its pid, one of another boot, and one of another container', () => {
+  it('knows this process, a later one with its pid, one of another boot, container or machine', () => {
     const note = noteProcess(process.pid)
     expect(stateOfProcess(note)).to.equal('alive')
     expect(stateOfProcess({ ...note, pid: -1 })).to.equal('dead')
     if (process.platform !== 'linux') return
-    const [boot, space] = note.pidSpace.split(' ')
+    const [boot, space, machine] = note.pidSpace.split(' ')
     expect(stateOfProcess({ ...note, pidStart: '1' })).to.equal('dead')
+    expect(stateOfProcess({ ...note, pidSpace: `other ${space} ${machine}` })).to.equal('dead')
     expect(stateOfProcess({ ...note, pidSpace: `other ${space}` })).to.equal('dead')
-    expect(stateOfProcess({ ...note, pidSpace: `${boot} pid:[1]` })).to.equal('elsewhere')
+    expect(stateOfProcess({ ...note, pidSpace: `other ${space} another/1` })).to.equal('elsewhere')
+    expect(stateOfProcess({ ...note, pidSpace: `${boot} pid:[1] ${machine}` })).to.equal('elsewhere')
+    expect(stateOfProcess({ ...note, pidSpace: `${boot} ${space} renamed/1` })).to.equal('alive')
   })
 })
