@@ -63,17 +63,21 @@ export function recordsFolder(home: string = outpoolHome()): string {
   return join(home, 'nodes')
 }
 
-/** Records the calling process as this node. */
-export function writeRecord(record: Omit<NodeRecord, keyof ProcessNote>, home: string = outpoolHome()): void {
+/** Records the calling process as this node; `before`: as which one it has recorded itself, and is not any more. */
+export function writeRecord(
+  record: Omit<NodeRecord, keyof ProcessNote>,
+  home: string = outpoolHome(),
+  before?: NodeId,
+): void {
   try {
-    writeWhole(record, home)
+    writeWhole(record, home, before)
   } catch (error) {
     throw advised('what this node is cannot be written down', error, elsewhere)
   }
   for (const { id } of endedRecords(home)) removeRecord(id, home)
 }
 
-function writeWhole(record: Omit<NodeRecord, keyof ProcessNote>, home: string): void {
+function writeWhole(record: Omit<NodeRecord, keyof ProcessNote>, home: string, before?: NodeId): void {
   const folder = recordsFolder(home)
   makeHomeFolder(folder)
   const path = recordPath(record.id, home)
@@ -83,7 +87,9 @@ function writeWhole(record: Omit<NodeRecord, keyof ProcessNote>, home: string): 
   const text = JSON.stringify({ ...record, ...noteProcess(process.pid) })
   const units = Math.ceil((Buffer.byteLength(text) + lastWordsBytes) / recordUnitBytes)
   writeNew(draft, padded(text, units * recordUnitBytes))
-  renameSync(draft, path)
+  // There is one at each moment: a process that has two is stopped twice.
+  if (before !== undefined) renameSync(draft, recordPath(before, home))
+  renameSync(before === undefined ? draft : recordPath(before, home), path)
 }
 
 /** Says how the calling process ends, in the record that it has written. */

@@ -48,9 +48,8 @@ export async function runDaemon(options: DaemonOptions, unwanted?: AbortSignal):
     const before = recorded
     const { head, logFile } = options
     try {
-      writeRecord({ id, url, headUrl, head, logFile, drainMs, options }, home)
+      writeRecord({ id, url, headUrl, head, logFile, drainMs, options }, home, before)
       recorded = id
-      if (before) removeRecord(before, home)
     } catch (error) {
       // One that begins anew goes on under the record that it has.
       if (before === undefined) throw error
