@@ -4,14 +4,14 @@
  */
 import { expect } from 'chai'
 import { createSecretKey, webcrypto } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
 import { eventually } from '../../tools/eventually.ts'
 import { rejection } from '../../tools/rejection.ts'
-import { countsWorkers, scriptPath, type Subject, type Workerpool } from './suite.ts'
+import { usePools } from './pools.ts'
+import { countsWorkers, scriptPath, type Subject } from './suite.ts'
 
 const script = scriptPath('methods.mjs')
 /** The types of this package know its name alone. */
@@ -22,28 +22,9 @@ const shared = (): Int32Array => new Int32Array(new SharedArrayBuffer(8))
 /** Of a subject whose workers are threads, or that has threads for such tasks. */
 export function boundSuite(subject: Subject): void {
   describe(`workerpool, values of this process: ${subject.name}`, () => {
-    let workerpool: Workerpool
-    let folder: string
-    let pools: Pool[] = []
-
-    before(async () => {
-      workerpool = await subject.load()
-    })
-    beforeEach(() => {
-      folder = mkdtempSync(join(tmpdir(), 'workerpool-bound-'))
-    })
-    afterEach(async () => {
-      await Promise.all(pools.map(async (pool) => pool.terminate(true)))
-      pools = []
-      rmSync(folder, { recursive: true, force: true })
-    })
-
-    function create(file: string | undefined, options: WorkerPoolOptions = {}): Pool {
-      const all = { ...subject.options, maxWorkers: 1, ...options }
-      const pool = file === undefined ? workerpool.pool(all) : workerpool.pool(file, all)
-      pools.push(pool)
-      return pool
-    }
+    const using = usePools(subject)
+    const create = (file: string | undefined, options: WorkerPoolOptions = {}): Pool =>
+      using.create(file, { maxWorkers: 1, ...options })
 
     it('wait in the queue of the pool, and are counted there', async () => {
       const pool = create(script, { maxQueueSize: 1 })
@@ -88,7 +69,7 @@ export function boundSuite(subject: Subject): void {
         await new Promise((resolve) => setTimeout(resolve, 10))
         appendFileSync(file, '-')
       }
-      const file = join(folder, 'ran')
+      const file = join(using.folder, 'ran')
       const values = Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? shared() : i))
       await Promise.all(values.map((value) => pool.exec(run, [file, value])))
       let running = 0
@@ -127,7 +108,7 @@ export function boundSuite(subject: Subject): void {
         await eventually(() => memory[0] === 1 || undefined)
         end(task)
         expect(await ended).to.be.instanceOf(
-          round === 0 ? workerpool.Promise.CancellationError : workerpool.Promise.TimeoutError,
+          round === 0 ? using.workerpool.Promise.CancellationError : using.workerpool.Promise.TimeoutError,
         )
         expect(await pool.exec((memory: Int32Array) => memory.length, [memory])).to.equal(2)
         expect(told).to.deep.equal({ created: round + 2, terminated: round + 1 })
@@ -137,12 +118,12 @@ export function boundSuite(subject: Subject): void {
     it('leave it to their abort listeners whether it stays', async () => {
       const { told, options } = countsWorkers()
       const pool = create(script, options)
-      const file = join(folder, 'aborted')
+      const file = join(using.folder, 'aborted')
       const task = pool.exec('abortable', [file, shared()])
       const settled = rejection(task)
       await eventually(() => existsSync(file) || undefined)
       task.cancel()
-      expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
+      expect(await settled).to.be.instanceOf(using.workerpool.Promise.CancellationError)
       expect(await pool.exec('addShared', [shared(), 1])).to.equal(0)
       expect(readFileSync(file, 'utf8')).to.equal('aborted')
       expect(told).to.deep.equal({ created: 1, terminated: 0 })
@@ -153,7 +134,7 @@ export function boundSuite(subject: Subject): void {
       const running = pool.exec('sleep', [50])
       const waiting = pool.exec('addShared', [shared(), 1])
       const behind = pool.exec('add', [3, 4])
-      expect(await rejection(waiting.cancel())).to.be.instanceOf(workerpool.Promise.CancellationError)
+      expect(await rejection(waiting.cancel())).to.be.instanceOf(using.workerpool.Promise.CancellationError)
       expect([await running, await behind]).to.deep.equal([50, 7])
     })
 
@@ -168,7 +149,7 @@ export function boundSuite(subject: Subject): void {
             [3, value],
           ) as never,
         )
-        expect(error).to.be.instanceOf(workerpool.TerminateError)
+        expect(error).to.be.instanceOf(using.workerpool.TerminateError)
         expect(error.message).to.match(/^Workerpool Worker terminated Unexpectedly\n {4}exitCode: `3`/)
         expect(await pool.exec((memory: Int32Array) => memory.length, [shared()])).to.equal(2)
       }
@@ -176,7 +157,7 @@ export function boundSuite(subject: Subject): void {
 
     it('reject where the script of their worker does not load', async () => {
       const error = await rejection(create(scriptPath('broken.mjs')).exec('add', [shared()]))
-      expect(error).to.be.instanceOf(workerpool.TerminateError)
+      expect(error).to.be.instanceOf(using.workerpool.TerminateError)
     })
 
     it('reject where terminate ends them with force, and are waited for without', async () => {
@@ -228,7 +209,7 @@ export function boundSuite(subject: Subject): void {
     })
 
     it('are those that are given something else than memory by transfer', async () => {
-      const file = join(folder, 'given')
+      const file = join(using.folder, 'given')
       writeFileSync(file, 'what it says')
       const handle = await open(file)
       const read = async (given: {

@@ -3,40 +3,24 @@
  * sent tasks to their workers ahead of their turn.
  */
 import { expect } from 'chai'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
-import { countsWorkers, scriptPath, type Subject, type Workerpool } from './suite.ts'
+import { usePools } from './pools.ts'
+import { countsWorkers, scriptPath, type Subject } from './suite.ts'
 
 const script = scriptPath('methods.mjs')
 const many = 300
 
 export function flightSuite(subject: Subject): void {
   describe(`workerpool, many in flight: ${subject.name}`, () => {
-    let workerpool: Workerpool
-    let folder: string
-    let pools: Pool[] = []
-
-    before(async () => {
-      workerpool = await subject.load()
-    })
-    beforeEach(() => {
-      folder = mkdtempSync(join(tmpdir(), 'workerpool-flight-'))
-    })
-    afterEach(async () => {
-      await Promise.all(pools.map(async (pool) => pool.terminate(true)))
-      pools = []
-      rmSync(folder, { recursive: true, force: true })
-    })
-
+    const using = usePools(subject)
     const numbers = Array.from({ length: many }, (_, i) => i)
 
     /** A pool all of whose workers have run `method` before, so that it is known to be short. */
     async function warm(method: string, params: unknown[], options: WorkerPoolOptions): Promise<Pool> {
-      const pool = workerpool.pool(script, { ...subject.options, ...options })
-      pools.push(pool)
+      const pool = using.create(script, options)
       const { maxWorkers = 1 } = options
       await Promise.all(Array.from({ length: maxWorkers }, () => pool.exec('sleep', [50])))
       for (let i = 0; i < 3; i++)
@@ -119,8 +103,8 @@ export function flightSuite(subject: Subject): void {
     })
 
     it('lets a worker without work have what waits for one that is busy for long', async () => {
-      const open = join(folder, 'open')
-      const closed = join(folder, 'closed')
+      const open = join(using.folder, 'open')
+      const closed = join(using.folder, 'closed')
       writeFileSync(open, '')
       const pool = await warm('waitFor', [open], { maxWorkers: 2 })
       const long = pool.exec('waitFor', [closed])
@@ -131,10 +115,10 @@ export function flightSuite(subject: Subject): void {
     })
 
     it('runs what waits behind a task that is cancelled on a worker that is whole', async () => {
-      const open = join(folder, 'open')
+      const open = join(using.folder, 'open')
       writeFileSync(open, '')
       const pool = await warm('waitFor', [open], { maxWorkers: 1 })
-      const long = pool.exec('waitFor', [join(folder, 'never')])
+      const long = pool.exec('waitFor', [join(using.folder, 'never')])
       const behind = numbers.map(() => pool.exec('waitFor', [open]))
       const cancelled = outcomes([long])
       long.cancel()
@@ -144,9 +128,9 @@ export function flightSuite(subject: Subject): void {
     })
 
     it('rejects what waits when the pool is terminated, and nothing that ran', async () => {
-      const pool = await warm('append', [join(folder, 'warm'), 0], { maxWorkers: 1 })
+      const pool = await warm('append', [join(using.folder, 'warm'), 0], { maxWorkers: 1 })
       let ended: unknown
-      const file = join(folder, 'ran')
+      const file = join(using.folder, 'ran')
       const tasks = numbers.map((n) =>
         pool.exec('append', [file, n]).then((value: number) => {
           if (n === 20) ended = pool.terminate()
@@ -175,8 +159,7 @@ export function flightSuite(subject: Subject): void {
     /** A pool of two workers that stand, and what it has told of workers so far. */
     async function counted(): Promise<{ pool: Pool; told: { created: number; terminated: number } }> {
       const { told, options } = countsWorkers()
-      const pool = workerpool.pool(script, { ...subject.options, ...options, minWorkers: 2, maxWorkers: 2 })
-      pools.push(pool)
+      const pool = using.create(script, { ...options, minWorkers: 2, maxWorkers: 2 })
       await Promise.all([pool.exec('sleep', [50]), pool.exec('sleep', [50])])
       return { pool, told }
     }

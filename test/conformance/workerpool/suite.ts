@@ -3,8 +3,7 @@
  * what differs on purpose is in `shim.test.ts`.
  */
 import { expect } from 'chai'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
@@ -12,6 +11,7 @@ import type original from 'workerpool'
 import type { Pool, WorkerPoolOptions } from 'workerpool'
 import { eventually } from '../../tools/eventually.ts'
 import { rejection } from '../../tools/rejection.ts'
+import { usePools } from './pools.ts'
 
 export type Workerpool = typeof original
 
@@ -55,26 +55,8 @@ export function countsWorkers(): {
 
 export function conformanceSuite(subject: Subject): void {
   describe(`workerpool: ${subject.name}`, () => {
-    let workerpool: Workerpool
-    let pools: Pool[] = []
-    let folder: string
-
-    before(async () => {
-      workerpool = await subject.load()
-      folder = mkdtempSync(join(tmpdir(), 'workerpool-suite-'))
-    })
-    afterEach(async () => {
-      await Promise.all(pools.map(async (pool) => pool.terminate(true)))
-      pools = []
-    })
-    after(() => rmSync(folder, { recursive: true, force: true }))
-
-    function create(file: string | undefined, options: WorkerPoolOptions = {}): Pool {
-      const all = { ...subject.options, ...options }
-      const pool = file === undefined ? workerpool.pool(all) : workerpool.pool(file, all)
-      pools.push(pool)
-      return pool
-    }
+    const using = usePools(subject)
+    const create = (file: string | undefined, options?: WorkerPoolOptions): Pool => using.create(file, options)
 
     describe('exports', () => {
       it('has the names of the original, by name and on the default export', async () => {
@@ -89,16 +71,16 @@ export function conformanceSuite(subject: Subject): void {
           'cpus',
           'TerminateError',
         ]
-        for (const name of names) expect(workerpool, name).to.have.property(name)
+        for (const name of names) expect(using.workerpool, name).to.have.property(name)
         const namespace = (await subject.load()) as unknown as { default?: object }
         if (namespace.default !== undefined)
           for (const name of names) expect(namespace.default, name).to.have.property(name)
       })
 
       it('tells platform, cpus and isMainThread', () => {
-        expect(workerpool.platform).to.equal('node')
-        expect(workerpool.cpus).to.be.a('number').above(0)
-        expect(workerpool.isMainThread).to.equal(true)
+        expect(using.workerpool.platform).to.equal('node')
+        expect(using.workerpool.cpus).to.be.a('number').above(0)
+        expect(using.workerpool.isMainThread).to.equal(true)
       })
     })
 
@@ -150,7 +132,7 @@ export function conformanceSuite(subject: Subject): void {
 
       it('gives a promise of the package, with its state readable at once', async () => {
         const promise = create(script).exec('add', [1, 2])
-        expect(promise).to.be.instanceOf(workerpool.Promise)
+        expect(promise).to.be.instanceOf(using.workerpool.Promise)
         expect(promise.pending).to.equal(true)
         await promise
         expect(promise.resolved).to.equal(true)
@@ -276,8 +258,10 @@ export function conformanceSuite(subject: Subject): void {
       })
 
       it('refuses a strategy that it does not know, and a queue that lacks a method', () => {
-        expect(() => workerpool.pool({ queueStrategy: 'random' as never })).to.throw('Unknown queue strategy: random')
-        expect(() => workerpool.pool({ queueStrategy: { push: () => undefined } as never })).to.throw(
+        expect(() => using.workerpool.pool({ queueStrategy: 'random' as never })).to.throw(
+          'Unknown queue strategy: random',
+        )
+        expect(() => using.workerpool.pool({ queueStrategy: { push: () => undefined } as never })).to.throw(
           'Queue strategy must implement method: pop',
         )
       })
@@ -332,7 +316,7 @@ export function conformanceSuite(subject: Subject): void {
       })
 
       it('has as many workers as minWorkers where these are more than it would have', async () => {
-        const most = Number(workerpool.cpus) + 3
+        const most = Number(using.workerpool.cpus) + 3
         const pool = create(script, { minWorkers: most })
         expect(await pool.exec('add', [1, 2])).to.equal(3)
         expect(pool.maxWorkers).to.equal(most)
@@ -366,15 +350,15 @@ export function conformanceSuite(subject: Subject): void {
       })
 
       it('refuses numbers of workers that are none', () => {
-        expect(() => workerpool.pool({ maxWorkers: 0 })).to.throw(
+        expect(() => using.workerpool.pool({ maxWorkers: 0 })).to.throw(
           TypeError,
           'Option maxWorkers must be an integer number >= 1',
         )
-        expect(() => workerpool.pool({ maxWorkers: 1.5 })).to.throw(
+        expect(() => using.workerpool.pool({ maxWorkers: 1.5 })).to.throw(
           TypeError,
           'Option maxWorkers must be an integer number >= 1',
         )
-        expect(() => workerpool.pool({ minWorkers: -1 })).to.throw(
+        expect(() => using.workerpool.pool({ minWorkers: -1 })).to.throw(
           TypeError,
           'Option minWorkers must be an integer number >= 0',
         )
@@ -451,7 +435,7 @@ export function conformanceSuite(subject: Subject): void {
         for (const blocking of subject.name === 'the original, threads' ? [false] : [false, true]) {
           it(`brings it while the task runs${blocking ? ', though that never yields' : ''}, and nothing after its end`, async () => {
             const pool = create(script, { maxWorkers: 1 })
-            const file = join(folder, `seen-${blocking}`)
+            const file = join(using.folder, `seen-${blocking}`)
             const seen: unknown[] = []
             const on = (payload: unknown): void => {
               seen.push(payload)
@@ -473,7 +457,7 @@ export function conformanceSuite(subject: Subject): void {
         const task = pool.exec('sleep', [60_000])
         const promise = task.cancel()
         expect(task.rejected).to.equal(true)
-        expect(await rejection(promise)).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await rejection(promise)).to.be.instanceOf(using.workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(1)
         if (subject.can.processes) expect(((await pool.exec('where')) as { pid: number }).pid).to.not.equal(before.pid)
       })
@@ -482,7 +466,7 @@ export function conformanceSuite(subject: Subject): void {
         const pool = create(script, { maxWorkers: 1, workerTerminateTimeout: 100 })
         await pool.exec('add', [1, 2])
         const task = pool.exec('spin', [60_000])
-        expect(await rejection(task.cancel())).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await rejection(task.cancel())).to.be.instanceOf(using.workerpool.Promise.CancellationError)
         expect(await pool.exec('add', [3, 4])).to.equal(7)
       })
 
@@ -491,7 +475,7 @@ export function conformanceSuite(subject: Subject): void {
         const running = pool.exec('sleep', [50])
         const waiting = pool.exec('fail', ['it ran'])
         const behind = pool.exec('add', [3, 4])
-        expect(await rejection(waiting.cancel())).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await rejection(waiting.cancel())).to.be.instanceOf(using.workerpool.Promise.CancellationError)
         expect(await running).to.equal(50)
         expect(await behind).to.equal(7)
       })
@@ -499,14 +483,14 @@ export function conformanceSuite(subject: Subject): void {
       it("works on a promise that was derived from the task's", async () => {
         const pool = create(script, { maxWorkers: 1 })
         const derived = pool.exec('sleep', [60_000]).then((value: unknown) => value)
-        expect(await rejection(derived.cancel())).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await rejection(derived.cancel())).to.be.instanceOf(using.workerpool.Promise.CancellationError)
       })
     })
 
     describe('timeout', () => {
       it('rejects with TimeoutError after the delay', async () => {
         const error = await rejection(create(script).exec('sleep', [60_000]).timeout(30))
-        expect(error).to.be.instanceOf(workerpool.Promise.TimeoutError)
+        expect(error).to.be.instanceOf(using.workerpool.Promise.TimeoutError)
         expect(error.message).to.equal('Promise timed out after 30 ms')
       })
 
@@ -527,7 +511,7 @@ export function conformanceSuite(subject: Subject): void {
         const pool = create(script, { maxWorkers: 1 })
         const late = rejection(pool.exec('sleep', [60_000]).timeout(30))
         const behind = pool.exec('add', [3, 4])
-        expect(await late).to.be.instanceOf(workerpool.Promise.TimeoutError)
+        expect(await late).to.be.instanceOf(using.workerpool.Promise.TimeoutError)
         expect(await behind).to.equal(7)
       })
     })
@@ -556,7 +540,7 @@ export function conformanceSuite(subject: Subject): void {
       it('with a timeout resolves when that is over, though a worker still runs', async () => {
         const pool = create(script, { maxWorkers: 1 })
         await pool.exec('add', [1, 2])
-        const file = join(folder, `${subject.name}-terminating`)
+        const file = join(using.folder, `${subject.name}-terminating`)
         const running = pool.exec('waitFor', [file])
         await pool.terminate(false, 50)
         expect(running.pending).to.equal(true)
@@ -566,7 +550,7 @@ export function conformanceSuite(subject: Subject): void {
 
       it('with a timeout resolves for each that asks, though a worker still runs', async () => {
         const pool = create(script, { maxWorkers: 1 })
-        const file = join(folder, `${subject.name}-terminating-twice`)
+        const file = join(using.folder, `${subject.name}-terminating-twice`)
         const running = pool.exec('waitFor', [file])
         expect(await pool.terminate(false, 50)).to.deep.equal([undefined])
         expect(await pool.terminate(false, 50)).to.deep.equal([undefined])
@@ -584,7 +568,7 @@ export function conformanceSuite(subject: Subject): void {
 
       if (subject.can.forkOptions) {
         it("runs the script's onTerminate, with its code", async () => {
-          const file = join(folder, `${subject.name}-terminated`)
+          const file = join(using.folder, `${subject.name}-terminated`)
           const pool = create(script, { maxWorkers: 1, forkOpts: { env: { ...process.env, TERMINATION_FILE: file } } })
           await pool.exec('add', [1, 2])
           await pool.terminate()
@@ -615,20 +599,20 @@ export function conformanceSuite(subject: Subject): void {
 
     if (subject.can.abortListeners) {
       it('keeps the worker of a cancelled task whose abort listeners resolve', async () => {
-        const file = join(folder, `${subject.name}-aborted`)
+        const file = join(using.folder, `${subject.name}-aborted`)
         const pool = create(script, { maxWorkers: 1 })
         expect(await pool.exec('count')).to.equal(1)
         const task = pool.exec('abortable', [file])
         const settled = rejection(task)
         await eventually(() => existsSync(file) || undefined)
         task.cancel()
-        expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await settled).to.be.instanceOf(using.workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(2)
         expect(readFileSync(file, 'utf8')).to.equal('aborted')
       })
 
       it('lets abort listeners that end the task first clean up, and hears what they say', async () => {
-        const file = join(folder, `${subject.name}-cleaned`)
+        const file = join(using.folder, `${subject.name}-cleaned`)
         const pool = create(script, { maxWorkers: 1 })
         expect(await pool.exec('count')).to.equal(1)
         const heard: unknown[] = []
@@ -636,28 +620,28 @@ export function conformanceSuite(subject: Subject): void {
         const settled = rejection(task)
         await eventually(() => existsSync(file) || undefined)
         task.cancel()
-        expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await settled).to.be.instanceOf(using.workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(2)
         expect(readFileSync(file, 'utf8')).to.equal('cleaned')
         expect(heard).to.deep.equal(['cleaning'])
       })
 
       it('waits for abort listeners no longer than abortListenerTimeout, then ends the worker', async () => {
-        const file = join(folder, `${subject.name}-stuck`)
+        const file = join(using.folder, `${subject.name}-stuck`)
         const pool = create(scriptPath('stubborn.mjs'), { maxWorkers: 1 })
         expect(await pool.exec('count')).to.equal(1)
         const task = pool.exec('stuck', [file])
         const settled = rejection(task)
         await eventually(() => existsSync(file) || undefined)
         task.cancel()
-        expect(await settled).to.be.instanceOf(workerpool.Promise.CancellationError)
+        expect(await settled).to.be.instanceOf(using.workerpool.Promise.CancellationError)
         expect(await pool.exec('count')).to.equal(1)
       })
     }
 
     describe('options', () => {
       it('hands what a worker prints to the listener of its task, with emitStdStreams', async () => {
-        const file = join(folder, `${subject.name}-printed`)
+        const file = join(using.folder, `${subject.name}-printed`)
         const pool = create(script, { maxWorkers: 1, emitStdStreams: true })
         const seen: string[] = []
         const on = (payload: { stdout?: string }): void => {
@@ -679,20 +663,20 @@ export function conformanceSuite(subject: Subject): void {
         const pool = create(script, { maxWorkers: 1 })
         await pool.exec('add', [1, 2])
         const error = await rejection(pool.exec('exit', [3]))
-        expect(error).to.be.instanceOf(workerpool.TerminateError)
+        expect(error).to.be.instanceOf(using.workerpool.TerminateError)
         expect(error.message).to.match(/^Workerpool Worker terminated Unexpectedly\n {4}exitCode: `3`/)
       })
 
       it('is replaced for the next task', async () => {
         const pool = create(script, { maxWorkers: 1 })
-        expect(await rejection(pool.exec('exit', [1]))).to.be.instanceOf(workerpool.TerminateError)
+        expect(await rejection(pool.exec('exit', [1]))).to.be.instanceOf(using.workerpool.TerminateError)
         expect(await pool.exec('count')).to.equal(1)
       })
 
       it('is none that onTerminateWorker is told of; the one in its place, which the pool ends, is', async () => {
         const { told, options } = countsWorkers()
         const pool = create(script, { ...options, maxWorkers: 1 })
-        expect(await rejection(pool.exec('exit', [1]))).to.be.instanceOf(workerpool.TerminateError)
+        expect(await rejection(pool.exec('exit', [1]))).to.be.instanceOf(using.workerpool.TerminateError)
         expect(await pool.exec('add', [1, 2])).to.equal(3)
         expect(told).to.deep.equal({ created: 2, terminated: 0 })
         await pool.terminate()
@@ -702,7 +686,7 @@ export function conformanceSuite(subject: Subject): void {
       it('is none that onTerminateWorker is told of where its script does not load', async () => {
         const { told, options } = countsWorkers()
         const pool = create(scriptPath('broken.mjs'), { ...options, maxWorkers: 1 })
-        expect(await rejection(pool.exec('add', [1, 2]))).to.be.instanceOf(workerpool.TerminateError)
+        expect(await rejection(pool.exec('add', [1, 2]))).to.be.instanceOf(using.workerpool.TerminateError)
         await pool.terminate()
         expect(told).to.deep.equal({ created: 1, terminated: 0 })
       })
@@ -710,14 +694,14 @@ export function conformanceSuite(subject: Subject): void {
       if (subject.can.processes) {
         it('tells the signal', async () => {
           const error = await rejection(create(script, { maxWorkers: 1 }).exec('kill'))
-          expect(error).to.be.instanceOf(workerpool.TerminateError)
+          expect(error).to.be.instanceOf(using.workerpool.TerminateError)
           expect(error.message).to.contain('signalCode: `SIGKILL`')
         })
       }
 
       it('rejects a task whose script does not load', async () => {
         const error = await rejection(create(scriptPath('broken.mjs'), { maxWorkers: 1 }).exec('add', [1, 2]))
-        expect(error).to.be.instanceOf(workerpool.TerminateError)
+        expect(error).to.be.instanceOf(using.workerpool.TerminateError)
       })
     })
   })
