@@ -6,12 +6,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type * as outpoolModule from 'outpool'
+import type Queue from 'outpool/p-queue'
 import type { DaemonFacts } from '../../../runtime/cluster/daemon-options.ts'
 import type { Home } from '../../../runtime/owner/home.ts'
 import { ended, TestCluster, usePlainWorkers } from '../../cluster/support.ts'
 import { eventually } from '../../tools/eventually.ts'
 import { steadyPort } from '../../tools/steady-port.ts'
 import { rejection } from '../../tools/rejection.ts'
+
+type Outpool = typeof outpoolModule
 
 const program = fileURLToPath(new URL('programs/limited.mjs', import.meta.url))
 
@@ -67,6 +71,24 @@ describe('p-queue: queues of one name', () => {
     let most = 0
     for (const line of lines(file)) most = Math.max(most, (running += line.startsWith('start') ? 1 : -1))
     return most
+  }
+
+  /** A test whose queues are in this process, which joins as `options` say. */
+  function inThisProcess(
+    options: () => Parameters<Outpool['init']>[0],
+    test: (using: { readonly PQueue: typeof Queue; readonly outpool: Outpool }) => Promise<void>,
+  ): () => Promise<void> {
+    return async () => {
+      const { default: PQueue } = await import('outpool/p-queue')
+      const outpool = await import('outpool')
+      await outpool.shutdown()
+      await outpool.init(options())
+      try {
+        await test({ PQueue, outpool })
+      } finally {
+        await outpool.shutdown()
+      }
+    }
   }
 
   it('run no more at a time than their one concurrency, in three processes', async () => {
@@ -132,152 +154,144 @@ describe('p-queue: queues of one name', () => {
     expect(mostAtOnce('waits')).to.equal(1)
   })
 
-  it('are refused with other limits, in one process at once', async () => {
-    const { default: PQueue } = await import('outpool/p-queue')
-    const outpool = await import('outpool')
-    await outpool.shutdown()
-    await outpool.init({ address: head.url, token: cluster.token })
-    try {
-      const queue = new PQueue({ name: 'ours', concurrency: 2 })
-      expect(await queue.add(() => 6 * 7)).to.equal(42)
-      expect((outpool.explain(queue) as { name?: string }).name).to.equal('ours')
-      expect(() => new PQueue({ name: 'ours', concurrency: 3 })).to.throw('concurrency 2')
-      expect(() => (queue.concurrency = 4)).to.throw(TypeError, 'shared')
-      void start('ours', 'theirs', { concurrency: 5 }, 1, 600_000)
-      await eventually(() => lines('ours').length > 0 || undefined)
-      const error = await rejection(new PQueue({ name: 'theirs', concurrency: 2 }).add(() => 1))
-      expect(error.message).to.match(/concurrency 5.*concurrency 2/)
-    } finally {
-      await outpool.shutdown()
-    }
-  })
+  it(
+    'are refused with other limits, in one process at once',
+    inThisProcess(
+      () => ({ address: head.url, token: cluster.token }),
+      async ({ PQueue, outpool }) => {
+        const queue = new PQueue({ name: 'ours', concurrency: 2 })
+        expect(await queue.add(() => 6 * 7)).to.equal(42)
+        expect((outpool.explain(queue) as { name?: string }).name).to.equal('ours')
+        expect(() => new PQueue({ name: 'ours', concurrency: 3 })).to.throw('concurrency 2')
+        expect(() => (queue.concurrency = 4)).to.throw(TypeError, 'shared')
+        void start('ours', 'theirs', { concurrency: 5 }, 1, 600_000)
+        await eventually(() => lines('ours').length > 0 || undefined)
+        const error = await rejection(new PQueue({ name: 'theirs', concurrency: 2 }).add(() => 1))
+        expect(error.message).to.match(/concurrency 5.*concurrency 2/)
+      },
+    ),
+  )
 
-  it('let a task that waits for the others be given up', async () => {
-    const { default: PQueue } = await import('outpool/p-queue')
-    const outpool = await import('outpool')
-    await outpool.init()
-    try {
-      const first = new PQueue({ name: 'here', concurrency: 1 })
-      const second = new PQueue({ name: 'here', concurrency: 1 })
-      let end: (() => void) | undefined
-      const running = first.add(() => new Promise<void>((resolve) => (end = resolve)))
-      // A task that waits for its permit is pending too.
-      await eventually(() => end)
-      const controller = new AbortController()
-      const waiting = second.add(() => 1, { signal: controller.signal })
-      controller.abort(new Error('not wanted'))
-      expect((await rejection(waiting)).message).to.equal('not wanted')
-      expect(first.pending).to.equal(1)
-      const behind = second.add(() => 2)
-      setTimeout(() => end?.(), 50)
-      await running
-      expect(await behind).to.equal(2)
-    } finally {
-      await outpool.shutdown()
-    }
-  })
+  it(
+    'let a task that waits for the others be given up',
+    inThisProcess(
+      () => ({}),
+      async ({ PQueue }) => {
+        const first = new PQueue({ name: 'here', concurrency: 1 })
+        const second = new PQueue({ name: 'here', concurrency: 1 })
+        let end: (() => void) | undefined
+        const running = first.add(() => new Promise<void>((resolve) => (end = resolve)))
+        // A task that waits for its permit is pending too.
+        await eventually(() => end)
+        const controller = new AbortController()
+        const waiting = second.add(() => 1, { signal: controller.signal })
+        controller.abort(new Error('not wanted'))
+        expect((await rejection(waiting)).message).to.equal('not wanted')
+        expect(first.pending).to.equal(1)
+        const behind = second.add(() => 2)
+        setTimeout(() => end?.(), 50)
+        await running
+        expect(await behind).to.equal(2)
+      },
+    ),
+  )
 
-  it('go on when others have made the row of their limit anew, which the head had lost, while a task ran', async () => {
-    const { default: PQueue } = await import('outpool/p-queue')
-    const outpool = await import('outpool')
-    await outpool.init()
-    try {
-      const queue = new PQueue({ name: 'anew', concurrency: 1 })
-      let end: (() => void) | undefined
-      const running = queue.add(() => new Promise<void>((resolve) => (end = resolve)))
-      await eventually(() => end)
-      const { home } = Reflect.get(globalThis, Symbol.for('outpool.process.1')) as { home: Home }
-      const terms = { concurrency: 1, intervalCap: null, intervalMs: 0 }
-      const row = Buffer.from(JSON.stringify({ terms, permits: {}, about: {}, first: 0, next: 0 }))
-      expect((await home.table('kv', ['put', 'limits/anew/row', row, -1])).error).to.equal('')
-      end?.()
-      await running
-      expect(await queue.add(() => 2)).to.equal(2)
-    } finally {
-      await outpool.shutdown()
-    }
-  })
+  it(
+    'go on when others have made the row of their limit anew, which the head had lost, while a task ran',
+    inThisProcess(
+      () => ({}),
+      async ({ PQueue }) => {
+        const queue = new PQueue({ name: 'anew', concurrency: 1 })
+        let end: (() => void) | undefined
+        const running = queue.add(() => new Promise<void>((resolve) => (end = resolve)))
+        await eventually(() => end)
+        const { home } = Reflect.get(globalThis, Symbol.for('outpool.process.1')) as { home: Home }
+        const terms = { concurrency: 1, intervalCap: null, intervalMs: 0 }
+        const row = Buffer.from(JSON.stringify({ terms, permits: {}, about: {}, first: 0, next: 0 }))
+        expect((await home.table('kv', ['put', 'limits/anew/row', row, -1])).error).to.equal('')
+        end?.()
+        await running
+        expect(await queue.add(() => 2)).to.equal(2)
+      },
+    ),
+  )
 
-  it('never start a task whose time was up while it waited for the others', async () => {
-    const { default: PQueue } = await import('outpool/p-queue')
-    const outpool = await import('outpool')
-    await outpool.init()
-    try {
-      const first = new PQueue({ name: 'late', concurrency: 1 })
-      const second = new PQueue({ name: 'late', concurrency: 1 })
-      let end: (() => void) | undefined
-      const running = first.add(() => new Promise<void>((resolve) => (end = resolve)))
-      await eventually(() => end)
-      const begun: number[] = []
-      const late = [1, 2, 3].map((n) => rejection(second.add(() => void begun.push(n), { timeout: 50 })))
-      expect((await Promise.all(late)).map((error) => error.name)).to.deep.equal(Array(3).fill('TimeoutError'))
-      await second.onIdle()
-      end?.()
-      await running
-      expect(await second.add(() => 4)).to.equal(4)
-      expect(begun).to.deep.equal([])
-    } finally {
-      await outpool.shutdown()
-    }
-  })
+  it(
+    'never start a task whose time was up while it waited for the others',
+    inThisProcess(
+      () => ({}),
+      async ({ PQueue }) => {
+        const first = new PQueue({ name: 'late', concurrency: 1 })
+        const second = new PQueue({ name: 'late', concurrency: 1 })
+        let end: (() => void) | undefined
+        const running = first.add(() => new Promise<void>((resolve) => (end = resolve)))
+        await eventually(() => end)
+        const begun: number[] = []
+        const late = [1, 2, 3].map((n) => rejection(second.add(() => void begun.push(n), { timeout: 50 })))
+        expect((await Promise.all(late)).map((error) => error.name)).to.deep.equal(Array(3).fill('TimeoutError'))
+        await second.onIdle()
+        end?.()
+        await running
+        expect(await second.add(() => 4)).to.equal(4)
+        expect(begun).to.deep.equal([])
+      },
+    ),
+  )
 
-  it('take a fraction of a task for a whole one, as the original does', async () => {
-    const { default: PQueue } = await import('outpool/p-queue')
-    const outpool = await import('outpool')
-    await outpool.init()
-    try {
-      const queue = new PQueue({ name: 'fraction', concurrency: 1.5, placement: 'caller' })
-      let [running, most] = [0, 0]
-      const task = async (): Promise<void> => {
-        most = Math.max(most, ++running)
-        await sleep(30)
-        running--
-      }
-      await queue.addAll([task, task, task, task, task])
-      expect(most).to.equal(2)
-    } finally {
-      await outpool.shutdown()
-    }
-  })
+  it(
+    'take a fraction of a task for a whole one, as the original does',
+    inThisProcess(
+      () => ({}),
+      async ({ PQueue }) => {
+        const queue = new PQueue({ name: 'fraction', concurrency: 1.5, placement: 'caller' })
+        let [running, most] = [0, 0]
+        const task = async (): Promise<void> => {
+          most = Math.max(most, ++running)
+          await sleep(30)
+          running--
+        }
+        await queue.addAll([task, task, task, task, task])
+        expect(most).to.equal(2)
+      },
+    ),
+  )
 
-  it('keep what a task gave when Outpool was shut down meanwhile, and run others when it is started again', async () => {
-    const { default: PQueue } = await import('outpool/p-queue')
-    const outpool = await import('outpool')
-    await outpool.init()
-    try {
-      const queue = new PQueue({ name: 'closed', concurrency: 1, placement: 'caller' })
-      let end: ((value: number) => void) | undefined
-      const running = queue.add(() => new Promise<number>((resolve) => (end = resolve)))
-      await eventually(() => end)
-      await outpool.shutdown()
-      end?.(7)
-      expect(await running).to.equal(7)
-      expect((await rejection(queue.add(() => 1))).name).to.equal('NotInitializedError')
-      await outpool.init()
-      expect(await queue.add(() => 2)).to.equal(2)
-    } finally {
-      await outpool.shutdown()
-    }
-  })
+  it(
+    'keep what a task gave when Outpool was shut down meanwhile, and run others when it is started again',
+    inThisProcess(
+      () => ({}),
+      async ({ PQueue, outpool }) => {
+        const queue = new PQueue({ name: 'closed', concurrency: 1, placement: 'caller' })
+        let end: ((value: number) => void) | undefined
+        const running = queue.add(() => new Promise<number>((resolve) => (end = resolve)))
+        await eventually(() => end)
+        await outpool.shutdown()
+        end?.(7)
+        expect(await running).to.equal(7)
+        expect((await rejection(queue.add(() => 1))).name).to.equal('NotInitializedError')
+        await outpool.init()
+        expect(await queue.add(() => 2)).to.equal(2)
+      },
+    ),
+  )
 
-  it('go on when the link to their node is cut, and made again', async () => {
-    const { default: PQueue } = await import('outpool/p-queue')
-    const outpool = await import('outpool')
-    await outpool.init({ address: other.url, token: cluster.token })
-    try {
-      const { home } = Reflect.get(globalThis, Symbol.for('outpool.process.1')) as { home: Home }
-      const queue = new PQueue({ name: 'cut', concurrency: 2, placement: 'caller' })
-      let done = 0
-      const all = queue.addAll(Array.from({ length: 40 }, (_, n) => () => sleep(2).then(() => (done++, n))))
-      for (let cuts = 0; cuts < 8; cuts++) {
-        await eventually(() => done > 4 * cuts || undefined)
-        home.link.close(new Error('cut'))
-      }
-      expect(await all).to.deep.equal(Array.from({ length: 40 }, (_, n) => n))
-    } finally {
-      await outpool.shutdown()
-    }
-  })
+  it(
+    'go on when the link to their node is cut, and made again',
+    inThisProcess(
+      () => ({ address: other.url, token: cluster.token }),
+      async ({ PQueue }) => {
+        const { home } = Reflect.get(globalThis, Symbol.for('outpool.process.1')) as { home: Home }
+        const queue = new PQueue({ name: 'cut', concurrency: 2, placement: 'caller' })
+        let done = 0
+        const all = queue.addAll(Array.from({ length: 40 }, (_, n) => () => sleep(2).then(() => (done++, n))))
+        for (let cuts = 0; cuts < 8; cuts++) {
+          await eventually(() => done > 4 * cuts || undefined)
+          home.link.close(new Error('cut'))
+        }
+        expect(await all).to.deep.equal(Array.from({ length: 40 }, (_, n) => n))
+      },
+    ),
+  )
 
   it('go on when the head dies and comes back', async () => {
     const programs = [1, 2].map(() => start('head', 'head', { concurrency: 2 }, 10, 50, other))
